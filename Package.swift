@@ -1,0 +1,140 @@
+// swift-tools-version: 6.2
+
+import PackageDescription
+
+/// Every target of ours: Swift 6 language mode comes from the tools version; warnings are errors.
+let strict: [SwiftSetting] = [
+    .treatAllWarnings(as: .error),
+    .enableUpcomingFeature("ExistentialAny"),
+]
+
+let nio: [Target.Dependency] = [
+    .product(name: "NIOCore", package: "swift-nio"),
+    .product(name: "NIOPosix", package: "swift-nio"),
+]
+let log = Target.Dependency.product(name: "Logging", package: "swift-log")
+let serviceContext = Target.Dependency.product(name: "ServiceContextModule", package: "swift-service-context")
+
+let package = Package(
+    name: "scm-gateway",
+    platforms: [.macOS(.v26)],
+    products: [
+        .library(name: "FrameCodec", targets: ["FrameCodec"]),
+        .library(name: "HTTPTransport", targets: ["HTTPTransport"]),
+        .library(name: "RPC", targets: ["RPC"]),
+        .library(name: "SiloRPC", targets: ["SiloRPC"]),
+        .library(name: "ScmAPI", targets: ["ScmAPI"]),
+        .library(name: "ScmGateway", targets: ["ScmGateway"]),
+        .executable(name: "scm-gateway", targets: ["scm-gateway"]),
+        .executable(name: "protoc-gen-framecodec", targets: ["protoc-gen-framecodec"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
+        .package(url: "https://github.com/apple/swift-service-context", from: "1.5.0"),
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
+        .package(url: "https://github.com/apple/swift-configuration", from: "1.4.0"),
+        .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
+        .package(url: "https://github.com/apple/swift-system", from: "1.8.0"),
+        .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.0", traits: []),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+    ],
+    targets: [
+        // Ground floor: bytes <-> messages. No I/O, no Foundation.
+        .target(name: "FrameCodec", swiftSettings: strict),
+
+        // System libraries.
+        .systemLibrary(name: "CNGHTTP2", pkgConfig: "libnghttp2", providers: [.apt(["libnghttp2-dev"])]),
+        .systemLibrary(name: "COpenSSL", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
+
+        // Sockets <-> HTTP exchanges.
+        .target(
+            name: "HTTPTransport",
+            dependencies: ["CNGHTTP2", log] + nio,
+            swiftSettings: strict
+        ),
+
+        // HTTP exchanges <-> calls.
+        .target(
+            name: "RPC",
+            dependencies: ["FrameCodec", "HTTPTransport", log, serviceContext, nio[0]],
+            swiftSettings: strict
+        ),
+
+        // Rows in a SQL database.
+        .target(
+            name: "Storage",
+            dependencies: [.product(name: "GRDB", package: "GRDB.swift")],
+            swiftSettings: strict
+        ),
+
+        // Which silo owns what, and who may call.
+        .target(
+            name: "SiloRPC",
+            dependencies: ["RPC", "Storage", "COpenSSL", serviceContext],
+            swiftSettings: strict
+        ),
+
+        // Generated from Protos/ by scripts/generate.
+        .target(name: "ScmAPI", dependencies: ["FrameCodec", "RPC"], swiftSettings: strict),
+
+        // Source control as a service.
+        .target(
+            name: "ScmGateway",
+            dependencies: [
+                "SiloRPC", "ScmAPI", "RPC", "Storage", "COpenSSL", log,
+                .product(name: "Subprocess", package: "swift-subprocess"),
+            ],
+            swiftSettings: strict
+        ),
+        .executableTarget(
+            name: "scm-gateway",
+            dependencies: [
+                "ScmGateway", "ScmAPI", "SiloRPC", "Storage", "RPC", "HTTPTransport", "FrameCodec", log,
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Configuration", package: "swift-configuration"),
+                .product(name: "SystemPackage", package: "swift-system"),
+                .product(name: "UnixSignals", package: "swift-service-lifecycle"),
+            ] + nio,
+            swiftSettings: strict
+        ),
+
+        // .proto -> Swift.
+        .target(name: "FrameCodecGenerator", dependencies: ["FrameCodec"], swiftSettings: strict),
+        .executableTarget(
+            name: "protoc-gen-framecodec",
+            dependencies: ["FrameCodecGenerator", "FrameCodec"],
+            swiftSettings: strict
+        ),
+
+        .executableTarget(
+            name: "Benchmarks",
+            dependencies: [
+                "FrameCodec", "HTTPTransport", "RPC", "ScmAPI", log,
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ] + nio,
+            path: "Benchmarks",
+            swiftSettings: strict
+        ),
+
+        .testTarget(name: "FrameCodecTests", dependencies: ["FrameCodec"], swiftSettings: strict),
+        .testTarget(
+            name: "FrameCodecGeneratorTests",
+            dependencies: ["FrameCodecGenerator", "FrameCodec"],
+            swiftSettings: strict
+        ),
+        .testTarget(name: "HTTPTransportTests", dependencies: ["HTTPTransport", "CNGHTTP2", log] + nio, swiftSettings: strict),
+        .testTarget(
+            name: "RPCTests",
+            dependencies: ["RPC", "FrameCodec", "HTTPTransport", log, serviceContext] + nio,
+            swiftSettings: strict
+        ),
+        .testTarget(name: "StorageTests", dependencies: ["Storage"], swiftSettings: strict),
+        .testTarget(name: "SiloRPCTests", dependencies: ["SiloRPC", "RPC", "Storage"], swiftSettings: strict),
+        .testTarget(
+            name: "ScmGatewayTests",
+            dependencies: ["ScmGateway", "ScmAPI", "SiloRPC", "RPC", "Storage", "HTTPTransport", log] + nio,
+            swiftSettings: strict
+        ),
+    ]
+)
