@@ -1,0 +1,67 @@
+/// Base64 of whole values: RFC 4648 section 4, read also with the alphabet of section 5 where asked for.
+///
+/// Streams of gRPC-Web text use ``Base64StreamEncoder`` and ``Base64StreamDecoder``.
+public enum Base64 {
+    /// Characters that `byteCount` bytes take, with padding.
+    @inlinable
+    public static func encodedByteCount(_ byteCount: Int) -> Int { (byteCount + 2) / 3 * 4 }
+
+    /// Room that any `symbolCount` characters need at most when decoded; a few bytes more than the exact size.
+    @inlinable
+    public static func maximumDecodedByteCount(_ symbolCount: Int) -> Int { symbolCount / 4 * 3 + 6 }
+
+    /// Encodes a whole value.
+    public static func encode(_ bytes: UnsafeRawBufferPointer, padded: Bool = true) -> [UInt8] {
+        [UInt8](unsafeUninitializedCapacity: encodedByteCount(bytes.count)) { memory, count in
+            let output = UnsafeMutableRawBufferPointer(memory)
+            let groups = bytes.count / 3
+            Base64Tables.encodeGroups(groups, from: bytes, into: output)
+            count = groups * 4
+            let rest = UnsafeRawBufferPointer(rebasing: bytes[(groups * 3)...])
+            count += Base64Tables.encodeTail(rest, padded: padded, into: output, at: count)
+        }
+    }
+
+    /// Encodes a whole value.
+    public static func encode(_ bytes: [UInt8], padded: Bool = true) -> [UInt8] {
+        bytes.withUnsafeBytes { encode($0, padded: padded) }
+    }
+
+    /// Decodes a whole value, with or without padding; nil when it is not base64.
+    ///
+    /// - Parameter acceptsURLSafeAlphabet: read `-` and `_` as `+` and `/` (proto-JSON wants this).
+    public static func decode(_ symbols: UnsafeRawBufferPointer, acceptsURLSafeAlphabet: Bool = false) -> [UInt8]? {
+        let body = UnsafeRawBufferPointer(rebasing: symbols[..<withoutPadding(symbols)])
+        let padding = symbols.count - body.count
+        let tail = body.count % 4
+        guard tail != 1, padding == 0 || (padding + tail == 4) else { return nil }
+        var valid = true
+        let bytes = [UInt8](unsafeUninitializedCapacity: maximumDecodedByteCount(body.count)) { memory, count in
+            let output = UnsafeMutableRawBufferPointer(memory)
+            let table = acceptsURLSafeAlphabet ? Base64Tables.decodeEither : Base64Tables.decodeStandard
+            let groups = body.count / 4
+            valid = Base64Tables.decodeGroups(groups, from: body, into: output, table: table) == groups
+            count = valid ? groups * 3 : 0
+            guard valid, tail > 0 else { return }
+            let rest = UnsafeRawBufferPointer(rebasing: body[(groups * 4)...])
+            guard let written = Base64Tables.decodeTail(rest, into: output, at: count, table: table) else {
+                valid = false
+                return
+            }
+            count += written
+        }
+        return valid ? bytes : nil
+    }
+
+    /// Decodes a whole value, with or without padding; nil when it is not base64.
+    public static func decode(_ symbols: [UInt8], acceptsURLSafeAlphabet: Bool = false) -> [UInt8]? {
+        symbols.withUnsafeBytes { decode($0, acceptsURLSafeAlphabet: acceptsURLSafeAlphabet) }
+    }
+
+    /// Length without one or two `=` at the end.
+    private static func withoutPadding(_ symbols: UnsafeRawBufferPointer) -> Int {
+        var count = symbols.count
+        while count > 0, symbols.count - count < 2, symbols[count - 1] == UInt8(ascii: "=") { count -= 1 }
+        return count
+    }
+}

@@ -1,0 +1,151 @@
+/// How one kind of field stands on the wire. Generated code calls the static functions of the conforming types with
+/// constant field numbers; in a release build they are specialised and inlined.
+///
+/// Reading, writing and sizing exist for four shapes of field: implicit presence (`Value`, skipped when it is the
+/// default), explicit presence (`Value?`), repeated (`[Value]`) and packed.
+public protocol FieldCodec {
+    /// The Swift type of one value.
+    associatedtype Value: Sendable, Hashable
+    /// Low three bits of the tag.
+    static var wireType: UInt32 { get }
+    static var defaultValue: Value { get }
+    static func isDefault(_ value: Value) -> Bool
+    /// Bytes after the tag, a length prefix included.
+    static func byteCount(of value: Value) -> Int
+    /// Writes what follows the tag.
+    static func writeValue(_ value: Value, into writer: inout WireWriter)
+    /// Reads what follows the tag; merges when the value is a message, replaces otherwise.
+    static func mergeValue(into value: inout Value, from reader: inout WireReader) throws(WireError)
+}
+
+// MARK: - Sizes
+
+extension FieldCodec {
+    /// Size of a field with implicit presence.
+    @inlinable
+    public static func size(_ field: Int, _ value: Value) -> Int {
+        isDefault(value) ? 0 : sizePresent(field, value)
+    }
+
+    /// Size of a field that is written even when it has its default value.
+    @inlinable
+    public static func sizePresent(_ field: Int, _ value: Value) -> Int {
+        WireSize.tag(field) &+ byteCount(of: value)
+    }
+
+    /// Size of a field with explicit presence.
+    @inlinable
+    public static func size(_ field: Int, _ value: Value?) -> Int {
+        guard let value else { return 0 }
+        return sizePresent(field, value)
+    }
+
+    /// Size of a repeated field, one tag to each element.
+    @inlinable
+    public static func size(_ field: Int, _ values: [Value]) -> Int {
+        var size = values.count &* WireSize.tag(field)
+        for value in values { size &+= byteCount(of: value) }
+        return size
+    }
+
+    /// Size of a packed field.
+    @inlinable
+    public static func sizePacked(_ field: Int, _ values: [Value]) -> Int {
+        values.isEmpty ? 0 : WireSize.tag(field) &+ WireSize.lengthDelimited(packedByteCount(values))
+    }
+
+    @inlinable
+    static func packedByteCount(_ values: [Value]) -> Int {
+        var size = 0
+        for value in values { size &+= byteCount(of: value) }
+        return size
+    }
+}
+
+// MARK: - Writing (backwards: value first, then its tag)
+
+extension FieldCodec {
+    @inlinable
+    public static func write(_ field: Int, _ value: Value, _ writer: inout WireWriter) {
+        guard !isDefault(value) else { return }
+        writePresent(field, value, &writer)
+    }
+
+    @inlinable
+    public static func writePresent(_ field: Int, _ value: Value, _ writer: inout WireWriter) {
+        writeValue(value, into: &writer)
+        writer.writeTag(field, wireType)
+    }
+
+    @inlinable
+    public static func write(_ field: Int, _ value: Value?, _ writer: inout WireWriter) {
+        guard let value else { return }
+        writePresent(field, value, &writer)
+    }
+
+    @inlinable
+    public static func write(_ field: Int, _ values: [Value], _ writer: inout WireWriter) {
+        var index = values.count
+        while index > 0 {
+            index &-= 1
+            writePresent(field, values[index], &writer)
+        }
+    }
+
+    @inlinable
+    public static func writePacked(_ field: Int, _ values: [Value], _ writer: inout WireWriter) {
+        guard !values.isEmpty else { return }
+        let end = writer.bytesLeft
+        var index = values.count
+        while index > 0 {
+            index &-= 1
+            writeValue(values[index], into: &writer)
+        }
+        writer.writeVarint(UInt64(truncatingIfNeeded: end &- writer.bytesLeft))
+        writer.writeTag(field, WireType.lengthDelimited)
+    }
+}
+
+// MARK: - Reading
+
+extension FieldCodec {
+    /// Reads one value on its own.
+    @inlinable
+    public static func read(_ reader: inout WireReader) throws(WireError) -> Value {
+        var value = defaultValue
+        try mergeValue(into: &value, from: &reader)
+        return value
+    }
+
+    @inlinable
+    public static func read(_ value: inout Value, _ reader: inout WireReader) throws(WireError) {
+        try mergeValue(into: &value, from: &reader)
+    }
+
+    @inlinable
+    public static func read(_ value: inout Value?, _ reader: inout WireReader) throws(WireError) {
+        var current = value.take() ?? defaultValue
+        try mergeValue(into: &current, from: &reader)
+        value = current
+    }
+
+    @inlinable
+    public static func read(_ values: inout [Value], _ reader: inout WireReader) throws(WireError) {
+        try reader.chargeElement(MemoryLayout<Value>.stride)
+        values.append(try read(&reader))
+    }
+
+    /// Reads a packed or an unpacked occurrence of a repeated scalar field; senders may use either.
+    @inlinable
+    public static func readPackable(
+        _ values: inout [Value], _ tag: UInt32, _ reader: inout WireReader
+    ) throws(WireError) {
+        guard tag & 7 == WireType.lengthDelimited else { return try read(&values, &reader) }
+        let length = try reader.readVarint()
+        guard length <= UInt64(UInt(bitPattern: reader.bytesLeft)) else { throw reader.error(.truncated) }
+        let outer = reader.limit
+        reader.limit = reader.position + Int(truncatingIfNeeded: length)
+        while reader.position < reader.limit { try read(&values, &reader) }
+        reader.limit = outer
+    }
+}

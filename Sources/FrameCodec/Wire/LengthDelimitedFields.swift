@@ -1,0 +1,94 @@
+/// Strings; what is received must be UTF-8.
+public enum StringField: FieldCodec {
+    @inlinable public static var wireType: UInt32 { WireType.lengthDelimited }
+    @inlinable public static var defaultValue: String { "" }
+    @inlinable public static func isDefault(_ value: String) -> Bool { value.isEmpty }
+    @inlinable public static func byteCount(of value: String) -> Int { WireSize.lengthDelimited(value.utf8.count) }
+
+    @inlinable
+    public static func writeValue(_ value: String, into writer: inout WireWriter) {
+        let count = value.utf8.count
+        let memory = writer.claim(count)
+        let copied: Void? = value.utf8.withContiguousStorageIfAvailable { source in
+            if let base = source.baseAddress { memory.copyMemory(from: base, byteCount: count) }
+        }
+        if copied == nil {
+            // A bridged string of another platform; native ones are contiguous.
+            for (offset, byte) in value.utf8.enumerated() where offset < count {
+                memory.storeBytes(of: byte, toByteOffset: offset, as: UInt8.self)
+            }
+        }
+        writer.writeVarint(UInt64(truncatingIfNeeded: count))
+    }
+
+    @inlinable
+    public static func mergeValue(into value: inout String, from reader: inout WireReader) throws(WireError) {
+        let bytes = try reader.readLengthDelimited()
+        guard UTF8Validation.isValid(bytes) else { throw reader.error(.invalidUTF8) }
+        value = String(decoding: bytes, as: UTF8.self)
+    }
+}
+
+public enum BytesField: FieldCodec {
+    @inlinable public static var wireType: UInt32 { WireType.lengthDelimited }
+    @inlinable public static var defaultValue: [UInt8] { [] }
+    @inlinable public static func isDefault(_ value: [UInt8]) -> Bool { value.isEmpty }
+    @inlinable public static func byteCount(of value: [UInt8]) -> Int { WireSize.lengthDelimited(value.count) }
+
+    @inlinable
+    public static func writeValue(_ value: [UInt8], into writer: inout WireWriter) {
+        let memory = writer.claim(value.count)
+        value.withUnsafeBytes { source in
+            if let base = source.baseAddress { memory.copyMemory(from: base, byteCount: source.count) }
+        }
+        writer.writeVarint(UInt64(truncatingIfNeeded: value.count))
+    }
+
+    @inlinable
+    public static func mergeValue(into value: inout [UInt8], from reader: inout WireReader) throws(WireError) {
+        value = [UInt8](try reader.readLengthDelimited())
+    }
+}
+
+/// Enums; every number is kept.
+public enum EnumField<Value: OpenEnum>: FieldCodec {
+    @inlinable public static var wireType: UInt32 { WireType.varint }
+    @inlinable public static var defaultValue: Value { Value(rawValue: 0) }
+    @inlinable public static func isDefault(_ value: Value) -> Bool { value.rawValue == 0 }
+    @inlinable public static func byteCount(of value: Value) -> Int { Int32Field.byteCount(of: value.rawValue) }
+
+    @inlinable
+    public static func writeValue(_ value: Value, into writer: inout WireWriter) {
+        Int32Field.writeValue(value.rawValue, into: &writer)
+    }
+
+    @inlinable
+    public static func mergeValue(into value: inout Value, from reader: inout WireReader) throws(WireError) {
+        value = Value(rawValue: Int32(truncatingIfNeeded: try reader.readVarint()))
+    }
+}
+
+/// Nested messages; a second occurrence is merged into the first.
+public enum MessageField<Value: Message>: FieldCodec {
+    @inlinable public static var wireType: UInt32 { WireType.lengthDelimited }
+    @inlinable public static var defaultValue: Value { Value() }
+    /// A message has no default value that could be left out: presence is explicit.
+    @inlinable public static func isDefault(_ value: Value) -> Bool { false }
+    @inlinable public static func byteCount(of value: Value) -> Int {
+        WireSize.lengthDelimited(value.encodedByteCount)
+    }
+
+    @inlinable
+    public static func writeValue(_ value: Value, into writer: inout WireWriter) {
+        let end = writer.bytesLeft
+        value.encode(into: &writer)
+        writer.writeVarint(UInt64(truncatingIfNeeded: end &- writer.bytesLeft))
+    }
+
+    @inlinable
+    public static func mergeValue(into value: inout Value, from reader: inout WireReader) throws(WireError) {
+        let outer = try reader.enterMessage()
+        try value.merge(from: &reader)
+        reader.leaveMessage(outer)
+    }
+}

@@ -1,0 +1,193 @@
+/// A cursor over a serialised message; never reads outside the memory it was given, whatever the bytes say.
+///
+/// Generated code calls ``nextTag()`` in a loop and hands each known tag to the ``FieldCodec`` of its kind. Lengths
+/// narrow `limit`, so a nested message cannot reach beyond its own bytes. Source: protobuf "Encoding".
+public struct WireReader: ~Copyable {
+    @usableFromInline var position: UnsafeRawPointer
+    /// End of the message being read; nested messages narrow it.
+    @usableFromInline var limit: UnsafeRawPointer
+    @usableFromInline let start: UnsafeRawPointer
+    @usableFromInline var depthLeft: Int
+    @usableFromInline var elementBytesLeft: Int
+    @usableFromInline let limits: WireLimits
+
+    /// The memory must outlive the reader.
+    @inlinable
+    public init(_ bytes: UnsafeRawBufferPointer, limits: WireLimits = WireLimits()) {
+        // An empty buffer may have no address; the reader then never dereferences this one.
+        let base = bytes.baseAddress ?? UnsafeRawPointer(bitPattern: 1).unsafelyUnwrapped
+        start = base
+        position = base
+        limit = base + bytes.count
+        depthLeft = limits.maximumDepth
+        elementBytesLeft = limits.maximumElementByteCount
+        self.limits = limits
+    }
+
+    /// Bytes read so far.
+    @inlinable
+    public var offset: Int { position - start }
+
+    @inlinable
+    var bytesLeft: Int { limit - position }
+
+    @inlinable
+    func error(_ reason: WireError.Reason) -> WireError { WireError(reason, offset: offset) }
+
+    /// The next tag, `field number << 3 | wire type`; nil at the end of the message.
+    @inlinable
+    public mutating func nextTag() throws(WireError) -> UInt32? {
+        guard position < limit else { return nil }
+        let byte = position.load(as: UInt8.self)
+        if byte < 0x80 {
+            guard byte >= 8 else { throw error(.invalidTag) }
+            position += 1
+            return UInt32(byte)
+        }
+        return try nextLongTag()
+    }
+
+    @usableFromInline
+    mutating func nextLongTag() throws(WireError) -> UInt32 {
+        let tagStart = position
+        let value = try readVarint()
+        guard value <= UInt64(UInt32.max), value >= 8, position - tagStart <= 5 else {
+            position = tagStart
+            throw error(.invalidTag)
+        }
+        return UInt32(truncatingIfNeeded: value)
+    }
+
+    /// Reads up to ten bytes; a longer varint, or one whose tenth byte does not fit 64 bits, is an error.
+    @inlinable
+    public mutating func readVarint() throws(WireError) -> UInt64 {
+        guard position < limit else { throw error(.truncated) }
+        let byte = position.load(as: UInt8.self)
+        if byte < 0x80 {
+            position += 1
+            return UInt64(byte)
+        }
+        return try readLongVarint()
+    }
+
+    @usableFromInline
+    mutating func readLongVarint() throws(WireError) -> UInt64 {
+        var value: UInt64 = 0
+        var shift: UInt64 = 0
+        var next = position
+        while next < limit {
+            let byte = next.load(as: UInt8.self)
+            next += 1
+            value |= UInt64(byte & 0x7F) &<< shift
+            if byte < 0x80 {
+                guard shift < 63 || byte <= 1 else { throw error(.malformedVarint) }
+                position = next
+                return value
+            }
+            shift &+= 7
+            guard shift < 70 else { throw error(.malformedVarint) }
+        }
+        throw error(.truncated)
+    }
+
+    @inlinable
+    mutating func readFixed32() throws(WireError) -> UInt32 {
+        guard bytesLeft >= 4 else { throw error(.truncated) }
+        defer { position += 4 }
+        return UInt32(littleEndian: position.loadUnaligned(as: UInt32.self))
+    }
+
+    @inlinable
+    mutating func readFixed64() throws(WireError) -> UInt64 {
+        guard bytesLeft >= 8 else { throw error(.truncated) }
+        defer { position += 8 }
+        return UInt64(littleEndian: position.loadUnaligned(as: UInt64.self))
+    }
+
+    /// Reads a length and returns that many bytes of the input, without copying them.
+    @inlinable
+    public mutating func readLengthDelimited() throws(WireError) -> UnsafeRawBufferPointer {
+        let length = try readVarint()
+        guard length <= UInt64(UInt(bitPattern: bytesLeft)) else { throw error(.truncated) }
+        let bytes = UnsafeRawBufferPointer(start: position, count: Int(truncatingIfNeeded: length))
+        position += bytes.count
+        return bytes
+    }
+
+    /// Reads a length and narrows `limit` to it; returns the limit to give back to ``leaveMessage(_:)``.
+    @inlinable
+    mutating func enterMessage() throws(WireError) -> UnsafeRawPointer {
+        let length = try readVarint()
+        guard length <= UInt64(UInt(bitPattern: bytesLeft)) else { throw error(.truncated) }
+        guard depthLeft > 0 else { throw error(.tooDeep(limit: limits.maximumDepth)) }
+        depthLeft &-= 1
+        let outer = limit
+        limit = position + Int(truncatingIfNeeded: length)
+        return outer
+    }
+
+    @inlinable
+    mutating func leaveMessage(_ outer: UnsafeRawPointer) {
+        depthLeft &+= 1
+        limit = outer
+    }
+
+    /// Accounts for one element of a repeated or map field before it is stored.
+    @inlinable
+    mutating func chargeElement(_ byteCount: Int) throws(WireError) {
+        elementBytesLeft &-= byteCount
+        guard elementBytesLeft >= 0 else { throw error(.tooLarge(limit: limits.maximumElementByteCount)) }
+    }
+}
+
+extension WireReader {
+    /// Keeps a field that the message does not know, so that it is written back.
+    @inline(never)
+    public mutating func readUnknown(_ tag: UInt32, into fields: inout UnknownFields) throws(WireError) {
+        let valueStart = position
+        try skip(tag)
+        fields.append(tag: tag, value: UnsafeRawBufferPointer(start: valueStart, count: position - valueStart))
+    }
+
+    /// Moves over the value of a field. Groups count against the depth limit; nothing recurses.
+    @usableFromInline
+    mutating func skip(_ tag: UInt32) throws(WireError) {
+        guard tag & 7 == WireType.startGroup else { return try skipValue(tag) }
+        var openGroups = [tag >> 3]
+        while let group = openGroups.last {
+            guard let inner = try nextTag() else { throw error(.truncated) }
+            switch inner & 7 {
+            case WireType.startGroup:
+                openGroups.append(inner >> 3)
+                guard openGroups.count <= depthLeft else { throw error(.tooDeep(limit: limits.maximumDepth)) }
+            case WireType.endGroup:
+                guard inner >> 3 == group else { throw error(.unexpectedEndGroup) }
+                openGroups.removeLast()
+            default:
+                try skipValue(inner)
+            }
+        }
+    }
+
+    private mutating func skipValue(_ tag: UInt32) throws(WireError) {
+        switch tag & 7 {
+        case WireType.varint: _ = try readVarint()
+        case WireType.fixed64: _ = try readFixed64()
+        case WireType.lengthDelimited: _ = try readLengthDelimited()
+        case WireType.fixed32: _ = try readFixed32()
+        case WireType.endGroup: throw error(.unexpectedEndGroup)
+        default: throw error(.invalidWireType)
+        }
+    }
+}
+
+/// The low three bits of a tag.
+@usableFromInline
+enum WireType {
+    @inlinable static var varint: UInt32 { 0 }
+    @inlinable static var fixed64: UInt32 { 1 }
+    @inlinable static var lengthDelimited: UInt32 { 2 }
+    @inlinable static var startGroup: UInt32 { 3 }
+    @inlinable static var endGroup: UInt32 { 4 }
+    @inlinable static var fixed32: UInt32 { 5 }
+}

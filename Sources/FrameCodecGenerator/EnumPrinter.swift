@@ -1,0 +1,49 @@
+/// Prints one enum as an open struct.
+struct EnumPrinter {
+    let context: FileContext
+    let enumeration: Descriptors.EnumDescriptorProto
+    let scope: [String]
+    let path: [Int32]
+
+    init(
+        _ enumeration: Descriptors.EnumDescriptorProto, enclosing: [String], path: [Int32], context: FileContext
+    ) {
+        self.context = context
+        self.enumeration = enumeration
+        self.path = path
+        scope = enclosing + [enumeration.name ?? ""]
+    }
+
+    func print(to printer: inout SourcePrinter) throws(GeneratorError) {
+        let type = Naming.type(enumeration.name ?? "")
+        let number = context.swift("Int32")
+        let cases = Naming.enumCases(enumeration.value.map { $0.name ?? "" }, of: enumeration.name ?? "")
+        try checkNames(cases)
+        printer.documentation(context.comments[path])
+        try printer.block("\(context.access)struct \(type): \(context.runtime("OpenEnum")) {") { printer throws(GeneratorError) in
+            printer.line("\(context.access)let rawValue: \(number)")
+            printer.line("\(context.access)init(rawValue: \(number)) { self.rawValue = rawValue }")
+            printer.line()
+            for (index, value) in enumeration.value.enumerated() {
+                printer.documentation(context.comments[path + [DescriptorPath.enumValue, Int32(index)]])
+                printer.line("\(context.access)static let \(cases[index]) = \(type)(rawValue: \(value.number ?? 0))")
+            }
+            printer.line()
+            let name = SwiftLiteral.string(context.fullName(scope.joined(separator: ".")))
+            let values = enumeration.value.map { "(\(SwiftLiteral.string($0.name ?? "")), \($0.number ?? 0))" }
+            printer.list(
+                "\(context.access)static let schema = \(context.runtime("EnumSchema"))(\(name), [", values, "])")
+        }
+    }
+
+    private func checkNames(_ cases: [String]) throws(GeneratorError) {
+        var seen: [String: String] = [:]
+        for (name, value) in zip(cases, enumeration.value) {
+            if let other = seen.updateValue(value.name ?? "", forKey: name) {
+                throw context.error(
+                    scope.joined(separator: "."),
+                    "\(other) and \(value.name ?? "") would both be called \(name) in Swift; rename one")
+            }
+        }
+    }
+}

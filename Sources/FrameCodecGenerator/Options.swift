@@ -1,0 +1,104 @@
+/// What the plugin was asked to do: the text behind `--framecodec_out=` or in `--framecodec_opt=`.
+public struct Options: Sendable {
+    public enum Visibility: String, Sendable, CaseIterable {
+        case `public`, package, `internal`
+    }
+
+    public enum Layout: String, Sendable, CaseIterable {
+        /// `scm.pb.swift`, whatever folder the .proto is in.
+        case flat
+        /// `sentry/integrations/scm/v1/scm.pb.swift`.
+        case tree
+    }
+
+    public enum Services: String, Sendable, CaseIterable {
+        case all, none
+    }
+
+    public var visibility = Visibility.public
+    public var layout = Layout.flat
+    public var services = Services.all
+    /// `required` fields of proto2 become optional ones instead of an error.
+    public var requiredAsOptional = false
+    /// Path prefix of a .proto -> name of the enum that its types are nested in; empty for none.
+    private var namespaces = ["google/protobuf/": "Protobuf", "google/rpc/": "GoogleRPC"]
+    /// Path prefix of a .proto -> Swift module that holds its types.
+    private var modules = ["google/protobuf/": "FrameCodec", "google/rpc/": "RPC"]
+
+    public static let help = """
+        protoc-gen-framecodec: a protoc plugin that writes Swift for FrameCodec and RPC.
+
+          protoc --plugin=PATH/protoc-gen-framecodec --framecodec_out=FOLDER \\
+                 --framecodec_opt=KEY=VALUE[,KEY=VALUE...] -I PROTOS FILE.proto...
+
+        Keys:
+          namespace=PREFIX:NAME   nest the types of .proto files whose path starts with PREFIX in `enum NAME`;
+                                  an empty NAME puts them at the top level. The longest prefix wins. Repeatable.
+                                  Known: google/protobuf/:Protobuf, google/rpc/:GoogleRPC.
+          module=PREFIX:MODULE    Swift module of those types; files of other modules import it. Repeatable.
+                                  Known: google/protobuf/:FrameCodec, google/rpc/:RPC.
+          visibility=public|package|internal     default public
+          layout=flat|tree        flat: NAME.pb.swift; tree: the folders of the .proto are kept. Default flat.
+          services=all|none       none leaves service protocols and clients out. Default all.
+          required=error|optional what to do with `required` fields of proto2. Default error.
+
+        Supported: proto3; of proto2 what descriptors need (optional, repeated, defaults as `...OrDefault`;
+        enums are open; extension ranges are ignored). Groups and editions are refused.
+
+        Names: fields become lowerCamelCase with ID, IDs, URL, URLs and SHA as whole words after the first word
+        (`repository_id` -> `repositoryID`); enum values lose their enum's prefix (`PROVIDER_GITHUB` -> `.github`).
+        """
+
+    public init() {}
+
+    /// - Throws: ``GeneratorError`` that names the key and the values it takes.
+    public init(parameter: String) throws(GeneratorError) {
+        for part in parameter.split(separator: ",") {
+            let pair = part.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+            let key = String(pair[0])
+            let value = pair.count > 1 ? String(pair[1]) : ""
+            switch key {
+            case "namespace": try Self.add(value, to: &namespaces, key)
+            case "module": try Self.add(value, to: &modules, key)
+            case "visibility": visibility = try Self.choice(value, key)
+            case "layout": layout = try Self.choice(value, key)
+            case "services": services = try Self.choice(value, key)
+            case "required" where value == "optional" || value == "error": requiredAsOptional = value == "optional"
+            case "required": throw GeneratorError("parameter required=\(value): use error or optional")
+            default: throw GeneratorError("unknown parameter '\(key)'; protoc-gen-framecodec --help lists all")
+            }
+        }
+    }
+
+    /// The namespace of a file's types; nil for the top level.
+    func namespace(of path: String) -> String? {
+        let name = Self.longestPrefix(of: path, in: namespaces) ?? ""
+        return name.isEmpty ? nil : name
+    }
+
+    /// The module of a file's types; nil when the options do not say.
+    func module(of path: String) -> String? {
+        Self.longestPrefix(of: path, in: modules)
+    }
+
+    private static func longestPrefix(of path: String, in map: [String: String]) -> String? {
+        map.filter { path.hasPrefix($0.key) }.max { $0.key.utf8.count < $1.key.utf8.count }?.value
+    }
+
+    private static func add(_ value: String, to map: inout [String: String], _ key: String) throws(GeneratorError) {
+        guard let colon = value.lastIndex(of: ":") else {
+            throw GeneratorError("parameter \(key)=\(value): write \(key)=PREFIX:NAME")
+        }
+        map[String(value[..<colon])] = String(value[value.index(after: colon)...])
+    }
+
+    private static func choice<Choice: RawRepresentable & CaseIterable>(
+        _ value: String, _ key: String
+    ) throws(GeneratorError) -> Choice where Choice.RawValue == String {
+        guard let choice = Choice(rawValue: value) else {
+            let choices = Choice.allCases.map(\.rawValue).joined(separator: ", ")
+            throw GeneratorError("parameter \(key)=\(value): use one of \(choices)")
+        }
+        return choice
+    }
+}
