@@ -1,0 +1,95 @@
+import FrameCodec
+import HTTPTransport
+
+/// The application's key-value pairs of a call: ordered, duplicates kept.
+///
+/// Names are lower-case `0-9 a-z _ - .` (rule M3). A name that ends in `-bin` holds bytes, base64 on the wire
+/// (rule M5); any other value is printable ASCII. Names that HTTP or gRPC use themselves (`grpc-*`,
+/// `content-type`, `te`, hop-by-hop and pseudo headers) are not metadata and stay out, both ways (rule M6).
+public struct Metadata: Sendable, Equatable {
+    /// Everything as it stands on the wire, reserved names included when it came from a peer.
+    var fields: HTTPFields
+
+    public init() {
+        fields = HTTPFields()
+    }
+
+    init(fields: HTTPFields) {
+        self.fields = fields
+    }
+
+    /// The first value of an ASCII name; nil when absent or reserved.
+    public subscript(_ name: String) -> String? {
+        guard let field = Self.fieldName(name) else { return nil }
+        return fields.first(field)
+    }
+
+    /// Every value of an ASCII name, in order.
+    public func values(_ name: String) -> [String] {
+        guard let field = Self.fieldName(name) else { return [] }
+        return fields.values(field)
+    }
+
+    /// The bytes of every value of a `-bin` name, in order; a value that is not base64 is left out.
+    ///
+    /// Intermediaries may join duplicates with commas, so values are split before they are decoded.
+    public func binaryValues(_ name: String) -> [[UInt8]] {
+        guard name.hasSuffix("-bin") else { return [] }
+        return values(name).flatMap { value in
+            value.utf8.split(separator: UInt8(ascii: ",")).compactMap { part in
+                Base64.decode(part.filter { $0 != UInt8(ascii: " ") })
+            }
+        }
+    }
+
+    /// Appends an ASCII value.
+    ///
+    /// - Returns: false, and nothing is added, when the name is reserved or invalid, ends in `-bin`, or the value
+    ///   has a byte outside 0x20...0x7E (a CR or LF would forge a line, rule W3).
+    @discardableResult
+    public mutating func add(_ name: String, _ value: String) -> Bool {
+        guard !name.hasSuffix("-bin"), let field = Self.fieldName(name) else { return false }
+        guard value.utf8.allSatisfy({ (0x20...0x7E).contains($0) }) else { return false }
+        fields.append(field, value)
+        return true
+    }
+
+    /// Appends bytes under a `-bin` name, written as unpadded base64.
+    @discardableResult
+    public mutating func add(_ name: String, bytes: [UInt8]) -> Bool {
+        guard name.hasSuffix("-bin"), let field = Self.fieldName(name) else { return false }
+        fields.append(field, bytes: Base64.encode(bytes, padded: false))
+        return true
+    }
+
+    /// Appends everything of `other`.
+    public mutating func add(contentsOf other: Metadata) {
+        other.fields.forEach { name, value in fields.append(name: name, value: value) }
+    }
+
+    public var isEmpty: Bool { fields.isEmpty }
+
+    private static func fieldName(_ name: String) -> HTTPFieldName? {
+        guard let field = HTTPFieldName(name), name.utf8.allSatisfy(isNameByte) else { return nil }
+        return isReserved(name.lowercased()) ? nil : field
+    }
+
+    private static func isNameByte(_ byte: UInt8) -> Bool {
+        switch byte {
+        case UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "a")...UInt8(ascii: "z"),
+            UInt8(ascii: "A")...UInt8(ascii: "Z"):
+            true
+        default: byte == UInt8(ascii: "_") || byte == UInt8(ascii: "-") || byte == UInt8(ascii: ".")
+        }
+    }
+
+    private static func isReserved(_ name: String) -> Bool {
+        name.hasPrefix("grpc-") || reserved.contains(name)
+    }
+
+    private static let reserved: Set<String> = [
+        "connection", "content-encoding", "content-length", "content-type", "expect", "host", "keep-alive",
+        "proxy-authenticate", "proxy-authorization", "proxy-connection", "te", "trailer", "transfer-encoding",
+        "upgrade",
+    ]
+}

@@ -1,0 +1,107 @@
+import FrameCodec
+
+/// The one shape of every handler: a stream of messages in, a stream of messages out. A unary call is the case of
+/// one message each way. Runs as the call's task; throwing ends the call with that status, returning ends it with OK.
+public typealias CallHandler = @Sendable (_ call: ServerCall, _ context: CallContext) async throws -> Void
+
+/// Code around every call of a server: authentication, authorisation, logging, metrics.
+///
+/// Runs before the request body is read: to refuse a call, throw an ``RPCError`` without calling `next`, and no
+/// message is ever decoded. To hand something to the handler, put it into the context's `serviceContext`.
+/// Called concurrently for different calls, on an event loop: must not block.
+public protocol ServerInterceptor: Sendable {
+    func intercept(_ call: ServerCall, context: CallContext, next: CallHandler) async throws
+}
+
+/// A set of methods that a server can register. Generated service protocols refine it.
+public protocol RPCService: Sendable {
+    var methods: [RPCMethod] { get }
+}
+
+/// A method's descriptor and the code that serves it.
+public struct RPCMethod: Sendable {
+    public let descriptor: MethodDescriptor
+    public let handler: CallHandler
+
+    /// The lowest interface: raw message bytes through `call`, so that any message library can be used.
+    public init(_ descriptor: MethodDescriptor, handler: @escaping CallHandler) {
+        self.descriptor = descriptor
+        self.handler = handler
+    }
+
+    public static func unary<Request: Message, Response: Message>(
+        _ descriptor: MethodDescriptor,
+        _ body: @escaping @Sendable (Request, CallContext) async throws -> Response
+    ) -> RPCMethod {
+        RPCMethod(descriptor) { call, context in
+            let request = try await call.receiveOnly(Request.self)
+            try await call.send(try await body(request, context), context: context)
+        }
+    }
+
+    public static func serverStreaming<Request: Message, Response: Message>(
+        _ descriptor: MethodDescriptor,
+        _ body: @escaping @Sendable (Request, ResponseWriter<Response>, CallContext) async throws -> Void
+    ) -> RPCMethod {
+        RPCMethod(descriptor) { call, context in
+            let request = try await call.receiveOnly(Request.self)
+            try await body(request, ResponseWriter(call: call, context: context), context)
+        }
+    }
+
+    public static func clientStreaming<Request: Message, Response: Message>(
+        _ descriptor: MethodDescriptor,
+        _ body: @escaping @Sendable (RequestStream<Request>, CallContext) async throws -> Response
+    ) -> RPCMethod {
+        RPCMethod(descriptor) { call, context in
+            let response = try await body(RequestStream(call: call), context)
+            try await call.send(response, context: context)
+        }
+    }
+
+    public static func bidirectionalStreaming<Request: Message, Response: Message>(
+        _ descriptor: MethodDescriptor,
+        _ body: @escaping @Sendable (RequestStream<Request>, ResponseWriter<Response>, CallContext) async throws -> Void
+    ) -> RPCMethod {
+        RPCMethod(descriptor) { call, context in
+            try await body(RequestStream(call: call), ResponseWriter(call: call, context: context), context)
+        }
+    }
+}
+
+/// The messages of a client-streaming or bidirectional call, in order. One consumer at a time.
+public struct RequestStream<Request: Message>: AsyncSequence, Sendable {
+    let call: ServerCall
+
+    public struct AsyncIterator: AsyncIteratorProtocol {
+        let call: ServerCall
+
+        /// - Throws: ``RPCError`` when the stream is broken, too large, cancelled or past its deadline.
+        public mutating func next() async throws -> Request? {
+            try await call.receive(Request.self)
+        }
+    }
+
+    public func makeAsyncIterator() -> AsyncIterator { AsyncIterator(call: call) }
+}
+
+/// Where a handler puts the messages of a streamed answer.
+public struct ResponseWriter<Response: Message>: Sendable {
+    private let sink: @Sendable (Response) async throws -> Void
+
+    init(call: ServerCall, context: CallContext) {
+        sink = { try await call.send($0, context: context) }
+    }
+
+    /// For tests and for calls in process: every message goes to `sink`.
+    public init(sink: @escaping @Sendable (Response) async throws -> Void) {
+        self.sink = sink
+    }
+
+    /// Sends one message; suspends while the client reads too slowly.
+    ///
+    /// - Throws: ``RPCError`` when the client has gone or the deadline has passed: stop working then.
+    public func send(_ message: Response) async throws {
+        try await sink(message)
+    }
+}

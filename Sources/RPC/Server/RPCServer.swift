@@ -1,0 +1,198 @@
+import FrameCodec
+import HTTPTransport
+import Logging
+import NIOCore
+
+/// HTTP exchanges -> calls: finds the wire protocol by content type and the method by path, runs the interceptors and
+/// the handler, and turns the outcome into a status.
+///
+/// ```
+/// OPTIONS ......................... CORS preflight (C1)
+/// not POST ........................ 405, or 404 when the path is no method
+/// unknown content type ............ 415 with Accept-Post
+/// gRPC over HTTP/1.1 .............. 505, names gRPC-Web as the way
+/// unknown method .................. UNIMPLEMENTED (S4)
+/// bad timeout, unknown encoding ... INTERNAL (T3), UNIMPLEMENTED (P4)
+/// everything else ................. interceptors, handler
+/// ```
+public final class RPCServer: Sendable {
+    private let methods: MethodTable
+    private let configuration: RPCServerConfiguration
+    private let logger: Logger
+
+    /// - Parameter interceptors: the first is the outermost.
+    public init(
+        services: [any RPCService],
+        interceptors: [any ServerInterceptor] = [],
+        configuration: RPCServerConfiguration = RPCServerConfiguration(),
+        logger: Logger
+    ) {
+        self.methods = MethodTable(
+            services.flatMap(\.methods).map { RPCMethod($0.descriptor, handler: Self.compose(interceptors, $0.handler)) }
+        )
+        self.configuration = configuration
+        self.logger = logger
+    }
+
+    /// The chain is built once for each method, not for each call.
+    private static func compose(_ interceptors: [any ServerInterceptor], _ handler: @escaping CallHandler) -> CallHandler {
+        interceptors.reversed().reduce(handler) { next, interceptor in
+            { call, context in try await interceptor.intercept(call, context: context, next: next) }
+        }
+    }
+
+    /// Serves one exchange; give this to `HTTPServer.start`.
+    public func handle(_ exchange: HTTPExchange) async {
+        let head = exchange.head
+        if head.method == .options { return answerPreflight(exchange) }
+        guard head.method == .post else { return refuseMethod(exchange) }
+        guard head.fields.count(of: .contentType) == 1,
+            let form = head.fields.withFirst(.contentType, { WireForm(contentType: $0) }) ?? nil
+        else { return refuseContentType(exchange) }
+        if !form.isWeb, exchange.version != .http2 { return refuseVersion(exchange) }
+
+        guard let method = head.withPath({ methods.method(path: $0) }) else {
+            return finishUnknownMethod(exchange, form: form)
+        }
+        await run(method, exchange, form: form)
+    }
+
+    private func run(_ method: RPCMethod, _ exchange: HTTPExchange, form: WireForm) async {
+        let call = ServerCall(
+            exchange: exchange, method: method.descriptor, requestForm: form, configuration: configuration
+        )
+        let context: CallContext
+        do {
+            context = try admit(method.descriptor, exchange, call: call)
+        } catch {
+            return call.finish(error, context: nil)
+        }
+        do {
+            try await method.handler(call, context)
+            call.finish(nil, context: context)
+        } catch {
+            call.finish(await status(of: error, call: call), context: context)
+        }
+    }
+
+    /// Everything that can be refused by the head alone.
+    private func admit(
+        _ method: MethodDescriptor, _ exchange: HTTPExchange, call: ServerCall
+    ) throws(RPCError) -> CallContext {
+        try checkEncoding(exchange.head.fields)
+        let requested = try GRPCTimeoutField.read(exchange.head.fields)
+        if requested == .some(0) { throw ServerCall.deadlineError }
+        var deadline: NIODeadline?
+        if let nanoseconds = configuration.effectiveTimeout(requested: requested, kind: method.kind) {
+            let instant = NIODeadline.now() + .nanoseconds(Int64(clamping: min(nanoseconds, 1 << 60)))
+            call.startDeadline(instant)
+            deadline = instant
+        }
+        return CallContext(
+            method: method,
+            metadata: Metadata(fields: exchange.head.fields),
+            deadline: deadline,
+            remoteAddress: exchange.remoteAddress
+        )
+    }
+
+    /// Rule P4: an encoding that is not served is refused at once, and the answer lists what is.
+    private func checkEncoding(_ fields: HTTPFields) throws(RPCError) {
+        guard fields.count(of: .grpcEncoding) > 0 else { return }
+        guard let encoding = fields.first(.grpcEncoding), encoding == "identity" else {
+            var accepted = Metadata()
+            accepted.fields.append(.grpcAcceptEncoding, "identity")
+            throw RPCError(
+                .unimplemented,
+                "grpc-encoding \"\(bounded(fields.first(.grpcEncoding) ?? ""))\" is not served; send identity",
+                metadata: accepted
+            )
+        }
+    }
+
+    private func status(of error: any Error, call: ServerCall) async -> RPCError {
+        switch error {
+        case let error as RPCError: return error
+        case let error as any RPCErrorConvertible: return error.rpcError
+        case is CancellationError:
+            return await call.isPastDeadline ? ServerCall.deadlineError : RPCError(.cancelled, "the call was cancelled")
+        default:
+            logger.error("handler failed", metadata: ["method": "\(call.method.path)", "error": "\(error)"])
+            return RPCError(.unknown, "the handler failed; the server's log has the cause")
+        }
+    }
+}
+
+// MARK: - Answers without a call
+
+extension RPCServer {
+    private func answerPreflight(_ exchange: HTTPExchange) {
+        guard exchange.head.fields.count(of: .origin) > 0,
+            exchange.head.fields.count(of: .accessControlRequestMethod) > 0
+        else { return refuseMethod(exchange) }
+        exchange.sendHead(
+            HTTPResponseHead(status: 204, fields: configuration.crossOrigin.preflightFields(for: exchange.head))
+        )
+        exchange.finish()
+    }
+
+    private func refuseMethod(_ exchange: HTTPExchange) {
+        guard exchange.head.withPath({ methods.method(path: $0) }) != nil else {
+            return answer(exchange, 404, "no such page: this port serves gRPC and gRPC-Web calls, POST /service/Method")
+        }
+        var fields = HTTPFields()
+        fields.append(.allow, "POST, OPTIONS")
+        answer(exchange, 405, "calls are made with POST", fields)
+    }
+
+    private func refuseContentType(_ exchange: HTTPExchange) {
+        var fields = HTTPFields()
+        fields.append(.acceptPost, WireForm.acceptPost)
+        answer(exchange, 415, "content-type must be one of: \(WireForm.acceptPost)", fields)
+    }
+
+    private func refuseVersion(_ exchange: HTTPExchange) {
+        answer(
+            exchange, 505,
+            "application/grpc needs HTTP/2 (its status travels in trailers); over HTTP/1.1 use application/grpc-web"
+        )
+    }
+
+    private func finishUnknownMethod(_ exchange: HTTPExchange, form: WireForm) {
+        let path = bounded(exchange.head.path)
+        let unknown = MethodDescriptor(service: "", method: "", kind: .unary)
+        let call = ServerCall(exchange: exchange, method: unknown, requestForm: form, configuration: configuration)
+        call.finish(RPCError(.unimplemented, "no such method: \(path)"), context: nil)
+    }
+
+    private func answer(_ exchange: HTTPExchange, _ status: Int, _ text: String, _ extra: HTTPFields = HTTPFields()) {
+        var fields = extra
+        fields.append(.contentType, "text/plain; charset=utf-8")
+        configuration.crossOrigin.permitReading(&fields, by: exchange.head)
+        exchange.sendHead(HTTPResponseHead(status: status, fields: fields))
+        exchange.sendLast(ByteBuffer(string: text + "\n"))
+    }
+
+    /// Peer text in an error: at most 64 characters.
+    private func bounded(_ text: String) -> String {
+        text.count <= 64 ? text : text.prefix(64) + "..."
+    }
+}
+
+/// The request's `grpc-timeout`.
+enum GRPCTimeoutField {
+    /// - Returns: nanoseconds; nil when absent or so long that it means none (rule T1).
+    /// - Throws: INTERNAL for a repeated or malformed value (rules M12, T3).
+    static func read(_ fields: HTTPFields) throws(RPCError) -> UInt64? {
+        switch fields.count(of: .grpcTimeout) {
+        case 0: return nil
+        case 1: break
+        default: throw RPCError(.internalError, "grpc-timeout is given more than once")
+        }
+        do {
+            return try fields.withFirst(.grpcTimeout) { try GRPCTimeout.parse($0) } ?? nil
+        } catch {
+            throw RPCError(.internalError, "grpc-timeout must be 1 to 8 digits and one of H M S m u n (such as 500m)")
+        }
+    }
+}

@@ -1,0 +1,33 @@
+/// Limits and policies of the calls of one server. Every limit's name stands in the error that it causes.
+public struct RPCServerConfiguration: Sendable {
+    /// Largest request message, in bytes after inflating; the declared length is checked before anything is
+    /// allocated (rule P8). Default 4 MiB.
+    public var maximumRequestMessageByteCount = 4 * 1024 * 1024
+    /// Largest response message, in bytes. Default 64 MiB.
+    public var maximumResponseMessageByteCount = 64 * 1024 * 1024
+    /// Deadline of a unary call whose client sent none (rule T5); nil for none. Default 30 s.
+    public var defaultUnaryTimeout: Duration? = .seconds(30)
+    /// Longest deadline of a unary call, whatever the client asks; nil for no clamp. Default 300 s.
+    public var maximumUnaryTimeout: Duration? = .seconds(300)
+    /// Longest life of a streaming call; nil for no clamp. Default 30 min.
+    public var maximumStreamTimeout: Duration? = .seconds(30 * 60)
+    /// Origins whose pages may call from a browser.
+    public var crossOrigin = CrossOriginPolicy()
+
+    public init() {}
+
+    /// The deadline of a call, in nanoseconds from now, from what its client asked for; nil for none.
+    func effectiveTimeout(requested: UInt64?, kind: MethodDescriptor.Kind) -> UInt64? {
+        let isUnary = kind == .unary
+        let wanted = requested ?? (isUnary ? defaultUnaryTimeout.map(Self.nanoseconds) : nil)
+        let clamp = (isUnary ? maximumUnaryTimeout : maximumStreamTimeout).map(Self.nanoseconds)
+        guard let clamp else { return wanted }
+        return min(wanted ?? clamp, clamp)
+    }
+
+    private static func nanoseconds(_ duration: Duration) -> UInt64 {
+        let (seconds, attoseconds) = duration.components
+        let (whole, overflow) = UInt64(max(0, seconds)).multipliedReportingOverflow(by: 1_000_000_000)
+        return overflow ? .max : whole &+ UInt64(max(0, attoseconds) / 1_000_000_000)
+    }
+}

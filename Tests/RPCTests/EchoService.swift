@@ -1,0 +1,70 @@
+import FrameCodec
+import NIOCore
+import RPC
+
+/// The service under test, made of well-known types so that no generated file is needed.
+struct EchoService: RPCService {
+    static let name = "test.Echo"
+    static let unary = MethodDescriptor(service: name, method: "Unary", kind: .unary)
+    static let fail = MethodDescriptor(service: name, method: "Fail", kind: .unary)
+    static let hang = MethodDescriptor(service: name, method: "Hang", kind: .unary)
+    static let metadata = MethodDescriptor(service: name, method: "Metadata", kind: .unary)
+    static let repeated = MethodDescriptor(service: name, method: "Repeat", kind: .serverStreaming)
+    static let joined = MethodDescriptor(service: name, method: "Join", kind: .clientStreaming)
+    static let chat = MethodDescriptor(service: name, method: "Chat", kind: .bidirectionalStreaming)
+    static let raw = MethodDescriptor(service: name, method: "Raw", kind: .unary)
+
+    struct Unexpected: Error { let secret = "internal text" }
+
+    /// Told when a hanging handler has been cancelled.
+    var onCancel: @Sendable () -> Void = {}
+
+    var methods: [RPCMethod] {
+        [
+            .unary(Self.unary) { (request: Protobuf.StringValue, _) in request },
+            .unary(Self.fail) { (request: Protobuf.StringValue, _) -> Protobuf.StringValue in try Self.failure(request.value) },
+            .unary(Self.hang) { (_: Protobuf.StringValue, _) -> Protobuf.StringValue in
+                try await withTaskCancellationHandler {
+                    try await Task.sleep(for: .seconds(600))
+                    return Protobuf.StringValue()
+                } onCancel: {
+                    onCancel()
+                }
+            },
+            .unary(Self.metadata) { (_: Protobuf.StringValue, context) in
+                context.addResponseMetadata("x-head", context.metadata["x-in"] ?? "none")
+                context.addTrailingMetadata("x-tail", "tail")
+                let bytes = context.metadata.binaryValues("x-in-bin").map { "\($0)" }.joined(separator: ";")
+                return Protobuf.StringValue(value: bytes)
+            },
+            .serverStreaming(Self.repeated) { (request: Protobuf.UInt32Value, responses: ResponseWriter<Protobuf.UInt32Value>, _) in
+                for index in 0..<request.value { try await responses.send(Protobuf.UInt32Value(value: index)) }
+                if request.value == 7 { throw RPCError(.dataLoss, "after seven") }
+            },
+            .clientStreaming(Self.joined) { (requests: RequestStream<Protobuf.StringValue>, _) in
+                var text = ""
+                for try await request in requests { text += request.value }
+                return Protobuf.StringValue(value: text)
+            },
+            .bidirectionalStreaming(Self.chat) {
+                (requests: RequestStream<Protobuf.StringValue>, responses: ResponseWriter<Protobuf.StringValue>, _) in
+                for try await request in requests { try await responses.send(Protobuf.StringValue(value: "re: " + request.value)) }
+            },
+            RPCMethod(Self.raw) { call, context in
+                while let bytes = try await call.nextMessage() { try await call.send(bytes: bytes, context: context) }
+            },
+        ]
+    }
+
+    private static func failure(_ kind: String) throws -> Protobuf.StringValue {
+        switch kind {
+        case "details":
+            throw RPCError(
+                .failedPrecondition, "needs ünïcode, 100% and\nmore",
+                details: [GoogleRPC.ErrorInfo(reason: "WHY", domain: "test", metadata: ["key": "value"])]
+            )
+        case "unexpected": throw Unexpected()
+        default: throw RPCError(.notFound, kind)
+        }
+    }
+}
