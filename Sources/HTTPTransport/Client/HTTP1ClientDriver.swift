@@ -1,0 +1,274 @@
+import NIOCore
+
+/// HTTP/1.1 on the client: one exchange at a time, the connection is kept alive between them.
+///
+/// `@unchecked Sendable`: confined to the event loop of its channel.
+final class HTTP1ClientDriver: ChannelDuplexHandler, ClientDriver, @unchecked Sendable {
+    typealias InboundIn = ByteBuffer
+    typealias OutboundIn = ByteBuffer
+    typealias OutboundOut = ByteBuffer
+
+    private struct Waiting {
+        let head: HTTPRequestHead
+        let ticket: WaitTicket
+        let done: @Sendable (Result<HTTPClientExchange, HTTPStreamError>) -> Void
+    }
+
+    private let eventLoop: any EventLoop
+    private let limits: HTTPLimits
+    private let authority: String
+    private let state: ClientConnectionState
+    private var context: ChannelHandlerContext?
+    private var endReason: String?
+    private var waiting = CircularBuffer<Waiting>()
+
+    private var parser: HTTP1Parser
+    private var unparsed = ByteBuffer()
+    private var current: HTTPClientExchange?
+    private var keepsAlive = true
+    private var isHeadWritten = false
+    private var framing = HTTP1Writer.Framing.none
+    private var body = BodyQueue()
+    private var isRequestSent = false
+    private var isResponseDone = false
+    private var isReadPaused = false
+    private var isReadWanted = false
+
+    init(
+        _ eventLoop: any EventLoop, _ configuration: HTTPClientConfiguration, authority: String,
+        state: ClientConnectionState
+    ) {
+        self.eventLoop = eventLoop
+        limits = configuration.limits
+        self.authority = authority
+        self.state = state
+        parser = HTTP1Parser(.response, limits: configuration.limits)
+    }
+
+    // MARK: Channel
+
+    func channelActive(context: ChannelHandlerContext) { self.context = context }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        if parser.endsAtClose, let current {
+            isResponseDone = true
+            current.didReceiveEnd(trailers: nil)
+        }
+        end("the server closed the connection", inBody: parser.isInBody)
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        end("socket error: \(ErrorText.describe(error))", inBody: parser.isInBody)
+        context.close(promise: nil)
+    }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        let bytes = unwrapInboundIn(data)
+        if unparsed.readableBytes == 0 { unparsed = bytes } else { unparsed.writeImmutableBuffer(bytes) }
+        guard current != nil else {
+            end("the server sent something unasked", inBody: false)
+            return context.close(promise: nil)
+        }
+        parse()
+    }
+
+    func channelWritabilityChanged(context: ChannelHandlerContext) {
+        if context.channel.isWritable { flushBody() }
+        context.fireChannelWritabilityChanged()
+    }
+
+    func read(context: ChannelHandlerContext) {
+        if isReadPaused { isReadWanted = true } else { context.read() }
+    }
+
+    // MARK: Responses
+
+    private func parse() {
+        do {
+            while current != nil, !isResponseDone {
+                var consumed = 0
+                let event = try unparsed.withUnsafeReadableBytes { bytes throws(HTTP1Error) in
+                    try parser.next(bytes, consumed: &consumed)
+                }
+                // Cut before the reader index moves: a buffer gives slices of its readable bytes only.
+                var piece: ByteBuffer?
+                if case .body(let range) = event {
+                    piece = unparsed.getSlice(at: unparsed.readerIndex + range.lowerBound, length: range.count)
+                }
+                unparsed.moveReaderIndex(forwardBy: consumed)
+                guard let event else { break }
+                handle(event, piece)
+            }
+        } catch {
+            current?.fail(.protocolViolation(error.description))
+            end(error.description, inBody: false)
+            context?.close(promise: nil)
+            return
+        }
+        if unparsed.readableBytes == 0 { unparsed = ByteBuffer() }
+        settleReading()
+    }
+
+    private func handle(_ event: HTTP1Event, _ piece: ByteBuffer?) {
+        guard let exchange = current else { return }
+        switch event {
+        case .head(let head):
+            keepsAlive = head.keepsAlive
+            if case .response(let response) = head.start { exchange.didReceiveHead(response) }
+        case .body:
+            guard let bytes = piece else { return }
+            exchange.receivedByteCount += bytes.readableBytes
+            if let limit = limits.bodyByteCount, exchange.receivedByteCount > limit {
+                exchange.fail(.bodyTooLarge(limit: limit))
+                return cancel(exchange)
+            }
+            exchange.didReceive(bytes)
+            exchange.inbox.compact()
+        case .end:
+            isResponseDone = true
+            exchange.didReceiveEnd(trailers: nil)
+            nextIfDone()
+        }
+    }
+
+    private func nextIfDone() {
+        guard isResponseDone else { return }
+        // An answer before the whole request was sent: the rest must not be taken for the next request.
+        guard isRequestSent, keepsAlive, unparsed.readableBytes == 0 else {
+            let reason = "the server ended the connection after its response"
+            current = nil
+            end(reason, inBody: false)
+            context?.close(promise: nil)
+            return
+        }
+        current = nil
+        isResponseDone = false
+        isRequestSent = false
+        isHeadWritten = false
+        body.removeAll()
+        parser.startNextMessage()
+        startNext()
+    }
+
+    private func settleReading() {
+        isReadPaused = (current?.inbox.unreadByteCount ?? 0) > limits.unreadBodyByteCount
+        guard !isReadPaused, isReadWanted else { return }
+        isReadWanted = false
+        context?.read()
+    }
+
+    private func end(_ reason: String, inBody: Bool) {
+        guard endReason == nil else { return }
+        endReason = reason
+        state.markClosed()
+        if let current, !isResponseDone {
+            current.fail(inBody ? .truncatedBody : .connectionClosed(reason: reason))
+        }
+        current = nil
+        while let next = waiting.popFirst() { next.done(.failure(.connectionClosed(reason: reason))) }
+    }
+
+    // MARK: ClientDriver
+
+    func start(
+        _ head: HTTPRequestHead, _ ticket: WaitTicket,
+        _ done: @escaping @Sendable (Result<HTTPClientExchange, HTTPStreamError>) -> Void
+    ) {
+        if let endReason { return done(.failure(.connectionClosed(reason: endReason))) }
+        waiting.append(Waiting(head: head, ticket: ticket, done: done))
+        startNext()
+    }
+
+    func cancelStart(_ ticket: WaitTicket) {
+        ticket.isCancelled = true
+        guard let index = waiting.firstIndex(where: { $0.ticket === ticket }) else { return }
+        waiting.remove(at: index).done(.failure(.cancelled))
+    }
+
+    private func startNext() {
+        while current == nil, let next = waiting.popFirst() {
+            guard !next.ticket.isCancelled else {
+                next.done(.failure(.cancelled))
+                continue
+            }
+            let exchange = HTTPClientExchange(head: next.head, eventLoop: eventLoop, driver: self)
+            parser.answersHEAD = next.head.method == .head
+            current = exchange
+            next.done(.success(exchange))
+        }
+    }
+
+    func send(_ bytes: ByteBuffer, _ exchange: HTTPClientExchange) {
+        guard exchange === current else { return }
+        body.append(bytes)
+        flushBody()
+    }
+
+    func finish(_ exchange: HTTPClientExchange) {
+        guard exchange === current, let context else { return }
+        isRequestSent = true
+        var output = ByteBuffer()
+        writeHead(isLast: true, into: &output)
+        writeBody(into: &output)
+        if framing == .chunked { output.writeStaticString(HTTP1Writer.lastChunk) }
+        context.writeAndFlush(wrapOutboundOut(output), promise: nil)
+        nextIfDone()
+    }
+
+    private func flushBody() {
+        guard current != nil, let context, context.channel.isWritable, !body.isEmpty else { return openGate() }
+        var output = ByteBuffer()
+        writeHead(isLast: false, into: &output)
+        writeBody(into: &output)
+        context.writeAndFlush(wrapOutboundOut(output), promise: nil)
+        openGate()
+    }
+
+    private func openGate() {
+        if let current, !isCongested(current) { current.gate.open() }
+    }
+
+    /// Content-Length when the caller has set it or the body is complete, else chunked.
+    private func writeHead(isLast: Bool, into output: inout ByteBuffer) {
+        guard !isHeadWritten, let head = current?.head else { return }
+        isHeadWritten = true
+        if let declared = head.fields.first(.contentLength).flatMap(Int.init), declared >= 0 {
+            framing = .contentLength(declared)
+        } else if !isLast {
+            framing = .chunked
+        } else if body.isEmpty, [.get, .head, .delete, .options].contains(head.method) {
+            framing = .none
+        } else {
+            framing = .contentLength(body.byteCount)
+        }
+        HTTP1Writer.writeRequest(head, authority: authority, framing: framing, into: &output)
+    }
+
+    private func writeBody(into output: inout ByteBuffer) {
+        while let piece = body.popFirst() {
+            if framing == .chunked { HTTP1Writer.writeChunkHead(piece.readableBytes, into: &output) }
+            output.writeImmutableBuffer(piece)
+            if framing == .chunked { output.writeStaticString("\r\n") }
+        }
+    }
+
+    func isCongested(_ exchange: HTTPClientExchange) -> Bool {
+        exchange === current && (body.byteCount > limits.unsentBodyByteCount || context?.channel.isWritable == false)
+    }
+
+    func consumed(_ count: Int, _ exchange: HTTPClientExchange) {
+        if exchange === current { settleReading() }
+    }
+
+    func cancel(_ exchange: HTTPClientExchange) {
+        guard exchange === current else { return }
+        current = nil
+        end("a request was cancelled", inBody: false)
+        context?.close(promise: nil)
+    }
+
+    func close() {
+        end("closed on this side", inBody: false)
+        context?.close(promise: nil)
+    }
+}

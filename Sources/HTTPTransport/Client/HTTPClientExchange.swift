@@ -1,0 +1,197 @@
+import NIOCore
+
+/// One request and its response on the client.
+///
+///     send ... send -> finish                       (request body)
+///     responseHead -> readBody ... nil -> trailers  (response; may overlap with sending)
+///
+/// `@unchecked Sendable`: state is touched on the connection's event loop only; every method hops there.
+public final class HTTPClientExchange: @unchecked Sendable {
+    /// The event loop of the connection.
+    public let eventLoop: any EventLoop
+    private let driver: any ClientDriver
+
+    // On the event loop only.
+    var inbox = BodyInbox()
+    var gate = SendGate()
+    var stream: HTTP2Stream?
+    let head: HTTPRequestHead
+    private var response: Result<HTTPResponseHead, HTTPStreamError>?
+    private var responseWaiter: UnsafeContinuation<Result<HTTPResponseHead, HTTPStreamError>, Never>?
+    private var responseTicket: WaitTicket?
+    var receivedTrailers: HTTPFields?
+    var receivedByteCount = 0
+    private(set) var failure: HTTPStreamError?
+    private(set) var isSendingDone = false
+    private(set) var isReceivingDone = false
+
+    init(head: HTTPRequestHead, eventLoop: any EventLoop, driver: any ClientDriver) {
+        self.head = head
+        self.eventLoop = eventLoop
+        self.driver = driver
+    }
+
+
+    // MARK: Request
+
+    /// Queues body bytes; suspends while more than ``HTTPLimits/unsentBodyByteCount`` wait to be taken by the peer.
+    /// Bytes sent after the server has answered in full are dropped without an error.
+    ///
+    /// - Throws: ``HTTPStreamError`` when the stream or connection is gone, or the task is cancelled while waiting.
+    public func send(_ bytes: ByteBuffer) async throws(HTTPStreamError) {
+        if Task.isCancelled { throw .cancelled }
+        let ticket = WaitTicket()
+        let error: HTTPStreamError? = await withTaskCancellationHandler {
+            await withUnsafeContinuation { continuation in
+                onEventLoop {
+                    if let failure = self.failure { return continuation.resume(returning: failure) }
+                    if self.isSendingDone {
+                        return continuation.resume(returning: .protocolViolation("send after finish"))
+                    }
+                    if !self.isReceivingDone { self.driver.send(bytes, self) }
+                    guard self.driver.isCongested(self) else { return continuation.resume(returning: nil) }
+                    self.gate.wait(continuation, ticket)
+                }
+            }
+        } onCancel: {
+            onEventLoop { self.gate.cancelWait(ticket) }
+        }
+        if let error { throw error }
+    }
+
+    /// End of the request body. Calling it again does nothing.
+    public func finish() {
+        onEventLoop {
+            guard self.failure == nil, !self.isSendingDone else { return }
+            self.isSendingDone = true
+            self.driver.finish(self)
+        }
+    }
+
+    // MARK: Response
+
+    /// Status and fields of the final response; 1xx answers are skipped. May be asked again.
+    public func responseHead() async throws(HTTPStreamError) -> HTTPResponseHead {
+        if Task.isCancelled { throw .cancelled }
+        let ticket = WaitTicket()
+        let result = await withTaskCancellationHandler {
+            await withUnsafeContinuation { continuation in
+                onEventLoop { self.waitForHead(continuation, ticket) }
+            }
+        } onCancel: {
+            onEventLoop { self.cancelHeadWait(ticket) }
+        }
+        return try result.get()
+    }
+
+    private func waitForHead(
+        _ continuation: UnsafeContinuation<Result<HTTPResponseHead, HTTPStreamError>, Never>, _ ticket: WaitTicket
+    ) {
+        if let response { return continuation.resume(returning: response) }
+        if ticket.isCancelled { return continuation.resume(returning: .failure(.cancelled)) }
+        guard responseWaiter == nil else {
+            return continuation.resume(returning: .failure(.protocolViolation("two readers of one response")))
+        }
+        responseWaiter = continuation
+        responseTicket = ticket
+    }
+
+    private func cancelHeadWait(_ ticket: WaitTicket) {
+        ticket.isCancelled = true
+        guard responseTicket === ticket, let waiter = responseWaiter else { return }
+        responseWaiter = nil
+        responseTicket = nil
+        waiter.resume(returning: .failure(.cancelled))
+    }
+
+    /// The next bytes of the response body, at least one; nil at its proper end. Taking bytes lets the server send
+    /// more (back-pressure).
+    ///
+    /// - Throws: ``HTTPStreamError``: reset, refused, connection closed, truncated, too large, cancelled.
+    public func readBody() async throws(HTTPStreamError) -> ByteBuffer? {
+        if Task.isCancelled { throw .cancelled }
+        let ticket = WaitTicket()
+        let read: BodyRead = await withTaskCancellationHandler {
+            await withUnsafeContinuation { continuation in
+                onEventLoop {
+                    guard let read = self.inbox.take() else { return self.inbox.wait(continuation, ticket) }
+                    if case .bytes(let bytes) = read { self.driver.consumed(bytes.readableBytes, self) }
+                    continuation.resume(returning: read)
+                }
+            }
+        } onCancel: {
+            onEventLoop { self.inbox.cancelWait(ticket) }
+        }
+        switch read {
+        case .bytes(let bytes): return bytes
+        case .end: return nil
+        case .failed(let error): throw error
+        }
+    }
+
+    /// The trailer fields. Complete once ``readBody()`` has returned nil; nil when there were none.
+    public var trailers: HTTPFields? {
+        get async {
+            await withUnsafeContinuation { continuation in
+                onEventLoop { continuation.resume(returning: self.receivedTrailers) }
+            }
+        }
+    }
+
+    /// Gives up: RST_STREAM(CANCEL), or closing the connection on HTTP/1.1. Waiting calls throw `.cancelled`. Does
+    /// nothing when the response is complete.
+    public func cancel() {
+        onEventLoop {
+            guard self.failure == nil, !(self.isReceivingDone && self.isSendingDone) else { return }
+            self.fail(.cancelled)
+            self.driver.cancel(self)
+        }
+    }
+
+    // MARK: From the driver (on the event loop)
+
+    func didReceiveHead(_ head: HTTPResponseHead) { resolve(.success(head)) }
+
+    func didReceive(_ bytes: ByteBuffer) {
+        inbox.append(bytes)
+        wakeReader()
+    }
+
+    func didReceiveEnd(trailers: HTTPFields?) {
+        receivedTrailers = trailers
+        isReceivingDone = true
+        if response == nil { resolve(.failure(.protocolViolation("the response has no head"))) }
+        inbox.end()
+        wakeReader()
+        gate.open()
+    }
+
+    func fail(_ error: HTTPStreamError) {
+        guard failure == nil else { return }
+        failure = error
+        resolve(.failure(error))
+        if !isReceivingDone {
+            driver.consumed(inbox.fail(error), self)
+            wakeReader()
+        }
+        gate.open(error)
+    }
+
+    private func resolve(_ result: Result<HTTPResponseHead, HTTPStreamError>) {
+        guard response == nil else { return }
+        response = result
+        guard let waiter = responseWaiter else { return }
+        responseWaiter = nil
+        responseTicket = nil
+        waiter.resume(returning: result)
+    }
+
+    private func wakeReader() {
+        let taken = inbox.wake()
+        if taken > 0 { driver.consumed(taken, self) }
+    }
+
+    private func onEventLoop(_ body: @escaping @Sendable () -> Void) {
+        if eventLoop.inEventLoop { body() } else { eventLoop.execute(body) }
+    }
+}

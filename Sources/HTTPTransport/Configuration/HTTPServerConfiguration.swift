@@ -1,0 +1,55 @@
+/// Where a server listens and what it allows.
+public struct HTTPServerConfiguration: Sendable {
+    /// Address or name to listen on. Default `127.0.0.1`.
+    public var host: String
+    /// TCP port; 0 takes any free one, see ``HTTPServer/port``.
+    public var port: Int
+    public var limits: HTTPLimits
+    public var timeouts: HTTPTimeouts
+    /// Length of the kernel's queue of connections that nobody accepted yet. Default 1,024.
+    public var backlog: Int32
+    /// Accept `:scheme` `https` on a clear-text port. Only for a server behind a proxy that ends TLS. Default false.
+    public var acceptsForwardedHTTPSScheme: Bool
+
+    public init(
+        host: String = "127.0.0.1",
+        port: Int = 0,
+        limits: HTTPLimits = HTTPLimits(),
+        timeouts: HTTPTimeouts = HTTPTimeouts(),
+        backlog: Int32 = 1024,
+        acceptsForwardedHTTPSScheme: Bool = false
+    ) {
+        self.host = host
+        self.port = port
+        self.limits = limits
+        self.timeouts = timeouts
+        self.backlog = backlog
+        self.acceptsForwardedHTTPSScheme = acceptsForwardedHTTPSScheme
+    }
+}
+
+/// Which HTTP a client connection speaks. Nothing is negotiated in clear text.
+public enum HTTPClientProtocol: Sendable, Hashable {
+    case http1
+    /// HTTP/2 with prior knowledge (RFC 9113 section 3.3).
+    case http2
+}
+
+/// What a client connection allows.
+public struct HTTPClientConfiguration: Sendable {
+    public var limits: HTTPLimits
+    /// Name look-up and TCP handshake together. Default 10 s.
+    public var connectTimeout: Duration
+    /// Something waits to be written and the peer takes nothing. Default 60 s; `nil` for never.
+    public var writeStall: Duration?
+
+    public init(
+        limits: HTTPLimits = HTTPLimits(),
+        connectTimeout: Duration = .seconds(10),
+        writeStall: Duration? = .seconds(60)
+    ) {
+        self.limits = limits
+        self.connectTimeout = connectTimeout
+        self.writeStall = writeStall
+    }
+}

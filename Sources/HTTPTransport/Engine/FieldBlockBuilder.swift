@@ -1,0 +1,66 @@
+/// Collects one received header or trailer block into one allocation, under the limits of ``HTTPLimits``.
+///
+/// Used by both protocols: names arrive lower-case from HTTP/2 and in any case from HTTP/1.1.
+struct FieldBlockBuilder {
+    enum Overflow: Equatable { case listBytes, fieldCount }
+
+    private(set) var storage: FieldStorage?
+    private(set) var listByteCount = 0
+    private(set) var fieldCount = 0
+    let maximumListByteCount: Int
+    let maximumFieldCount: Int
+
+    init(limits: HTTPLimits) {
+        maximumListByteCount = limits.headerListByteCount
+        maximumFieldCount = limits.headerFieldCount
+    }
+
+    /// Counts a field (pseudo fields too) against the limits. Name and value sizes come from a peer, but each is
+    /// bounded by what is in memory already, so the sums cannot overflow.
+    mutating func admit(nameCount: Int, valueCount: Int) -> Overflow? {
+        fieldCount += 1
+        listByteCount += nameCount + valueCount + 32
+        if listByteCount > maximumListByteCount || nameCount > Int(UInt16.max) { return .listBytes }
+        return fieldCount > maximumFieldCount ? .fieldCount : nil
+    }
+
+    /// Adds an admitted field whose name is lower-case. Whitespace around the value is dropped (rule M4).
+    mutating func append(name: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer) {
+        let token = FieldToken.recognise(name)
+        let value = value.withoutOuterWhitespace
+        let storage = reserve(FieldStorage.entryStride + name.count + value.count)
+        storage.append(token: token, name: name, value: value)
+    }
+
+    /// Keeps bytes that are not a field (path, authority).
+    mutating func store(_ bytes: UnsafeRawBufferPointer) -> StoredRange {
+        let offset = reserve(bytes.count).appendBytes(bytes)
+        return StoredRange(offset: offset, count: UInt32(truncatingIfNeeded: bytes.count))
+    }
+
+    /// The fields so far; the builder starts afresh.
+    mutating func takeStorage() -> FieldStorage {
+        let taken = storage ?? FieldStorage.make(capacity: 0)
+        self = FieldBlockBuilder(maximumListByteCount, maximumFieldCount)
+        return taken
+    }
+
+    mutating func reset() { self = FieldBlockBuilder(maximumListByteCount, maximumFieldCount) }
+
+    private init(_ maximumListByteCount: Int, _ maximumFieldCount: Int) {
+        self.maximumListByteCount = maximumListByteCount
+        self.maximumFieldCount = maximumFieldCount
+    }
+
+    private mutating func reserve(_ needed: Int) -> FieldStorage {
+        guard let current = storage else {
+            let fresh = FieldStorage.make(capacity: max(needed, 480))
+            storage = fresh
+            return fresh
+        }
+        guard current.freeByteCount < needed else { return current }
+        let grown = current.copy(additional: needed)
+        storage = grown
+        return grown
+    }
+}

@@ -1,0 +1,86 @@
+/// How many events of one kind a peer may cause in one window of time.
+///
+/// Counting restarts when a window has passed. Time is a parameter (nanoseconds of any monotonic clock), so the
+/// budget can be tested without one.
+struct FrameBudget {
+    let limit: Int
+    let windowNanoseconds: UInt64
+    private var count = 0
+    private var windowStart: UInt64 = 0
+
+    init(limit: Int, seconds: Int) {
+        self.limit = limit
+        windowNanoseconds = UInt64(max(seconds, 1)) * 1_000_000_000
+    }
+
+    /// Counts one event; false when that is more than the limit allows.
+    mutating func spend(now: UInt64) -> Bool {
+        if now < windowStart || now - windowStart >= windowNanoseconds || count == 0 {
+            windowStart = now
+            count = 0
+        }
+        count += 1
+        return count <= limit
+    }
+}
+
+/// The budgets that nghttp2 1.52 does not keep by itself (protocol rules, attack table).
+///
+///     received frame --> credit left? --yes--> free
+///                             | no
+///                             v
+///                        budget left? --no--> GOAWAY(ENHANCE_YOUR_CALM)
+struct FrameBudgets {
+    private var sentResets: FrameBudget
+    private var control: FrameBudget
+    private var windowUpdates: FrameBudget
+    private var emptyData: FrameBudget
+    /// Frames that our own DATA and HEADERS pay for: clients that measure bandwidth answer them with PING (the idea
+    /// of gRFC A8's ping strikes) and window updates.
+    private var pingCredit = 0
+    private var windowCredit = 0
+    /// Why the connection must end: names the limit. Set once.
+    private(set) var exhausted: String?
+
+    init(limits: HTTPLimits) {
+        sentResets = FrameBudget(limit: limits.sentResets, seconds: limits.budgetSeconds)
+        control = FrameBudget(limit: limits.controlFrames, seconds: limits.budgetSeconds)
+        windowUpdates = FrameBudget(limit: limits.windowUpdates, seconds: limits.budgetSeconds)
+        emptyData = FrameBudget(limit: limits.emptyDataFrames, seconds: limits.budgetSeconds)
+    }
+
+    mutating func didSendHeadersOrData() {
+        pingCredit = min(pingCredit + 1, 1_000)
+        windowCredit = min(windowCredit + 2, 10_000)
+    }
+
+    mutating func didSendReset(now: UInt64) {
+        if !sentResets.spend(now: now) { exhaust("sentResets", sentResets.limit) }
+    }
+
+    mutating func didReceivePing(now: UInt64) {
+        if pingCredit > 0 { pingCredit -= 1 } else { didReceiveControlFrame(now: now) }
+    }
+
+    mutating func didReceiveControlFrame(now: UInt64) {
+        if !control.spend(now: now) { exhaust("controlFrames", control.limit) }
+    }
+
+    mutating func didReceiveWindowUpdate(now: UInt64) {
+        if windowCredit > 0 {
+            windowCredit -= 1
+        } else if !windowUpdates.spend(now: now) {
+            exhaust("windowUpdates", windowUpdates.limit)
+        }
+    }
+
+    mutating func didReceiveEmptyData(now: UInt64) {
+        if !emptyData.spend(now: now) { exhaust("emptyDataFrames", emptyData.limit) }
+    }
+
+    mutating func didQueueTooManyFrames(limit: Int) { exhaust("queuedFrames", limit) }
+
+    private mutating func exhaust(_ name: String, _ limit: Int) {
+        if exhausted == nil { exhausted = "more than HTTPLimits.\(name) = \(limit)" }
+    }
+}

@@ -1,0 +1,211 @@
+import CNGHTTP2
+import NIOCore
+
+/// Orders: what the owner wants to be sent.
+extension HTTP2Engine {
+    func submitSettings() {
+        guard let session else { return }
+        var entries = [
+            entry(NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, limits.streamWindowByteCount),
+            entry(NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, limits.headerListByteCount),
+            entry(NGHTTP2_SETTINGS_NO_RFC7540_PRIORITIES, 1),
+        ]
+        entries.append(
+            role == .server
+                ? entry(NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, limits.concurrentStreams)
+                : entry(NGHTTP2_SETTINGS_ENABLE_PUSH, 0))
+        nghttp2_submit_settings(session, Flag.none, entries, entries.count)
+        nghttp2_session_set_local_window_size(
+            session, Flag.none, 0, Int32(clamping: max(limits.connectionWindowByteCount, 65_535)))
+    }
+
+    private func entry(_ id: nghttp2_settings_id, _ value: Int) -> nghttp2_settings_entry {
+        nghttp2_settings_entry(
+            settings_id: Int32(truncatingIfNeeded: id.rawValue),
+            value: UInt32(clamping: min(max(value, 0), Int(Int32.max))))
+    }
+
+    /// Queues the response head. With `endsStream` that is one HEADERS frame with END_STREAM (rule S9).
+    func respond(_ stream: HTTP2Stream, _ head: HTTPResponseHead, endsStream: Bool) {
+        guard let session, !stream.isClosed, !stream.isHeadSubmitted else { return }
+        stream.isHeadSubmitted = true
+        stream.headFields = head.fields
+        nameValues.removeAll()
+        nameValues.appendStatus(head.status)
+        nameValues.append(head.fields, isRequest: false)
+        let result = nameValues.withPairs { pairs, count in
+            guard !endsStream else { return nghttp2_submit_response(session, stream.id, pairs, count, nil) }
+            var provider = provider(for: stream)
+            return nghttp2_submit_response(session, stream.id, pairs, count, &provider)
+        }
+        if result != 0 { reset(stream, .internalError) }
+    }
+
+    /// Opens a stream with a request.
+    ///
+    /// - Returns: nil when the connection cannot take any (stream ids used up, session over).
+    func request(_ head: HTTPRequestHead, authority: String, endsStream: Bool) -> HTTP2Stream? {
+        guard let session, failure == nil, nghttp2_session_check_request_allowed(session) != 0 else { return nil }
+        let stream = makeStream()
+        stream.headFields = head.fields
+        stream.isHeadSubmitted = true
+        var authority = head.authority ?? authority
+        // nghttp2 copies these four values inside `submit`, so pointers that live as long as the closures are enough.
+        let id = authority.withUTF8 { authority in
+            head.method.withBytes { method in
+                head.withPath { path in
+                    appendRequest(head, method, path, UnsafeRawBufferPointer(authority))
+                    return submitRequest(stream, endsStream: endsStream, session)
+                }
+            }
+        }
+        guard id > 0 else { return nil }
+        stream.open(id: id)
+        register(stream)
+        return stream
+    }
+
+    private func appendRequest(
+        _ head: HTTPRequestHead, _ method: UnsafeRawBufferPointer, _ path: UnsafeRawBufferPointer,
+        _ authority: UnsafeRawBufferPointer
+    ) {
+        let scheme = (head.target.scheme ?? .http).name
+        nameValues.removeAll()
+        nameValues.appendCopied(":method", method)
+        nameValues.appendCopied(
+            ":scheme", UnsafeRawBufferPointer(start: scheme.utf8Start, count: scheme.utf8CodeUnitCount))
+        nameValues.appendCopied(":path", path)
+        nameValues.appendCopied(":authority", authority)
+        nameValues.append(head.fields, isRequest: true)
+    }
+
+    private func submitRequest(_ stream: HTTP2Stream, endsStream: Bool, _ session: OpaquePointer) -> Int32 {
+        let user = Unmanaged.passUnretained(stream).toOpaque()
+        return nameValues.withPairs { pairs, count in
+            guard !endsStream else { return nghttp2_submit_request(session, nil, pairs, count, nil, user) }
+            var provider = provider(for: stream)
+            return nghttp2_submit_request(session, nil, pairs, count, &provider, user)
+        }
+    }
+
+    /// Queues body bytes; the head must have been submitted.
+    func send(_ bytes: ByteBuffer, on stream: HTTP2Stream) {
+        guard !stream.isClosed, !stream.outboundEnded else { return }
+        stream.outbound.append(bytes)
+        resume(stream)
+    }
+
+    /// Ends the body; non-empty `trailers` follow it. A trailer block without fields is never sent.
+    func end(_ stream: HTTP2Stream, trailers: HTTPFields?) {
+        guard !stream.isClosed, !stream.outboundEnded else { return }
+        if let trailers, !trailers.isEmpty { stream.trailerFields = trailers }
+        stream.outboundEnded = true
+        resume(stream)
+    }
+
+    /// RST_STREAM by this side's own choice.
+    func reset(_ stream: HTTP2Stream, _ code: HTTP2ErrorCode) {
+        guard let session, !stream.isClosed else { return }
+        stream.isResetByApplication = true
+        stream.outbound.removeAll()
+        nghttp2_submit_rst_stream(session, Flag.none, stream.id, code.rawValue)
+    }
+
+    /// Returns flow-control credit for body bytes that the application took or dropped (rule H2g).
+    func consume(_ count: Int, on stream: HTTP2Stream?) {
+        guard let session, count > 0 else { return }
+        if let stream, !stream.isClosed {
+            nghttp2_session_consume(session, stream.id, count)
+        } else {
+            nghttp2_session_consume_connection(session, count)
+        }
+    }
+
+    /// First step of a graceful end: GOAWAY with the highest id, so that no call in flight is lost, and a PING whose
+    /// acknowledgement says that the peer has seen it (rule H2c).
+    func submitShutdownNotice() {
+        guard let session, failure == nil else { return }
+        nghttp2_submit_shutdown_notice(session)
+        nghttp2_submit_ping(session, Flag.none, nil)
+    }
+
+    /// Second step: GOAWAY with the id of the last stream that is served.
+    func submitFinalGoAway() {
+        guard let session, failure == nil, !isGoingAway else { return }
+        markGoingAway()
+        let last = nghttp2_session_get_last_proc_stream_id(session)
+        nghttp2_submit_goaway(session, Flag.none, last, HTTP2ErrorCode.noError.rawValue, nil, 0)
+    }
+
+    private func resume(_ stream: HTTP2Stream) {
+        guard let session, stream.isDeferred else { return }
+        stream.isDeferred = false
+        nghttp2_session_resume_data(session, stream.id)
+    }
+
+    private func provider(for stream: HTTP2Stream) -> nghttp2_data_provider {
+        nghttp2_data_provider(
+            source: nghttp2_data_source(ptr: Unmanaged.passUnretained(stream).toOpaque()),
+            read_callback: EngineCallbacks.readBody)
+    }
+
+    // MARK: Callbacks of the sending side
+
+    func provideBody(
+        of stream: HTTP2Stream, to memory: UnsafeMutablePointer<UInt8>, capacity: Int,
+        flags: UnsafeMutablePointer<UInt32>
+    ) -> Int {
+        let copied = stream.outbound.copy(to: memory, capacity: capacity)
+        if copied > 0 {
+            stream.sentByteCount &+= copied
+            sentDataByteCount &+= copied
+        }
+        if stream.outbound.isEmpty {
+            if stream.outboundEnded {
+                finishBody(of: stream, flags)
+            } else if copied == 0 {
+                stream.isDeferred = true
+                return Int(NGHTTP2_ERR_DEFERRED.rawValue)
+            }
+        }
+        if copied > 0, stream.wantsDrainEvents { events.append(.drained(stream)) }
+        return copied
+    }
+
+    private func finishBody(of stream: HTTP2Stream, _ flags: UnsafeMutablePointer<UInt32>) {
+        flags.pointee |= NGHTTP2_DATA_FLAG_EOF.rawValue
+        guard let trailers = stream.trailerFields, let session else { return }
+        nameValues.removeAll()
+        nameValues.append(trailers, isRequest: false)
+        guard nameValues.count > 0 else { return }
+        let result = nameValues.withPairs { nghttp2_submit_trailer(session, stream.id, $0, $1) }
+        if result == 0 { flags.pointee |= NGHTTP2_DATA_FLAG_NO_END_STREAM.rawValue }
+    }
+
+    func didSendFrame(_ frame: nghttp2_frame) {
+        switch UInt32(frame.hd.type) {
+        case NGHTTP2_HEADERS.rawValue, NGHTTP2_DATA.rawValue:
+            budgets.didSendHeadersOrData()
+            if frame.hd.flags & Flag.endStream != 0 { didSendEnd(frame.hd.stream_id) }
+        case NGHTTP2_RST_STREAM.rawValue:
+            guard role == .server, frame.rst_stream.error_code != HTTP2ErrorCode.noError.rawValue else { return }
+            if stream(frame.hd.stream_id)?.isResetByApplication != true { budgets.didSendReset(now: now) }
+        default: break
+        }
+    }
+
+    /// A server that has answered in full does not want the rest of the request (rule H2b). nghttp2 would keep the
+    /// stream half open.
+    private func didSendEnd(_ streamID: Int32) {
+        guard role == .server, let session, let stream = stream(streamID) else { return }
+        stream.localEnded = true
+        if !stream.remoteEnded {
+            nghttp2_submit_rst_stream(session, Flag.none, streamID, HTTP2ErrorCode.noError.rawValue)
+        }
+    }
+
+    func didNotSendFrame(_ frame: nghttp2_frame, _ code: Int32) {
+        guard role == .client, UInt32(frame.hd.type) == NGHTTP2_HEADERS.rawValue else { return }
+        stream(frame.hd.stream_id)?.wasNeverSent = true
+    }
+}

@@ -1,0 +1,89 @@
+import NIOCore
+
+/// One HTTP/2 stream as the engine sees it. Confined to the thread that drives the engine; reused after
+/// ``HTTP2Engine/recycle(_:)``.
+///
+///     open ----------- END_STREAM received: remoteEnded ----+
+///       |                                                   +--> both: closed
+///       +------------- END_STREAM sent: localEnded ---------+
+///       +------------- RST_STREAM either way, GOAWAY ----------> closed
+final class HTTP2Stream {
+    /// Odd numbers: all streams are opened by the client.
+    private(set) var id: Int32 = 0
+    /// Place in the engine's table of open streams.
+    var index = -1
+
+    // Received.
+    var requestHead: HTTPRequestHead?
+    var responseHead: HTTPResponseHead?
+    var trailers: HTTPFields?
+    var remoteEnded = false
+    /// The head was refused: nothing of this stream is reported.
+    var isRejected = false
+    var hasHead = false
+
+    // To be sent. The fields stay here until the stream closes: nghttp2 reads them in place (NO_COPY).
+    var outbound = BodyQueue()
+    var outboundEnded = false
+    var headFields: HTTPFields?
+    var trailerFields: HTTPFields?
+    var isHeadSubmitted = false
+    /// nghttp2 asked for body bytes when there were none; it must be told when there are.
+    var isDeferred = false
+    var localEnded = false
+    /// This side chose to reset: not the peer's doing, does not count against the peer.
+    var isResetByApplication = false
+    /// The request never left (GOAWAY came first): safe to retry.
+    var wasNeverSent = false
+    var sentByteCount = 0
+
+    var isClosed = false
+    /// Report `drained` when bytes leave the queue: somebody waits for room.
+    var wantsDrainEvents = false
+    /// What the user of the engine attaches.
+    var owner: AnyObject?
+
+    func open(id: Int32) { self.id = id }
+
+    /// Back to the state of a new object.
+    func reset() {
+        id = 0
+        index = -1
+        requestHead = nil
+        responseHead = nil
+        trailers = nil
+        remoteEnded = false
+        isRejected = false
+        hasHead = false
+        outbound.removeAll()
+        outboundEnded = false
+        headFields = nil
+        trailerFields = nil
+        isHeadSubmitted = false
+        isDeferred = false
+        localEnded = false
+        isResetByApplication = false
+        wasNeverSent = false
+        sentByteCount = 0
+        wantsDrainEvents = false
+        isClosed = false
+        owner = nil
+    }
+}
+
+/// What the engine has to report, in wire order.
+enum HTTP2Event {
+    /// `requestHead` (server) or `responseHead` (client) is set.
+    case head(HTTP2Stream)
+    /// Body bytes: a range of the input that was just fed. Must be consumed sooner or later.
+    case data(HTTP2Stream, offset: Int, count: Int)
+    /// END_STREAM was received; `trailers` is set when there were any.
+    case end(HTTP2Stream)
+    /// The stream is over. Last event of a stream.
+    case closed(HTTP2Stream, HTTP2ErrorCode)
+    /// Bytes of this stream left its queue.
+    case drained(HTTP2Stream)
+    case goAway(lastStreamID: Int32, HTTP2ErrorCode)
+    case pingAcknowledged
+    case settings
+}

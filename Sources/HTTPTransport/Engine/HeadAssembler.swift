@@ -1,0 +1,88 @@
+/// Turns the fields of one header block into a head or into trailers, and checks what nghttp2 does not.
+///
+/// Header blocks never interleave on a connection (RFC 9113 section 4.3), so one assembler serves all streams.
+struct HeadAssembler {
+    private var builder: FieldBlockBuilder
+    private var method: HTTPMethod?
+    private var scheme: URIScheme?
+    private var hasScheme = false
+    private var path: StoredRange?
+    private var authority: StoredRange?
+    private(set) var status = 0
+
+    init(limits: HTTPLimits) { builder = FieldBlockBuilder(limits: limits) }
+
+    mutating func begin() {
+        builder.reset()
+        method = nil
+        scheme = nil
+        hasScheme = false
+        path = nil
+        authority = nil
+        status = 0
+    }
+
+    /// - Returns: false when a limit of ``HTTPLimits`` is passed.
+    mutating func add(name: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer) -> Bool {
+        guard builder.admit(nameCount: name.count, valueCount: value.count) == nil else { return false }
+        guard name.first == ASCII.colon else {
+            builder.append(name: name, value: value)
+            return true
+        }
+        addPseudo(name, value.withoutOuterWhitespace)
+        return true
+    }
+
+    private mutating func addPseudo(_ name: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) {
+        if name.elementsAre(":path") {
+            path = builder.store(value)
+        } else if name.elementsAre(":method") {
+            method = HTTPMethod(bytes: value)
+        } else if name.elementsAre(":scheme") {
+            scheme = URIScheme(bytes: value)
+            hasScheme = true
+        } else if name.elementsAre(":authority") {
+            authority = builder.store(value)
+        } else if name.elementsAre(":status") {
+            status = value.reduce(0) { $0 * 10 + Int($1 &- 0x30) }
+        }
+    }
+
+    /// The request, or nil when it breaks rule M1 or M9: the path must start with `/` (`*` only for OPTIONS), the
+    /// scheme must be the transport's, and `host` must say what `:authority` says.
+    mutating func takeRequest(acceptsHTTPS: Bool) -> HTTPRequestHead? {
+        let storage = builder.takeStorage()
+        guard let method, let path, let scheme, scheme == .http || acceptsHTTPS,
+            Self.isPath(storage.bytes(offset: path.offset, count: path.count), method)
+        else { return nil }
+        let fields = HTTPFields(storage: storage)
+        var authority = authority
+        let hosts = fields.count(of: .host)
+        if hosts > 0 {
+            guard hosts == 1, let host = Self.range(of: .host, in: storage) else { return nil }
+            if let authority {
+                let left = storage.bytes(offset: authority.offset, count: authority.count)
+                guard left.elementsAre(storage.bytes(offset: host.offset, count: host.count)) else { return nil }
+            } else {
+                authority = host
+            }
+        }
+        let target = RequestTarget(storage: storage, scheme: scheme, path: path, authority: authority)
+        return HTTPRequestHead(method: method, target: target, fields: fields)
+    }
+
+    mutating func takeFields() -> HTTPFields { HTTPFields(storage: builder.takeStorage()) }
+
+    static func isPath(_ path: UnsafeRawBufferPointer, _ method: HTTPMethod) -> Bool {
+        if path.first == ASCII.slash { return path.allSatisfy { $0 > 0x20 && $0 < 0x7F && $0 != 0x23 } }
+        return path.elementsAre("*") && method == .options
+    }
+
+    static func range(of token: FieldToken, in storage: FieldStorage) -> StoredRange? {
+        for index in 0..<storage.header.entryCount {
+            let entry = storage.entry(at: index)
+            if entry.token == token { return StoredRange(offset: entry.offset, count: entry.valueCount) }
+        }
+        return nil
+    }
+}

@@ -1,0 +1,92 @@
+import CNGHTTP2
+
+/// The reused array of name-value pairs that nghttp2's submit functions take.
+///
+/// Field bytes are passed without copying (NGHTTP2_NV_FLAG_NO_COPY_NAME and _VALUE). That is sound because every
+/// pointer comes either from the program image (known names, status digits) or from a ``FieldStorage`` that the
+/// stream keeps until it closes; nghttp2 reads the bytes only while it serialises a frame of an open stream.
+struct NameValueArray {
+    private var pairs: [nghttp2_nv] = []
+
+    private static let noCopy = UInt8(
+        truncatingIfNeeded: NGHTTP2_NV_FLAG_NO_COPY_NAME.rawValue | NGHTTP2_NV_FLAG_NO_COPY_VALUE.rawValue)
+    private static let noIndex = UInt8(truncatingIfNeeded: NGHTTP2_NV_FLAG_NO_INDEX.rawValue)
+
+    mutating func removeAll() { pairs.removeAll(keepingCapacity: true) }
+
+    mutating func appendStatus(_ status: Int) {
+        append(Self.bytes(":status"), StatusDigits.bytes(status), flags: Self.noCopy)
+    }
+
+    /// A pair whose value nghttp2 copies.
+    mutating func appendCopied(_ name: StaticString, _ value: UnsafeRawBufferPointer) {
+        append(Self.bytes(name), value, flags: 0)
+    }
+
+    /// All fields that may travel in HTTP/2. Connection-specific ones and impossible names are left out.
+    mutating func append(_ fields: HTTPFields, isRequest: Bool) {
+        fields.forEachEntry { token, name, value in
+            guard !token.isConnectionSpecific, !(isRequest && token == .host) else { return }
+            if token == .other, !Self.isSendable(name) { return }
+            append(name, value, flags: Self.flags(for: token))
+        }
+    }
+
+    func withPairs<Result>(_ body: (UnsafePointer<nghttp2_nv>?, Int) -> Result) -> Result {
+        pairs.withUnsafeBufferPointer { body($0.baseAddress, $0.count) }
+    }
+
+    var count: Int { pairs.count }
+
+    private mutating func append(_ name: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer, flags: UInt8) {
+        pairs.append(
+            nghttp2_nv(
+                name: Self.pointer(name), value: Self.pointer(value),
+                namelen: name.count, valuelen: value.count, flags: flags))
+    }
+
+    /// Error texts differ every time: indexing them would push useful entries out of the peer's table.
+    private static func flags(for token: FieldToken) -> UInt8 {
+        switch token {
+        case .grpcMessage, .grpcStatusDetailsBin, .authorization: noCopy | noIndex
+        default: noCopy
+        }
+    }
+
+    private static func isSendable(_ name: UnsafeRawBufferPointer) -> Bool {
+        !name.isEmpty && name.allSatisfy { ASCII.isToken($0) && ASCII.lowercased($0) == $0 }
+    }
+
+    private static func bytes(_ text: StaticString) -> UnsafeRawBufferPointer {
+        UnsafeRawBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount)
+    }
+
+    /// nghttp2's struct is not const-correct; it never writes through these pointers.
+    private static func pointer(_ bytes: UnsafeRawBufferPointer) -> UnsafeMutablePointer<UInt8>? {
+        bytes.baseAddress.map { UnsafeMutablePointer(mutating: $0.assumingMemoryBound(to: UInt8.self)) }
+    }
+}
+
+/// The three digits of every status, in memory that stays.
+enum StatusDigits {
+    /// `@unchecked Sendable`: written once before anybody can see it, read-only afterwards.
+    private struct Table: @unchecked Sendable {
+        let base: UnsafeMutablePointer<UInt8>
+
+        init() {
+            base = UnsafeMutablePointer<UInt8>.allocate(capacity: 3_000)
+            for status in 0..<1_000 {
+                base[status * 3] = UInt8(0x30 + status / 100)
+                base[status * 3 + 1] = UInt8(0x30 + status / 10 % 10)
+                base[status * 3 + 2] = UInt8(0x30 + status % 10)
+            }
+        }
+    }
+
+    private static let table = Table()
+
+    static func bytes(_ status: Int) -> UnsafeRawBufferPointer {
+        let valid = (100...599).contains(status) ? status : 500
+        return UnsafeRawBufferPointer(start: table.base + valid * 3, count: 3)
+    }
+}

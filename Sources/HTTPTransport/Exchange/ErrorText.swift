@@ -1,0 +1,33 @@
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
+#elseif canImport(Darwin)
+import Darwin
+#endif
+import NIOCore
+import NIOPosix
+
+/// Errors of the socket layer in words.
+enum ErrorText {
+    static func describe(_ error: any Error) -> String {
+        switch error {
+        case let error as IOError: text(error.errnoCode)
+        case let error as NIOConnectionError:
+            error.connectionErrors.first.map { describe($0.error) } ?? "\(error.dnsAError ?? error)"
+        case ChannelError.connectTimeout(let limit):
+            "no answer within \(Double(limit.nanoseconds) / 1e9) s (HTTPClientConfiguration.connectTimeout)"
+        case let error as HTTPConnectionError: error.description
+        default: "\(error)"
+        }
+    }
+
+    private static func text(_ code: CInt) -> String {
+        var buffer: [256 of CChar] = .init(repeating: 0)
+        return withUnsafeMutableBytes(of: &buffer) { memory in
+            let pointer = memory.assumingMemoryBound(to: CChar.self)
+            guard let base = pointer.baseAddress, strerror_r(code, base, pointer.count) == 0 else { return "errno \(code)" }
+            return String(cString: base)
+        }
+    }
+}

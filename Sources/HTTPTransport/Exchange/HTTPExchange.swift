@@ -1,0 +1,233 @@
+import NIOCore
+import Synchronization
+
+/// One request and its response on the server.
+///
+///     readBody: bytes ... bytes, nil            (or throws: reset, closed, truncated, too large, cancelled)
+///     sendHead -> send ... send -> finish       (or reset)
+///
+/// The two directions are independent: the response may begin, and end, before the request body was read.
+///
+/// `@unchecked Sendable`: `head`, `version`, `eventLoop` and `remoteAddress` never change; all other state is touched
+/// on `eventLoop` only, and every method hops there when it is called from elsewhere. Calls from one task keep their
+/// order. One task may read while another sends; two concurrent readers, or two concurrent senders, are an error.
+public final class HTTPExchange: @unchecked Sendable {
+    public let head: HTTPRequestHead
+    public let version: HTTPVersion
+    public let eventLoop: any EventLoop
+    /// The peer's address; nil when the socket has none.
+    public let remoteAddress: SocketAddress?
+
+    // On the event loop only.
+    var inbox = BodyInbox()
+    var gate = SendGate()
+    var link: ExchangeLink
+    private let connection: ServerConnection
+    var pendingHead: HTTPResponseHead?
+    private(set) var failure: HTTPStreamError?
+    private(set) var isFinished = false
+    var receivedByteCount = 0
+    private var task: Task<Void, Never>?
+    private var hasReturned = false
+    private var isHandlerCancelled = false
+    private let closed = Atomic<Bool>(false)
+
+    init(
+        head: HTTPRequestHead, version: HTTPVersion, connection: ServerConnection, link: ExchangeLink
+    ) {
+        self.head = head
+        self.version = version
+        self.connection = connection
+        self.link = link
+        eventLoop = connection.loop.eventLoop
+        remoteAddress = connection.remoteAddress
+    }
+
+    /// The peer has reset this exchange or the connection is gone: nothing sent can arrive. Callable from anywhere.
+    public var isClosed: Bool { closed.load(ordering: .relaxed) }
+
+    // MARK: Request
+
+    /// The next bytes of the request body: everything that has arrived and was not read, at least one byte.
+    /// Suspends only when there is nothing. Taking bytes lets the peer send more (back-pressure).
+    ///
+    /// - Returns: nil at the proper end of the body.
+    /// - Throws: ``HTTPStreamError``: reset, connection closed, truncated, too large, cancelled.
+    public nonisolated(nonsending) func readBody() async throws(HTTPStreamError) -> ByteBuffer? {
+        if eventLoop.inEventLoop, let read = takeBody() { return try Self.unwrap(read) }
+        return try Self.unwrap(await waitForBody())
+    }
+
+    private nonisolated(nonsending) func waitForBody() async -> BodyRead {
+        if Task.isCancelled { return .failed(.cancelled) }
+        let ticket = WaitTicket()
+        return await withTaskCancellationHandler {
+            await withUnsafeContinuation { continuation in
+                onEventLoop {
+                    if let read = self.takeBody() {
+                        continuation.resume(returning: read)
+                    } else {
+                        self.inbox.wait(continuation, ticket)
+                        self.link.readerWaits(self)
+                    }
+                }
+            }
+        } onCancel: {
+            onEventLoop { self.inbox.cancelWait(ticket) }
+        }
+    }
+
+    private static func unwrap(_ read: BodyRead) throws(HTTPStreamError) -> ByteBuffer? {
+        switch read {
+        case .bytes(let bytes): return bytes
+        case .end: return nil
+        case .failed(let error): throw error
+        }
+    }
+
+    private func takeBody() -> BodyRead? {
+        guard let read = inbox.take() else { return nil }
+        if case .bytes(let bytes) = read { link.consumed(bytes.readableBytes, self) }
+        return read
+    }
+
+    // MARK: Response
+
+    /// Sets status and fields of the response. They leave with the first body bytes or with ``finish(trailers:)``, so
+    /// that a short answer is one write. A second call before that replaces the first; afterwards it does nothing.
+    public func sendHead(_ head: HTTPResponseHead) {
+        guard eventLoop.inEventLoop else { return eventLoop.execute { self.sendHead(head) } }
+        if !link.isHeadSent(self) { pendingHead = head }
+    }
+
+    /// Queues body bytes. Suspends while more than ``HTTPLimits/unsentBodyByteCount`` wait to be taken by the peer. An
+    /// empty buffer pushes the head out. Without a head the status is 200. For HEAD requests bytes are dropped.
+    ///
+    /// - Throws: ``HTTPStreamError`` when nothing can be sent any more: the peer is gone, or this side has finished.
+    public nonisolated(nonsending) func send(_ bytes: ByteBuffer) async throws(HTTPStreamError) {
+        if eventLoop.inEventLoop {
+            if let error = queue(bytes) { throw error }
+            guard link.isCongested(self) else { return }
+        }
+        let isQueued = eventLoop.inEventLoop
+        if Task.isCancelled, isQueued { throw .cancelled }
+        let ticket = WaitTicket()
+        let error: HTTPStreamError? = await withTaskCancellationHandler {
+            await withUnsafeContinuation { continuation in
+                onEventLoop {
+                    if !isQueued, let error = self.queue(bytes) { return continuation.resume(returning: error) }
+                    if let failure = self.failure { return continuation.resume(returning: failure) }
+                    guard self.link.isCongested(self) else { return continuation.resume(returning: nil) }
+                    self.gate.wait(continuation, ticket)
+                }
+            }
+        } onCancel: {
+            onEventLoop { self.gate.cancelWait(ticket) }
+        }
+        if let error { throw error }
+    }
+
+    /// Ends the response. Without body and trailers that is one HEADERS frame on HTTP/2 (rule S9); on HTTP/1.1 a
+    /// response that is complete now gets a Content-Length. What is left of the request body is not wanted any more
+    /// (rules H2b, O2). Calling it again does nothing.
+    ///
+    /// - Parameter trailers: sent after the body on HTTP/2 and in chunked HTTP/1.1 responses; nil or empty for none.
+    public func finish(trailers: HTTPFields? = nil) {
+        guard eventLoop.inEventLoop else { return eventLoop.execute { self.finish(trailers: trailers) } }
+        guard failure == nil, !isFinished else { return }
+        isFinished = true
+        link.finish(self, trailers)
+    }
+
+    /// Queues the last body bytes and ends the response without trailers. Never suspends: for short, final bytes.
+    public func sendLast(_ bytes: ByteBuffer) {
+        guard eventLoop.inEventLoop else { return eventLoop.execute { self.sendLast(bytes) } }
+        guard queue(bytes) == nil else { return }
+        finish()
+    }
+
+    /// Cancels the handler's task, for a deadline. The exchange itself goes on: it can still be answered.
+    public func cancelHandler() {
+        guard eventLoop.inEventLoop else { return eventLoop.execute { self.cancelHandler() } }
+        isHandlerCancelled = true
+        task?.cancel()
+    }
+
+    /// Runs tasks on this exchange's event loop.
+    public var taskExecutor: any TaskExecutor { connection.loop.executor }
+
+    /// Gives up: RST_STREAM with `code`; on HTTP/1.1 the connection is closed.
+    public func reset(_ code: HTTP2ErrorCode) {
+        guard eventLoop.inEventLoop else { return eventLoop.execute { self.reset(code) } }
+        guard failure == nil, !isFinished else { return }
+        let link = link
+        fail(.cancelled, cancelsTask: false)
+        link.reset(self, code)
+    }
+
+    private func queue(_ bytes: ByteBuffer) -> HTTPStreamError? {
+        if let failure { return failure }
+        if isFinished { return .protocolViolation("send after finish") }
+        link.send(self, bytes)
+        return nil
+    }
+
+    // MARK: From the connection (on the event loop)
+
+    /// Runs the handler; on return whatever it left undone is done. Inline as far as it does not suspend.
+    func start() {
+        let task = Task.immediate(executorPreference: connection.loop.executor) {
+            await self.connection.server.handler(self)
+            self.handlerReturned()
+        }
+        if !hasReturned {
+            self.task = task
+            if failure != nil || isHandlerCancelled { task.cancel() }
+        }
+    }
+
+    private func handlerReturned() {
+        guard eventLoop.inEventLoop else { return eventLoop.execute { self.handlerReturned() } }
+        hasReturned = true
+        task = nil
+        if failure == nil, !isFinished { link.abandoned(self) }
+        connection.handlerDidReturn()
+    }
+
+    /// The peer or the connection is gone.
+    func fail(_ error: HTTPStreamError, cancelsTask: Bool = true) {
+        guard failure == nil else { return }
+        failure = error
+        closed.store(true, ordering: .relaxed)
+        let dropped = inbox.fail(error)
+        if dropped > 0 { link.consumed(dropped, self) }
+        _ = inbox.wake()
+        gate.open(error)
+        if cancelsTask { task?.cancel() }
+    }
+
+    /// The request body is broken, but the response may still be sent.
+    func failBody(_ error: HTTPStreamError, cancelsTask: Bool) {
+        let dropped = inbox.fail(error)
+        if dropped > 0 { link.consumed(dropped, self) }
+        _ = inbox.wake()
+        if cancelsTask { task?.cancel() }
+    }
+
+    /// The peer cannot read the answer for certain any more, but may.
+    func cancelTask() { task?.cancel() }
+
+    /// After a push of received bytes or of the end: tells a waiting reader.
+    func wakeReader() {
+        let taken = inbox.wake()
+        if taken > 0 { link.consumed(taken, self) }
+    }
+
+    func onEventLoop(_ body: @escaping @Sendable () -> Void) {
+        if eventLoop.inEventLoop { body() } else { eventLoop.execute(body) }
+    }
+}
+
+/// What a server does with every exchange. Starts on the exchange's event loop, which it must not block; when it
+/// returns without having finished the response, the server does that (500 or RST_STREAM).
+public typealias HTTPHandler = @Sendable (HTTPExchange) async -> Void

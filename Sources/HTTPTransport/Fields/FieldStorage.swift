@@ -1,0 +1,102 @@
+/// Numbers at the head of a ``FieldStorage``.
+struct FieldStorageHeader {
+    var entryCount: Int
+    /// Bytes used at the end of the region.
+    var byteCount: Int
+    var capacity: Int
+}
+
+/// One field: where its bytes are.
+///
+/// `offset` counts from the END of the region to the first byte of the name (or of the value, when the name is a
+/// known token and therefore not stored). The value follows the name directly.
+struct FieldEntry {
+    var offset: UInt32
+    var valueCount: UInt32
+    var nameCount: UInt16
+    var token: FieldToken
+}
+
+/// One allocation that holds all fields of a header block: the table grows up, the bytes grow down.
+///
+///     +--------+--------+--------+ - - - - - - +---------------+-------------+
+///     | entry0 | entry1 | entry2 |    free     | name2 value2  | ... value0  |
+///     +--------+--------+--------+ - - - - - - +---------------+-------------+
+///     0                                                                capacity
+///
+/// Offsets count from the end, so growing moves both parts without touching an entry.
+///
+/// Written only while uniquely referenced (``HTTPFields`` copies otherwise), read-only as soon as it is shared: the
+/// structs that hold one rely on that to be `@unchecked Sendable`. Its address never changes, so a pointer into it is
+/// valid as long as somebody holds a reference.
+final class FieldStorage: ManagedBuffer<FieldStorageHeader, UInt8> {
+    static let entryStride = MemoryLayout<FieldEntry>.stride
+
+    static func make(capacity: Int) -> FieldStorage {
+        let rounded = (max(capacity, 64) + 15) & ~15
+        let buffer = FieldStorage.create(minimumCapacity: rounded) { _ in
+            FieldStorageHeader(entryCount: 0, byteCount: 0, capacity: rounded)
+        }
+        return unsafeDowncast(buffer, to: FieldStorage.self)
+    }
+
+    var base: UnsafeMutableRawPointer { withUnsafeMutablePointerToElements { UnsafeMutableRawPointer($0) } }
+    var end: UnsafeMutableRawPointer { base + header.capacity }
+
+    var freeByteCount: Int { header.capacity - header.byteCount - header.entryCount * Self.entryStride }
+
+    func entry(at index: Int) -> FieldEntry {
+        base.load(fromByteOffset: index * Self.entryStride, as: FieldEntry.self)
+    }
+
+    func setEntry(_ entry: FieldEntry, at index: Int) {
+        base.storeBytes(of: entry, toByteOffset: index * Self.entryStride, as: FieldEntry.self)
+    }
+
+    func name(of entry: FieldEntry) -> UnsafeRawBufferPointer {
+        guard entry.token == .other else { return entry.token.bytes }
+        return UnsafeRawBufferPointer(start: end - Int(entry.offset), count: Int(entry.nameCount))
+    }
+
+    func value(of entry: FieldEntry) -> UnsafeRawBufferPointer {
+        UnsafeRawBufferPointer(start: end - Int(entry.offset) + Int(entry.nameCount), count: Int(entry.valueCount))
+    }
+
+    func bytes(offset: UInt32, count: UInt32) -> UnsafeRawBufferPointer {
+        UnsafeRawBufferPointer(start: end - Int(offset), count: Int(count))
+    }
+
+    /// Stores bytes without an entry; the caller made sure that they fit. Returns their offset from the end.
+    func appendBytes(_ bytes: UnsafeRawBufferPointer) -> UInt32 {
+        header.byteCount += bytes.count
+        let offset = header.byteCount
+        if let source = bytes.baseAddress { (end - offset).copyMemory(from: source, byteCount: bytes.count) }
+        return UInt32(truncatingIfNeeded: offset)
+    }
+
+    /// Adds a field; the caller made sure that it fits.
+    func append(token: FieldToken, name: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer) {
+        _ = appendBytes(value)
+        let stored = token == .other ? name.count : 0
+        if stored > 0 { _ = appendBytes(name) }
+        let entry = FieldEntry(
+            offset: UInt32(truncatingIfNeeded: header.byteCount),
+            valueCount: UInt32(truncatingIfNeeded: value.count),
+            nameCount: UInt16(truncatingIfNeeded: stored),
+            token: token
+        )
+        setEntry(entry, at: header.entryCount)
+        header.entryCount += 1
+    }
+
+    /// A copy with room for `additional` more bytes.
+    func copy(additional: Int) -> FieldStorage {
+        let used = header.byteCount + header.entryCount * Self.entryStride
+        let result = FieldStorage.make(capacity: used + max(additional, used))
+        result.header.entryCount = header.entryCount
+        result.header.byteCount = header.byteCount
+        result.base.copyMemory(from: base, byteCount: header.entryCount * Self.entryStride)
+        (result.end - header.byteCount).copyMemory(from: end - header.byteCount, byteCount: header.byteCount)
+        return result
+    }
+}

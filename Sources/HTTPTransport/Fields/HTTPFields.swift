@@ -1,0 +1,186 @@
+/// Header or trailer fields in the order they came, duplicates kept.
+///
+/// All fields live in one allocation; nothing becomes a `String` until somebody asks for one. A value type: copies
+/// share memory until one of them is changed. Names are lower-case. The limit on a received block is
+/// ``HTTPLimits/headerListByteCount``; fields that you add yourself are limited only by memory.
+///
+/// Values must not hold CR, LF or NUL: ``append(_:_:)`` replaces such bytes by a space, so that a value can never
+/// start a new line of the wire (rule W3).
+public struct HTTPFields: @unchecked Sendable {
+    // `@unchecked Sendable`: the storage is written only while this struct is its single owner.
+    var storage: FieldStorage?
+
+    public init() { storage = nil }
+
+    init(storage: FieldStorage) { self.storage = storage }
+
+    /// Number of fields, duplicates counted.
+    public var count: Int { storage?.header.entryCount ?? 0 }
+
+    public var isEmpty: Bool { count == 0 }
+
+    /// Bytes of names and values plus 32 for every field (the size HTTP/2 counts, RFC 9113 section 10.5.1).
+    public var listByteCount: Int {
+        var total = 0
+        forEach { name, value in total += name.count + value.count + 32 }
+        return total
+    }
+
+    public mutating func append(_ name: HTTPFieldName, _ value: String) {
+        var value = value
+        value.withUTF8 { append(name, raw: UnsafeRawBufferPointer($0)) }
+    }
+
+    public mutating func append(_ name: HTTPFieldName, bytes: some Collection<UInt8>) {
+        let done: Void? = bytes.withContiguousStorageIfAvailable { append(name, raw: UnsafeRawBufferPointer($0)) }
+        if done == nil { Array(bytes).withUnsafeBytes { append(name, raw: $0) } }
+    }
+
+    /// Adds a field whose name is already lower-case.
+    public mutating func append(name: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer) {
+        append(token: FieldToken.recognise(name), name: name, value: value)
+    }
+
+    /// The first value of that name; bytes that are not UTF-8 become U+FFFD.
+    public func first(_ name: HTTPFieldName) -> String? {
+        withFirst(name) { String(decoding: $0, as: UTF8.self) }
+    }
+
+    /// How many fields have that name (rule M12: repeated singletons are an error, never "last wins").
+    public func count(of name: HTTPFieldName) -> Int {
+        guard let storage else { return 0 }
+        var found = 0
+        for index in 0..<storage.header.entryCount where matches(storage, storage.entry(at: index), name) { found += 1 }
+        return found
+    }
+
+    /// All values of that name, in order.
+    public func values(_ name: HTTPFieldName) -> [String] {
+        guard let storage else { return [] }
+        var result: [String] = []
+        for index in 0..<storage.header.entryCount {
+            let entry = storage.entry(at: index)
+            if matches(storage, entry, name) { result.append(String(decoding: storage.value(of: entry), as: UTF8.self)) }
+        }
+        return result
+    }
+
+    /// The first value of that name as bytes, without making a `String`. `body` must not keep the pointer.
+    public func withFirst<Result>(
+        _ name: HTTPFieldName, _ body: (UnsafeRawBufferPointer) throws -> Result
+    ) rethrows -> Result? {
+        guard let storage else { return nil }
+        for index in 0..<storage.header.entryCount {
+            let entry = storage.entry(at: index)
+            if matches(storage, entry, name) { return try body(storage.value(of: entry)) }
+        }
+        return nil
+    }
+
+    /// Every field in order. `body` must not keep the pointers.
+    public func forEach(
+        _ body: (_ name: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) throws -> Void
+    ) rethrows {
+        guard let storage else { return }
+        for index in 0..<storage.header.entryCount {
+            let entry = storage.entry(at: index)
+            try body(storage.name(of: entry), storage.value(of: entry))
+        }
+    }
+
+    public mutating func removeAll(_ name: HTTPFieldName) {
+        guard count(of: name) > 0, let old = storage else { return }
+        var kept = HTTPFields()
+        for index in 0..<old.header.entryCount {
+            let entry = old.entry(at: index)
+            if matches(old, entry, name) { continue }
+            kept.append(token: entry.token, name: old.name(of: entry), value: old.value(of: entry))
+        }
+        self = kept
+    }
+
+    /// Every field with its token, for the serialisers.
+    func forEachEntry(_ body: (FieldToken, UnsafeRawBufferPointer, UnsafeRawBufferPointer) throws -> Void) rethrows {
+        guard let storage else { return }
+        for index in 0..<storage.header.entryCount {
+            let entry = storage.entry(at: index)
+            try body(entry.token, storage.name(of: entry), storage.value(of: entry))
+        }
+    }
+
+    private mutating func append(_ name: HTTPFieldName, raw value: UnsafeRawBufferPointer) {
+        if name.token != .other {
+            append(token: name.token, name: name.token.bytes, value: value)
+        } else {
+            name.withBytes { append(token: .other, name: $0, value: value) }
+        }
+    }
+
+    mutating func append(token: FieldToken, name: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer) {
+        let needed = FieldStorage.entryStride + value.count + (token == .other ? name.count : 0)
+        let storage = makeUnique(additional: needed)
+        storage.append(token: token, name: name, value: value)
+        Self.neutraliseLineBreaks(UnsafeMutableRawBufferPointer(
+            start: storage.end - storage.header.byteCount + (token == .other ? name.count : 0), count: value.count))
+    }
+
+    private mutating func makeUnique(additional: Int) -> FieldStorage {
+        guard var current = storage else {
+            let fresh = FieldStorage.make(capacity: max(additional, 192))
+            storage = fresh
+            return fresh
+        }
+        storage = nil
+        if !isKnownUniquelyReferenced(&current) || current.freeByteCount < additional {
+            current = current.copy(additional: additional)
+        }
+        storage = current
+        return current
+    }
+
+    private static func neutraliseLineBreaks(_ value: UnsafeMutableRawBufferPointer) {
+        for index in 0..<value.count {
+            let byte = value[index]
+            if byte < 0x0E, byte == ASCII.lineFeed || byte == ASCII.carriageReturn || byte == 0 {
+                value[index] = ASCII.space
+            }
+        }
+    }
+
+    private func matches(_ storage: FieldStorage, _ entry: FieldEntry, _ name: HTTPFieldName) -> Bool {
+        guard entry.token == name.token else { return false }
+        return entry.token != .other || name.withBytes { storage.name(of: entry).elementsAre($0) }
+    }
+}
+
+extension HTTPFields: Equatable {
+    /// Same fields in the same order.
+    public static func == (left: HTTPFields, right: HTTPFields) -> Bool {
+        guard left.count == right.count else { return false }
+        guard let first = left.storage, let second = right.storage, first !== second else { return true }
+        for index in 0..<first.header.entryCount {
+            let one = first.entry(at: index)
+            let two = second.entry(at: index)
+            guard first.name(of: one).elementsAre(second.name(of: two)),
+                first.value(of: one).elementsAre(second.value(of: two))
+            else { return false }
+        }
+        return true
+    }
+}
+
+extension HTTPFields: ExpressibleByDictionaryLiteral {
+    public init(dictionaryLiteral elements: (HTTPFieldName, String)...) {
+        self.init()
+        for (name, value) in elements { append(name, value) }
+    }
+}
+
+extension HTTPFields: CustomStringConvertible {
+    /// Names only: values may be secrets.
+    public var description: String {
+        var names: [String] = []
+        forEach { name, _ in names.append(String(decoding: name, as: UTF8.self)) }
+        return "HTTPFields(\(names.joined(separator: ", ")))"
+    }
+}

@@ -1,0 +1,45 @@
+/// HTTP/1.1 input that must not be understood. The connection ends after the answer, because where the next message
+/// starts is no longer certain (request smuggling).
+struct HTTP1Error: Error, Equatable, CustomStringConvertible {
+    /// Status for the peer when it is a client: 400, 413, 414, 417, 431, 501, 505.
+    let status: Int
+    let description: String
+
+    static func bad(_ text: String) -> HTTP1Error { HTTP1Error(status: 400, description: text) }
+
+    static func headerTooLarge(_ name: String, _ limit: Int) -> HTTP1Error {
+        HTTP1Error(status: 431, description: "header block larger than HTTPLimits.\(name) = \(limit)")
+    }
+}
+
+/// How long a body is (RFC 9112 section 6.3).
+enum HTTP1BodyLength: Equatable {
+    case none
+    case bytes(UInt64)
+    case chunked
+    /// Responses only: ends with the connection.
+    case untilClose
+}
+
+/// What the head of a received message says.
+struct HTTP1Head {
+    enum Start {
+        case request(HTTPRequestHead)
+        case response(HTTPResponseHead)
+    }
+
+    let start: Start
+    let version: HTTPVersion
+    /// The peer wants to go on with this connection afterwards.
+    let keepsAlive: Bool
+    let expectsContinue: Bool
+    let bodyLength: HTTP1BodyLength
+}
+
+/// What ``HTTP1Parser`` finds, in order: one head, any number of body pieces, one end.
+enum HTTP1Event {
+    case head(HTTP1Head)
+    /// A range of the bytes that were given to `next`.
+    case body(Range<Int>)
+    case end
+}

@@ -1,0 +1,78 @@
+/// A request method: one of the usual ones, or any other RFC 9110 token. Case-sensitive.
+public struct HTTPMethod: Sendable, Hashable, CustomStringConvertible {
+    private enum Known: UInt8, Sendable { case other, get, head, post, put, delete, options, patch, connect, trace }
+
+    private let known: Known
+    private let text: String
+
+    private init(_ known: Known) {
+        self.known = known
+        text = ""
+    }
+
+    public static var get: HTTPMethod { HTTPMethod(.get) }
+    public static var head: HTTPMethod { HTTPMethod(.head) }
+    public static var post: HTTPMethod { HTTPMethod(.post) }
+    public static var put: HTTPMethod { HTTPMethod(.put) }
+    public static var delete: HTTPMethod { HTTPMethod(.delete) }
+    public static var options: HTTPMethod { HTTPMethod(.options) }
+    public static var patch: HTTPMethod { HTTPMethod(.patch) }
+    public static var connect: HTTPMethod { HTTPMethod(.connect) }
+    public static var trace: HTTPMethod { HTTPMethod(.trace) }
+
+    /// - Returns: `nil` when `token` is empty or not an RFC 9110 token.
+    public init?(_ token: String) {
+        var copy = token
+        guard let method = copy.withUTF8({ HTTPMethod(bytes: UnsafeRawBufferPointer($0)) }) else { return nil }
+        self = method
+    }
+
+    init?(bytes: UnsafeRawBufferPointer) {
+        guard !bytes.isEmpty, bytes.allSatisfy(ASCII.isToken) else { return nil }
+        known = Self.recognise(bytes)
+        text = known == .other ? String(decoding: bytes, as: UTF8.self) : ""
+    }
+
+    /// The method as it stands on the wire.
+    public var description: String { known == .other ? text : Self.name(of: known).description }
+
+    func withBytes<Result>(_ body: (UnsafeRawBufferPointer) throws -> Result) rethrows -> Result {
+        guard known == .other else {
+            let name = Self.name(of: known)
+            return try body(UnsafeRawBufferPointer(start: name.utf8Start, count: name.utf8CodeUnitCount))
+        }
+        var copy = text
+        return try copy.withUTF8 { try body(UnsafeRawBufferPointer($0)) }
+    }
+
+    private static func recognise(_ bytes: UnsafeRawBufferPointer) -> Known {
+        let candidates: [4 of Known]
+        switch bytes.count {
+        case 3: candidates = [.get, .put, .other, .other]
+        case 4: candidates = [.post, .head, .other, .other]
+        case 5: candidates = [.patch, .trace, .other, .other]
+        case 6: candidates = [.delete, .other, .other, .other]
+        case 7: candidates = [.options, .connect, .other, .other]
+        default: return .other
+        }
+        for index in candidates.indices where bytes.elementsAre(name(of: candidates[index])) {
+            return candidates[index]
+        }
+        return .other
+    }
+
+    private static func name(of known: Known) -> StaticString {
+        switch known {
+        case .other: ""
+        case .get: "GET"
+        case .head: "HEAD"
+        case .post: "POST"
+        case .put: "PUT"
+        case .delete: "DELETE"
+        case .options: "OPTIONS"
+        case .patch: "PATCH"
+        case .connect: "CONNECT"
+        case .trace: "TRACE"
+        }
+    }
+}

@@ -1,0 +1,276 @@
+import NIOCore
+
+/// Joins one HTTP/2 engine to the exchanges of a server connection. On the event loop only.
+///
+/// For each slice of input: feed, record events, make exchanges and fill their inboxes, and only then start handlers:
+/// a stream that was reset in the same slice never starts one (rapid reset).
+final class HTTP2ServerDriver {
+    private let connection: ServerConnection
+    private let engine: HTTP2Engine
+    private let limits: HTTPLimits
+    private var starting: [HTTPExchange] = []
+    /// Exchanges that got body bytes in this read: leftovers are made compact.
+    private var touched: [HTTPExchange] = []
+    private var isOver = false
+    private let acceptedAt: UInt64
+    private var idleSince: UInt64
+    private var drain = DrainStep.none
+    private var drainStarted: UInt64 = 0
+    private var stall = StallWatch()
+
+    private enum DrainStep { case none, noticeSent, final }
+
+    /// Output that is handed to the socket at once.
+    private static let flushByteCount = 64 * 1024
+
+    init(_ connection: ServerConnection, acceptedAt: UInt64) throws(HTTPConnectionError) {
+        self.connection = connection
+        self.acceptedAt = acceptedAt
+        idleSince = acceptedAt
+        limits = connection.server.limits
+        engine = try HTTP2Engine(
+            role: .server, limits: limits,
+            acceptsHTTPSScheme: connection.server.configuration.acceptsForwardedHTTPSScheme)
+    }
+
+    // MARK: Input
+
+    func receive(_ input: inout ByteBuffer, now: UInt64) {
+        while !isOver, input.readableBytes > 0 {
+            let count = min(input.readableBytes, HTTP2Engine.sliceByteCount)
+            let goesOn = input.withUnsafeReadableBytes { readable in
+                engine.feed(UnsafeRawBufferPointer(rebasing: readable[..<count]), now: now)
+            }
+            handleEvents(input)
+            startHandlers()
+            input.moveReaderIndex(forwardBy: count)
+            guard goesOn else { return finishConnection() }
+            // Answers to this slice (acknowledgements, resets) before the next one.
+            if input.readableBytes > 0 { flush() }
+        }
+        connection.setNeedsFlush()
+    }
+
+    func didCompleteRead() {
+        for exchange in touched { exchange.inbox.compact() }
+        touched.removeAll(keepingCapacity: true)
+    }
+
+    private func handleEvents(_ input: ByteBuffer) {
+        var events = engine.takeEvents()
+        for event in events {
+            switch event {
+            case .head(let stream): didReceiveHead(stream)
+            case .data(let stream, let offset, let count):
+                didReceiveData(stream, input.getSlice(at: input.readerIndex + offset, length: count), count)
+            case .end(let stream):
+                guard let exchange = exchange(of: stream) else { continue }
+                exchange.inbox.end()
+                exchange.wakeReader()
+            case .closed(let stream, let code): didClose(stream, code)
+            case .drained(let stream): openGate(stream)
+            case .pingAcknowledged: if drain == .noticeSent { sendFinalGoAway() }
+            case .goAway, .settings: break
+            }
+        }
+        events.removeAll(keepingCapacity: true)
+        engine.returnEvents(events)
+    }
+
+    private func exchange(of stream: HTTP2Stream) -> HTTPExchange? {
+        // Only exchanges are ever attached by this driver.
+        stream.owner.map { unsafeDowncast($0, to: HTTPExchange.self) }
+    }
+
+    private func didReceiveHead(_ stream: HTTP2Stream) {
+        guard !stream.isClosed, let head = stream.requestHead else { return }
+        stream.requestHead = nil
+        guard connection.takeHandlerSlot() else { return engine.reset(stream, .refusedStream) }
+        let exchange = HTTPExchange(
+            head: head, version: .http2, connection: connection, link: .http2(self, stream))
+        stream.owner = exchange
+        starting.append(exchange)
+    }
+
+    private func didReceiveData(_ stream: HTTP2Stream, _ bytes: ByteBuffer?, _ count: Int) {
+        guard let exchange = exchange(of: stream), !exchange.isFinished, let bytes, !exchange.inbox.isOver else {
+            return engine.consume(count, on: stream)
+        }
+        exchange.receivedByteCount += count
+        if let limit = limits.bodyByteCount, exchange.receivedByteCount > limit {
+            exchange.failBody(.bodyTooLarge(limit: limit), cancelsTask: false)
+            return engine.consume(count, on: stream)
+        }
+        exchange.inbox.append(bytes)
+        touched.append(exchange)
+        exchange.wakeReader()
+    }
+
+    private func didClose(_ stream: HTTP2Stream, _ code: HTTP2ErrorCode) {
+        if let exchange = exchange(of: stream) {
+            stream.owner = nil
+            let isComplete = exchange.isFinished && stream.localEnded
+            exchange.link = .none
+            engine.consume(exchange.inbox.dropUnread(), on: nil)
+            if isComplete { exchange.gate.open() } else { exchange.fail(.reset(code)) }
+        }
+        engine.recycle(stream)
+        if engine.openStreams.isEmpty { idleSince = engine.now }
+    }
+
+    private func startHandlers() {
+        guard !starting.isEmpty else { return }
+        var taken: [HTTPExchange] = []
+        swap(&taken, &starting)
+        for exchange in taken {
+            if exchange.isClosed { connection.handlerDidReturn() } else { exchange.start() }
+        }
+        taken.removeAll(keepingCapacity: true)
+        if starting.isEmpty { starting = taken }
+    }
+
+    // MARK: Output
+
+    func flush() {
+        while !isOver, connection.isWritable {
+            var output = connection.loop.takeScratch()
+            let hasMore = engine.drain(into: &output, upTo: Self.flushByteCount, now: engine.now)
+            handleEvents(output)
+            guard output.readableBytes > 0 else {
+                connection.loop.returnScratch(output)
+                break
+            }
+            connection.write(output)
+            connection.flushSocket()
+            connection.loop.returnScratch(output)
+            guard hasMore else { break }
+        }
+        if !isOver, !engine.isAlive { finishConnection() }
+    }
+
+    /// The engine has said its last word: send it, then close.
+    private func finishConnection() {
+        guard !isOver else { return }
+        isOver = true
+        if let failure = engine.failure { connection.log("connection closed: \(failure)") }
+        var output = connection.loop.takeScratch()
+        _ = engine.drain(into: &output, upTo: Self.flushByteCount, now: engine.now)
+        if output.readableBytes > 0 { connection.write(output) }
+        connection.loop.returnScratch(output)
+        connection.closeGracefully()
+    }
+
+    func connectionDidEnd(reason: String) {
+        isOver = true
+        let reason = engine.failure ?? reason
+        handleEvents(ByteBuffer())
+        for stream in engine.openStreams {
+            guard let exchange = exchange(of: stream) else { continue }
+            stream.owner = nil
+            exchange.link = .none
+            exchange.fail(.connectionClosed(reason: reason))
+        }
+        startHandlers()
+        engine.openStreams.removeAll()
+    }
+
+    // MARK: From exchanges
+
+    func didConsume(_ count: Int, _ stream: HTTP2Stream) {
+        engine.consume(count, on: stream)
+        connection.setNeedsFlush()
+    }
+
+    func send(_ bytes: ByteBuffer, _ exchange: HTTPExchange, _ stream: HTTP2Stream) {
+        submitHead(exchange, stream, endsStream: false)
+        if exchange.head.method != .head { engine.send(bytes, on: stream) }
+        connection.setNeedsFlush()
+    }
+
+    func isCongested(_ stream: HTTP2Stream) -> Bool {
+        guard stream.outbound.byteCount > limits.unsentBodyByteCount else { return false }
+        stream.wantsDrainEvents = true
+        return true
+    }
+
+    func finish(_ exchange: HTTPExchange, _ stream: HTTP2Stream, _ trailers: HTTPFields?) {
+        engine.consume(exchange.inbox.dropUnread(), on: stream)
+        if !stream.isHeadSubmitted, trailers?.isEmpty ?? true {
+            submitHead(exchange, stream, endsStream: true)
+        } else {
+            submitHead(exchange, stream, endsStream: false)
+            engine.end(stream, trailers: trailers)
+        }
+        connection.setNeedsFlush()
+    }
+
+    func reset(_ stream: HTTP2Stream, _ code: HTTP2ErrorCode) {
+        engine.reset(stream, code)
+        connection.setNeedsFlush()
+    }
+
+    private func submitHead(_ exchange: HTTPExchange, _ stream: HTTP2Stream, endsStream: Bool) {
+        guard !stream.isHeadSubmitted else { return }
+        let head = exchange.pendingHead ?? HTTPResponseHead(status: 200)
+        exchange.pendingHead = nil
+        engine.respond(stream, head, endsStream: endsStream)
+    }
+
+    private func openGate(_ stream: HTTP2Stream) {
+        guard stream.outbound.byteCount <= limits.unsentBodyByteCount / 2, let exchange = exchange(of: stream) else {
+            return
+        }
+        stream.wantsDrainEvents = false
+        exchange.gate.open()
+    }
+
+    // MARK: Drain and timers
+
+    func beginDrain() {
+        guard drain == .none else { return }
+        drain = .noticeSent
+        drainStarted = connection.now
+        engine.submitShutdownNotice()
+        connection.setNeedsFlush()
+    }
+
+    private func sendFinalGoAway() {
+        drain = .final
+        engine.submitFinalGoAway()
+        connection.setNeedsFlush()
+    }
+
+    func tick(now: UInt64) {
+        let timeouts = connection.server.timeouts
+        if !engine.receivedSettings, ServerConnection.isPast(timeouts.requestHead, since: acceptedAt, now) {
+            return giveUp("HTTPTimeouts.requestHead passed before the first SETTINGS")
+        }
+        if let start = engine.headerBlockStart, ServerConnection.isPast(timeouts.requestHead, since: start, now) {
+            return giveUp("HTTPTimeouts.requestHead passed inside a header block")
+        }
+        // A peer that never acknowledges the PING still gets the final GOAWAY.
+        if drain == .noticeSent, ServerConnection.isPast(.seconds(1), since: drainStarted, now) { sendFinalGoAway() }
+        if engine.openStreams.isEmpty, connection.runningHandlers == 0 {
+            if drain == .none, ServerConnection.isPast(timeouts.idleHTTP2, since: idleSince, now) {
+                sendFinalGoAway()
+            }
+        } else {
+            idleSince = now
+        }
+        checkStall(now)
+    }
+
+    /// Streams have bytes to send but the peer's windows stay shut.
+    private func checkStall(_ now: UInt64) {
+        guard let limit = connection.server.timeouts.writeStall else { return }
+        let waiting = engine.openStreams.reduce(0) { $0 &+ $1.outbound.byteCount }
+        if stall.isStalled(bufferedByteCount: waiting, progress: engine.sentDataByteCount, limit: limit, now: now) {
+            giveUp("the peer's flow-control window stayed shut: HTTPTimeouts.writeStall passed")
+        }
+    }
+
+    private func giveUp(_ reason: String) {
+        engine.terminate(.enhanceYourCalm, reason: reason)
+        finishConnection()
+    }
+}

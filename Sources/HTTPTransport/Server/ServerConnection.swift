@@ -1,0 +1,317 @@
+import Logging
+import NIOCore
+
+/// One accepted socket: finds out which HTTP it speaks, and joins that protocol's driver to NIO.
+///
+///     sniffing --(24 bytes of the HTTP/2 preface)--> http2 --+
+///         |                                                  +--> lingering --> closed
+///         +-----(anything else)--------------------> http1 --+
+///
+/// While lingering, output is shut and input is dropped, so that the last answer is not lost to a TCP reset.
+///
+/// `@unchecked Sendable`: everything is touched on the event loop of the channel only.
+final class ServerConnection: ChannelDuplexHandler, @unchecked Sendable {
+    typealias InboundIn = ByteBuffer
+    typealias OutboundIn = ByteBuffer
+    typealias OutboundOut = ByteBuffer
+
+    private enum Mode {
+        case sniffing(ByteBuffer)
+        case http1(HTTP1ServerDriver)
+        case http2(HTTP2ServerDriver)
+        case lingering(since: UInt64)
+        case closed
+    }
+
+    let server: ServerShared
+    let loop: ServerLoop
+    private(set) var remoteAddress: SocketAddress?
+    private var addressKey: String?
+    private var isAdmitted = false
+    private var mode = Mode.sniffing(ByteBuffer())
+    private var context: ChannelHandlerContext?
+    private(set) var isDraining = false
+    /// Handlers that have not returned, also of streams that are gone (rapid reset).
+    private(set) var runningHandlers = 0
+    private var isInRead = false
+    private var isDirty = false
+    private var isReadPaused = false
+    private var isReadWanted = false
+    private var acceptedAt: UInt64 = 0
+    private var stall = StallWatch()
+
+    private static let preface: StaticString = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+
+    init(server: ServerShared, loop: ServerLoop) {
+        self.server = server
+        self.loop = loop
+    }
+
+    var now: UInt64 { NIODeadline.now().uptimeNanoseconds }
+    var isWritable: Bool { context?.channel.isWritable ?? false }
+
+    // MARK: Life
+
+    func channelActive(context: ChannelHandlerContext) {
+        self.context = context
+        remoteAddress = context.remoteAddress
+        addressKey = remoteAddress?.ipAddress
+        if let limit = server.admitConnection(from: addressKey) {
+            server.logger.notice("connection refused: \(limit)", metadata: logMetadata)
+            mode = .closed
+            context.close(promise: nil)
+            return
+        }
+        isAdmitted = true
+        acceptedAt = now
+        loop.add(self)
+    }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        end(reason: "the peer closed the connection")
+        self.context = nil
+    }
+
+    func handlerRemoved(context: ChannelHandlerContext) {
+        end(reason: "the connection was closed")
+        self.context = nil
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        close(reason: "socket error: \(error)")
+    }
+
+    private func end(reason: String) {
+        let ended = mode
+        mode = .closed
+        switch ended {
+        case .http1(let driver): driver.connectionDidEnd(reason: reason)
+        case .http2(let driver): driver.connectionDidEnd(reason: reason)
+        case .sniffing, .lingering, .closed: break
+        }
+        guard isAdmitted else { return }
+        isAdmitted = false
+        loop.remove(self)
+        server.releaseConnection(from: addressKey)
+    }
+
+    /// At once; exchanges fail with that reason.
+    func close(reason: String) {
+        let context = context
+        end(reason: reason)
+        context?.close(promise: nil)
+    }
+
+    /// After everything written so far: shuts the output, drops input for a while, closes.
+    func closeGracefully() {
+        guard let context else { return }
+        if case .closed = mode { return }
+        if case .lingering = mode { return }
+        let ended = mode
+        mode = .lingering(since: now)
+        switch ended {
+        case .http1(let driver): driver.connectionDidEnd(reason: "the connection is closing")
+        case .http2(let driver): driver.connectionDidEnd(reason: "the connection is closing")
+        case .sniffing, .lingering, .closed: break
+        }
+        resumeReading()
+        let bound = NIOLoopBound(context, eventLoop: context.eventLoop)
+        let flushed = context.eventLoop.makePromise(of: Void.self)
+        context.writeAndFlush(wrapOutboundOut(ByteBuffer()), promise: flushed)
+        flushed.futureResult.whenSuccess { bound.value.close(mode: .output, promise: nil) }
+    }
+
+    // MARK: Reading
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        isInRead = true
+        var bytes = unwrapInboundIn(data)
+        switch mode {
+        case .http2(let driver): driver.receive(&bytes, now: now)
+        case .http1(let driver): driver.receive(bytes)
+        case .sniffing(let begin): sniff(begin, bytes)
+        case .lingering, .closed: break
+        }
+    }
+
+    func channelReadComplete(context: ChannelHandlerContext) {
+        loop.executor.runReadyJobs()
+        isInRead = false
+        if case .http2(let driver) = mode { driver.didCompleteRead() }
+        isDirty = true
+        flushIfDirty()
+        loop.flushDirty()
+    }
+
+    private func sniff(_ begin: ByteBuffer, _ bytes: ByteBuffer) {
+        var all = begin
+        if all.readableBytes == 0 { all = bytes } else { all.writeImmutableBuffer(bytes) }
+        let expected = UnsafeRawBufferPointer(
+            start: Self.preface.utf8Start, count: Self.preface.utf8CodeUnitCount)
+        let matching = min(all.readableBytes, expected.count)
+        let isPrefix = all.withUnsafeReadableBytes { readable in
+            UnsafeRawBufferPointer(rebasing: readable[..<matching]).elementsAre(
+                UnsafeRawBufferPointer(rebasing: expected[..<matching]))
+        }
+        if isPrefix, matching < expected.count {
+            mode = .sniffing(all)
+        } else if isPrefix {
+            startHTTP2(&all)
+        } else {
+            let driver = HTTP1ServerDriver(self)
+            mode = .http1(driver)
+            if isDraining { driver.beginDrain() }
+            driver.receive(all)
+        }
+    }
+
+    private func startHTTP2(_ bytes: inout ByteBuffer) {
+        do {
+            let driver = try HTTP2ServerDriver(self, acceptedAt: acceptedAt)
+            mode = .http2(driver)
+            if isDraining { driver.beginDrain() }
+            driver.receive(&bytes, now: now)
+        } catch {
+            close(reason: "\(error)")
+        }
+    }
+
+    /// HTTP/1.1 back-pressure: while paused, NIO's reads wait here.
+    func read(context: ChannelHandlerContext) {
+        if isReadPaused { isReadWanted = true } else { context.read() }
+    }
+
+    func pauseReading() { isReadPaused = true }
+
+    func resumeReading() {
+        guard isReadPaused else { return }
+        isReadPaused = false
+        guard isReadWanted else { return }
+        isReadWanted = false
+        context?.read()
+    }
+
+    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        guard let event = event as? ChannelEvent, event == .inputClosed else {
+            return context.fireUserInboundEventTriggered(event)
+        }
+        switch mode {
+        case .http1(let driver): driver.inputDidEnd()
+        // A peer that cannot send cannot open windows or cancel: nothing sensible can go on.
+        case .http2, .sniffing, .lingering, .closed: close(reason: "the peer closed the connection")
+        }
+    }
+
+    // MARK: Writing
+
+    func write(_ bytes: ByteBuffer) {
+        context?.write(wrapOutboundOut(bytes), promise: nil)
+    }
+
+    /// Something is to be sent: it leaves at the end of this read, or after the current round of jobs.
+    func setNeedsFlush() {
+        guard !isDirty else { return }
+        isDirty = true
+        if !isInRead { loop.markDirty(self) }
+    }
+
+    func flushIfDirty() {
+        guard isDirty else { return }
+        isDirty = false
+        switch mode {
+        case .http1(let driver): driver.flush()
+        case .http2(let driver): driver.flush()
+        case .sniffing, .lingering, .closed: break
+        }
+    }
+
+    func flushSocket() { context?.flush() }
+
+    func channelWritabilityChanged(context: ChannelHandlerContext) {
+        if context.channel.isWritable {
+            isDirty = true
+            flushIfDirty()
+            switch mode {
+            case .http1(let driver): driver.openGate()
+            case .http2, .sniffing, .lingering, .closed: break
+            }
+        }
+        context.fireChannelWritabilityChanged()
+    }
+
+    // MARK: Handlers
+
+    /// Takes a slot for a handler; false when a limit is reached.
+    func takeHandlerSlot() -> Bool {
+        guard runningHandlers < server.limits.concurrentStreams, server.takeHandlerSlot() else { return false }
+        runningHandlers += 1
+        return true
+    }
+
+    func handlerDidReturn() {
+        runningHandlers -= 1
+        server.releaseHandlerSlot()
+    }
+
+    // MARK: Timers and drain
+
+    func beginDrain() {
+        isDraining = true
+        switch mode {
+        case .sniffing: close(reason: "the server is shutting down")
+        case .http1(let driver): driver.beginDrain()
+        case .http2(let driver): driver.beginDrain()
+        case .lingering, .closed: break
+        }
+    }
+
+    func tick(now: UInt64) {
+        let timeouts = server.timeouts
+        switch mode {
+        case .sniffing:
+            if Self.isPast(timeouts.requestHead, since: acceptedAt, now) {
+                close(reason: "HTTPTimeouts.requestHead passed before the first request")
+            }
+        case .http1(let driver): driver.tick(now: now)
+        case .http2(let driver): driver.tick(now: now)
+        case .lingering(let since):
+            if Self.isPast(timeouts.lingeringClose, since: since, now) { close(reason: "closed") }
+        case .closed: break
+        }
+        guard let context, let limit = timeouts.writeStall else { return }
+        if stall.isStalled(bufferedByteCount: bufferedByteCount(context), limit: limit, now: now) {
+            log("the peer takes nothing: HTTPTimeouts.writeStall passed")
+            close(reason: "HTTPTimeouts.writeStall passed")
+        }
+    }
+
+    private func bufferedByteCount(_ context: ChannelHandlerContext) -> Int {
+        (try? context.channel.syncOptions?.getOption(.bufferedWritableBytes)) ?? 0
+    }
+
+    static func isPast(_ limit: Duration?, since start: UInt64, _ now: UInt64) -> Bool {
+        guard let limit, now > start else { return false }
+        return now - start > UInt64(clamping: limit.nanoseconds)
+    }
+
+    var logMetadata: Logger.Metadata { ["peer": "\(addressKey ?? "unknown")"] }
+
+    func log(_ text: String) { server.logger.notice("\(text)", metadata: logMetadata) }
+}
+
+/// Finds out that something waits to be written and nothing moves.
+struct StallWatch {
+    private var lastCount = 0
+    private var since: UInt64 = 0
+
+    /// `progress` is any number that changes when bytes move.
+    mutating func isStalled(bufferedByteCount count: Int, progress: Int = 0, limit: Duration, now: UInt64) -> Bool {
+        let mark = count &+ progress &* 31
+        if count == 0 || mark != lastCount {
+            lastCount = mark
+            since = now
+            return false
+        }
+        return ServerConnection.isPast(limit, since: since, now)
+    }
+}

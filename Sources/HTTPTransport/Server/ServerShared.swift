@@ -1,0 +1,64 @@
+import Logging
+import NIOCore
+import Synchronization
+
+/// What all connections of one server share: configuration, handler, and the counts behind the server-wide limits.
+final class ServerShared: Sendable {
+    let configuration: HTTPServerConfiguration
+    let handler: HTTPHandler
+    let logger: Logger
+    private let connections = Atomic<Int>(0)
+    private let handlers = Atomic<Int>(0)
+    private let addresses = Mutex<[String: Int]>([:])
+
+    init(configuration: HTTPServerConfiguration, handler: @escaping HTTPHandler, logger: Logger) {
+        self.configuration = configuration
+        self.handler = handler
+        self.logger = logger
+    }
+
+    var limits: HTTPLimits { configuration.limits }
+    var timeouts: HTTPTimeouts { configuration.timeouts }
+
+    /// Counts a new connection.
+    ///
+    /// - Returns: nil when it is admitted, else the limit that it would pass.
+    func admitConnection(from address: String?) -> String? {
+        let limits = configuration.limits
+        guard connections.add(1, ordering: .relaxed).newValue <= limits.connections else {
+            connections.subtract(1, ordering: .relaxed)
+            return "HTTPLimits.connections = \(limits.connections)"
+        }
+        guard let maximum = limits.connectionsPerAddress, let address else { return nil }
+        let isAdmitted = addresses.withLock { counts in
+            let count = counts[address, default: 0]
+            guard count < maximum else { return false }
+            counts[address] = count + 1
+            return true
+        }
+        if isAdmitted { return nil }
+        connections.subtract(1, ordering: .relaxed)
+        return "HTTPLimits.connectionsPerAddress = \(maximum)"
+    }
+
+    func releaseConnection(from address: String?) {
+        connections.subtract(1, ordering: .relaxed)
+        guard configuration.limits.connectionsPerAddress != nil, let address else { return }
+        addresses.withLock { counts in
+            let count = counts[address, default: 0]
+            counts[address] = count > 1 ? count - 1 : nil
+        }
+    }
+
+    /// Takes a handler slot of the server; false when ``HTTPLimits/runningHandlers`` are taken.
+    func takeHandlerSlot() -> Bool {
+        if handlers.add(1, ordering: .relaxed).newValue <= configuration.limits.runningHandlers { return true }
+        handlers.subtract(1, ordering: .relaxed)
+        return false
+    }
+
+    func releaseHandlerSlot() { handlers.subtract(1, ordering: .relaxed) }
+
+    var connectionCount: Int { connections.load(ordering: .relaxed) }
+    var runningHandlerCount: Int { handlers.load(ordering: .relaxed) }
+}
