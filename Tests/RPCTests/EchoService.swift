@@ -16,20 +16,22 @@ struct EchoService: RPCService {
 
     struct Unexpected: Error { let secret = "internal text" }
 
-    /// Told when a hanging handler has been cancelled.
-    var onCancel: @Sendable () -> Void = {}
+    /// Told when a hanging handler starts, and when it has been cancelled.
+    var hang = HangProbe()
 
     var methods: [RPCMethod] {
         [
             .unary(Self.unary) { (request: Protobuf.StringValue, _) in request },
             .unary(Self.fail) { (request: Protobuf.StringValue, _) -> Protobuf.StringValue in try Self.failure(request.value) },
             .unary(Self.hang) { (_: Protobuf.StringValue, _) -> Protobuf.StringValue in
-                try await withTaskCancellationHandler {
+                hang.didStart()
+                do {
                     try await Task.sleep(for: .seconds(600))
-                    return Protobuf.StringValue()
-                } onCancel: {
-                    onCancel()
+                } catch {
+                    hang.didCancel()
+                    throw error
                 }
+                return Protobuf.StringValue()
             },
             .unary(Self.metadata) { (_: Protobuf.StringValue, context) in
                 context.addResponseMetadata("x-head", context.metadata["x-in"] ?? "none")
@@ -67,4 +69,15 @@ struct EchoService: RPCService {
         default: throw RPCError(.notFound, kind)
         }
     }
+}
+
+/// Lets a test wait for what happens to a hanging handler.
+struct HangProbe: Sendable {
+    private let started = AsyncStream.makeStream(of: Void.self)
+    private let cancelled = AsyncStream.makeStream(of: Void.self)
+
+    func didStart() { started.continuation.yield() }
+    func didCancel() { cancelled.continuation.yield() }
+    func untilStarted() async { for await _ in started.stream { return } }
+    func untilCancelled() async { for await _ in cancelled.stream { return } }
 }

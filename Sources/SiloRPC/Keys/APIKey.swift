@@ -1,0 +1,54 @@
+import FrameCodec
+
+/// A key as it is stored: everything but the key itself.
+public struct APIKey: Sendable, Hashable {
+    public let id: Int64
+    public let organizationID: Int64
+    /// The key's first characters, to recognise it in lists.
+    public let prefix: String
+    /// What the operator calls it.
+    public let name: String
+    public let scopes: Set<Scope>
+    /// False once revoked.
+    public let isActive: Bool
+    /// Milliseconds since 1970 UTC.
+    public let createdAt: Int64
+    /// Milliseconds since 1970 UTC, kept to the hour; nil when never used.
+    public let lastUsedAt: Int64?
+}
+
+/// The text of a key, which only its owner has.
+///
+/// `scm_` and 43 characters of base64url for 32 random bytes. Only its SHA-256 is stored. A plain hash is enough,
+/// unlike for passwords: 256 random bits cannot be guessed. The hash is found through a unique index; that its
+/// comparison takes different time for different hashes tells nothing, because whoever chooses keys to try cannot
+/// choose their hashes.
+enum KeyText {
+    /// Shortest key that an operator may bring along.
+    static let minimumCount = 20
+    static let maximumCount = 256
+    static let prefixCount = 8
+
+    static func generate() -> String {
+        let symbols = Base64.encode(SecureRandom.bytes(32), padded: false).map { byte in
+            switch byte {
+            case UInt8(ascii: "+"): UInt8(ascii: "-")
+            case UInt8(ascii: "/"): UInt8(ascii: "_")
+            default: byte
+            }
+        }
+        return "scm_" + String(decoding: symbols, as: UTF8.self)
+    }
+
+    static func hash(_ key: String) -> [UInt8] { SHA256.digest(Array(key.utf8)) }
+
+    /// - Throws: ``SiloError`` for a key that is too short, or cannot be sent in a header.
+    static func check(_ key: String) throws(SiloError) {
+        guard (minimumCount...maximumCount).contains(key.utf8.count) else {
+            throw SiloError(.invalid, "an API key has \(minimumCount) to \(maximumCount) characters")
+        }
+        guard key.utf8.allSatisfy({ (0x21...0x7E).contains($0) }) else {
+            throw SiloError(.invalid, "an API key holds printable ASCII characters without spaces only")
+        }
+    }
+}

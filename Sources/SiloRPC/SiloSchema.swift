@@ -1,0 +1,30 @@
+import Storage
+
+/// The tables of this module.
+public enum SiloSchema {
+    /// Goes before the migrations of modules that refer to organizations.
+    public static let migrations = [
+        Migration(
+            "silo-1-organizations-and-keys",
+            sql: """
+                CREATE TABLE organizations (
+                    id INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL,
+                    slug TEXT NOT NULL UNIQUE,
+                    created_at INTEGER NOT NULL
+                );
+                CREATE TABLE api_keys (
+                    id INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL,
+                    organization_id INTEGER NOT NULL REFERENCES organizations (id),
+                    hash BLOB NOT NULL UNIQUE,
+                    prefix TEXT NOT NULL,
+                    name TEXT NOT NULL,
+                    scopes TEXT NOT NULL,
+                    is_active INTEGER NOT NULL,
+                    created_at INTEGER NOT NULL,
+                    last_used_at INTEGER
+                );
+                CREATE INDEX api_keys_by_organization ON api_keys (organization_id, id);
+                """
+        )
+    ]
+}

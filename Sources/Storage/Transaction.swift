@@ -1,0 +1,105 @@
+import Foundation
+import GRDB
+
+/// Statements inside one transaction. Valid only inside the closure that received it, which is why it is not
+/// `Sendable`. Blocking calls: the closure already runs on the database's own thread.
+///
+/// SQL stays within what SQLite and PostgreSQL share (`RETURNING`, `ON CONFLICT`, no `ROWID`, no `AUTOINCREMENT`
+/// outside migrations), so that a second engine can be put below without touching the callers.
+public struct ReadTransaction {
+    let connection: GRDB.Database
+
+    /// All rows of a query. Callers bound the number with `LIMIT`.
+    ///
+    /// - Throws: ``StorageError``.
+    public func rows(_ sql: String, _ arguments: [SQLValue] = []) throws -> [SQLRow] {
+        try StorageError.mapping {
+            try Row.fetchAll(connection, sql: sql, arguments: statementArguments(arguments)).map(SQLRow.init)
+        }
+    }
+
+    /// The first row of a query, or nil.
+    ///
+    /// - Throws: ``StorageError``.
+    public func row(_ sql: String, _ arguments: [SQLValue] = []) throws -> SQLRow? {
+        try StorageError.mapping {
+            try Row.fetchOne(connection, sql: sql, arguments: statementArguments(arguments)).map(SQLRow.init)
+        }
+    }
+}
+
+/// A ``ReadTransaction`` that may also write. Commits when its closure returns, rolls back when it throws.
+public struct WriteTransaction {
+    let connection: GRDB.Database
+    let actions: AfterCommitActions
+
+    /// The reading half.
+    public var reading: ReadTransaction { ReadTransaction(connection: connection) }
+
+    /// As ``ReadTransaction/rows(_:_:)``; also for `INSERT ... RETURNING`.
+    public func rows(_ sql: String, _ arguments: [SQLValue] = []) throws -> [SQLRow] {
+        try reading.rows(sql, arguments)
+    }
+
+    /// As ``ReadTransaction/row(_:_:)``; also for `INSERT ... RETURNING`.
+    public func row(_ sql: String, _ arguments: [SQLValue] = []) throws -> SQLRow? {
+        try reading.row(sql, arguments)
+    }
+
+    /// Runs one statement.
+    ///
+    /// - Returns: how many rows it inserted, updated or deleted.
+    /// - Throws: ``StorageError``, such as a unique violation.
+    @discardableResult
+    public func execute(_ sql: String, _ arguments: [SQLValue] = []) throws -> Int {
+        try StorageError.mapping {
+            try connection.execute(sql: sql, arguments: statementArguments(arguments))
+            return connection.changesCount
+        }
+    }
+
+    /// Runs `action` once the transaction has committed, in the order of registration; never when it rolls back.
+    /// Runs on the task that called ``Database/write(_:)``.
+    public func afterCommit(_ action: @escaping @Sendable () -> Void) {
+        actions.list.append(action)
+    }
+}
+
+/// Collects what to do after the commit. Touched by one thread at a time: the writer, then the awaiting task.
+final class AfterCommitActions {
+    var list: [@Sendable () -> Void] = []
+}
+
+private func statementArguments(_ values: [SQLValue]) -> StatementArguments {
+    StatementArguments(values.map(\.databaseValue))
+}
+
+extension SQLValue {
+    fileprivate var databaseValue: DatabaseValue {
+        switch self {
+        case .null: .null
+        case .integer(let value): value.databaseValue
+        case .real(let value): value.databaseValue
+        case .text(let value): value.databaseValue
+        case .blob(let value): Data(value).databaseValue
+        }
+    }
+
+    fileprivate init(_ value: DatabaseValue) {
+        switch value.storage {
+        case .null: self = .null
+        case .int64(let value): self = .integer(value)
+        case .double(let value): self = .real(value)
+        case .string(let value): self = .text(value)
+        case .blob(let value): self = .blob(Array(value))
+        }
+    }
+}
+
+extension SQLRow {
+    fileprivate init(_ row: Row) {
+        var columns: [String: SQLValue] = [:]
+        for (name, value) in row where columns[name] == nil { columns[name] = SQLValue(value) }
+        self.init(columns: columns)
+    }
+}
