@@ -6,7 +6,8 @@ struct EnumPrinter {
     let path: [Int32]
 
     init(
-        _ enumeration: Descriptors.EnumDescriptorProto, enclosing: [String], path: [Int32], context: FileContext
+        _ enumeration: Descriptors.EnumDescriptorProto, enclosing: [String], path: [Int32],
+        context: FileContext
     ) {
         self.context = context
         self.enumeration = enumeration
@@ -20,19 +21,24 @@ struct EnumPrinter {
         let cases = Naming.enumCases(enumeration.value.map { $0.name ?? "" }, of: enumeration.name ?? "")
         try checkNames(cases)
         printer.documentation(context.comments[path])
-        try printer.block("\(context.access)struct \(type): \(context.runtime("OpenEnum")) {") { printer throws(GeneratorError) in
+        try printer.block("\(context.access)struct \(type): \(context.runtime("OpenEnum")) {") {
+            printer throws(GeneratorError) in
             printer.line("\(context.access)let rawValue: \(number)")
             printer.line("\(context.access)init(rawValue: \(number)) { self.rawValue = rawValue }")
             printer.line()
             for (index, value) in enumeration.value.enumerated() {
                 printer.documentation(context.comments[path + [DescriptorPath.enumValue, Int32(index)]])
-                printer.line("\(context.access)static let \(cases[index]) = \(type)(rawValue: \(value.number ?? 0))")
+                printer.line(
+                    "\(context.access)static let \(cases[index]) = \(type)(rawValue: \(value.number ?? 0))")
             }
             printer.line()
             let name = SwiftLiteral.string(context.fullName(scope.joined(separator: ".")))
-            let values = enumeration.value.map { "(\(SwiftLiteral.string($0.name ?? "")), \($0.number ?? 0))" }
+            let values = enumeration.value.map {
+                "(\(SwiftLiteral.string($0.name ?? "")), \($0.number ?? 0))"
+            }
             printer.list(
-                "\(context.access)static let schema = \(context.runtime("EnumSchema"))(\(name), [", values, "])")
+                "\(context.access)static let schema = \(context.runtime("EnumSchema"))(\(name), [", values,
+                "])")
         }
     }
 

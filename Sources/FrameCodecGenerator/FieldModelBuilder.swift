@@ -16,7 +16,9 @@ struct FieldModelBuilder {
         var isPackable: Bool
     }
 
-    func build(_ field: Descriptors.FieldDescriptorProto, documentation: String) throws(GeneratorError) -> FieldModel {
+    func build(_ field: Descriptors.FieldDescriptorProto, documentation: String) throws(GeneratorError)
+        -> FieldModel
+    {
         let name = field.name ?? ""
         let element = (scope + [name]).joined(separator: ".")
         let kind = try kind(of: field, element)
@@ -37,7 +39,8 @@ struct FieldModelBuilder {
             isMessage: isMessage,
             isPackable: kind.isPackable,
             isRecursive: isMessage && shape == .explicit
-                && context.index.isRecursive(field.typeName ?? "", in: context.fullName(scope.joined(separator: "."))),
+                && context.index.isRecursive(
+                    field.typeName ?? "", in: context.fullName(scope.joined(separator: "."))),
             isRedacted: isRedacted(field),
             oneof: field.proto3Optional == true ? nil : field.oneofIndex.map { Int($0) },
             declaredDefault: try declaredDefault(field, kind.type, element),
@@ -45,12 +48,14 @@ struct FieldModelBuilder {
         )
     }
 
-    private static func documentation(_ comment: String, _ field: Descriptors.FieldDescriptorProto) -> String {
+    private static func documentation(_ comment: String, _ field: Descriptors.FieldDescriptorProto) -> String
+    {
         guard field.options?.deprecated == true else { return comment }
         return comment.isEmpty ? "Deprecated." : comment + "\n\nDeprecated."
     }
 
-    /// `debug_redact` is field 16 of FieldOptions; descriptors older than protobuf 22 keep it as an unknown field.
+    /// `debug_redact` is field 16 of FieldOptions; descriptors older than protobuf 22 keep it as an unknown
+    /// field.
     private func isRedacted(_ field: Descriptors.FieldDescriptorProto) -> Bool {
         field.options?.unknownFields.lastVarint(field: 16) == 1
     }
@@ -60,14 +65,17 @@ struct FieldModelBuilder {
     ) throws(GeneratorError) -> FieldModel.Shape {
         if field.label == .required, !context.options.requiredAsOptional {
             throw context.error(
-                element, "required fields are not supported; make it optional, or pass the parameter required=optional")
+                element,
+                "required fields are not supported; make it optional, or pass the parameter required=optional"
+            )
         }
         if field.label == .repeated {
             if let type = field.typeName, context.index[type]?.isMapEntry == true { return .map }
             let packs = field.options?.packed ?? context.isProto3
             return kind.isPackable && packs ? .packed : .repeated
         }
-        let isExplicit = field.type == .message || field.proto3Optional == true || field.oneofIndex != nil
+        let isExplicit =
+            field.type == .message || field.proto3Optional == true || field.oneofIndex != nil
             || !context.isProto3
         return isExplicit ? .explicit : .implicit
     }
@@ -82,7 +90,8 @@ struct FieldModelBuilder {
             let reference = try context.reference(typeName, from: scope, element: element)
             return Kind(
                 codec: "\(context.runtime("EnumField"))<\(reference)>", type: reference,
-                defaultValue: try enumDefault(entry, reference), schema: ".enumeration(\(reference).self)", wireType: 0,
+                defaultValue: try enumDefault(entry, reference), schema: ".enumeration(\(reference).self)",
+                wireType: 0,
                 isPackable: true)
         }
         guard type == .message else {
@@ -91,14 +100,17 @@ struct FieldModelBuilder {
         if let entry = context.index[typeName], entry.isMapEntry { return try map(entry, element) }
         let reference = try context.reference(typeName, from: scope, element: element)
         return Kind(
-            codec: "\(context.runtime("MessageField"))<\(reference)>", type: reference, defaultValue: "\(reference)()",
+            codec: "\(context.runtime("MessageField"))<\(reference)>", type: reference,
+            defaultValue: "\(reference)()",
             schema: ".message(\(reference).self)", wireType: 2, isPackable: false)
     }
 
     private func enumDefault(_ entry: TypeIndex.Entry, _ reference: String) throws(GeneratorError) -> String {
-        guard let enumeration = entry.enumeration, let zero = enumeration.value.firstIndex(where: { $0.number == 0 })
+        guard let enumeration = entry.enumeration,
+            let zero = enumeration.value.firstIndex(where: { $0.number == 0 })
         else { return "\(reference)()" }
-        return "." + Naming.enumCases(enumeration.value.map { $0.name ?? "" }, of: enumeration.name ?? "")[zero]
+        return "."
+            + Naming.enumCases(enumeration.value.map { $0.name ?? "" }, of: enumeration.name ?? "")[zero]
     }
 
     private func map(_ entry: TypeIndex.Entry, _ element: String) throws(GeneratorError) -> Kind {
@@ -108,7 +120,8 @@ struct FieldModelBuilder {
         let key = try kind(of: fields[0], element)
         let value = try kind(of: fields[1], element)
         return Kind(
-            codec: "\(context.runtime("MapField"))<\(key.codec), \(value.codec)>", type: "[\(key.type): \(value.type)]",
+            codec: "\(context.runtime("MapField"))<\(key.codec), \(value.codec)>",
+            type: "[\(key.type): \(value.type)]",
             defaultValue: "[:]", schema: ".map(key: \(key.schema), value: \(value.schema))", wireType: 2,
             isPackable: false)
     }
@@ -154,12 +167,15 @@ struct FieldModelBuilder {
         switch field.type {
         case .string?: return SwiftLiteral.string(text)
         case .bytes?:
-            throw context.error(element, "default values of bytes fields are not supported; leave the default out")
+            throw context.error(
+                element, "default values of bytes fields are not supported; leave the default out")
         case .enum?:
             guard let enumeration = field.typeName.flatMap({ context.index[$0]?.enumeration }),
                 let position = enumeration.value.firstIndex(where: { $0.name == text })
             else { throw context.error(element, "the default value \(text) is not in the enum") }
-            return "." + Naming.enumCases(enumeration.value.map { $0.name ?? "" }, of: enumeration.name ?? "")[position]
+            return "."
+                + Naming.enumCases(enumeration.value.map { $0.name ?? "" }, of: enumeration.name ?? "")[
+                    position]
         case .float?, .double?:
             switch text {
             case "inf": return ".infinity"

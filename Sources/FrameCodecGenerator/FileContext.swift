@@ -35,7 +35,8 @@ final class FileContext {
     func swift(_ name: String) -> String { runtime(name, module: "Swift") }
 
     /// The Swift spelling of a message or enum, as seen from inside the types of `scope`.
-    func reference(_ typeName: String, from scope: [String], element: String) throws(GeneratorError) -> String {
+    func reference(_ typeName: String, from scope: [String], element: String) throws(GeneratorError) -> String
+    {
         guard let entry = index[typeName] else {
             throw error(element, "type \(typeName) is not in the input; pass its file with -I to protoc")
         }
@@ -44,8 +45,11 @@ final class FileContext {
         guard let first = entry.path.first, isHidden(first, from: scope) else { return name }
         guard let home = entry.module else {
             throw error(
-                element, "type \(name) is hidden by a nested type of the same name; "
-                    + "add the parameter module=\(entry.file):MODULE so that it can be written as MODULE.\(name)")
+                element,
+                "type \(name) is hidden by a nested type of the same name; "
+                    + "add the parameter module=\(entry.file):MODULE so that it can be written "
+                    + "as MODULE.\(name)"
+            )
         }
         return "\(home).\(name)"
     }

@@ -66,7 +66,8 @@ struct FilePrinter {
     func content() throws(GeneratorError) -> String {
         let syntax = context.file.syntax ?? ""
         guard syntax.isEmpty || syntax == "proto2" || syntax == "proto3" else {
-            throw context.error("syntax \(syntax)", "only proto3 and proto2 are supported; write syntax = \"proto3\"")
+            throw context.error(
+                "syntax \(syntax)", "only proto3 and proto2 are supported; write syntax = \"proto3\"")
         }
         var body = SourcePrinter()
         if let namespace = context.options.namespace(of: context.path) {
@@ -104,8 +105,10 @@ struct FilePrinter {
         guard context.options.services == .all else { return }
         for (index, service) in context.file.service.enumerated() {
             if !printer.text.isEmpty { printer.line() }
-            try ServicePrinter(context: context, service: service, path: [DescriptorPath.fileService, Int32(index)])
-                .print(to: &printer)
+            try ServicePrinter(
+                context: context, service: service, path: [DescriptorPath.fileService, Int32(index)]
+            )
+            .print(to: &printer)
         }
     }
 

@@ -54,11 +54,14 @@ struct MessagePrinter {
 
     private func checkNames() throws(GeneratorError) {
         var seen: [String: String] = [:]
-        let members = fields.filter { $0.oneof == nil }.map { ($0.member, $0.name) } + oneofs.map { ($0.member, $0.name) }
+        let members =
+            fields.filter { $0.oneof == nil }.map { ($0.member, $0.name) }
+            + oneofs.map { ($0.member, $0.name) }
         for (member, name) in members {
             if let other = seen.updateValue(name, forKey: member) {
                 throw context.error(
-                    scope.joined(separator: "."), "\(other) and \(name) would both be called \(member) in Swift; rename one")
+                    scope.joined(separator: "."),
+                    "\(other) and \(name) would both be called \(member) in Swift; rename one")
             }
         }
     }
@@ -81,7 +84,8 @@ struct MessagePrinter {
     func print(to printer: inout SourcePrinter) throws(GeneratorError) {
         printer.documentation(context.comments[path])
         let name = Naming.type(message.name ?? "")
-        try printer.block("\(context.access)struct \(name): \(context.runtime("Message")) {") { printer throws(GeneratorError) in
+        try printer.block("\(context.access)struct \(name): \(context.runtime("Message")) {") {
+            printer throws(GeneratorError) in
             printProperties(to: &printer)
             printInitializers(to: &printer)
             try printDefaults(to: &printer)
@@ -149,9 +153,11 @@ struct MessagePrinter {
     private func printSchema(to printer: inout SourcePrinter) {
         printer.line()
         let name = SwiftLiteral.string(context.fullName(scope.joined(separator: ".")))
-        let names = oneofs.isEmpty
+        let names =
+            oneofs.isEmpty
             ? "" : ", oneofs: [\(realOneofNames.map { SwiftLiteral.string($0) }.joined(separator: ", "))]"
-        let head = "\(context.access)static let schema = \(context.runtime("MessageSchema"))(\(name)\(names), ["
+        let head =
+            "\(context.access)static let schema = \(context.runtime("MessageSchema"))(\(name)\(names), ["
         guard !fields.isEmpty else { return printer.line(head + "])") }
         printer.line(head)
         try? printer.indented { printer in
@@ -167,13 +173,15 @@ struct MessagePrinter {
         for (index, enumeration) in message.enumType.enumerated() {
             printer.line()
             try EnumPrinter(
-                enumeration, enclosing: scope, path: path + [DescriptorPath.messageEnum, Int32(index)], context: context
+                enumeration, enclosing: scope, path: path + [DescriptorPath.messageEnum, Int32(index)],
+                context: context
             ).print(to: &printer)
         }
         for (index, nested) in message.nestedType.enumerated() where nested.options?.mapEntry != true {
             printer.line()
             try MessagePrinter(
-                nested, enclosing: scope, path: path + [DescriptorPath.messageNested, Int32(index)], context: context
+                nested, enclosing: scope, path: path + [DescriptorPath.messageNested, Int32(index)],
+                context: context
             ).print(to: &printer)
         }
     }
@@ -182,10 +190,12 @@ struct MessagePrinter {
         for oneof in oneofs {
             printer.line()
             let sendable = "\(context.swift("Sendable")), \(context.swift("Hashable"))"
-            try printer.block("\(context.access)enum \(oneof.type): \(sendable) {") { printer throws(GeneratorError) in
+            try printer.block("\(context.access)enum \(oneof.type): \(sendable) {") {
+                printer throws(GeneratorError) in
                 for field in oneof.fields {
                     printer.documentation(field.documentation)
-                    printer.line("\(field.isRecursive ? "indirect " : "")case \(field.member)(\(field.valueType))")
+                    printer.line(
+                        "\(field.isRecursive ? "indirect " : "")case \(field.member)(\(field.valueType))")
                 }
             }
         }
@@ -196,7 +206,8 @@ struct MessagePrinter {
 
 extension MessagePrinter {
     private func property(of field: FieldModel) -> String {
-        guard let index = field.oneof, let oneof = oneofs.first(where: { $0.fields.first?.oneof == index }) else {
+        guard let index = field.oneof, let oneof = oneofs.first(where: { $0.fields.first?.oneof == index })
+        else {
             return field.access
         }
         return ["size", "writer", "reader", "tag", "value", "current"].contains(oneof.member)
@@ -206,7 +217,8 @@ extension MessagePrinter {
     private func printSize(to printer: inout SourcePrinter) throws(GeneratorError) {
         printer.line()
         guard !fields.isEmpty else {
-            return printer.line("\(context.access)var encodedByteCount: \(context.swift("Int")) { unknownFields.byteCount }")
+            return printer.line(
+                "\(context.access)var encodedByteCount: \(context.swift("Int")) { unknownFields.byteCount }")
         }
         let head = "\(context.access)var encodedByteCount: \(context.swift("Int")) {"
         try printer.block(head) { printer throws(GeneratorError) in
@@ -214,9 +226,9 @@ extension MessagePrinter {
             for field in fields {
                 let function = field.shape == .packed ? "sizePacked" : "size"
                 if field.oneof != nil {
-                    printer.line(
-                        "if case .\(field.member)(let value)? = \(property(of: field)) "
-                            + "{ size += \(field.codec).sizePresent(\(field.number), value) }")
+                    printer.statement(
+                        "if case .\(field.member)(let value)? = \(property(of: field))",
+                        "size += \(field.codec).sizePresent(\(field.number), value)")
                 } else {
                     printer.line("size += \(field.codec).\(function)(\(field.number), \(field.access))")
                 }
@@ -228,14 +240,15 @@ extension MessagePrinter {
     private func printEncode(to printer: inout SourcePrinter) throws(GeneratorError) {
         printer.line()
         let writer = context.runtime("WireWriter")
-        try printer.block("\(context.access)func encode(into writer: inout \(writer)) {") { printer throws(GeneratorError) in
+        try printer.block("\(context.access)func encode(into writer: inout \(writer)) {") {
+            printer throws(GeneratorError) in
             printer.line("writer.write(unknownFields)")
             for field in fields.sorted(by: { $0.number > $1.number }) {
                 let function = field.shape == .packed ? "writePacked" : "write"
                 if field.oneof != nil {
-                    printer.line(
-                        "if case .\(field.member)(let value)? = \(property(of: field)) "
-                            + "{ \(field.codec).writePresent(\(field.number), value, &writer) }")
+                    printer.statement(
+                        "if case .\(field.member)(let value)? = \(property(of: field))",
+                        "\(field.codec).writePresent(\(field.number), value, &writer)")
                 } else {
                     printer.line("\(field.codec).\(function)(\(field.number), \(field.access), &writer)")
                 }
@@ -245,7 +258,8 @@ extension MessagePrinter {
 
     private func printMerge(to printer: inout SourcePrinter) throws(GeneratorError) {
         printer.line()
-        let head = "\(context.access)mutating func merge(from reader: inout \(context.runtime("WireReader"))) "
+        let head =
+            "\(context.access)mutating func merge(from reader: inout \(context.runtime("WireReader"))) "
             + "throws(\(context.runtime("WireError"))) {"
         let unknown = "try reader.readUnknown(tag, into: &unknownFields)"
         try printer.block(head) { printer throws(GeneratorError) in
@@ -274,12 +288,13 @@ extension MessagePrinter {
             printer.line("case \(tag):")
             try? printer.indented { printer in
                 printer.line("var value = \(field.valueType)()")
-                printer.line("if case .\(field.member)(let current)? = \(oneof) { value = current }")
+                printer.line("if case .\(field.member)(let current)? = \(oneof).take() { value = current }")
                 printer.line("try \(field.codec).read(&value, &reader)")
                 printer.line("\(oneof) = .\(field.member)(value)")
             }
         } else {
-            printer.line("case \(tag): \(property(of: field)) = .\(field.member)(try \(field.codec).read(&reader))")
+            printer.line(
+                "case \(tag): \(property(of: field)) = .\(field.member)(try \(field.codec).read(&reader))")
         }
     }
 }

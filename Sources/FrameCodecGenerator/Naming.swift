@@ -51,7 +51,8 @@ enum Naming {
         for (index, character) in characters.enumerated() {
             let previous = index > 0 ? characters[index - 1] : nil
             let next = index + 1 < characters.count ? characters[index + 1] : nil
-            let startsWord = previous?.isLowercase == true || previous?.isNumber == true || next?.isLowercase == true
+            let startsWord =
+                previous?.isLowercase == true || previous?.isNumber == true || next?.isLowercase == true
             if character.isUppercase, startsWord, let previous, previous != "_" { result += "_" }
             result += character.uppercased()
         }
@@ -63,7 +64,8 @@ enum Naming {
     }
 
     private static func lowerFirst(_ word: String) -> String {
-        word.allSatisfy { $0.isUppercase || $0.isNumber } ? word.lowercased() : word.prefix(1).lowercased() + word.dropFirst()
+        word.allSatisfy { $0.isUppercase || $0.isNumber }
+            ? word.lowercased() : word.prefix(1).lowercased() + word.dropFirst()
     }
 
     /// Makes a member name safe: keywords in backticks, names that a message needs itself with an underscore.
@@ -78,14 +80,19 @@ enum Naming {
 
     /// Members of `Message`, `OpenEnum` and their parents.
     private static let reservedMembers: Set<String> = [
-        "unknownFields", "schema", "encodedByteCount", "debugDescription", "customMirror", "hashValue", "rawValue",
+        "unknownFields", "schema", "encodedByteCount", "debugDescription", "customMirror", "hashValue",
+        "rawValue"
     ]
 
     private static let keywords: Set<String> = [
-        "as", "associatedtype", "break", "case", "catch", "class", "continue", "default", "defer", "deinit", "do",
-        "else", "enum", "extension", "fallthrough", "false", "fileprivate", "for", "func", "guard", "if", "import",
-        "in", "inout", "internal", "is", "let", "nil", "operator", "precedencegroup", "private", "protocol", "public",
-        "repeat", "rethrows", "return", "static", "struct", "subscript", "super", "switch", "throw", "throws", "true",
-        "try", "typealias", "var", "where", "while",
+        "as", "associatedtype", "break", "case", "catch", "class", "continue", "default", "defer", "deinit",
+        "do",
+        "else", "enum", "extension", "fallthrough", "false", "fileprivate", "for", "func", "guard", "if",
+        "import",
+        "in", "inout", "internal", "is", "let", "nil", "operator", "precedencegroup", "private", "protocol",
+        "public",
+        "repeat", "rethrows", "return", "static", "struct", "subscript", "super", "switch", "throw", "throws",
+        "true",
+        "try", "typealias", "var", "where", "while"
     ]
 }

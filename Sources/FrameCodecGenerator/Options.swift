@@ -32,8 +32,9 @@ public struct Options: Sendable {
                  --framecodec_opt=KEY=VALUE[,KEY=VALUE...] -I PROTOS FILE.proto...
 
         Keys:
-          namespace=PREFIX:NAME   nest the types of .proto files whose path starts with PREFIX in `enum NAME`;
-                                  an empty NAME puts them at the top level. The longest prefix wins. Repeatable.
+          namespace=PREFIX:NAME   nest the types of .proto files whose path starts with PREFIX in
+                                  `enum NAME`; an empty NAME puts them at the top level. The longest prefix
+                                  wins. Repeatable.
                                   Known: google/protobuf/:Protobuf, google/rpc/:GoogleRPC.
           module=PREFIX:MODULE    Swift module of those types; files of other modules import it. Repeatable.
                                   Known: google/protobuf/:FrameCodec, google/rpc/:RPC.
@@ -45,8 +46,9 @@ public struct Options: Sendable {
         Supported: proto3; of proto2 what descriptors need (optional, repeated, defaults as `...OrDefault`;
         enums are open; extension ranges are ignored). Groups and editions are refused.
 
-        Names: fields become lowerCamelCase with ID, IDs, URL, URLs and SHA as whole words after the first word
-        (`repository_id` -> `repositoryID`); enum values lose their enum's prefix (`PROVIDER_GITHUB` -> `.github`).
+        Names: fields become lowerCamelCase with ID, IDs, URL, URLs and SHA as whole words after the first
+        word (`repository_id` -> `repositoryID`); enum values lose their enum's prefix (`PROVIDER_GITHUB` ->
+        `.github`).
         """
 
     public init() {}
@@ -63,9 +65,11 @@ public struct Options: Sendable {
             case "visibility": visibility = try Self.choice(value, key)
             case "layout": layout = try Self.choice(value, key)
             case "services": services = try Self.choice(value, key)
-            case "required" where value == "optional" || value == "error": requiredAsOptional = value == "optional"
+            case "required" where value == "optional" || value == "error":
+                requiredAsOptional = value == "optional"
             case "required": throw GeneratorError("parameter required=\(value): use error or optional")
-            default: throw GeneratorError("unknown parameter '\(key)'; protoc-gen-framecodec --help lists all")
+            default:
+                throw GeneratorError("unknown parameter '\(key)'; protoc-gen-framecodec --help lists all")
             }
         }
     }
@@ -85,7 +89,9 @@ public struct Options: Sendable {
         map.filter { path.hasPrefix($0.key) }.max { $0.key.utf8.count < $1.key.utf8.count }?.value
     }
 
-    private static func add(_ value: String, to map: inout [String: String], _ key: String) throws(GeneratorError) {
+    private static func add(_ value: String, to map: inout [String: String], _ key: String)
+        throws(GeneratorError)
+    {
         guard let colon = value.lastIndex(of: ":") else {
             throw GeneratorError("parameter \(key)=\(value): write \(key)=PREFIX:NAME")
         }

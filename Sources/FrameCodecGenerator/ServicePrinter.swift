@@ -67,11 +67,12 @@ struct ServicePrinter {
             switch method.kind {
             case "unary": "_ request: \(method.request), context: CallContext"
             case "serverStreaming":
-                "_ request: \(method.request), responses: ResponseWriter<\(method.response)>, context: CallContext"
+                "_ request: \(method.request), responses: ResponseWriter<\(method.response)>, "
+                    + "context: CallContext"
             case "clientStreaming": "_ requests: RequestStream<\(method.request)>, context: CallContext"
             default:
-                "_ requests: RequestStream<\(method.request)>, responses: ResponseWriter<\(method.response)>, "
-                    + "context: CallContext"
+                "_ requests: RequestStream<\(method.request)>, "
+                    + "responses: ResponseWriter<\(method.response)>, context: CallContext"
             }
         return "(\(call)) async throws" + (returnsMessage(method) ? " -> \(method.response)" : "")
     }
@@ -81,7 +82,9 @@ struct ServicePrinter {
     }
 
     /// `func name(parameters) async throws -> Result`, in two or three lines when it is too long for one.
-    private func printFunction(_ head: String, _ signature: String, _ tail: String, to printer: inout SourcePrinter) {
+    private func printFunction(
+        _ head: String, _ signature: String, _ tail: String, to printer: inout SourcePrinter
+    ) {
         if printer.fits(head + signature + tail) { return printer.line(head + signature + tail) }
         let parameters = signature.drop { $0 == "(" }.prefix { $0 != ")" }
         printer.line(head + "(")
@@ -91,7 +94,8 @@ struct ServicePrinter {
 
     private func printProtocol(_ methods: [Method], to printer: inout SourcePrinter) throws(GeneratorError) {
         printer.documentation(context.comments[path])
-        try printer.block("\(context.access)protocol \(name): RPCService {") { printer throws(GeneratorError) in
+        try printer.block("\(context.access)protocol \(name): RPCService {") {
+            printer throws(GeneratorError) in
             for method in methods {
                 printer.documentation(method.documentation)
                 printFunction("func \(method.function)", signature(method), "", to: &printer)
@@ -99,7 +103,8 @@ struct ServicePrinter {
         }
     }
 
-    private func printDescriptors(_ methods: [Method], to printer: inout SourcePrinter) throws(GeneratorError) {
+    private func printDescriptors(_ methods: [Method], to printer: inout SourcePrinter) throws(GeneratorError)
+    {
         let access = context.access
         let fullName = SwiftLiteral.string(context.fullName(service.name ?? ""))
         printer.documentation("The methods of `\(name)`, for routing, policy and tools.")
@@ -107,19 +112,24 @@ struct ServicePrinter {
             for method in methods {
                 printer.list(
                     "\(access)static let \(method.function) = MethodDescriptor(",
-                    ["service: \(fullName)", "method: \(SwiftLiteral.string(method.name))",
-                        "kind: .\(method.kind)\(method.idempotency)"],
+                    [
+                        "service: \(fullName)", "method: \(SwiftLiteral.string(method.name))",
+                        "kind: .\(method.kind)\(method.idempotency)"
+                    ],
                     ")")
             }
             printer.line()
             printer.list("\(access)static let all: [MethodDescriptor] = [", methods.map(\.function), "]")
             printer.line()
-            try printer.block("\(access)static let types: [MethodTypes] = [", close: "]") { printer throws(GeneratorError) in
+            try printer.block("\(access)static let types: [MethodTypes] = [", close: "]") {
+                printer throws(GeneratorError) in
                 for method in methods {
                     printer.list(
                         "MethodTypes(",
-                        ["descriptor: \(method.function)", "request: \(method.request).self",
-                            "response: \(method.response).self"],
+                        [
+                            "descriptor: \(method.function)", "request: \(method.request).self",
+                            "response: \(method.response).self"
+                        ],
                         "),")
                 }
             }
@@ -143,7 +153,8 @@ struct ServicePrinter {
                 }
             }
             printer.line()
-            try printer.block("\(context.access)var methods: [RPCMethod] {") { printer throws(GeneratorError) in
+            try printer.block("\(context.access)var methods: [RPCMethod] {") {
+                printer throws(GeneratorError) in
                 try printer.block("[", close: "]") { printer throws(GeneratorError) in
                     for method in methods { printRoute(method, to: &printer) }
                 }
@@ -167,7 +178,8 @@ struct ServicePrinter {
     private func printClient(_ methods: [Method], to printer: inout SourcePrinter) throws(GeneratorError) {
         let access = context.access
         printer.documentation("Calls `\(context.fullName(service.name ?? ""))` through a channel.")
-        try printer.block("\(access)struct \(service.name ?? "")Client: Sendable {") { printer throws(GeneratorError) in
+        try printer.block("\(access)struct \(service.name ?? "")Client: Sendable {") {
+            printer throws(GeneratorError) in
             printer.line("\(access)let channel: RPCChannel")
             printer.line("\(access)init(channel: RPCChannel) { self.channel = channel }")
             for method in methods {
@@ -184,8 +196,10 @@ struct ServicePrinter {
         let stream = "ResponseStream<\(method.response)>"
         let (parameters, result, arguments): ([String], String, String) =
             switch method.kind {
-            case "unary": (["_ request: \(method.request)", options], method.response, "request, options: options")
-            case "serverStreaming": (["_ request: \(method.request)", options], stream, "request, options: options")
+            case "unary":
+                (["_ request: \(method.request)", options], method.response, "request, options: options")
+            case "serverStreaming":
+                (["_ request: \(method.request)", options], stream, "request, options: options")
             case "clientStreaming":
                 (
                     [options, "_ requests: @Sendable (\(writer)) async throws -> Void"], method.response,

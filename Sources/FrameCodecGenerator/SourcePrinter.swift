@@ -46,6 +46,16 @@ struct SourcePrinter {
         line(tail)
     }
 
+    /// `head { body }` on one line when it fits, else on three.
+    mutating func statement(_ head: String, _ body: String) {
+        guard !fits("\(head) { \(body) }") else { return line("\(head) { \(body) }") }
+        line(head + " {")
+        depth += 1
+        line(body)
+        depth -= 1
+        line("}")
+    }
+
     func fits(_ line: String) -> Bool { depth * 4 + line.count <= Self.maximumColumns }
 
     /// A documentation comment; nothing for an empty one.

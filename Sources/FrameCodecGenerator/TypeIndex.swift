@@ -64,8 +64,8 @@ struct TypeIndex {
         entries[typeName.hasPrefix(".") ? String(typeName.dropFirst()) : typeName]
     }
 
-    /// True when a value of `target` holds a value of `message` in place, through fields that are not repeated: such a
-    /// field needs storage on the heap.
+    /// True when a value of `target` holds a value of `message` in place, through fields that are not
+    /// repeated: such a field needs storage on the heap.
     func isRecursive(_ target: String, in message: String) -> Bool {
         let target = String(target.drop { $0 == "." })
         return target == message || reachable[target]?.contains(message) == true
@@ -76,7 +76,9 @@ struct TypeIndex {
         var open = [message]
         while let name = open.popLast() {
             for field in entries[name]?.message?.field ?? [] where field.label != .repeated {
-                guard field.type == .message, let target = field.typeName?.drop(while: { $0 == "." }) else { continue }
+                guard field.type == .message, let target = field.typeName?.drop(while: { $0 == "." }) else {
+                    continue
+                }
                 if found.insert(String(target)).inserted { open.append(String(target)) }
             }
         }

@@ -2,12 +2,15 @@ import Foundation
 import FrameCodecGenerator
 
 // protoc runs this program with a serialised CodeGeneratorRequest on standard input and reads a serialised
-// CodeGeneratorResponse from standard output. Only a request that cannot be read ends with a status other than 0.
+// CodeGeneratorResponse from standard output. Only a request that cannot be read ends with a status other
+// than 0.
 
 let arguments = CommandLine.arguments.dropFirst()
 if let argument = arguments.first {
     let isHelp = argument == "--help" || argument == "-h"
-    let text = isHelp ? Options.help + "\n" : "protoc-gen-framecodec takes no arguments; --help tells how to use it\n"
+    let text =
+        isHelp
+        ? Options.help + "\n" : "protoc-gen-framecodec takes no arguments; --help tells how to use it\n"
     (isHelp ? FileHandle.standardOutput : FileHandle.standardError).write(Data(text.utf8))
     exit(isHelp ? 0 : 2)
 }

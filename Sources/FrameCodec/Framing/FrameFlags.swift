@@ -1,7 +1,7 @@
 /// The first byte of a gRPC or gRPC-Web frame.
 ///
-/// Source: gRPC "gRPC over HTTP2" (Length-Prefixed-Message) and "gRPC Web" (trailer bit). Connect gives bit 0x02
-/// a meaning of its own; that is another set of flags and does not belong here (rule P2).
+/// Source: gRPC "gRPC over HTTP2" (Length-Prefixed-Message) and "gRPC Web" (trailer bit). Connect gives bit
+/// 0x02 a meaning of its own; that is another set of flags and does not belong here (rule P2).
 public struct FrameFlags: OptionSet, Sendable, Hashable {
     public let rawValue: UInt8
 

@@ -41,8 +41,9 @@ public struct FrameHeader: Sendable, Hashable {
     public var bytes: [UInt8] {
         [
             flags.rawValue,
-            UInt8(truncatingIfNeeded: payloadByteCount >> 24), UInt8(truncatingIfNeeded: payloadByteCount >> 16),
-            UInt8(truncatingIfNeeded: payloadByteCount >> 8), UInt8(truncatingIfNeeded: payloadByteCount),
+            UInt8(truncatingIfNeeded: payloadByteCount >> 24),
+            UInt8(truncatingIfNeeded: payloadByteCount >> 16),
+            UInt8(truncatingIfNeeded: payloadByteCount >> 8), UInt8(truncatingIfNeeded: payloadByteCount)
         ]
     }
 }

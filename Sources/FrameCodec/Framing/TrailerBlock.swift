@@ -1,4 +1,5 @@
-/// The payload of a gRPC-Web trailer frame: lines of `name: value` that end in CRLF, without a blank line at the end.
+/// The payload of a gRPC-Web trailer frame: lines of `name: value` that end in CRLF, without a blank line at
+/// the end.
 ///
 /// Source: gRPC "gRPC Web", rules W1 to W3.
 public enum TrailerBlock {
@@ -12,8 +13,8 @@ public enum TrailerBlock {
 
     /// Writes the block; `droppedFieldCount` grows by the number of fields left out.
     ///
-    /// A field whose name is not an HTTP token, or whose value has a byte that a field value may not have (CR, LF and
-    /// NUL would forge lines, rule W3), is left out and counted, never written.
+    /// A field whose name is not an HTTP token, or whose value has a byte that a field value may not have
+    /// (CR, LF and NUL would forge lines, rule W3), is left out and counted, never written.
     public static func encode(_ fields: [Field], droppedFieldCount: inout Int) -> [UInt8] {
         var block: [UInt8] = []
         block.reserveCapacity(fields.reduce(0) { $0 + $1.name.count + $1.value.count + 4 })
@@ -38,9 +39,11 @@ public enum TrailerBlock {
         return encode(fields, droppedFieldCount: &dropped)
     }
 
-    /// Reads a block: names are lowered, white space around values is dropped, duplicates stay in order (rule W2).
+    /// Reads a block: names are lowered, white space around values is dropped, duplicates stay in order (rule
+    /// W2).
     ///
-    /// Tolerated: any case in names, no space after the colon, a last line without CRLF, one blank line at the end.
+    /// Tolerated: any case in names, no space after the colon, a last line without CRLF, one blank line at
+    /// the end.
     /// - Throws: ``TrailerBlockError`` for anything else that is not the grammar, and for both limits.
     public static func decode(
         _ block: UnsafeRawBufferPointer,
@@ -69,20 +72,21 @@ public enum TrailerBlock {
         maximumByteCount: Int = defaultMaximumByteCount,
         maximumFieldCount: Int = defaultMaximumFieldCount
     ) throws(TrailerBlockError) -> [Field] {
-        let result = block.withUnsafeBytes { bytes in
-            Result { () throws(TrailerBlockError) in
-                try decode(bytes, maximumByteCount: maximumByteCount, maximumFieldCount: maximumFieldCount)
-            }
+        try block.withBytes { bytes throws(TrailerBlockError) in
+            try decode(bytes, maximumByteCount: maximumByteCount, maximumFieldCount: maximumFieldCount)
         }
-        return try result.get()
     }
 
     /// Offset of the CR that ends the line, or the end of the block for a last line without CRLF.
-    private static func endOfLine(_ block: UnsafeRawBufferPointer, from start: Int) throws(TrailerBlockError) -> Int {
+    private static func endOfLine(_ block: UnsafeRawBufferPointer, from start: Int) throws(TrailerBlockError)
+        -> Int
+    {
         var index = start
         while index < block.count {
             if block[index] == carriageReturn {
-                guard index + 1 < block.count, block[index + 1] == lineFeed else { throw .invalidLine(offset: index) }
+                guard index + 1 < block.count, block[index + 1] == lineFeed else {
+                    throw .invalidLine(offset: index)
+                }
                 return index
             }
             index += 1
@@ -90,7 +94,9 @@ public enum TrailerBlock {
         return index
     }
 
-    private static func field(_ line: UnsafeRawBufferPointer, at offset: Int) throws(TrailerBlockError) -> Field {
+    private static func field(_ line: UnsafeRawBufferPointer, at offset: Int) throws(TrailerBlockError)
+        -> Field
+    {
         guard let colon = line.firstIndex(of: UInt8(ascii: ":")) else { throw .invalidLine(offset: offset) }
         let name = line[..<colon]
         guard isToken(name) else { throw .invalidLine(offset: offset) }
@@ -106,18 +112,21 @@ public enum TrailerBlock {
 
     private static func isWhiteSpace(_ byte: UInt8) -> Bool { byte == 0x20 || byte == 0x09 }
 
-    private static func lowercase(_ byte: UInt8) -> UInt8 { (0x41...0x5A).contains(byte) ? byte | 0x20 : byte }
+    private static func lowercase(_ byte: UInt8) -> UInt8 {
+        (0x41...0x5A).contains(byte) ? byte | 0x20 : byte
+    }
 
     /// RFC 9110 section 5.6.2.
     private static func isToken(_ name: some Collection<UInt8>) -> Bool {
-        !name.isEmpty && name.allSatisfy { byte in
-            switch byte {
-            case 0x30...0x39, 0x41...0x5A, 0x61...0x7A: true
-            // ! # $ % & ' * + - . ^ _ ` | ~
-            case 0x21, 0x23...0x27, 0x2A, 0x2B, 0x2D, 0x2E, 0x5E...0x60, 0x7C, 0x7E: true
-            default: false
+        !name.isEmpty
+            && name.allSatisfy { byte in
+                switch byte {
+                case 0x30...0x39, 0x41...0x5A, 0x61...0x7A: true
+                // ! # $ % & ' * + - . ^ _ ` | ~
+                case 0x21, 0x23...0x27, 0x2A, 0x2B, 0x2D, 0x2E, 0x5E...0x60, 0x7C, 0x7E: true
+                default: false
+                }
             }
-        }
     }
 
     /// RFC 9110 section 5.5: visible characters, space, tab and bytes above 0x7F.
@@ -154,7 +163,8 @@ public struct TrailerBlockError: Error, Sendable, Equatable, CustomStringConvert
     public var description: String {
         switch reason {
         case .blockTooLarge(let byteCount, let limit):
-            "trailer block of \(byteCount) bytes is larger than the maximum trailer block size of \(limit) bytes"
+            "trailer block of \(byteCount) bytes is larger than the maximum trailer block size of "
+                + "\(limit) bytes"
         case .tooManyFields(let limit):
             "trailer block has more than the maximum of \(limit) trailer fields"
         case .invalidLine(let offset):

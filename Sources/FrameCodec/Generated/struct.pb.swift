@@ -88,23 +88,35 @@ extension Protobuf {
 
         public var encodedByteCount: Int {
             var size = unknownFields.byteCount
-            if case .nullValue(let value)? = kind { size += EnumField<Protobuf.NullValue>.sizePresent(1, value) }
+            if case .nullValue(let value)? = kind {
+                size += EnumField<Protobuf.NullValue>.sizePresent(1, value)
+            }
             if case .numberValue(let value)? = kind { size += DoubleField.sizePresent(2, value) }
             if case .stringValue(let value)? = kind { size += StringField.sizePresent(3, value) }
             if case .boolValue(let value)? = kind { size += BoolField.sizePresent(4, value) }
-            if case .structValue(let value)? = kind { size += MessageField<Protobuf.Struct>.sizePresent(5, value) }
-            if case .listValue(let value)? = kind { size += MessageField<Protobuf.ListValue>.sizePresent(6, value) }
+            if case .structValue(let value)? = kind {
+                size += MessageField<Protobuf.Struct>.sizePresent(5, value)
+            }
+            if case .listValue(let value)? = kind {
+                size += MessageField<Protobuf.ListValue>.sizePresent(6, value)
+            }
             return size
         }
 
         public func encode(into writer: inout WireWriter) {
             writer.write(unknownFields)
-            if case .listValue(let value)? = kind { MessageField<Protobuf.ListValue>.writePresent(6, value, &writer) }
-            if case .structValue(let value)? = kind { MessageField<Protobuf.Struct>.writePresent(5, value, &writer) }
+            if case .listValue(let value)? = kind {
+                MessageField<Protobuf.ListValue>.writePresent(6, value, &writer)
+            }
+            if case .structValue(let value)? = kind {
+                MessageField<Protobuf.Struct>.writePresent(5, value, &writer)
+            }
             if case .boolValue(let value)? = kind { BoolField.writePresent(4, value, &writer) }
             if case .stringValue(let value)? = kind { StringField.writePresent(3, value, &writer) }
             if case .numberValue(let value)? = kind { DoubleField.writePresent(2, value, &writer) }
-            if case .nullValue(let value)? = kind { EnumField<Protobuf.NullValue>.writePresent(1, value, &writer) }
+            if case .nullValue(let value)? = kind {
+                EnumField<Protobuf.NullValue>.writePresent(1, value, &writer)
+            }
         }
 
         public mutating func merge(from reader: inout WireReader) throws(WireError) {
@@ -116,12 +128,12 @@ extension Protobuf {
                 case 32: kind = .boolValue(try BoolField.read(&reader))
                 case 42:
                     var value = Protobuf.Struct()
-                    if case .structValue(let current)? = kind { value = current }
+                    if case .structValue(let current)? = kind.take() { value = current }
                     try MessageField<Protobuf.Struct>.read(&value, &reader)
                     kind = .structValue(value)
                 case 50:
                     var value = Protobuf.ListValue()
-                    if case .listValue(let current)? = kind { value = current }
+                    if case .listValue(let current)? = kind.take() { value = current }
                     try MessageField<Protobuf.ListValue>.read(&value, &reader)
                     kind = .listValue(value)
                 default: try reader.readUnknown(tag, into: &unknownFields)

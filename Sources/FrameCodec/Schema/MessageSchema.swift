@@ -72,7 +72,8 @@ public struct FieldSchema: Sendable {
     public let isRedacted: Bool
 
     public init(
-        _ number: Int, _ name: String, json: String? = nil, _ kind: FieldKind, _ cardinality: Cardinality = .implicit,
+        _ number: Int, _ name: String, json: String? = nil, _ kind: FieldKind,
+        _ cardinality: Cardinality = .implicit,
         oneof: Int? = nil, redacted: Bool = false
     ) {
         self.number = number
@@ -84,6 +85,9 @@ public struct FieldSchema: Sendable {
         self.isRedacted = redacted
     }
 
+    /// Low three bits of the tag that this library writes for the field.
+    var wireType: UInt32 { cardinality == .packed ? WireType.lengthDelimited : kind.wireType }
+
     public var isRepeated: Bool { cardinality == .repeated || cardinality == .packed }
 
     /// protoc's rule: drop each underscore and raise the letter behind it.
@@ -94,7 +98,8 @@ public struct FieldSchema: Sendable {
             if character == "_" {
                 raisesNext = true
             } else {
-                let scalar = raisesNext && ("a"..."z").contains(character) ? character.value - 32 : character.value
+                let scalar =
+                    raisesNext && ("a"..."z").contains(character) ? character.value - 32 : character.value
                 result.unicodeScalars.append(Unicode.Scalar(scalar) ?? character)
                 raisesNext = false
             }

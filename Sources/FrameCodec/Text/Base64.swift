@@ -6,7 +6,8 @@ public enum Base64 {
     @inlinable
     public static func encodedByteCount(_ byteCount: Int) -> Int { (byteCount + 2) / 3 * 4 }
 
-    /// Room that any `symbolCount` characters need at most when decoded; a few bytes more than the exact size.
+    /// Room that any `symbolCount` characters need at most when decoded; a few bytes more than the exact
+    /// size.
     @inlinable
     public static func maximumDecodedByteCount(_ symbolCount: Int) -> Int { symbolCount / 4 * 3 + 6 }
 
@@ -30,13 +31,16 @@ public enum Base64 {
     /// Decodes a whole value, with or without padding; nil when it is not base64.
     ///
     /// - Parameter acceptsURLSafeAlphabet: read `-` and `_` as `+` and `/` (proto-JSON wants this).
-    public static func decode(_ symbols: UnsafeRawBufferPointer, acceptsURLSafeAlphabet: Bool = false) -> [UInt8]? {
+    public static func decode(_ symbols: UnsafeRawBufferPointer, acceptsURLSafeAlphabet: Bool = false)
+        -> [UInt8]?
+    {
         let body = UnsafeRawBufferPointer(rebasing: symbols[..<withoutPadding(symbols)])
         let padding = symbols.count - body.count
         let tail = body.count % 4
         guard tail != 1, padding == 0 || (padding + tail == 4) else { return nil }
         var valid = true
-        let bytes = [UInt8](unsafeUninitializedCapacity: maximumDecodedByteCount(body.count)) { memory, count in
+        let bytes = [UInt8](unsafeUninitializedCapacity: maximumDecodedByteCount(body.count)) {
+            memory, count in
             let output = UnsafeMutableRawBufferPointer(memory)
             let table = acceptsURLSafeAlphabet ? Base64Tables.decodeEither : Base64Tables.decodeStandard
             let groups = body.count / 4

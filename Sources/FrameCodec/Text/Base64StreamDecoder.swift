@@ -24,15 +24,16 @@ public struct Base64Error: Error, Sendable, Equatable, CustomStringConvertible {
         switch reason {
         case .invalidByte(let byte): "byte 0x\(String(byte, radix: 16)) at \(offset) is not a base64 symbol"
         case .misplacedPadding: "base64 padding at byte \(offset) is out of place"
-        case .danglingSymbol: "base64 text ends at byte \(offset) with a single symbol, which cannot make a byte"
+        case .danglingSymbol:
+            "base64 text ends at byte \(offset) with a single symbol, which cannot make a byte"
         }
     }
 }
 
 /// Decodes a base64 text stream that arrives in pieces of any size (rule W12).
 ///
-/// The text is a concatenation of independently padded chunks. The decoder works on groups of four symbols; `=` ends a
-/// group and the next byte starts a new one.
+/// The text is a concatenation of independently padded chunks. The decoder works on groups of four symbols;
+/// `=` ends a group and the next byte starts a new one.
 ///
 /// ```
 ///   symbols in the group:   0 --s--> 1 --s--> 2 --s--> 3 --s--> 0   (three bytes out)
@@ -54,7 +55,9 @@ public struct Base64StreamDecoder: Sendable {
     /// Decodes the next piece and appends the bytes of all complete groups to `output`.
     ///
     /// - Throws: ``Base64Error``; the decoder must not be used any further then.
-    public mutating func decode(_ input: UnsafeRawBufferPointer, into output: inout [UInt8]) throws(Base64Error) {
+    public mutating func decode(_ input: UnsafeRawBufferPointer, into output: inout [UInt8])
+        throws(Base64Error)
+    {
         let start = output.count
         output.append(contentsOf: repeatElement(0, count: Base64.maximumDecodedByteCount(input.count)))
         let result = output.withUnsafeMutableBytes { memory in
@@ -69,8 +72,8 @@ public struct Base64StreamDecoder: Sendable {
 
     /// Decodes the next piece into the front of `output` and returns the number of bytes written.
     ///
-    /// `output` must have room for `Base64.maximumDecodedByteCount(input.count)` bytes; it may be the memory of
-    /// `input` itself only when nothing of `input` is needed afterwards and no group is pending.
+    /// `output` must have room for `Base64.maximumDecodedByteCount(input.count)` bytes; it may be the memory
+    /// of `input` itself only when nothing of `input` is needed afterwards and no group is pending.
     public mutating func decode(
         _ input: UnsafeRawBufferPointer, into output: UnsafeMutableRawBufferPointer
     ) throws(Base64Error) -> Int {
@@ -96,7 +99,8 @@ public struct Base64StreamDecoder: Sendable {
         return written
     }
 
-    /// Ends the stream: two or three leftover symbols make one or two bytes although their padding is missing.
+    /// Ends the stream: two or three leftover symbols make one or two bytes although their padding is
+    /// missing.
     ///
     /// - Throws: ``Base64Error`` for one leftover symbol.
     public mutating func finish(into output: inout [UInt8]) throws(Base64Error) {
@@ -138,7 +142,8 @@ public struct Base64StreamDecoder: Sendable {
         return withUnsafeBytes(of: symbols) { pending in
             let tail = UnsafeRawBufferPointer(rebasing: pending[..<count])
             // Every pending symbol was checked when it came in, so the table always knows them.
-            return Base64Tables.decodeTail(tail, into: output, at: writeOffset, table: Base64Tables.decodeStandard) ?? 0
+            return Base64Tables.decodeTail(
+                tail, into: output, at: writeOffset, table: Base64Tables.decodeStandard) ?? 0
         }
     }
 }

@@ -1,7 +1,7 @@
 /// Base64 of a stream that is flushed now and then (gRPC-Web text, rules W12 and W13).
 ///
-/// Up to two bytes wait for the rest of their group of three; ``flush(into:)`` pads them out, so that the peer sees
-/// everything written so far. A flush may come at any time and need not align with frames.
+/// Up to two bytes wait for the rest of their group of three; ``flush(into:)`` pads them out, so that the
+/// peer sees everything written so far. A flush may come at any time and need not align with frames.
 public struct Base64StreamEncoder: Sendable {
     private var carry: (UInt8, UInt8) = (0, 0)
     private var carryCount = 0
@@ -43,7 +43,8 @@ public struct Base64StreamEncoder: Sendable {
             carryCount = 0
         }
         let groups = input.count / 3
-        Base64Tables.encodeGroups(groups, from: input, into: UnsafeMutableRawBufferPointer(rebasing: output[written...]))
+        Base64Tables.encodeGroups(
+            groups, from: input, into: UnsafeMutableRawBufferPointer(rebasing: output[written...]))
         let rest = input[(groups * 3)...]
         if let byte = rest.first { carry.0 = byte }
         if rest.count > 1, let byte = rest.last { carry.1 = byte }

@@ -1,8 +1,8 @@
 /// The inner loops of base64 and their tables.
 ///
-/// Encoding looks up 12 bits at a time (two characters); decoding looks up each character in a table that already has
-/// its bits in place, so four look-ups and three ORs make three bytes. Measured against `SIMD32<UInt8>`, plain tables
-/// are two orders of magnitude faster in today's compiler.
+/// Encoding looks up 12 bits at a time (two characters); decoding looks up each character in a table that
+/// already has its bits in place, so four look-ups and three ORs make three bytes. Measured against
+/// `SIMD32<UInt8>`, plain tables are two orders of magnitude faster in today's compiler.
 enum Base64Tables {
     /// A decode entry with this bit is not a symbol of the alphabet.
     static let invalid: UInt32 = 0x8000_0000
@@ -16,7 +16,8 @@ enum Base64Tables {
         UInt16(littleEndian: UInt16(alphabet[bits >> 6]) | UInt16(alphabet[bits & 63]) << 8)
     }
 
-    /// Four tables of 256: the bits of the 1st, 2nd, 3rd and 4th character of a group, as bytes in memory order.
+    /// Four tables of 256: the bits of the 1st, 2nd, 3rd and 4th character of a group, as bytes in memory
+    /// order.
     static let decodeStandard = decodeTable(extra: [])
     /// As ``decodeStandard``, and `-` and `_` are symbols too.
     static let decodeEither = decodeTable(extra: [(UInt8(ascii: "-"), 62), (UInt8(ascii: "_"), 63)])
@@ -38,25 +39,29 @@ enum Base64Tables {
     static func encodeGroups(
         _ groups: Int, from input: UnsafeRawBufferPointer, into output: UnsafeMutableRawBufferPointer
     ) {
-        precondition(groups * 3 <= input.count && groups * 4 <= output.count, "base64 needs 4 bytes for each 3")
+        precondition(
+            groups * 3 <= input.count && groups * 4 <= output.count, "base64 needs 4 bytes for each 3")
         guard groups > 0, let source = input.baseAddress, let target = output.baseAddress else { return }
         encodePairs.withUnsafeBufferPointer { pairs in
             guard let pair = pairs.baseAddress else { return }
             var read = source
             var write = target
-            // Six bytes a turn through one 8-byte load; the last turns go byte by byte to stay inside the input.
+            // Six bytes a turn through one 8-byte load; the last turns go byte by byte to stay inside the
+            // input.
             var left = groups
             while left >= 3 {
                 let bits = UInt64(bigEndian: read.loadUnaligned(as: UInt64.self))
                 let first = UInt64(pair[Int(bits >> 52)]) | UInt64(pair[Int(bits >> 40) & 0xFFF]) << 16
-                let second = UInt64(pair[Int(bits >> 28) & 0xFFF]) | UInt64(pair[Int(bits >> 16) & 0xFFF]) << 16
+                let second =
+                    UInt64(pair[Int(bits >> 28) & 0xFFF]) | UInt64(pair[Int(bits >> 16) & 0xFFF]) << 16
                 write.storeBytes(of: (first | second << 32).littleEndian, as: UInt64.self)
                 read += 6
                 write += 8
                 left -= 2
             }
             while left > 0 {
-                let bits = Int(read.load(as: UInt8.self)) << 16
+                let bits =
+                    Int(read.load(as: UInt8.self)) << 16
                     | Int(read.load(fromByteOffset: 1, as: UInt8.self)) << 8
                     | Int(read.load(fromByteOffset: 2, as: UInt8.self))
                 write.storeBytes(of: pair[bits >> 12], as: UInt16.self)
@@ -70,7 +75,8 @@ enum Base64Tables {
 
     /// Encodes the last one or two bytes of a value and returns how many characters that took.
     static func encodeTail(
-        _ tail: UnsafeRawBufferPointer, padded: Bool, into output: UnsafeMutableRawBufferPointer, at offset: Int
+        _ tail: UnsafeRawBufferPointer, padded: Bool, into output: UnsafeMutableRawBufferPointer,
+        at offset: Int
     ) -> Int {
         guard !tail.isEmpty else { return 0 }
         let first = tail[0]
@@ -89,11 +95,13 @@ enum Base64Tables {
         return count
     }
 
-    /// Decodes up to `groups` times four characters and returns how many groups were valid before the first bad one.
+    /// Decodes up to `groups` times four characters and returns how many groups were valid before the first
+    /// bad one.
     ///
     /// `output` needs one byte more than three for each group: each group is stored as four bytes.
     static func decodeGroups(
-        _ groups: Int, from input: UnsafeRawBufferPointer, into output: UnsafeMutableRawBufferPointer, table: [UInt32]
+        _ groups: Int, from input: UnsafeRawBufferPointer, into output: UnsafeMutableRawBufferPointer,
+        table: [UInt32]
     ) -> Int {
         precondition(groups * 4 <= input.count && groups * 3 + 1 <= output.count, "base64 output too small")
         guard groups > 0, let source = input.baseAddress, let target = output.baseAddress else { return 0 }
@@ -101,8 +109,10 @@ enum Base64Tables {
             guard let entry = entries.baseAddress, entries.count == 1024 else { return 0 }
             var group = 0
             while group < groups {
-                let symbols = UInt32(littleEndian: source.loadUnaligned(fromByteOffset: group &* 4, as: UInt32.self))
-                let bits = entry[Int(symbols & 0xFF)] | entry[256 + Int(symbols >> 8 & 0xFF)]
+                let symbols = UInt32(
+                    littleEndian: source.loadUnaligned(fromByteOffset: group &* 4, as: UInt32.self))
+                let bits =
+                    entry[Int(symbols & 0xFF)] | entry[256 + Int(symbols >> 8 & 0xFF)]
                     | entry[512 + Int(symbols >> 16 & 0xFF)] | entry[768 + Int(symbols >> 24)]
                 guard bits & invalid == 0 else { return group }
                 target.storeBytes(of: bits.littleEndian, toByteOffset: group &* 3, as: UInt32.self)
@@ -114,7 +124,8 @@ enum Base64Tables {
 
     /// Decodes the two or three characters of an unfinished group; nil when one is not a symbol.
     static func decodeTail(
-        _ tail: UnsafeRawBufferPointer, into output: UnsafeMutableRawBufferPointer, at offset: Int, table: [UInt32]
+        _ tail: UnsafeRawBufferPointer, into output: UnsafeMutableRawBufferPointer, at offset: Int,
+        table: [UInt32]
     ) -> Int? {
         var bits: UInt32 = 0
         for (position, symbol) in tail.enumerated() { bits |= table[position * 256 + Int(symbol)] }

@@ -5,15 +5,18 @@
 public enum GRPCTimeout {
     /// The value does not follow the grammar; gRPC answers INTERNAL (rule T3).
     public struct InvalidValue: Error, Sendable, Equatable, CustomStringConvertible {
-        public var description: String { "grpc-timeout must be 1 to 8 digits and one of the units H M S m u n" }
+        public var description: String {
+            "grpc-timeout must be 1 to 8 digits and one of the units H M S m u n"
+        }
     }
 
     /// The timeout in nanoseconds.
     ///
-    /// - Returns: nil for "no deadline": a valid value that does not fit 63 bits of nanoseconds, about 292 years.
-    ///   Zero is valid and means that the deadline has passed (rule T2).
+    /// - Returns: nil for "no deadline": a valid value that does not fit 63 bits of nanoseconds, about 292
+    ///   years. Zero is valid and means that the deadline has passed (rule T2).
     public static func parse(_ value: UnsafeRawBufferPointer) throws(InvalidValue) -> UInt64? {
-        guard (2...9).contains(value.count), let unit = value.last, let factor = nanoseconds(perUnit: unit) else {
+        guard (2...9).contains(value.count), let unit = value.last, let factor = nanoseconds(perUnit: unit)
+        else {
             throw InvalidValue()
         }
         var amount: UInt64 = 0
@@ -27,12 +30,11 @@ public enum GRPCTimeout {
 
     /// As the other, from an array.
     public static func parse(_ value: [UInt8]) throws(InvalidValue) -> UInt64? {
-        let result = value.withUnsafeBytes { bytes in Result { () throws(InvalidValue) in try parse(bytes) } }
-        return try result.get()
+        try value.withBytes { bytes throws(InvalidValue) in try parse(bytes) }
     }
 
-    /// The finest unit whose amount has at most eight digits, rounded up so that the server does not give up before
-    /// the client does (rule T4).
+    /// The finest unit whose amount has at most eight digits, rounded up so that the server does not give up
+    /// before the client does (rule T4).
     public static func encode(nanoseconds: UInt64) -> [UInt8] {
         for (unit, factor) in units {
             let (quotient, remainder) = nanoseconds.quotientAndRemainder(dividingBy: factor)
@@ -48,6 +50,7 @@ public enum GRPCTimeout {
 
     private static let units: [(unit: UInt8, factor: UInt64)] = [
         (UInt8(ascii: "n"), 1), (UInt8(ascii: "u"), 1_000), (UInt8(ascii: "m"), 1_000_000),
-        (UInt8(ascii: "S"), 1_000_000_000), (UInt8(ascii: "M"), 60_000_000_000), (UInt8(ascii: "H"), 3_600_000_000_000),
+        (UInt8(ascii: "S"), 1_000_000_000), (UInt8(ascii: "M"), 60_000_000_000),
+        (UInt8(ascii: "H"), 3_600_000_000_000)
     ]
 }

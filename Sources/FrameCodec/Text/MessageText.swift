@@ -1,5 +1,6 @@
 extension Message {
-    /// One line for people: `package.Name {field: value ...}`. Fields marked `debug_redact` show as `[redacted]`.
+    /// One line for people: `package.Name {field: value ...}`. Fields marked `debug_redact` show as
+    /// `[redacted]`.
     public var debugDescription: String {
         var text = ""
         write(to: &text)
@@ -20,7 +21,8 @@ extension Message {
     public var customMirror: Mirror { Mirror(self, children: [], displayStyle: .struct) }
 }
 
-/// Prints serialised messages by their schema. Reads what this library wrote, so errors only end the text early.
+/// Prints serialised messages by their schema. Reads what this library wrote, so errors only end the text
+/// early.
 private struct MessagePrinter {
     var text: String
 

@@ -18,8 +18,8 @@ public enum PercentCoding {
         return encoded
     }
 
-    /// Never fails and drops nothing: a `%` that two hex digits do not follow stays as it is, and bytes that are not
-    /// UTF-8 become U+FFFD.
+    /// Never fails and drops nothing: a `%` that two hex digits do not follow stays as it is, and bytes that
+    /// are not UTF-8 become U+FFFD.
     public static func decode(_ encoded: UnsafeRawBufferPointer) -> String {
         guard encoded.contains(UInt8(ascii: "%")) else { return String(decoding: encoded, as: UTF8.self) }
         var bytes: [UInt8] = []

@@ -1,7 +1,8 @@
 /// UTF-8 checks on bytes that are not a string yet.
 @usableFromInline
 enum UTF8Validation {
-    /// True for well-formed UTF-8 (Unicode, table 3-7): no overlong forms, no surrogates, nothing above U+10FFFF.
+    /// True for well-formed UTF-8 (Unicode, table 3-7): no overlong forms, no surrogates, nothing above
+    /// U+10FFFF.
     @inlinable
     static func isValid(_ bytes: UnsafeRawBufferPointer) -> Bool {
         let prefix = asciiPrefix(bytes)
@@ -15,7 +16,9 @@ enum UTF8Validation {
         let count = bytes.count
         var index = 0
         while index &+ 8 <= count {
-            if base.loadUnaligned(fromByteOffset: index, as: UInt64.self) & 0x8080_8080_8080_8080 != 0 { return index }
+            if base.loadUnaligned(fromByteOffset: index, as: UInt64.self) & 0x8080_8080_8080_8080 != 0 {
+                return index
+            }
             index &+= 8
         }
         while index < count {

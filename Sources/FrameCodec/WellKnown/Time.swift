@@ -21,7 +21,8 @@ extension Protobuf.Duration {
     /// Range that the protobuf specification allows, about 10,000 years both ways.
     static let secondsRange: ClosedRange<Int64> = -315_576_000_000...315_576_000_000
 
-    /// Nanoseconds from Swift's duration, finer parts cut off; seconds clamped to what the specification allows.
+    /// Nanoseconds from Swift's duration, finer parts cut off; seconds clamped to what the specification
+    /// allows.
     public init(_ duration: Swift.Duration) {
         let (seconds, attoseconds) = duration.components
         self.init(

@@ -1,8 +1,8 @@
-/// How one kind of field stands on the wire. Generated code calls the static functions of the conforming types with
-/// constant field numbers; in a release build they are specialised and inlined.
+/// How one kind of field stands on the wire. Generated code calls the static functions of the conforming
+/// types with constant field numbers; in a release build they are specialised and inlined.
 ///
-/// Reading, writing and sizing exist for four shapes of field: implicit presence (`Value`, skipped when it is the
-/// default), explicit presence (`Value?`), repeated (`[Value]`) and packed.
+/// Reading, writing and sizing exist for four shapes of field: implicit presence (`Value`, skipped when it is
+/// the default), explicit presence (`Value?`), repeated (`[Value]`) and packed.
 public protocol FieldCodec {
     /// The Swift type of one value.
     associatedtype Value: Sendable, Hashable
@@ -43,22 +43,38 @@ extension FieldCodec {
     /// Size of a repeated field, one tag to each element.
     @inlinable
     public static func size(_ field: Int, _ values: [Value]) -> Int {
-        var size = values.count &* WireSize.tag(field)
-        for value in values { size &+= byteCount(of: value) }
-        return size
+        values.count &* WireSize.tag(field) &+ totalByteCount(values)
     }
 
     /// Size of a packed field.
     @inlinable
     public static func sizePacked(_ field: Int, _ values: [Value]) -> Int {
-        values.isEmpty ? 0 : WireSize.tag(field) &+ WireSize.lengthDelimited(packedByteCount(values))
+        values.isEmpty ? 0 : WireSize.tag(field) &+ WireSize.lengthDelimited(totalByteCount(values))
     }
 
     @inlinable
-    static func packedByteCount(_ values: [Value]) -> Int {
+    static func totalByteCount(_ values: [Value]) -> Int {
         var size = 0
-        for value in values { size &+= byteCount(of: value) }
+        forEachBackwards(values) { size &+= byteCount(of: $0) }
         return size
+    }
+
+    /// Calls `body` with each element where it lies in the array, last one first.
+    ///
+    /// Reading an element through the array or a pointer would copy it, and so retain and release everything
+    /// in it, because the compiler cannot know that `body` leaves the array alone. An `inout` access is
+    /// exclusive and needs no copy. `body` must not write to the element: the array may be shared.
+    @inlinable
+    @inline(__always)
+    static func forEachBackwards(_ values: [Value], _ body: (inout Value) -> Void) {
+        values.withUnsafeBufferPointer { elements in
+            guard let first = elements.baseAddress else { return }
+            var index = elements.count
+            while index > 0 {
+                index &-= 1
+                body(&UnsafeMutablePointer(mutating: first + index).pointee)
+            }
+        }
     }
 }
 
@@ -85,22 +101,14 @@ extension FieldCodec {
 
     @inlinable
     public static func write(_ field: Int, _ values: [Value], _ writer: inout WireWriter) {
-        var index = values.count
-        while index > 0 {
-            index &-= 1
-            writePresent(field, values[index], &writer)
-        }
+        forEachBackwards(values) { writePresent(field, $0, &writer) }
     }
 
     @inlinable
     public static func writePacked(_ field: Int, _ values: [Value], _ writer: inout WireWriter) {
         guard !values.isEmpty else { return }
         let end = writer.bytesLeft
-        var index = values.count
-        while index > 0 {
-            index &-= 1
-            writeValue(values[index], into: &writer)
-        }
+        forEachBackwards(values) { writeValue($0, into: &writer) }
         writer.writeVarint(UInt64(truncatingIfNeeded: end &- writer.bytesLeft))
         writer.writeTag(field, WireType.lengthDelimited)
     }

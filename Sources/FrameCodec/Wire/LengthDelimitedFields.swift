@@ -3,7 +3,9 @@ public enum StringField: FieldCodec {
     @inlinable public static var wireType: UInt32 { WireType.lengthDelimited }
     @inlinable public static var defaultValue: String { "" }
     @inlinable public static func isDefault(_ value: String) -> Bool { value.isEmpty }
-    @inlinable public static func byteCount(of value: String) -> Int { WireSize.lengthDelimited(value.utf8.count) }
+    @inlinable public static func byteCount(of value: String) -> Int {
+        WireSize.lengthDelimited(value.utf8.count)
+    }
 
     @inlinable
     public static func writeValue(_ value: String, into writer: inout WireWriter) {
@@ -33,19 +35,19 @@ public enum BytesField: FieldCodec {
     @inlinable public static var wireType: UInt32 { WireType.lengthDelimited }
     @inlinable public static var defaultValue: [UInt8] { [] }
     @inlinable public static func isDefault(_ value: [UInt8]) -> Bool { value.isEmpty }
-    @inlinable public static func byteCount(of value: [UInt8]) -> Int { WireSize.lengthDelimited(value.count) }
+    @inlinable public static func byteCount(of value: [UInt8]) -> Int {
+        WireSize.lengthDelimited(value.count)
+    }
 
     @inlinable
     public static func writeValue(_ value: [UInt8], into writer: inout WireWriter) {
-        let memory = writer.claim(value.count)
-        value.withUnsafeBytes { source in
-            if let base = source.baseAddress { memory.copyMemory(from: base, byteCount: source.count) }
-        }
+        value.withUnsafeBytes { writer.writeBytes($0) }
         writer.writeVarint(UInt64(truncatingIfNeeded: value.count))
     }
 
     @inlinable
-    public static func mergeValue(into value: inout [UInt8], from reader: inout WireReader) throws(WireError) {
+    public static func mergeValue(into value: inout [UInt8], from reader: inout WireReader) throws(WireError)
+    {
         value = [UInt8](try reader.readLengthDelimited())
     }
 }
@@ -55,7 +57,9 @@ public enum EnumField<Value: OpenEnum>: FieldCodec {
     @inlinable public static var wireType: UInt32 { WireType.varint }
     @inlinable public static var defaultValue: Value { Value(rawValue: 0) }
     @inlinable public static func isDefault(_ value: Value) -> Bool { value.rawValue == 0 }
-    @inlinable public static func byteCount(of value: Value) -> Int { Int32Field.byteCount(of: value.rawValue) }
+    @inlinable public static func byteCount(of value: Value) -> Int {
+        Int32Field.byteCount(of: value.rawValue)
+    }
 
     @inlinable
     public static func writeValue(_ value: Value, into writer: inout WireWriter) {

@@ -1,6 +1,7 @@
 /// A kind that may be the key of a map: it has an order for deterministic output.
 public protocol MapKeyCodec: FieldCodec {
-    /// Order of keys in deterministic mode: numbers by value, false before true, strings by their UTF-8 bytes.
+    /// Order of keys in deterministic mode: numbers by value, false before true, strings by their UTF-8
+    /// bytes.
     static func isOrderedBefore(_ lhs: Value, _ rhs: Value) -> Bool
 }
 
@@ -30,7 +31,8 @@ extension StringField: MapKeyCodec {
     }
 }
 
-/// Maps: on the wire a repeated message with the key as field 1 and the value as field 2, both always written.
+/// Maps: on the wire a repeated message with the key as field 1 and the value as field 2, both always
+/// written.
 public enum MapField<Key: MapKeyCodec, Element: FieldCodec> {
     @inlinable
     public static func size(_ field: Int, _ map: [Key.Value: Element.Value]) -> Int {
@@ -57,7 +59,8 @@ public enum MapField<Key: MapKeyCodec, Element: FieldCodec> {
     }
 
     @inlinable
-    static func writeEntry(_ field: Int, _ key: Key.Value, _ value: Element.Value, _ writer: inout WireWriter) {
+    static func writeEntry(_ field: Int, _ key: Key.Value, _ value: Element.Value, _ writer: inout WireWriter)
+    {
         let end = writer.bytesLeft
         Element.writePresent(2, value, &writer)
         Key.writePresent(1, key, &writer)
@@ -67,7 +70,9 @@ public enum MapField<Key: MapKeyCodec, Element: FieldCodec> {
 
     /// Reads one entry. A missing key or value has its default; unknown fields of an entry are dropped.
     @inlinable
-    public static func read(_ map: inout [Key.Value: Element.Value], _ reader: inout WireReader) throws(WireError) {
+    public static func read(_ map: inout [Key.Value: Element.Value], _ reader: inout WireReader)
+        throws(WireError)
+    {
         let outer = try reader.enterMessage()
         var key = Key.defaultValue
         var value = Element.defaultValue

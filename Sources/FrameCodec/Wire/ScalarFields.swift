@@ -21,7 +21,9 @@ public enum Int64Field: FieldCodec {
     @inlinable public static var wireType: UInt32 { WireType.varint }
     @inlinable public static var defaultValue: Int64 { 0 }
     @inlinable public static func isDefault(_ value: Int64) -> Bool { value == 0 }
-    @inlinable public static func byteCount(of value: Int64) -> Int { WireSize.varint(UInt64(bitPattern: value)) }
+    @inlinable public static func byteCount(of value: Int64) -> Int {
+        WireSize.varint(UInt64(bitPattern: value))
+    }
     @inlinable public static func writeValue(_ value: Int64, into writer: inout WireWriter) {
         writer.writeVarint(UInt64(bitPattern: value))
     }

@@ -58,10 +58,11 @@ extension WireError: CustomStringConvertible {
 public struct WireLimits: Sendable, Hashable {
     /// Deepest nesting of messages and groups, unknown ones included; 100 by default.
     public var maximumDepth: Int
-    /// Memory for the elements of repeated and map fields, counted as the size of the Swift value of each element;
-    /// 256 MiB by default.
+    /// Memory for the elements of repeated and map fields, counted as the size of the Swift value of each
+    /// element; 256 MiB by default.
     ///
-    /// A two-byte element can become a struct of hundreds of bytes, so the size of the input is no bound by itself.
+    /// A two-byte element can become a struct of hundreds of bytes, so the size of the input is no bound by
+    /// itself.
     public var maximumElementByteCount: Int
 
     @inlinable

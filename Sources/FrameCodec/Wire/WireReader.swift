@@ -1,7 +1,8 @@
 /// A cursor over a serialised message; never reads outside the memory it was given, whatever the bytes say.
 ///
-/// Generated code calls ``nextTag()`` in a loop and hands each known tag to the ``FieldCodec`` of its kind. Lengths
-/// narrow `limit`, so a nested message cannot reach beyond its own bytes. Source: protobuf "Encoding".
+/// Generated code calls ``nextTag()`` in a loop and hands each known tag to the ``FieldCodec`` of its kind.
+/// Lengths narrow `limit`, so a nested message cannot reach beyond its own bytes. Source: protobuf
+/// "Encoding".
 public struct WireReader: ~Copyable {
     @usableFromInline var position: UnsafeRawPointer
     /// End of the message being read; nested messages narrow it.
@@ -146,7 +147,8 @@ extension WireReader {
     public mutating func readUnknown(_ tag: UInt32, into fields: inout UnknownFields) throws(WireError) {
         let valueStart = position
         try skip(tag)
-        fields.append(tag: tag, value: UnsafeRawBufferPointer(start: valueStart, count: position - valueStart))
+        fields.append(
+            tag: tag, value: UnsafeRawBufferPointer(start: valueStart, count: position - valueStart))
     }
 
     /// Moves over the value of a field. Groups count against the depth limit; nothing recurses.

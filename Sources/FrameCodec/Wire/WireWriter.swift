@@ -1,15 +1,15 @@
 /// Writes a message into memory of exactly its size, from the last byte to the first.
 ///
-/// Going backwards, the length of a nested message is known when its turn comes: it is what has just been written. One
-/// size pass over the whole message is enough, instead of one for each level of nesting.
+/// Going backwards, the length of a nested message is known when its turn comes: it is what has just been
+/// written. One size pass over the whole message is enough, instead of one for each level of nesting.
 ///
 /// ```
 ///   memory:  [ ......free...... | tag len nested-message | later fields | unknown fields ]
 ///                               ^ position moves towards the front
 /// ```
 ///
-/// So a hand-written ``Message`` writes its unknown fields first, then its fields from the highest number to the
-/// lowest, the elements of a repeated field from the last to the first, and each tag after its value.
+/// So a hand-written ``Message`` writes its unknown fields first, then its fields from the highest number to
+/// the lowest, the elements of a repeated field from the last to the first, and each tag after its value.
 public struct WireWriter: ~Copyable {
     @usableFromInline var position: UnsafeMutableRawPointer
     @usableFromInline let start: UnsafeMutableRawPointer
@@ -29,9 +29,10 @@ public struct WireWriter: ~Copyable {
     @inlinable
     public var bytesLeft: Int { position - start }
 
-    /// The next `count` bytes towards the front. A size pass that disagrees with the write pass stops here, not in
-    /// somebody else's memory.
+    /// The next `count` bytes towards the front. A size pass that disagrees with the write pass stops here,
+    /// not in somebody else's memory.
     @inlinable
+    @inline(__always)
     mutating func claim(_ count: Int) -> UnsafeMutableRawPointer {
         precondition(count <= position - start, "encodedByteCount is smaller than what encode(into:) writes")
         position -= count
@@ -39,16 +40,23 @@ public struct WireWriter: ~Copyable {
     }
 
     @inlinable
+    @inline(__always)
     public mutating func writeVarint(_ value: UInt64) {
         if value < 0x80 {
             claim(1).storeBytes(of: UInt8(truncatingIfNeeded: value), as: UInt8.self)
-            return
+        } else {
+            writeLongVarint(value)
         }
+    }
+
+    @usableFromInline
+    mutating func writeLongVarint(_ value: UInt64) {
         let count = WireSize.varint(value)
         let memory = claim(count)
         var rest = value
         for offset in 0..<(count &- 1) {
-            memory.storeBytes(of: UInt8(truncatingIfNeeded: rest) | 0x80, toByteOffset: offset, as: UInt8.self)
+            memory.storeBytes(
+                of: UInt8(truncatingIfNeeded: rest) | 0x80, toByteOffset: offset, as: UInt8.self)
             rest &>>= 7
         }
         memory.storeBytes(of: UInt8(truncatingIfNeeded: rest), toByteOffset: count &- 1, as: UInt8.self)
@@ -79,12 +87,7 @@ public struct WireWriter: ~Copyable {
     @inlinable
     public mutating func write(_ fields: UnknownFields) {
         guard !fields.bytes.isEmpty else { return }
-        // Not `withUnsafeBytes` with a closure over `self`: a noncopyable inout cannot be captured.
-        let count = fields.bytes.count
-        let memory = claim(count)
-        fields.bytes.withUnsafeBytes { source in
-            if let base = source.baseAddress { memory.copyMemory(from: base, byteCount: count) }
-        }
+        fields.bytes.withUnsafeBytes { writeBytes($0) }
     }
 }
 

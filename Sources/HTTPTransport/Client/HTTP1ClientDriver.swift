@@ -93,7 +93,8 @@ final class HTTP1ClientDriver: ChannelDuplexHandler, ClientDriver, @unchecked Se
                 // Cut before the reader index moves: a buffer gives slices of its readable bytes only.
                 var piece: ByteBuffer?
                 if case .body(let range) = event {
-                    piece = unparsed.getSlice(at: unparsed.readerIndex + range.lowerBound, length: range.count)
+                    piece = unparsed.getSlice(
+                        at: unparsed.readerIndex + range.lowerBound, length: range.count)
                 }
                 unparsed.moveReaderIndex(forwardBy: consumed)
                 guard let event else { break }
@@ -133,14 +134,14 @@ final class HTTP1ClientDriver: ChannelDuplexHandler, ClientDriver, @unchecked Se
 
     private func nextIfDone() {
         guard isResponseDone else { return }
-        // An answer before the whole request was sent: the rest must not be taken for the next request.
-        guard isRequestSent, keepsAlive, unparsed.readableBytes == 0 else {
-            let reason = "the server ended the connection after its response"
+        guard keepsAlive, unparsed.readableBytes == 0 else {
             current = nil
-            end(reason, inBody: false)
+            end("the server ended the connection after its response", inBody: false)
             context?.close(promise: nil)
             return
         }
+        // After an early answer the request is still sent to its end; only then can the next one follow.
+        guard isRequestSent else { return }
         current = nil
         isResponseDone = false
         isRequestSent = false
@@ -216,7 +217,9 @@ final class HTTP1ClientDriver: ChannelDuplexHandler, ClientDriver, @unchecked Se
     }
 
     private func flushBody() {
-        guard current != nil, let context, context.channel.isWritable, !body.isEmpty else { return openGate() }
+        guard current != nil, let context, context.channel.isWritable, !body.isEmpty else {
+            return openGate()
+        }
         var output = ByteBuffer()
         writeHead(isLast: false, into: &output)
         writeBody(into: &output)
@@ -253,7 +256,8 @@ final class HTTP1ClientDriver: ChannelDuplexHandler, ClientDriver, @unchecked Se
     }
 
     func isCongested(_ exchange: HTTPClientExchange) -> Bool {
-        exchange === current && (body.byteCount > limits.unsentBodyByteCount || context?.channel.isWritable == false)
+        exchange === current
+            && (body.byteCount > limits.unsentBodyByteCount || context?.channel.isWritable == false)
     }
 
     func consumed(_ count: Int, _ exchange: HTTPClientExchange) {

@@ -35,7 +35,8 @@ final class HTTP2ClientDriver: ChannelInboundHandler, ClientDriver, @unchecked S
     func channelActive(context: ChannelHandlerContext) {
         self.context = context
         if configuration.writeStall != nil {
-            timer = eventLoop.scheduleRepeatedTask(initialDelay: .seconds(1), delay: .seconds(1)) { [weak self] _ in
+            timer = eventLoop.scheduleRepeatedTask(initialDelay: .seconds(1), delay: .seconds(1)) {
+                [weak self] _ in
                 self?.tick()
             }
         }
@@ -88,25 +89,32 @@ final class HTTP2ClientDriver: ChannelInboundHandler, ClientDriver, @unchecked S
     // MARK: Events
 
     private func handleEvents(_ input: ByteBuffer) {
-        for event in engine.takeEvents() {
+        let events = engine.takeEvents()
+        guard !events.isEmpty else { return }
+        for event in events {
             switch event {
-            case .head(let stream):
+            case .head(let reference):
+                let stream = reference.takeUnretainedValue()
                 if let head = stream.responseHead { exchange(of: stream)?.didReceiveHead(head) }
             case .data(let stream, let offset, let count):
-                didReceiveData(stream, input.getSlice(at: input.readerIndex + offset, length: count), count)
-            case .end(let stream):
-                guard let exchange = exchange(of: stream) else { continue }
-                let trailers = stream.trailers
-                exchange.didReceiveEnd(trailers: trailers)
-            case .closed(let stream, let code): didClose(stream, code)
-            case .drained(let stream):
-                guard stream.outbound.byteCount <= configuration.limits.unsentBodyByteCount / 2 else { continue }
-                stream.wantsDrainEvents = false
-                exchange(of: stream)?.gate.open()
+                let bytes = input.getSlice(at: input.readerIndex + offset, length: count)
+                didReceiveData(stream.takeUnretainedValue(), bytes, count)
+            case .end(let reference):
+                let stream = reference.takeUnretainedValue()
+                exchange(of: stream)?.didReceiveEnd(trailers: stream.trailers)
+            case .closed(let stream, let code): didClose(stream.takeUnretainedValue(), code)
+            case .drained(let stream): openGate(stream.takeUnretainedValue())
             case .goAway: state.markClosed()
             case .pingAcknowledged, .settings: break
             }
         }
+        engine.returnEvents(events)
+    }
+
+    private func openGate(_ stream: HTTP2Stream) {
+        guard stream.outbound.byteCount <= configuration.limits.unsentBodyByteCount / 2 else { return }
+        stream.wantsDrainEvents = false
+        exchange(of: stream)?.gate.open()
     }
 
     private func exchange(of stream: HTTP2Stream) -> HTTPClientExchange? {
@@ -132,18 +140,18 @@ final class HTTP2ClientDriver: ChannelInboundHandler, ClientDriver, @unchecked S
         if let exchange = exchange(of: stream) {
             stream.owner = nil
             exchange.stream = nil
-            engine.consume(0, on: nil)
             if !exchange.isReceivingDone { exchange.fail(error(for: stream, code)) }
             exchange.gate.open()
         }
-        engine.recycle(stream)
     }
 
     private func error(for stream: HTTP2Stream, _ code: HTTP2ErrorCode) -> HTTPStreamError {
         if stream.wasNeverSent || code == .refusedStream { return .refused }
         if stream.isRejected {
             return .protocolViolation(
-                "header block over HTTPLimits.headerListByteCount = \(configuration.limits.headerListByteCount)")
+                "header block over HTTPLimits.headerListByteCount"
+                    + " = \(configuration.limits.headerListByteCount)"
+            )
         }
         return .reset(code)
     }
@@ -156,7 +164,8 @@ final class HTTP2ClientDriver: ChannelInboundHandler, ClientDriver, @unchecked S
     ) {
         if ticket.isCancelled { return done(.failure(.cancelled)) }
         if let endReason { return done(.failure(.connectionClosed(reason: endReason))) }
-        guard !engine.isGoingAway, let stream = engine.request(head, authority: authority, endsStream: false) else {
+        guard !engine.isGoingAway, let stream = engine.request(head, authority: authority, endsStream: false)
+        else {
             return done(.failure(.refused))
         }
         let exchange = HTTPClientExchange(head: head, eventLoop: eventLoop, driver: self)
@@ -181,7 +190,9 @@ final class HTTP2ClientDriver: ChannelInboundHandler, ClientDriver, @unchecked S
     }
 
     func isCongested(_ exchange: HTTPClientExchange) -> Bool {
-        guard let stream = exchange.stream, stream.outbound.byteCount > configuration.limits.unsentBodyByteCount else {
+        guard let stream = exchange.stream,
+            stream.outbound.byteCount > configuration.limits.unsentBodyByteCount
+        else {
             return false
         }
         stream.wantsDrainEvents = true
@@ -223,7 +234,8 @@ final class HTTP2ClientDriver: ChannelInboundHandler, ClientDriver, @unchecked S
         guard let context, endReason == nil else { return }
         while context.channel.isWritable {
             var output = ByteBuffer()
-            let hasMore = engine.drain(into: &output, upTo: 64 * 1024, now: NIODeadline.now().uptimeNanoseconds)
+            let hasMore = engine.drain(
+                into: &output, upTo: 64 * 1024, now: NIODeadline.now().uptimeNanoseconds)
             handleEvents(output)
             guard output.readableBytes > 0 else { break }
             context.writeAndFlush(wrapOutboundOut(output), promise: nil)
@@ -248,6 +260,6 @@ final class HTTP2ClientDriver: ChannelInboundHandler, ClientDriver, @unchecked S
             if !exchange.isReceivingDone { exchange.fail(.connectionClosed(reason: reason)) }
             exchange.gate.open(.connectionClosed(reason: reason))
         }
-        engine.openStreams.removeAll()
+        engine.abandonStreams()
     }
 }

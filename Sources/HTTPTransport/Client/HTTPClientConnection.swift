@@ -4,8 +4,8 @@ import Synchronization
 
 /// One connection to a server. Knows nothing of pools, retries or redirects.
 ///
-/// HTTP/2: any number of exchanges at once; those beyond the server's MAX_CONCURRENT_STREAMS wait inside. HTTP/1.1:
-/// one at a time on a connection that is kept alive; ``start(_:)`` waits for its turn.
+/// HTTP/2: any number of exchanges at once; those beyond the server's MAX_CONCURRENT_STREAMS wait inside.
+/// HTTP/1.1: one at a time on a connection that is kept alive; ``start(_:)`` waits for its turn.
 public final class HTTPClientConnection: Sendable {
     private let channel: any Channel
     private let driver: any ClientDriver

@@ -31,13 +31,13 @@ public final class HTTPClientExchange: @unchecked Sendable {
         self.driver = driver
     }
 
-
     // MARK: Request
 
-    /// Queues body bytes; suspends while more than ``HTTPLimits/unsentBodyByteCount`` wait to be taken by the peer.
-    /// Bytes sent after the server has answered in full are dropped without an error.
+    /// Queues body bytes; suspends while more than ``HTTPLimits/unsentBodyByteCount`` wait to be taken by the
+    /// peer. Bytes sent after an HTTP/2 server has answered in full are dropped without an error.
     ///
-    /// - Throws: ``HTTPStreamError`` when the stream or connection is gone, or the task is cancelled while waiting.
+    /// - Throws: ``HTTPStreamError`` when the stream or connection is gone, or the task is cancelled while
+    ///   waiting.
     public func send(_ bytes: ByteBuffer) async throws(HTTPStreamError) {
         if Task.isCancelled { throw .cancelled }
         let ticket = WaitTicket()
@@ -48,7 +48,7 @@ public final class HTTPClientExchange: @unchecked Sendable {
                     if self.isSendingDone {
                         return continuation.resume(returning: .protocolViolation("send after finish"))
                     }
-                    if !self.isReceivingDone { self.driver.send(bytes, self) }
+                    self.driver.send(bytes, self)
                     guard self.driver.isCongested(self) else { return continuation.resume(returning: nil) }
                     self.gate.wait(continuation, ticket)
                 }
@@ -85,7 +85,8 @@ public final class HTTPClientExchange: @unchecked Sendable {
     }
 
     private func waitForHead(
-        _ continuation: UnsafeContinuation<Result<HTTPResponseHead, HTTPStreamError>, Never>, _ ticket: WaitTicket
+        _ continuation: UnsafeContinuation<Result<HTTPResponseHead, HTTPStreamError>, Never>,
+        _ ticket: WaitTicket
     ) {
         if let response { return continuation.resume(returning: response) }
         if ticket.isCancelled { return continuation.resume(returning: .failure(.cancelled)) }
@@ -104,8 +105,8 @@ public final class HTTPClientExchange: @unchecked Sendable {
         waiter.resume(returning: .failure(.cancelled))
     }
 
-    /// The next bytes of the response body, at least one; nil at its proper end. Taking bytes lets the server send
-    /// more (back-pressure).
+    /// The next bytes of the response body, at least one; nil at its proper end. Taking bytes lets the server
+    /// send more (back-pressure).
     ///
     /// - Throws: ``HTTPStreamError``: reset, refused, connection closed, truncated, too large, cancelled.
     public func readBody() async throws(HTTPStreamError) -> ByteBuffer? {
@@ -138,8 +139,8 @@ public final class HTTPClientExchange: @unchecked Sendable {
         }
     }
 
-    /// Gives up: RST_STREAM(CANCEL), or closing the connection on HTTP/1.1. Waiting calls throw `.cancelled`. Does
-    /// nothing when the response is complete.
+    /// Gives up: RST_STREAM(CANCEL), or closing the connection on HTTP/1.1. Waiting calls throw `.cancelled`.
+    /// Does nothing when the response is complete.
     public func cancel() {
         onEventLoop {
             guard self.failure == nil, !(self.isReceivingDone && self.isSendingDone) else { return }

@@ -1,4 +1,5 @@
-/// Every limit of a connection, with its default. An error or log line that a limit causes names the property.
+/// Every limit of a connection, with its default. An error or log line that a limit causes names the
+/// property.
 ///
 /// A limit of 0 means 0, not "unlimited"; where "no limit" is allowed the type is optional and `nil` says so.
 public struct HTTPLimits: Sendable {
@@ -9,7 +10,8 @@ public struct HTTPLimits: Sendable {
     public var headerFieldCount = 100
     /// Longest HTTP/1.1 request line. Default 8 KiB. Over it: 414.
     public var requestLineByteCount = 8 * 1024
-    /// Longest body of one message, either direction received. Default `nil`: RPC limits single messages instead.
+    /// Longest body of one message, either direction received. Default `nil`: RPC limits single messages
+    /// instead.
     public var bodyByteCount: Int?
     /// Open HTTP/2 streams of one connection, and handlers that may run for it. Default 128.
     /// A stream that was reset keeps its place until its handler has returned (rapid reset).
@@ -39,9 +41,11 @@ public struct HTTPLimits: Sendable {
     /// Received RST_STREAM frames: burst. Default 200; refilled by ``receivedResetsPerSecond``.
     public var receivedResetBurst = 200
     public var receivedResetsPerSecond = 33
-    /// PING, SETTINGS, PRIORITY and unknown frames per ``budgetSeconds``. Default 200.
+    /// PING, SETTINGS, PRIORITY and unknown frames per ``budgetSeconds``. Default 200. One PING for every
+    /// HEADERS or DATA frame that was sent is free: clients measure bandwidth with them.
     public var controlFrames = 200
-    /// WINDOW_UPDATE frames per ``budgetSeconds`` beyond one for every DATA frame that was sent. Default 10,000.
+    /// WINDOW_UPDATE frames per ``budgetSeconds`` beyond two for every HEADERS or DATA frame that was sent.
+    /// Default 10,000.
     public var windowUpdates = 10_000
     /// DATA frames without payload and without END_STREAM per ``budgetSeconds``. Default 100.
     public var emptyDataFrames = 100

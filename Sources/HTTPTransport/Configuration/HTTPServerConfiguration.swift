@@ -8,7 +8,8 @@ public struct HTTPServerConfiguration: Sendable {
     public var timeouts: HTTPTimeouts
     /// Length of the kernel's queue of connections that nobody accepted yet. Default 1,024.
     public var backlog: Int32
-    /// Accept `:scheme` `https` on a clear-text port. Only for a server behind a proxy that ends TLS. Default false.
+    /// Accept `:scheme` `https` on a clear-text port. Only for a server behind a proxy that ends TLS. Default
+    /// false.
     public var acceptsForwardedHTTPSScheme: Bool
 
     public init(

@@ -1,8 +1,9 @@
-/// Every timer of a connection. `nil` switches one off. Timers are checked by a tick of the event loop, so they fire
-/// up to a quarter of the shortest one (at most one second) late.
+/// Every timer of a connection. `nil` switches one off. Timers are checked by a tick of the event loop, so
+/// they fire up to a quarter of the shortest one (at most one second) late.
 public struct HTTPTimeouts: Sendable {
-    /// From accepting the connection, or from the first byte of a later request, to the end of the request head; for
-    /// HTTP/2 to the end of preface and first SETTINGS, and for every header block. Default 10 s (slowloris).
+    /// From accepting the connection, or from the first byte of a later request, to the end of the request
+    /// head; for HTTP/2 to the end of preface and first SETTINGS, and for every header block. Default 10 s
+    /// (slowloris).
     public var requestHead: Duration? = .seconds(10)
     /// HTTP/1.1 keep-alive connection without a request. Default 75 s.
     public var idleHTTP1: Duration? = .seconds(75)
@@ -12,11 +13,11 @@ public struct HTTPTimeouts: Sendable {
     public var writeStall: Duration? = .seconds(60)
     /// A request body must bring ``bodyBytesPerSecond`` on average once it is older than this. Default 5 s.
     public var bodyGrace: Duration? = .seconds(5)
-    /// Slowest accepted request body, bytes per second, counted only while the handler wants to read. Default 1 KiB
-    /// for HTTP/1.1. HTTP/2 streams may be long-lived and are not held to it.
+    /// Slowest accepted request body, bytes per second, counted only while the handler wants to read. Default
+    /// 1 KiB for HTTP/1.1. HTTP/2 streams may be long-lived and are not held to it.
     public var bodyBytesPerSecond = 1024
-    /// After a closing HTTP/1.1 reply: how long input is still taken and dropped so that the reply is not lost to a
-    /// TCP reset. Default 2 s.
+    /// After a closing HTTP/1.1 reply: how long input is still taken and dropped so that the reply is not
+    /// lost to a TCP reset. Default 2 s.
     public var lingeringClose: Duration = .seconds(2)
 
     public init() {}

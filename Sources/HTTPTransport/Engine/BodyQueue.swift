@@ -1,6 +1,7 @@
 import NIOCore
 
-/// Body bytes waiting to be sent, in order. The first buffer is kept inline: a unary answer never needs an array.
+/// Body bytes waiting to be sent, in order. The first buffer is kept inline: a unary answer never needs an
+/// array.
 struct BodyQueue {
     private var first: ByteBuffer?
     private var rest = CircularBuffer<ByteBuffer>(initialCapacity: 0)

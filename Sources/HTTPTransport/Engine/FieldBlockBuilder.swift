@@ -15,8 +15,8 @@ struct FieldBlockBuilder {
         maximumFieldCount = limits.headerFieldCount
     }
 
-    /// Counts a field (pseudo fields too) against the limits. Name and value sizes come from a peer, but each is
-    /// bounded by what is in memory already, so the sums cannot overflow.
+    /// Counts a field (pseudo fields too) against the limits. Name and value sizes come from a peer, but each
+    /// is bounded by what is in memory already, so the sums cannot overflow.
     mutating func admit(nameCount: Int, valueCount: Int) -> Overflow? {
         fieldCount += 1
         listByteCount += nameCount + valueCount + 32
@@ -28,14 +28,15 @@ struct FieldBlockBuilder {
     mutating func append(name: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer) {
         let token = FieldToken.recognise(name)
         let value = value.withoutOuterWhitespace
-        let storage = reserve(FieldStorage.entryStride + name.count + value.count)
-        storage.append(token: token, name: name, value: value)
+        reserve(FieldStorage.entryStride + name.count + value.count)
+        storage?.append(token: token, name: name, value: value)
     }
 
     /// Keeps bytes that are not a field (path, authority).
     mutating func store(_ bytes: UnsafeRawBufferPointer) -> StoredRange {
-        let offset = reserve(bytes.count).appendBytes(bytes)
-        return StoredRange(offset: offset, count: UInt32(truncatingIfNeeded: bytes.count))
+        reserve(bytes.count)
+        return StoredRange(
+            offset: storage?.appendBytes(bytes) ?? 0, count: UInt32(truncatingIfNeeded: bytes.count))
     }
 
     /// The fields so far; the builder starts afresh.
@@ -52,15 +53,11 @@ struct FieldBlockBuilder {
         self.maximumFieldCount = maximumFieldCount
     }
 
-    private mutating func reserve(_ needed: Int) -> FieldStorage {
-        guard let current = storage else {
-            let fresh = FieldStorage.make(capacity: max(needed, 480))
-            storage = fresh
-            return fresh
+    private mutating func reserve(_ needed: Int) {
+        if storage == nil {
+            storage = FieldStorage.make(capacity: max(needed, 480))
+        } else if let free = storage?.freeByteCount, free < needed {
+            storage = storage?.copy(additional: needed)
         }
-        guard current.freeByteCount < needed else { return current }
-        let grown = current.copy(additional: needed)
-        storage = grown
-        return grown
     }
 }

@@ -1,7 +1,7 @@
 /// How many events of one kind a peer may cause in one window of time.
 ///
-/// Counting restarts when a window has passed. Time is a parameter (nanoseconds of any monotonic clock), so the
-/// budget can be tested without one.
+/// Counting restarts when a window has passed. Time is a parameter (nanoseconds of any monotonic clock), so
+/// the budget can be tested without one.
 struct FrameBudget {
     let limit: Int
     let windowNanoseconds: UInt64
@@ -35,8 +35,8 @@ struct FrameBudgets {
     private var control: FrameBudget
     private var windowUpdates: FrameBudget
     private var emptyData: FrameBudget
-    /// Frames that our own DATA and HEADERS pay for: clients that measure bandwidth answer them with PING (the idea
-    /// of gRFC A8's ping strikes) and window updates.
+    /// Frames that our own DATA and HEADERS pay for: clients that measure bandwidth answer them with PING
+    /// (the idea of gRFC A8's ping strikes) and window updates.
     private var pingCredit = 0
     private var windowCredit = 0
     /// Why the connection must end: names the limit. Set once.

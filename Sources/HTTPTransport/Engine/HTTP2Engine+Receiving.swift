@@ -11,37 +11,40 @@ extension HTTP2Engine {
         return Unmanaged<HTTP2Stream>.fromOpaque(pointer).takeUnretainedValue()
     }
 
-    /// Called for every frame header, unknown types and frames of closed streams included: the place to count.
-    func didBeginFrame(_ header: nghttp2_frame_hd) {
-        let type = UInt32(header.type)
-        let isContinuation = type == NGHTTP2_CONTINUATION.rawValue
-        if !isContinuation { headerBlockStart = type == NGHTTP2_HEADERS.rawValue ? now : nil }
-        switch type {
+    /// Called for every frame header, unknown types and frames of closed streams included: the place to
+    /// count.
+    func didBeginFrame(_ header: FrameHeader) {
+        switch UInt32(header.type) {
         case NGHTTP2_DATA.rawValue:
-            if header.length == 0, header.flags & Flag.endStream == 0 { budgets.didReceiveEmptyData(now: now) }
+            if header.length == 0, header.flags & Flag.endStream == 0 {
+                state.pointee.budgets.didReceiveEmptyData(now: now)
+            }
         case NGHTTP2_HEADERS.rawValue, NGHTTP2_CONTINUATION.rawValue, NGHTTP2_RST_STREAM.rawValue,
             NGHTTP2_GOAWAY.rawValue:
             break
-        case NGHTTP2_WINDOW_UPDATE.rawValue: budgets.didReceiveWindowUpdate(now: now)
-        case NGHTTP2_PING.rawValue: budgets.didReceivePing(now: now)
-        default: budgets.didReceiveControlFrame(now: now)
+        case NGHTTP2_WINDOW_UPDATE.rawValue: state.pointee.budgets.didReceiveWindowUpdate(now: now)
+        case NGHTTP2_PING.rawValue: state.pointee.budgets.didReceivePing(now: now)
+        default: state.pointee.budgets.didReceiveControlFrame(now: now)
         }
     }
 
-    func didBeginHeaders(_ frame: nghttp2_frame) {
-        guard UInt32(frame.hd.type) == NGHTTP2_HEADERS.rawValue else { return }
-        assembler.begin()
-        guard frame.headers.cat == NGHTTP2_HCAT_REQUEST, let session else { return }
+    func didBeginHeaders(_ frame: UnsafePointer<nghttp2_frame>) {
+        let header = frame.pointee.hd
+        guard UInt32(header.type) == NGHTTP2_HEADERS.rawValue else { return }
+        state.pointee.assembler.begin()
+        headerBlockStart = now
+        guard frame.pointee.headers.cat == NGHTTP2_HCAT_REQUEST, let session else { return }
         let stream = makeStream()
-        stream.open(id: frame.hd.stream_id)
+        stream.open(id: header.stream_id)
         register(stream)
         nghttp2_session_set_stream_user_data(
-            session, frame.hd.stream_id, Unmanaged.passUnretained(stream).toOpaque())
+            session, header.stream_id, Unmanaged.passUnretained(stream).toOpaque())
     }
 
     /// False makes nghttp2 reset the stream. The reset queued here goes first and tells the peer why.
-    func didReceiveField(streamID: Int32, name: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer) -> Bool {
-        if assembler.add(name: name, value: value) { return true }
+    func didReceiveField(streamID: Int32, name: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer) -> Bool
+    {
+        if state.pointee.assembler.add(name: name, value: value) { return true }
         reject(streamID, .enhanceYourCalm)
         return false
     }
@@ -55,20 +58,20 @@ extension HTTP2Engine {
             didReceiveHeaders(header.stream_id, endsStream: endsStream)
         case NGHTTP2_DATA.rawValue:
             if header.length > 0, header.length == frame.pointee.data.padlen, !endsStream {
-                budgets.didReceiveEmptyData(now: now)
+                state.pointee.budgets.didReceiveEmptyData(now: now)
             }
             if endsStream, let stream = stream(header.stream_id) { didEnd(stream) }
         case NGHTTP2_SETTINGS.rawValue:
             if header.flags & Flag.acknowledge == 0 {
                 receivedSettings = true
-                events.append(.settings)
+                state.pointee.events.append(.settings)
             }
         case NGHTTP2_PING.rawValue:
-            if header.flags & Flag.acknowledge != 0 { events.append(.pingAcknowledged) }
+            if header.flags & Flag.acknowledge != 0 { state.pointee.events.append(.pingAcknowledged) }
         case NGHTTP2_GOAWAY.rawValue:
             let goAway = frame.pointee.goaway
             markGoingAway()
-            events.append(
+            state.pointee.events.append(
                 .goAway(
                     lastStreamID: goAway.last_stream_id, HTTP2ErrorCode(rawValue: goAway.error_code)))
         default: break
@@ -80,7 +83,7 @@ extension HTTP2Engine {
             if let session { nghttp2_session_consume(session, streamID, count) }
             return
         }
-        events.append(.data(stream, offset: data - sliceBase, count: count))
+        state.pointee.events.append(.data(.passUnretained(stream), offset: data - sliceBase, count: count))
     }
 
     func didClose(_ streamID: Int32, _ code: HTTP2ErrorCode) {
@@ -88,24 +91,25 @@ extension HTTP2Engine {
         stream.isClosed = true
         unregister(stream)
         stream.outbound.removeAll()
-        events.append(.closed(stream, code))
+        state.pointee.events.append(.closed(.passUnretained(stream), code))
     }
 
     private func didReceiveHeaders(_ streamID: Int32, endsStream: Bool) {
         guard let stream = stream(streamID), !stream.isRejected else { return }
         if stream.hasHead {
-            stream.trailers = assembler.takeFields()
+            stream.trailers = state.pointee.assembler.takeFields()
         } else if role == .server {
-            guard let head = assembler.takeRequest(acceptsHTTPS: acceptsHTTPSScheme) else {
+            guard let head = state.pointee.assembler.takeRequest(acceptsHTTPS: acceptsHTTPSScheme) else {
                 return reject(streamID, .protocolError)
             }
             stream.requestHead = head
             stream.hasHead = true
-            events.append(.head(stream))
-        } else if assembler.status >= 200 {
-            stream.responseHead = HTTPResponseHead(status: assembler.status, fields: assembler.takeFields())
+            state.pointee.events.append(.head(.passUnretained(stream)))
+        } else if state.pointee.assembler.status >= 200 {
+            stream.responseHead = HTTPResponseHead(
+                status: state.pointee.assembler.status, fields: state.pointee.assembler.takeFields())
             stream.hasHead = true
-            events.append(.head(stream))
+            state.pointee.events.append(.head(.passUnretained(stream)))
         }
         // 1xx: the final answer is still to come (rule H2f).
         if endsStream { didEnd(stream) }
@@ -114,11 +118,12 @@ extension HTTP2Engine {
     private func didEnd(_ stream: HTTP2Stream) {
         guard !stream.remoteEnded, !stream.isRejected else { return }
         stream.remoteEnded = true
-        events.append(.end(stream))
+        state.pointee.events.append(.end(.passUnretained(stream)))
     }
 
     private func reject(_ streamID: Int32, _ code: HTTP2ErrorCode) {
         guard let session else { return }
+        headerBlockStart = nil
         stream(streamID)?.isRejected = true
         nghttp2_submit_rst_stream(session, Flag.none, streamID, code.rawValue)
     }

@@ -30,10 +30,10 @@ extension HTTP2Engine {
         guard let session, !stream.isClosed, !stream.isHeadSubmitted else { return }
         stream.isHeadSubmitted = true
         stream.headFields = head.fields
-        nameValues.removeAll()
-        nameValues.appendStatus(head.status)
-        nameValues.append(head.fields, isRequest: false)
-        let result = nameValues.withPairs { pairs, count in
+        state.pointee.nameValues.removeAll()
+        state.pointee.nameValues.appendStatus(head.status)
+        state.pointee.nameValues.append(head.fields, isRequest: false)
+        let result = state.pointee.nameValues.withPairs { pairs, count in
             guard !endsStream else { return nghttp2_submit_response(session, stream.id, pairs, count, nil) }
             var provider = provider(for: stream)
             return nghttp2_submit_response(session, stream.id, pairs, count, &provider)
@@ -41,16 +41,38 @@ extension HTTP2Engine {
         if result != 0 { reset(stream, .internalError) }
     }
 
+    /// A whole response without body but with trailers: two HEADERS frames and no empty DATA between them.
+    func respond(_ stream: HTTP2Stream, _ head: HTTPResponseHead, trailers: HTTPFields) {
+        guard let session, !stream.isClosed, !stream.isHeadSubmitted else { return }
+        stream.isHeadSubmitted = true
+        stream.outboundEnded = true
+        stream.headFields = head.fields
+        stream.trailerFields = trailers
+        state.pointee.nameValues.removeAll()
+        state.pointee.nameValues.appendStatus(head.status)
+        state.pointee.nameValues.append(head.fields, isRequest: false)
+        let headResult = state.pointee.nameValues.withPairs {
+            nghttp2_submit_headers(session, Flag.none, stream.id, nil, $0, $1, nil)
+        }
+        state.pointee.nameValues.removeAll()
+        state.pointee.nameValues.append(trailers, isRequest: false)
+        let result = state.pointee.nameValues.withPairs { nghttp2_submit_trailer(session, stream.id, $0, $1) }
+        if headResult != 0 || result != 0 { reset(stream, .internalError) }
+    }
+
     /// Opens a stream with a request.
     ///
     /// - Returns: nil when the connection cannot take any (stream ids used up, session over).
     func request(_ head: HTTPRequestHead, authority: String, endsStream: Bool) -> HTTP2Stream? {
-        guard let session, failure == nil, nghttp2_session_check_request_allowed(session) != 0 else { return nil }
+        guard let session, failure == nil, nghttp2_session_check_request_allowed(session) != 0 else {
+            return nil
+        }
         let stream = makeStream()
         stream.headFields = head.fields
         stream.isHeadSubmitted = true
         var authority = head.authority ?? authority
-        // nghttp2 copies these four values inside `submit`, so pointers that live as long as the closures are enough.
+        // nghttp2 copies these four values inside `submit`, so pointers that live as long as the closures are
+        // enough.
         let id = authority.withUTF8 { authority in
             head.method.withBytes { method in
                 head.withPath { path in
@@ -70,18 +92,18 @@ extension HTTP2Engine {
         _ authority: UnsafeRawBufferPointer
     ) {
         let scheme = (head.target.scheme ?? .http).name
-        nameValues.removeAll()
-        nameValues.appendCopied(":method", method)
-        nameValues.appendCopied(
+        state.pointee.nameValues.removeAll()
+        state.pointee.nameValues.appendCopied(":method", method)
+        state.pointee.nameValues.appendCopied(
             ":scheme", UnsafeRawBufferPointer(start: scheme.utf8Start, count: scheme.utf8CodeUnitCount))
-        nameValues.appendCopied(":path", path)
-        nameValues.appendCopied(":authority", authority)
-        nameValues.append(head.fields, isRequest: true)
+        state.pointee.nameValues.appendCopied(":path", path)
+        state.pointee.nameValues.appendCopied(":authority", authority)
+        state.pointee.nameValues.append(head.fields, isRequest: true)
     }
 
     private func submitRequest(_ stream: HTTP2Stream, endsStream: Bool, _ session: OpaquePointer) -> Int32 {
         let user = Unmanaged.passUnretained(stream).toOpaque()
-        return nameValues.withPairs { pairs, count in
+        return state.pointee.nameValues.withPairs { pairs, count in
             guard !endsStream else { return nghttp2_submit_request(session, nil, pairs, count, nil, user) }
             var provider = provider(for: stream)
             return nghttp2_submit_request(session, nil, pairs, count, &provider, user)
@@ -121,8 +143,8 @@ extension HTTP2Engine {
         }
     }
 
-    /// First step of a graceful end: GOAWAY with the highest id, so that no call in flight is lost, and a PING whose
-    /// acknowledgement says that the peer has seen it (rule H2c).
+    /// First step of a graceful end: GOAWAY with the highest id, so that no call in flight is lost, and a
+    /// PING whose acknowledgement says that the peer has seen it (rule H2c).
     func submitShutdownNotice() {
         guard let session, failure == nil else { return }
         nghttp2_submit_shutdown_notice(session)
@@ -168,34 +190,40 @@ extension HTTP2Engine {
                 return Int(NGHTTP2_ERR_DEFERRED.rawValue)
             }
         }
-        if copied > 0, stream.wantsDrainEvents { events.append(.drained(stream)) }
+        if copied > 0, stream.wantsDrainEvents {
+            state.pointee.events.append(.drained(.passUnretained(stream)))
+        }
         return copied
     }
 
     private func finishBody(of stream: HTTP2Stream, _ flags: UnsafeMutablePointer<UInt32>) {
         flags.pointee |= NGHTTP2_DATA_FLAG_EOF.rawValue
         guard let trailers = stream.trailerFields, let session else { return }
-        nameValues.removeAll()
-        nameValues.append(trailers, isRequest: false)
-        guard nameValues.count > 0 else { return }
-        let result = nameValues.withPairs { nghttp2_submit_trailer(session, stream.id, $0, $1) }
+        state.pointee.nameValues.removeAll()
+        state.pointee.nameValues.append(trailers, isRequest: false)
+        guard state.pointee.nameValues.count > 0 else { return }
+        let result = state.pointee.nameValues.withPairs { nghttp2_submit_trailer(session, stream.id, $0, $1) }
         if result == 0 { flags.pointee |= NGHTTP2_DATA_FLAG_NO_END_STREAM.rawValue }
     }
 
-    func didSendFrame(_ frame: nghttp2_frame) {
-        switch UInt32(frame.hd.type) {
+    func didSendFrame(_ frame: UnsafePointer<nghttp2_frame>) {
+        let header = frame.pointee.hd
+        switch UInt32(header.type) {
         case NGHTTP2_HEADERS.rawValue, NGHTTP2_DATA.rawValue:
-            budgets.didSendHeadersOrData()
-            if frame.hd.flags & Flag.endStream != 0 { didSendEnd(frame.hd.stream_id) }
+            state.pointee.budgets.didSendHeadersOrData()
+            if header.flags & Flag.endStream != 0 { didSendEnd(header.stream_id) }
         case NGHTTP2_RST_STREAM.rawValue:
-            guard role == .server, frame.rst_stream.error_code != HTTP2ErrorCode.noError.rawValue else { return }
-            if stream(frame.hd.stream_id)?.isResetByApplication != true { budgets.didSendReset(now: now) }
+            let code = HTTP2ErrorCode(rawValue: frame.pointee.rst_stream.error_code)
+            guard role == .server, code != .noError else { return }
+            if stream(header.stream_id)?.isResetByApplication != true {
+                state.pointee.budgets.didSendReset(now: now)
+            }
         default: break
         }
     }
 
-    /// A server that has answered in full does not want the rest of the request (rule H2b). nghttp2 would keep the
-    /// stream half open.
+    /// A server that has answered in full does not want the rest of the request (rule H2b). nghttp2 would
+    /// keep the stream half open.
     private func didSendEnd(_ streamID: Int32) {
         guard role == .server, let session, let stream = stream(streamID) else { return }
         stream.localEnded = true

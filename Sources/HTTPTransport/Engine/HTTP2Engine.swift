@@ -8,9 +8,9 @@ import NIOCore
 ///     peer  <----------------------  [session] <-----------  owner
 ///                 drain(into:)                   orders
 ///
-/// The single owner of the nghttp2 session. The C callbacks only record what happened; orders are given and bytes
-/// are drained after `feed` has returned, so nghttp2's rule "never send or receive inside a callback" holds by
-/// construction. Not Sendable: one thread at a time (the connection's event loop).
+/// The single owner of the nghttp2 session. The C callbacks only record what happened; orders are given and
+/// bytes are drained after `feed` has returned, so nghttp2's rule "never send or receive inside a callback"
+/// holds by construction. Not Sendable: one thread at a time (the connection's event loop).
 ///
 /// Time comes in as a parameter: nanoseconds of any monotonic clock.
 final class HTTP2Engine {
@@ -24,18 +24,29 @@ final class HTTP2Engine {
     /// Whether `:scheme` "https" is fine although the transport is clear text.
     let acceptsHTTPSScheme: Bool
     private(set) var session: OpaquePointer?
-    /// Recorded since the last ``takeEvents()``.
-    var events: [HTTP2Event] = []
-    var openStreams: [HTTP2Stream] = []
-    private var spareStreams: [HTTP2Stream] = []
-    var budgets: FrameBudgets
-    var assembler: HeadAssembler
+    /// What changes with every frame. Behind a pointer, because Swift's run-time exclusivity checks on class
+    /// properties would cost several per cent of a request; one thread at a time is this type's rule anyway.
+    let state: UnsafeMutablePointer<State>
+
+    struct State {
+        /// Recorded since the last `takeEvents()`.
+        var events: [HTTP2Event] = []
+        var openStreams: [HTTP2Stream] = []
+        /// Closed, but the event may not be handled yet.
+        var closedStreams: [HTTP2Stream] = []
+        var spareStreams: [HTTP2Stream] = []
+        var budgets: FrameBudgets
+        var assembler: HeadAssembler
+        var scanner: FrameScanner
+        var nameValues = NameValueArray()
+    }
+
+    var openStreams: [HTTP2Stream] { state.pointee.openStreams }
     var now: UInt64 = 0
     /// Where the slice being fed starts; data events are offsets from here.
     var sliceBase: UnsafePointer<UInt8>?
     /// When the header block that is still incomplete began; nil when none is.
     var headerBlockStart: UInt64?
-    var nameValues = NameValueArray()
     /// Set when the session cannot go on; the owner closes the connection after the last drain.
     private(set) var failure: String?
     private(set) var isGoingAway = false
@@ -49,8 +60,11 @@ final class HTTP2Engine {
         self.role = role
         self.limits = limits
         self.acceptsHTTPSScheme = acceptsHTTPSScheme
-        budgets = FrameBudgets(limits: limits)
-        assembler = HeadAssembler(limits: limits)
+        state = .allocate(capacity: 1)
+        state.initialize(
+            to: State(
+                budgets: FrameBudgets(limits: limits), assembler: HeadAssembler(limits: limits),
+                scanner: FrameScanner(prefix: role == .server ? 24 : 0)))
         session = SessionFactory.make(for: self)
         guard session != nil else { throw HTTPConnectionError("no memory for an HTTP/2 session") }
         submitSettings()
@@ -58,17 +72,23 @@ final class HTTP2Engine {
 
     deinit {
         if let session { nghttp2_session_del(session) }
+        state.deinitialize(count: 1)
+        state.deallocate()
     }
 
     // MARK: Bytes in
 
-    /// Takes at most ``sliceByteCount`` bytes. Afterwards: handle ``takeEvents()``, then ``drain(into:upTo:)``.
+    /// Takes at most ``sliceByteCount`` bytes. Afterwards: handle ``takeEvents()``, then
+    /// ``drain(into:upTo:)``.
     ///
     /// - Returns: false when nothing more must be fed (fatal error or orderly end); ``failure`` may say why.
     func feed(_ slice: UnsafeRawBufferPointer, now: UInt64) -> Bool {
         guard let session, failure == nil, nghttp2_session_want_read(session) != 0 else { return false }
         self.now = now
-        guard let base = slice.baseAddress?.assumingMemoryBound(to: UInt8.self), slice.count > 0 else { return true }
+        guard let base = slice.baseAddress?.assumingMemoryBound(to: UInt8.self), slice.count > 0 else {
+            return true
+        }
+        state.pointee.scanner.scan(slice) { didBeginFrame($0) }
         sliceBase = base
         let consumed = nghttp2_session_mem_recv(session, base, slice.count)
         sliceBase = nil
@@ -80,19 +100,20 @@ final class HTTP2Engine {
         return failure == nil && nghttp2_session_want_read(session) != 0
     }
 
-    /// What happened since the last call, in order.
+    /// What happened since the last call, in order. When all of it is handled: ``returnEvents(_:)``.
     func takeEvents() -> [HTTP2Event] {
-        guard !events.isEmpty else { return [] }
+        guard !state.pointee.events.isEmpty else { return [] }
         var taken: [HTTP2Event] = []
-        swap(&taken, &events)
+        swap(&taken, &state.pointee.events)
         return taken
     }
 
-    /// Gives the array back so that its memory is used again.
+    /// Gives the array back so that its memory is used again, and lets go of the streams that have closed.
     func returnEvents(_ used: consuming [HTTP2Event]) {
-        guard events.isEmpty, used.capacity <= 256 else { return }
+        recycleClosed()
+        guard state.pointee.events.isEmpty, used.capacity <= 256 else { return }
         used.removeAll(keepingCapacity: true)
-        events = used
+        state.pointee.events = used
     }
 
     // MARK: Bytes out
@@ -117,8 +138,6 @@ final class HTTP2Engine {
         return true
     }
 
-    var wantsWrite: Bool { session.map { nghttp2_session_want_write($0) != 0 } ?? false }
-
     /// False when the session is over: nothing to read any more and nothing to write.
     var isAlive: Bool {
         guard let session, failure == nil else { return false }
@@ -127,38 +146,42 @@ final class HTTP2Engine {
 
     // MARK: Streams
 
-    func makeStream() -> HTTP2Stream { spareStreams.popLast() ?? HTTP2Stream() }
+    func makeStream() -> HTTP2Stream { state.pointee.spareStreams.popLast() ?? HTTP2Stream() }
 
     func register(_ stream: HTTP2Stream) {
-        stream.index = openStreams.count
-        openStreams.append(stream)
+        stream.index = state.pointee.openStreams.count
+        state.pointee.openStreams.append(stream)
     }
 
     func unregister(_ stream: HTTP2Stream) {
         let index = stream.index
-        guard index >= 0, index < openStreams.count, openStreams[index] === stream else { return }
-        let last = openStreams.removeLast()
-        if last !== stream {
-            openStreams[index] = last
-            last.index = index
-        }
+        guard index >= 0, index < state.pointee.openStreams.count else { return }
+        state.pointee.closedStreams.append(stream)
+        state.pointee.openStreams.swapAt(index, state.pointee.openStreams.count - 1)
+        state.pointee.openStreams[index].index = index
+        state.pointee.openStreams.removeLast()
         stream.index = -1
     }
 
-    /// Takes back a stream whose `closed` event was handled and that nobody refers to any more.
-    func recycle(_ stream: HTTP2Stream) {
-        stream.reset()
-        if spareStreams.count < 64 { spareStreams.append(stream) }
+    /// Takes back the streams whose `closed` events were handled.
+    func recycleClosed() {
+        while let stream = state.pointee.closedStreams.popLast() {
+            stream.reset()
+            if state.pointee.spareStreams.count < 64 { state.pointee.spareStreams.append(stream) }
+        }
     }
+
+    /// The connection is gone: forgets all streams.
+    func abandonStreams() { state.pointee.openStreams.removeAll() }
 
     // MARK: Failure
 
     private func checkBudgets() {
         guard let session, failure == nil else { return }
         if nghttp2_session_get_outbound_queue_size(session) > limits.queuedFrames {
-            budgets.didQueueTooManyFrames(limit: limits.queuedFrames)
+            state.pointee.budgets.didQueueTooManyFrames(limit: limits.queuedFrames)
         }
-        if let reason = budgets.exhausted { terminate(.enhanceYourCalm, reason: reason) }
+        if let reason = state.pointee.budgets.exhausted { terminate(.enhanceYourCalm, reason: reason) }
     }
 
     private func fail(_ code: Int32) {

@@ -1,7 +1,7 @@
 import NIOCore
 
 /// One HTTP/2 stream as the engine sees it. Confined to the thread that drives the engine; reused after
-/// ``HTTP2Engine/recycle(_:)``.
+/// ``HTTP2Engine/recycleClosed()``.
 ///
 ///     open ----------- END_STREAM received: remoteEnded ----+
 ///       |                                                   +--> both: closed
@@ -72,17 +72,22 @@ final class HTTP2Stream {
 }
 
 /// What the engine has to report, in wire order.
+///
+/// Events refer to streams without counting references: the engine keeps every stream until
+/// ``HTTP2Engine/recycleClosed()``, which is called when all taken events have been handled.
 enum HTTP2Event {
+    typealias Reference = Unmanaged<HTTP2Stream>
+
     /// `requestHead` (server) or `responseHead` (client) is set.
-    case head(HTTP2Stream)
+    case head(Reference)
     /// Body bytes: a range of the input that was just fed. Must be consumed sooner or later.
-    case data(HTTP2Stream, offset: Int, count: Int)
+    case data(Reference, offset: Int, count: Int)
     /// END_STREAM was received; `trailers` is set when there were any.
-    case end(HTTP2Stream)
+    case end(Reference)
     /// The stream is over. Last event of a stream.
-    case closed(HTTP2Stream, HTTP2ErrorCode)
+    case closed(Reference, HTTP2ErrorCode)
     /// Bytes of this stream left its queue.
-    case drained(HTTP2Stream)
+    case drained(Reference)
     case goAway(lastStreamID: Int32, HTTP2ErrorCode)
     case pingAcknowledged
     case settings

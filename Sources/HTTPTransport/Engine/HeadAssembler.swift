@@ -1,6 +1,7 @@
 /// Turns the fields of one header block into a head or into trailers, and checks what nghttp2 does not.
 ///
-/// Header blocks never interleave on a connection (RFC 9113 section 4.3), so one assembler serves all streams.
+/// Header blocks never interleave on a connection (RFC 9113 section 4.3), so one assembler serves all
+/// streams.
 struct HeadAssembler {
     private var builder: FieldBlockBuilder
     private var method: HTTPMethod?
@@ -48,8 +49,8 @@ struct HeadAssembler {
         }
     }
 
-    /// The request, or nil when it breaks rule M1 or M9: the path must start with `/` (`*` only for OPTIONS), the
-    /// scheme must be the transport's, and `host` must say what `:authority` says.
+    /// The request, or nil when it breaks rule M1 or M9: the path must start with `/` (`*` only for OPTIONS),
+    /// the scheme must be the transport's, and `host` must say what `:authority` says.
     mutating func takeRequest(acceptsHTTPS: Bool) -> HTTPRequestHead? {
         let storage = builder.takeStorage()
         guard let method, let path, let scheme, scheme == .http || acceptsHTTPS,
@@ -62,7 +63,9 @@ struct HeadAssembler {
             guard hosts == 1, let host = Self.range(of: .host, in: storage) else { return nil }
             if let authority {
                 let left = storage.bytes(offset: authority.offset, count: authority.count)
-                guard left.elementsAre(storage.bytes(offset: host.offset, count: host.count)) else { return nil }
+                guard left.elementsAre(storage.bytes(offset: host.offset, count: host.count)) else {
+                    return nil
+                }
             } else {
                 authority = host
             }
@@ -79,7 +82,7 @@ struct HeadAssembler {
     }
 
     static func range(of token: FieldToken, in storage: FieldStorage) -> StoredRange? {
-        for index in 0..<storage.header.entryCount {
+        for index in 0..<storage.entryCount {
             let entry = storage.entry(at: index)
             if entry.token == token { return StoredRange(offset: entry.offset, count: entry.valueCount) }
         }

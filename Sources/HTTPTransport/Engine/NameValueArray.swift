@@ -2,9 +2,10 @@ import CNGHTTP2
 
 /// The reused array of name-value pairs that nghttp2's submit functions take.
 ///
-/// Field bytes are passed without copying (NGHTTP2_NV_FLAG_NO_COPY_NAME and _VALUE). That is sound because every
-/// pointer comes either from the program image (known names, status digits) or from a ``FieldStorage`` that the
-/// stream keeps until it closes; nghttp2 reads the bytes only while it serialises a frame of an open stream.
+/// Field bytes are passed without copying (NGHTTP2_NV_FLAG_NO_COPY_NAME and _VALUE). That is sound because
+/// every pointer comes either from the program image (known names, status digits) or from a ``FieldStorage``
+/// that the stream keeps until it closes; nghttp2 reads the bytes only while it serialises a frame of an open
+/// stream.
 struct NameValueArray {
     private var pairs: [nghttp2_nv] = []
 
@@ -38,7 +39,9 @@ struct NameValueArray {
 
     var count: Int { pairs.count }
 
-    private mutating func append(_ name: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer, flags: UInt8) {
+    private mutating func append(
+        _ name: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer, flags: UInt8
+    ) {
         pairs.append(
             nghttp2_nv(
                 name: Self.pointer(name), value: Self.pointer(value),

@@ -14,7 +14,8 @@ final class WaitTicket: @unchecked Sendable {
     var isCancelled = false
 }
 
-/// Received body bytes that nobody has read yet, and the one reader who may be waiting. Confined to an event loop.
+/// Received body bytes that nobody has read yet, and the one reader who may be waiting. Confined to an event
+/// loop.
 struct BodyInbox {
     private var buffer: ByteBuffer?
     private var isEnded = false
@@ -106,7 +107,9 @@ struct SendGate {
 
     mutating func wait(_ continuation: UnsafeContinuation<HTTPStreamError?, Never>, _ ticket: WaitTicket) {
         guard !ticket.isCancelled else { return continuation.resume(returning: .cancelled) }
-        guard waiter == nil else { return continuation.resume(returning: .protocolViolation("two senders of one body")) }
+        guard waiter == nil else {
+            return continuation.resume(returning: .protocolViolation("two senders of one body"))
+        }
         waiter = continuation
         self.ticket = ticket
     }

@@ -1,12 +1,13 @@
-#if canImport(Glibc)
-import Glibc
-#elseif canImport(Musl)
-import Musl
-#elseif canImport(Darwin)
-import Darwin
-#endif
 import NIOCore
 import NIOPosix
+
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#elseif canImport(Darwin)
+    import Darwin
+#endif
 
 /// Errors of the socket layer in words.
 enum ErrorText {
@@ -26,7 +27,9 @@ enum ErrorText {
         var buffer: [256 of CChar] = .init(repeating: 0)
         return withUnsafeMutableBytes(of: &buffer) { memory in
             let pointer = memory.assumingMemoryBound(to: CChar.self)
-            guard let base = pointer.baseAddress, strerror_r(code, base, pointer.count) == 0 else { return "errno \(code)" }
+            guard let base = pointer.baseAddress, strerror_r(code, base, pointer.count) == 0 else {
+                return "errno \(code)"
+            }
             return String(cString: base)
         }
     }

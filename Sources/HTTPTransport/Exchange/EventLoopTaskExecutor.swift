@@ -2,9 +2,9 @@ import NIOCore
 
 /// Runs Swift tasks on one event loop.
 ///
-/// Jobs that become ready while the loop is busy with something of ours are collected and run together, in order, so
-/// that everything they write can go out in one flush. A job that makes itself ready again waits for the next round:
-/// a task that only yields cannot starve the sockets.
+/// Jobs that become ready while the loop is busy with something of ours are collected and run together, in
+/// order, so that everything they write can go out in one flush. A job that makes itself ready again waits
+/// for the next round: a task that only yields cannot starve the sockets.
 ///
 /// `@unchecked Sendable`: everything mutable is touched on `eventLoop` only; `enqueue` hops there first.
 final class EventLoopTaskExecutor: TaskExecutor, @unchecked Sendable {

@@ -8,9 +8,10 @@ import Synchronization
 ///
 /// The two directions are independent: the response may begin, and end, before the request body was read.
 ///
-/// `@unchecked Sendable`: `head`, `version`, `eventLoop` and `remoteAddress` never change; all other state is touched
-/// on `eventLoop` only, and every method hops there when it is called from elsewhere. Calls from one task keep their
-/// order. One task may read while another sends; two concurrent readers, or two concurrent senders, are an error.
+/// `@unchecked Sendable`: `head`, `version`, `eventLoop` and `remoteAddress` never change; all other state is
+/// touched on `eventLoop` only, and every method hops there when it is called from elsewhere. Calls from one
+/// task keep their order. One task may read while another sends; two concurrent readers, or two concurrent
+/// senders, are an error.
 public final class HTTPExchange: @unchecked Sendable {
     public let head: HTTPRequestHead
     public let version: HTTPVersion
@@ -21,29 +22,36 @@ public final class HTTPExchange: @unchecked Sendable {
     // On the event loop only.
     var inbox = BodyInbox()
     var gate = SendGate()
-    var link: ExchangeLink
+    /// nil when the exchange is over for the protocol.
+    var driver: ExchangeDriver?
+    /// Only with HTTP/2.
+    var stream: HTTP2Stream?
     private let connection: ServerConnection
     var pendingHead: HTTPResponseHead?
     private(set) var failure: HTTPStreamError?
     private(set) var isFinished = false
     var receivedByteCount = 0
     private var task: Task<Void, Never>?
+    private(set) var isStarted = false
     private var hasReturned = false
     private var isHandlerCancelled = false
     private let closed = Atomic<Bool>(false)
 
     init(
-        head: HTTPRequestHead, version: HTTPVersion, connection: ServerConnection, link: ExchangeLink
+        head: HTTPRequestHead, version: HTTPVersion, connection: ServerConnection, driver: ExchangeDriver,
+        stream: HTTP2Stream? = nil
     ) {
         self.head = head
         self.version = version
         self.connection = connection
-        self.link = link
+        self.driver = driver
+        self.stream = stream
         eventLoop = connection.loop.eventLoop
         remoteAddress = connection.remoteAddress
     }
 
-    /// The peer has reset this exchange or the connection is gone: nothing sent can arrive. Callable from anywhere.
+    /// The peer has reset this exchange or the connection is gone: nothing sent can arrive. Callable from
+    /// anywhere.
     public var isClosed: Bool { closed.load(ordering: .relaxed) }
 
     // MARK: Request
@@ -68,7 +76,7 @@ public final class HTTPExchange: @unchecked Sendable {
                         continuation.resume(returning: read)
                     } else {
                         self.inbox.wait(continuation, ticket)
-                        self.link.readerWaits(self)
+                        self.driver?.readerWaits(self)
                     }
                 }
             }
@@ -87,27 +95,30 @@ public final class HTTPExchange: @unchecked Sendable {
 
     private func takeBody() -> BodyRead? {
         guard let read = inbox.take() else { return nil }
-        if case .bytes(let bytes) = read { link.consumed(bytes.readableBytes, self) }
+        if case .bytes(let bytes) = read { driver?.didConsume(bytes.readableBytes, self) }
         return read
     }
 
     // MARK: Response
 
-    /// Sets status and fields of the response. They leave with the first body bytes or with ``finish(trailers:)``, so
-    /// that a short answer is one write. A second call before that replaces the first; afterwards it does nothing.
+    /// Sets status and fields of the response. They leave with the first body bytes or with
+    /// ``finish(trailers:)``, so that a short answer is one write. A second call before that replaces the
+    /// first; afterwards it does nothing.
     public func sendHead(_ head: HTTPResponseHead) {
         guard eventLoop.inEventLoop else { return eventLoop.execute { self.sendHead(head) } }
-        if !link.isHeadSent(self) { pendingHead = head }
+        if driver?.isHeadSent(self) == false { pendingHead = head }
     }
 
-    /// Queues body bytes. Suspends while more than ``HTTPLimits/unsentBodyByteCount`` wait to be taken by the peer. An
-    /// empty buffer pushes the head out. Without a head the status is 200. For HEAD requests bytes are dropped.
+    /// Queues body bytes. Suspends while more than ``HTTPLimits/unsentBodyByteCount`` wait to be taken by the
+    /// peer. An empty buffer pushes the head out. Without a head the status is 200. For HEAD requests bytes
+    /// are dropped.
     ///
-    /// - Throws: ``HTTPStreamError`` when nothing can be sent any more: the peer is gone, or this side has finished.
+    /// - Throws: ``HTTPStreamError`` when nothing can be sent any more: the peer is gone, or this side has
+    ///   finished.
     public nonisolated(nonsending) func send(_ bytes: ByteBuffer) async throws(HTTPStreamError) {
         if eventLoop.inEventLoop {
             if let error = queue(bytes) { throw error }
-            guard link.isCongested(self) else { return }
+            guard driver?.isCongested(self) == true else { return }
         }
         let isQueued = eventLoop.inEventLoop
         if Task.isCancelled, isQueued { throw .cancelled }
@@ -115,9 +126,13 @@ public final class HTTPExchange: @unchecked Sendable {
         let error: HTTPStreamError? = await withTaskCancellationHandler {
             await withUnsafeContinuation { continuation in
                 onEventLoop {
-                    if !isQueued, let error = self.queue(bytes) { return continuation.resume(returning: error) }
+                    if !isQueued, let error = self.queue(bytes) {
+                        return continuation.resume(returning: error)
+                    }
                     if let failure = self.failure { return continuation.resume(returning: failure) }
-                    guard self.link.isCongested(self) else { return continuation.resume(returning: nil) }
+                    guard self.driver?.isCongested(self) == true else {
+                        return continuation.resume(returning: nil)
+                    }
                     self.gate.wait(continuation, ticket)
                 }
             }
@@ -127,19 +142,21 @@ public final class HTTPExchange: @unchecked Sendable {
         if let error { throw error }
     }
 
-    /// Ends the response. Without body and trailers that is one HEADERS frame on HTTP/2 (rule S9); on HTTP/1.1 a
-    /// response that is complete now gets a Content-Length. What is left of the request body is not wanted any more
-    /// (rules H2b, O2). Calling it again does nothing.
+    /// Ends the response. Without body and trailers that is one HEADERS frame on HTTP/2 (rule S9); on
+    /// HTTP/1.1 a response that is complete now gets a Content-Length. What is left of the request body is
+    /// not wanted any more (rules H2b, O2). Calling it again does nothing.
     ///
-    /// - Parameter trailers: sent after the body on HTTP/2 and in chunked HTTP/1.1 responses; nil or empty for none.
+    /// - Parameter trailers: sent after the body on HTTP/2 and in chunked HTTP/1.1 responses; nil or empty
+    ///   for none.
     public func finish(trailers: HTTPFields? = nil) {
         guard eventLoop.inEventLoop else { return eventLoop.execute { self.finish(trailers: trailers) } }
         guard failure == nil, !isFinished else { return }
         isFinished = true
-        link.finish(self, trailers)
+        driver?.finish(self, trailers)
     }
 
-    /// Queues the last body bytes and ends the response without trailers. Never suspends: for short, final bytes.
+    /// Queues the last body bytes and ends the response without trailers. Never suspends: for short, final
+    /// bytes.
     public func sendLast(_ bytes: ByteBuffer) {
         guard eventLoop.inEventLoop else { return eventLoop.execute { self.sendLast(bytes) } }
         guard queue(bytes) == nil else { return }
@@ -160,22 +177,29 @@ public final class HTTPExchange: @unchecked Sendable {
     public func reset(_ code: HTTP2ErrorCode) {
         guard eventLoop.inEventLoop else { return eventLoop.execute { self.reset(code) } }
         guard failure == nil, !isFinished else { return }
-        let link = link
+        let driver = driver
         fail(.cancelled, cancelsTask: false)
-        link.reset(self, code)
+        driver?.reset(self, code)
     }
 
     private func queue(_ bytes: ByteBuffer) -> HTTPStreamError? {
         if let failure { return failure }
         if isFinished { return .protocolViolation("send after finish") }
-        link.send(self, bytes)
+        driver?.send(bytes, self)
         return nil
+    }
+
+    /// The protocol is done with this exchange.
+    func detach() {
+        driver = nil
+        stream = nil
     }
 
     // MARK: From the connection (on the event loop)
 
     /// Runs the handler; on return whatever it left undone is done. Inline as far as it does not suspend.
     func start() {
+        isStarted = true
         let task = Task.immediate(executorPreference: connection.loop.executor) {
             await self.connection.server.handler(self)
             self.handlerReturned()
@@ -190,7 +214,7 @@ public final class HTTPExchange: @unchecked Sendable {
         guard eventLoop.inEventLoop else { return eventLoop.execute { self.handlerReturned() } }
         hasReturned = true
         task = nil
-        if failure == nil, !isFinished { link.abandoned(self) }
+        if failure == nil, !isFinished { driver?.abandoned(self) }
         connection.handlerDidReturn()
     }
 
@@ -200,7 +224,7 @@ public final class HTTPExchange: @unchecked Sendable {
         failure = error
         closed.store(true, ordering: .relaxed)
         let dropped = inbox.fail(error)
-        if dropped > 0 { link.consumed(dropped, self) }
+        if dropped > 0 { driver?.didConsume(dropped, self) }
         _ = inbox.wake()
         gate.open(error)
         if cancelsTask { task?.cancel() }
@@ -209,7 +233,7 @@ public final class HTTPExchange: @unchecked Sendable {
     /// The request body is broken, but the response may still be sent.
     func failBody(_ error: HTTPStreamError, cancelsTask: Bool) {
         let dropped = inbox.fail(error)
-        if dropped > 0 { link.consumed(dropped, self) }
+        if dropped > 0 { driver?.didConsume(dropped, self) }
         _ = inbox.wake()
         if cancelsTask { task?.cancel() }
     }
@@ -220,7 +244,7 @@ public final class HTTPExchange: @unchecked Sendable {
     /// After a push of received bytes or of the end: tells a waiting reader.
     func wakeReader() {
         let taken = inbox.wake()
-        if taken > 0 { link.consumed(taken, self) }
+        if taken > 0 { driver?.didConsume(taken, self) }
     }
 
     func onEventLoop(_ body: @escaping @Sendable () -> Void) {
@@ -228,6 +252,6 @@ public final class HTTPExchange: @unchecked Sendable {
     }
 }
 
-/// What a server does with every exchange. Starts on the exchange's event loop, which it must not block; when it
-/// returns without having finished the response, the server does that (500 or RST_STREAM).
+/// What a server does with every exchange. Starts on the exchange's event loop, which it must not block; when
+/// it returns without having finished the response, the server does that (500 or RST_STREAM).
 public typealias HTTPHandler = @Sendable (HTTPExchange) async -> Void

@@ -1,9 +1,9 @@
 #if canImport(Glibc)
-import Glibc
+    import Glibc
 #elseif canImport(Musl)
-import Musl
+    import Musl
 #elseif canImport(Darwin)
-import Darwin
+    import Darwin
 #endif
 
 extension UnsafeRawBufferPointer {
@@ -57,12 +57,14 @@ enum ASCII {
     static func isToken(_ byte: UInt8) -> Bool {
         if byte >= 0x61 && byte <= 0x7A || byte >= 0x41 && byte <= 0x5A || isDigit(byte) { return true }
         switch byte {
-        case 0x21, 0x23, 0x24, 0x25, 0x26, 0x27, 0x2A, 0x2B, 0x2D, 0x2E, 0x5E, 0x5F, 0x60, 0x7C, 0x7E: return true
+        case 0x21, 0x23, 0x24, 0x25, 0x26, 0x27, 0x2A, 0x2B, 0x2D, 0x2E, 0x5E, 0x5F, 0x60, 0x7C, 0x7E:
+            return true
         default: return false
         }
     }
 
-    /// RFC 9110 section 5.5: a field value holds visible bytes, space, tab and bytes above 0x7F; no control bytes.
+    /// RFC 9110 section 5.5: a field value holds visible bytes, space, tab and bytes above 0x7F; no control
+    /// bytes.
     static func isFieldValue(_ byte: UInt8) -> Bool { byte >= 0x20 && byte != 0x7F || byte == tab }
 
     static func hexadecimalValue(_ byte: UInt8) -> UInt8? {

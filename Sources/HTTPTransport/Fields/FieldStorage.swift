@@ -8,8 +8,8 @@ struct FieldStorageHeader {
 
 /// One field: where its bytes are.
 ///
-/// `offset` counts from the END of the region to the first byte of the name (or of the value, when the name is a
-/// known token and therefore not stored). The value follows the name directly.
+/// `offset` counts from the END of the region to the first byte of the name (or of the value, when the name
+/// is a known token and therefore not stored). The value follows the name directly.
 struct FieldEntry {
     var offset: UInt32
     var valueCount: UInt32
@@ -26,9 +26,9 @@ struct FieldEntry {
 ///
 /// Offsets count from the end, so growing moves both parts without touching an entry.
 ///
-/// Written only while uniquely referenced (``HTTPFields`` copies otherwise), read-only as soon as it is shared: the
-/// structs that hold one rely on that to be `@unchecked Sendable`. Its address never changes, so a pointer into it is
-/// valid as long as somebody holds a reference.
+/// Written only while uniquely referenced (``HTTPFields`` copies otherwise), read-only as soon as it is
+/// shared: the structs that hold one rely on that to be `@unchecked Sendable`. Its address never changes, so
+/// a pointer into it is valid as long as somebody holds a reference.
 final class FieldStorage: ManagedBuffer<FieldStorageHeader, UInt8> {
     static let entryStride = MemoryLayout<FieldEntry>.stride
 
@@ -40,10 +40,20 @@ final class FieldStorage: ManagedBuffer<FieldStorageHeader, UInt8> {
         return unsafeDowncast(buffer, to: FieldStorage.self)
     }
 
-    var base: UnsafeMutableRawPointer { withUnsafeMutablePointerToElements { UnsafeMutableRawPointer($0) } }
-    var end: UnsafeMutableRawPointer { base + header.capacity }
+    // Plain pointers instead of the `header` property: no exclusivity bookkeeping for every field of every
+    // request.
+    private var numbers: UnsafeMutablePointer<FieldStorageHeader> { withUnsafeMutablePointerToHeader { $0 } }
+    private var base: UnsafeMutableRawPointer {
+        withUnsafeMutablePointerToElements { UnsafeMutableRawPointer($0) }
+    }
+    private var end: UnsafeMutableRawPointer { base + numbers.pointee.capacity }
 
-    var freeByteCount: Int { header.capacity - header.byteCount - header.entryCount * Self.entryStride }
+    var entryCount: Int { numbers.pointee.entryCount }
+
+    var freeByteCount: Int {
+        let numbers = numbers.pointee
+        return numbers.capacity - numbers.byteCount - numbers.entryCount * Self.entryStride
+    }
 
     func entry(at index: Int) -> FieldEntry {
         base.load(fromByteOffset: index * Self.entryStride, as: FieldEntry.self)
@@ -59,7 +69,8 @@ final class FieldStorage: ManagedBuffer<FieldStorageHeader, UInt8> {
     }
 
     func value(of entry: FieldEntry) -> UnsafeRawBufferPointer {
-        UnsafeRawBufferPointer(start: end - Int(entry.offset) + Int(entry.nameCount), count: Int(entry.valueCount))
+        UnsafeRawBufferPointer(
+            start: end - Int(entry.offset) + Int(entry.nameCount), count: Int(entry.valueCount))
     }
 
     func bytes(offset: UInt32, count: UInt32) -> UnsafeRawBufferPointer {
@@ -68,35 +79,46 @@ final class FieldStorage: ManagedBuffer<FieldStorageHeader, UInt8> {
 
     /// Stores bytes without an entry; the caller made sure that they fit. Returns their offset from the end.
     func appendBytes(_ bytes: UnsafeRawBufferPointer) -> UInt32 {
-        header.byteCount += bytes.count
-        let offset = header.byteCount
+        numbers.pointee.byteCount += bytes.count
+        let offset = numbers.pointee.byteCount
         if let source = bytes.baseAddress { (end - offset).copyMemory(from: source, byteCount: bytes.count) }
         return UInt32(truncatingIfNeeded: offset)
     }
 
-    /// Adds a field; the caller made sure that it fits.
-    func append(token: FieldToken, name: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer) {
-        _ = appendBytes(value)
+    /// Adds a field; the caller made sure that it fits. Returns where the value is now.
+    @discardableResult
+    func append(
+        token: FieldToken, name: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer
+    ) -> UnsafeMutableRawBufferPointer {
+        let numbers = numbers
         let stored = token == .other ? name.count : 0
-        if stored > 0 { _ = appendBytes(name) }
+        let start = end - numbers.pointee.byteCount - value.count - stored
+        if stored > 0, let source = name.baseAddress { start.copyMemory(from: source, byteCount: stored) }
+        if let source = value.baseAddress {
+            (start + stored).copyMemory(from: source, byteCount: value.count)
+        }
+        numbers.pointee.byteCount += value.count + stored
         let entry = FieldEntry(
-            offset: UInt32(truncatingIfNeeded: header.byteCount),
+            offset: UInt32(truncatingIfNeeded: numbers.pointee.byteCount),
             valueCount: UInt32(truncatingIfNeeded: value.count),
             nameCount: UInt16(truncatingIfNeeded: stored),
             token: token
         )
-        setEntry(entry, at: header.entryCount)
-        header.entryCount += 1
+        setEntry(entry, at: numbers.pointee.entryCount)
+        numbers.pointee.entryCount += 1
+        return UnsafeMutableRawBufferPointer(start: start + stored, count: value.count)
     }
 
     /// A copy with room for `additional` more bytes.
     func copy(additional: Int) -> FieldStorage {
-        let used = header.byteCount + header.entryCount * Self.entryStride
+        let source = numbers.pointee
+        let tableByteCount = source.entryCount * Self.entryStride
+        let used = source.byteCount + tableByteCount
         let result = FieldStorage.make(capacity: used + max(additional, used))
-        result.header.entryCount = header.entryCount
-        result.header.byteCount = header.byteCount
-        result.base.copyMemory(from: base, byteCount: header.entryCount * Self.entryStride)
-        (result.end - header.byteCount).copyMemory(from: end - header.byteCount, byteCount: header.byteCount)
+        result.numbers.pointee.entryCount = source.entryCount
+        result.numbers.pointee.byteCount = source.byteCount
+        result.base.copyMemory(from: base, byteCount: tableByteCount)
+        (result.end - source.byteCount).copyMemory(from: end - source.byteCount, byteCount: source.byteCount)
         return result
     }
 }

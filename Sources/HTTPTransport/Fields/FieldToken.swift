@@ -1,10 +1,13 @@
-/// Field names this package knows by heart, so that a received name becomes one small number without a `String`.
+/// Field names this package knows by heart, so that a received name becomes one small number without a
+/// `String`.
 ///
 /// Raw value 0 means "some other name": its bytes are then stored with the field.
 enum FieldToken: UInt8, Sendable {
     case other = 0
-    case accept, acceptEncoding, allow, authorization, cacheControl, connection, contentEncoding, contentLength
-    case contentType, cookie, date, expect, host, keepAlive, location, origin, proxyConnection, retryAfter, server
+    case accept, acceptEncoding, allow, authorization, cacheControl, connection, contentEncoding,
+        contentLength
+    case contentType, cookie, date, expect, host, keepAlive, location, origin, proxyConnection, retryAfter,
+        server
     case te, trailer, transferEncoding, upgrade, userAgent, vary
     case accessControlAllowHeaders, accessControlAllowMethods, accessControlAllowOrigin
     case accessControlAllowCredentials, accessControlExposeHeaders, accessControlMaxAge

@@ -49,13 +49,17 @@ extension HTTPFieldName {
     public static var accept: HTTPFieldName { HTTPFieldName(.accept) }
     public static var acceptEncoding: HTTPFieldName { HTTPFieldName(.acceptEncoding) }
     public static var acceptPost: HTTPFieldName { HTTPFieldName(.acceptPost) }
-    public static var accessControlAllowCredentials: HTTPFieldName { HTTPFieldName(.accessControlAllowCredentials) }
+    public static var accessControlAllowCredentials: HTTPFieldName {
+        HTTPFieldName(.accessControlAllowCredentials)
+    }
     public static var accessControlAllowHeaders: HTTPFieldName { HTTPFieldName(.accessControlAllowHeaders) }
     public static var accessControlAllowMethods: HTTPFieldName { HTTPFieldName(.accessControlAllowMethods) }
     public static var accessControlAllowOrigin: HTTPFieldName { HTTPFieldName(.accessControlAllowOrigin) }
     public static var accessControlExposeHeaders: HTTPFieldName { HTTPFieldName(.accessControlExposeHeaders) }
     public static var accessControlMaxAge: HTTPFieldName { HTTPFieldName(.accessControlMaxAge) }
-    public static var accessControlRequestHeaders: HTTPFieldName { HTTPFieldName(.accessControlRequestHeaders) }
+    public static var accessControlRequestHeaders: HTTPFieldName {
+        HTTPFieldName(.accessControlRequestHeaders)
+    }
     public static var accessControlRequestMethod: HTTPFieldName { HTTPFieldName(.accessControlRequestMethod) }
     public static var allow: HTTPFieldName { HTTPFieldName(.allow) }
     public static var authorization: HTTPFieldName { HTTPFieldName(.authorization) }
@@ -71,7 +75,9 @@ extension HTTPFieldName {
     public static var grpcEncoding: HTTPFieldName { HTTPFieldName(.grpcEncoding) }
     public static var grpcMessage: HTTPFieldName { HTTPFieldName(.grpcMessage) }
     public static var grpcPreviousRPCAttempts: HTTPFieldName { HTTPFieldName(.grpcPreviousRPCAttempts) }
-    public static var grpcRetryPushbackMilliseconds: HTTPFieldName { HTTPFieldName(.grpcRetryPushbackMilliseconds) }
+    public static var grpcRetryPushbackMilliseconds: HTTPFieldName {
+        HTTPFieldName(.grpcRetryPushbackMilliseconds)
+    }
     public static var grpcStatus: HTTPFieldName { HTTPFieldName(.grpcStatus) }
     public static var grpcStatusDetailsBin: HTTPFieldName { HTTPFieldName(.grpcStatusDetailsBin) }
     public static var grpcTimeout: HTTPFieldName { HTTPFieldName(.grpcTimeout) }

@@ -1,11 +1,11 @@
 /// Header or trailer fields in the order they came, duplicates kept.
 ///
-/// All fields live in one allocation; nothing becomes a `String` until somebody asks for one. A value type: copies
-/// share memory until one of them is changed. Names are lower-case. The limit on a received block is
+/// All fields live in one allocation; nothing becomes a `String` until somebody asks for one. A value type:
+/// copies share memory until one of them is changed. Names are lower-case. The limit on a received block is
 /// ``HTTPLimits/headerListByteCount``; fields that you add yourself are limited only by memory.
 ///
-/// Values must not hold CR, LF or NUL: ``append(_:_:)`` replaces such bytes by a space, so that a value can never
-/// start a new line of the wire (rule W3).
+/// Values must not hold CR, LF or NUL: ``append(_:_:)`` replaces such bytes by a space, so that a value can
+/// never start a new line of the wire (rule W3).
 public struct HTTPFields: @unchecked Sendable {
     // `@unchecked Sendable`: the storage is written only while this struct is its single owner.
     var storage: FieldStorage?
@@ -15,7 +15,7 @@ public struct HTTPFields: @unchecked Sendable {
     init(storage: FieldStorage) { self.storage = storage }
 
     /// Number of fields, duplicates counted.
-    public var count: Int { storage?.header.entryCount ?? 0 }
+    public var count: Int { storage?.entryCount ?? 0 }
 
     public var isEmpty: Bool { count == 0 }
 
@@ -32,7 +32,9 @@ public struct HTTPFields: @unchecked Sendable {
     }
 
     public mutating func append(_ name: HTTPFieldName, bytes: some Collection<UInt8>) {
-        let done: Void? = bytes.withContiguousStorageIfAvailable { append(name, raw: UnsafeRawBufferPointer($0)) }
+        let done: Void? = bytes.withContiguousStorageIfAvailable {
+            append(name, raw: UnsafeRawBufferPointer($0))
+        }
         if done == nil { Array(bytes).withUnsafeBytes { append(name, raw: $0) } }
     }
 
@@ -50,7 +52,9 @@ public struct HTTPFields: @unchecked Sendable {
     public func count(of name: HTTPFieldName) -> Int {
         guard let storage else { return 0 }
         var found = 0
-        for index in 0..<storage.header.entryCount where matches(storage, storage.entry(at: index), name) { found += 1 }
+        for index in 0..<storage.entryCount where matches(storage, storage.entry(at: index), name) {
+            found += 1
+        }
         return found
     }
 
@@ -58,9 +62,11 @@ public struct HTTPFields: @unchecked Sendable {
     public func values(_ name: HTTPFieldName) -> [String] {
         guard let storage else { return [] }
         var result: [String] = []
-        for index in 0..<storage.header.entryCount {
+        for index in 0..<storage.entryCount {
             let entry = storage.entry(at: index)
-            if matches(storage, entry, name) { result.append(String(decoding: storage.value(of: entry), as: UTF8.self)) }
+            if matches(storage, entry, name) {
+                result.append(String(decoding: storage.value(of: entry), as: UTF8.self))
+            }
         }
         return result
     }
@@ -70,7 +76,7 @@ public struct HTTPFields: @unchecked Sendable {
         _ name: HTTPFieldName, _ body: (UnsafeRawBufferPointer) throws -> Result
     ) rethrows -> Result? {
         guard let storage else { return nil }
-        for index in 0..<storage.header.entryCount {
+        for index in 0..<storage.entryCount {
             let entry = storage.entry(at: index)
             if matches(storage, entry, name) { return try body(storage.value(of: entry)) }
         }
@@ -82,7 +88,7 @@ public struct HTTPFields: @unchecked Sendable {
         _ body: (_ name: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) throws -> Void
     ) rethrows {
         guard let storage else { return }
-        for index in 0..<storage.header.entryCount {
+        for index in 0..<storage.entryCount {
             let entry = storage.entry(at: index)
             try body(storage.name(of: entry), storage.value(of: entry))
         }
@@ -91,7 +97,7 @@ public struct HTTPFields: @unchecked Sendable {
     public mutating func removeAll(_ name: HTTPFieldName) {
         guard count(of: name) > 0, let old = storage else { return }
         var kept = HTTPFields()
-        for index in 0..<old.header.entryCount {
+        for index in 0..<old.entryCount {
             let entry = old.entry(at: index)
             if matches(old, entry, name) { continue }
             kept.append(token: entry.token, name: old.name(of: entry), value: old.value(of: entry))
@@ -100,9 +106,11 @@ public struct HTTPFields: @unchecked Sendable {
     }
 
     /// Every field with its token, for the serialisers.
-    func forEachEntry(_ body: (FieldToken, UnsafeRawBufferPointer, UnsafeRawBufferPointer) throws -> Void) rethrows {
+    func forEachEntry(_ body: (FieldToken, UnsafeRawBufferPointer, UnsafeRawBufferPointer) throws -> Void)
+        rethrows
+    {
         guard let storage else { return }
-        for index in 0..<storage.header.entryCount {
+        for index in 0..<storage.entryCount {
             let entry = storage.entry(at: index)
             try body(entry.token, storage.name(of: entry), storage.value(of: entry))
         }
@@ -119,9 +127,7 @@ public struct HTTPFields: @unchecked Sendable {
     mutating func append(token: FieldToken, name: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer) {
         let needed = FieldStorage.entryStride + value.count + (token == .other ? name.count : 0)
         let storage = makeUnique(additional: needed)
-        storage.append(token: token, name: name, value: value)
-        Self.neutraliseLineBreaks(UnsafeMutableRawBufferPointer(
-            start: storage.end - storage.header.byteCount + (token == .other ? name.count : 0), count: value.count))
+        Self.neutraliseLineBreaks(storage.append(token: token, name: name, value: value))
     }
 
     private mutating func makeUnique(additional: Int) -> FieldStorage {
@@ -158,7 +164,7 @@ extension HTTPFields: Equatable {
     public static func == (left: HTTPFields, right: HTTPFields) -> Bool {
         guard left.count == right.count else { return false }
         guard let first = left.storage, let second = right.storage, first !== second else { return true }
-        for index in 0..<first.header.entryCount {
+        for index in 0..<first.entryCount {
             let one = first.entry(at: index)
             let two = second.entry(at: index)
             guard first.name(of: one).elementsAre(second.name(of: two)),

@@ -1,5 +1,5 @@
-/// HTTP/1.1 input that must not be understood. The connection ends after the answer, because where the next message
-/// starts is no longer certain (request smuggling).
+/// HTTP/1.1 input that must not be understood. The connection ends after the answer, because where the next
+/// message starts is no longer certain (request smuggling).
 struct HTTP1Error: Error, Equatable, CustomStringConvertible {
     /// Status for the peer when it is a client: 400, 413, 414, 417, 431, 501, 505.
     let status: Int

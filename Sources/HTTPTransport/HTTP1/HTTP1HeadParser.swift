@@ -30,7 +30,8 @@ struct HTTP1HeadParser {
 
     /// `method SP target SP HTTP/1.x`, single spaces.
     mutating func takeRequestLine(_ line: UnsafeRawBufferPointer) throws(HTTP1Error) {
-        guard let first = line.firstIndex(of: ASCII.space), let last = line.lastIndex(of: ASCII.space), first < last
+        guard let first = line.firstIndex(of: ASCII.space), let last = line.lastIndex(of: ASCII.space),
+            first < last
         else { throw .bad("request line is not: method, target, version") }
         version = try Self.version(UnsafeRawBufferPointer(rebasing: line[(last + 1)...]))
         guard let method = HTTPMethod(bytes: UnsafeRawBufferPointer(rebasing: line[..<first])) else {
@@ -46,7 +47,9 @@ struct HTTP1HeadParser {
             return
         }
         // absolute-form, as sent to proxies: a server must accept it too (RFC 9112 section 3.2.2).
-        guard target.count > 7, UnsafeRawBufferPointer(rebasing: target[..<7]).elementsAreIgnoringCase("http://") else {
+        guard target.count > 7,
+            UnsafeRawBufferPointer(rebasing: target[..<7]).elementsAreIgnoringCase("http://")
+        else {
             throw .bad("request target is neither a path nor an http URI")
         }
         let rest = UnsafeRawBufferPointer(rebasing: target[7...])
@@ -120,10 +123,12 @@ struct HTTP1HeadParser {
             guard isContinue else { throw HTTP1Error(status: 417, description: "unknown expectation") }
             expectsContinue = version == .http1_1 && length != .none && length != .bytes(0)
         }
-        let target = RequestTarget(storage: storage, scheme: scheme ?? .http, path: path, authority: authority)
+        let target = RequestTarget(
+            storage: storage, scheme: scheme ?? .http, path: path, authority: authority)
         return HTTP1Head(
             start: .request(HTTPRequestHead(method: method, target: target, fields: fields)),
-            version: version, keepsAlive: keepsAlive(fields), expectsContinue: expectsContinue, bodyLength: length)
+            version: version, keepsAlive: keepsAlive(fields), expectsContinue: expectsContinue,
+            bodyLength: length)
     }
 
     mutating func response(answersHEAD: Bool) throws(HTTP1Error) -> HTTP1Head {
@@ -136,13 +141,18 @@ struct HTTP1HeadParser {
         }
         return HTTP1Head(
             start: .response(HTTPResponseHead(status: status, fields: fields)), version: version,
-            keepsAlive: keepsAlive(fields) && length != .untilClose, expectsContinue: false, bodyLength: length)
+            keepsAlive: keepsAlive(fields) && length != .untilClose, expectsContinue: false,
+            bodyLength: length)
     }
 
     /// Exactly one Host in HTTP/1.1, at most one in 1.0, and the same as in an absolute target.
-    private func requestAuthority(_ fields: HTTPFields, _ storage: FieldStorage) throws(HTTP1Error) -> StoredRange? {
+    private func requestAuthority(_ fields: HTTPFields, _ storage: FieldStorage) throws(HTTP1Error)
+        -> StoredRange?
+    {
         let hosts = fields.count(of: .host)
-        guard hosts <= 1, hosts == 1 || version == .http1_0 else { throw .bad("a request needs exactly one Host") }
+        guard hosts <= 1, hosts == 1 || version == .http1_0 else {
+            throw .bad("a request needs exactly one Host")
+        }
         let host = HeadAssembler.range(of: .host, in: storage)
         if let host {
             let bytes = storage.bytes(offset: host.offset, count: host.count)
@@ -163,7 +173,9 @@ struct HTTP1HeadParser {
             guard lengths == 0 else { throw .bad("Transfer-Encoding together with Content-Length") }
             guard version == .http1_1 else { throw .bad("Transfer-Encoding in HTTP/1.0") }
             let isChunked = fields.withFirst(.transferEncoding) { $0.elementsAreIgnoringCase("chunked") }
-            guard codings == 1, isChunked == true else { throw .bad("Transfer-Encoding is not exactly: chunked") }
+            guard codings == 1, isChunked == true else {
+                throw .bad("Transfer-Encoding is not exactly: chunked")
+            }
             return .chunked
         }
         guard lengths > 0 else { return .none }
@@ -197,7 +209,9 @@ struct HTTP1HeadParser {
     /// Characters that a host, a port or an IP literal can have; no user information.
     private static func isAuthority(_ text: UnsafeRawBufferPointer) -> Bool {
         text.allSatisfy { byte in
-            if ASCII.isDigit(byte) || ASCII.lowercased(byte) >= 0x61 && ASCII.lowercased(byte) <= 0x7A { return true }
+            if ASCII.isDigit(byte) || ASCII.lowercased(byte) >= 0x61 && ASCII.lowercased(byte) <= 0x7A {
+                return true
+            }
             switch byte {
             case 0x2D, 0x2E, 0x3A, 0x5B, 0x5D, 0x5F, 0x7E, 0x25: return true
             default: return false

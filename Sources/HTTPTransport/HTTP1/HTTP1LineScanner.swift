@@ -1,9 +1,9 @@
 #if canImport(Glibc)
-import Glibc
+    import Glibc
 #elseif canImport(Musl)
-import Musl
+    import Musl
 #elseif canImport(Darwin)
-import Darwin
+    import Darwin
 #endif
 
 /// Finds CRLF line ends, remembering how far it has looked so that dribbled input costs linear time.
@@ -21,8 +21,8 @@ struct HTTP1LineScanner {
 
     mutating func reset() { scanned = 0 }
 
-    /// - Parameter start: where the line begins; the same until a line was returned (offsets may shift together when
-    ///   the caller drops consumed bytes).
+    /// - Parameter start: where the line begins; the same until a line was returned (offsets may shift
+    ///   together when the caller drops consumed bytes).
     mutating func line(in input: UnsafeRawBufferPointer, from start: Int, limit: Int) -> Result {
         let available = input.count - start
         guard available > scanned, let base = input.baseAddress else { return .incomplete }
@@ -40,7 +40,8 @@ struct HTTP1LineScanner {
 
 /// Chunk sizes of the chunked coding (RFC 9112 section 7.1).
 enum HTTP1Chunk {
-    /// At most 8 hexadecimal digits, then nothing or an extension that is ignored but must be free of control bytes.
+    /// At most 8 hexadecimal digits, then nothing or an extension that is ignored but must be free of control
+    /// bytes.
     static func size(_ line: UnsafeRawBufferPointer, _ limits: HTTPLimits) throws(HTTP1Error) -> UInt64 {
         var size: UInt64 = 0
         var digits = 0

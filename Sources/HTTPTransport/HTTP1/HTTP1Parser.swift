@@ -1,5 +1,6 @@
-/// Strict incremental HTTP/1.1 parser over a buffer that the caller owns: it looks at the unread bytes and says what
-/// it found and how many of them are done with. Feeding byte by byte gives the same events as feeding all at once.
+/// Strict incremental HTTP/1.1 parser over a buffer that the caller owns: it looks at the unread bytes and
+/// says what it found and how many of them are done with. Feeding byte by byte gives the same events as
+/// feeding all at once.
 ///
 ///     startLine -> fields -+-> length ---------------------------+-> complete
 ///         ^                +-> untilClose (responses)            |      |
@@ -9,9 +10,9 @@
 ///         |                        +------------------------+           |
 ///         +------------------------- next message ----------------------+
 ///
-/// Strict means (rules O1-O6, CVE row HTTP/1.1): lines end in CRLF and nothing else, no folding, no space before
-/// the colon, exactly one Host, Transfer-Encoding is `chunked` or an error, never with Content-Length, sizes are plain
-/// digits of bounded length. Sources: RFC 9112, RFC 9110.
+/// Strict means (rules O1-O6, CVE row HTTP/1.1): lines end in CRLF and nothing else, no folding, no space
+/// before the colon, exactly one Host, Transfer-Encoding is `chunked` or an error, never with Content-Length,
+/// sizes are plain digits of bounded length. Sources: RFC 9112, RFC 9110.
 struct HTTP1Parser {
     enum Kind { case request, response }
 
@@ -45,15 +46,16 @@ struct HTTP1Parser {
     var isAtMessageStart: Bool { state == .startLine && !skippedEmptyLine }
     /// True while a body is being received.
     var isInBody: Bool { state != .startLine && state != .fields && state != .complete }
-    var isInHead: Bool { state == .startLine || state == .fields }
     /// End of input now is the proper end of the message.
     var endsAtClose: Bool { state == .untilClose }
 
     /// Finds the next event in `input`, all unread bytes.
     ///
-    /// - Parameter consumed: how many bytes from the start of `input` are done with, also when nil is returned.
+    /// - Parameter consumed: how many bytes from the start of `input` are done with, also when nil is
+    ///   returned.
     /// - Returns: nil when more bytes are needed or the message is complete (see ``startNextMessage()``).
-    mutating func next(_ input: UnsafeRawBufferPointer, consumed: inout Int) throws(HTTP1Error) -> HTTP1Event? {
+    mutating func next(_ input: UnsafeRawBufferPointer, consumed: inout Int) throws(HTTP1Error) -> HTTP1Event?
+    {
         consumed = 0
         while true {
             switch state {
@@ -128,7 +130,8 @@ struct HTTP1Parser {
     private mutating func take(_ line: UnsafeRawBufferPointer) throws(HTTP1Error) -> HTTP1Event? {
         switch state {
         case .startLine:
-            // One empty line before a request is ignored (RFC 9112 section 2.2): old clients send it after a body.
+            // One empty line before a request is ignored (RFC 9112 section 2.2): old clients send it after a
+            // body.
             if line.isEmpty, kind == .request, !skippedEmptyLine {
                 skippedEmptyLine = true
                 return nil

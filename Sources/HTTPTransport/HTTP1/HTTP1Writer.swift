@@ -14,7 +14,8 @@ enum HTTP1Writer {
     static let continueHead: StaticString = "HTTP/1.1 100 Continue\r\n\r\n"
 
     static func writeResponse(
-        _ head: HTTPResponseHead, framing: Framing, keepsAlive: Bool, version: HTTPVersion, into output: inout ByteBuffer
+        _ head: HTTPResponseHead, framing: Framing, keepsAlive: Bool, version: HTTPVersion,
+        into output: inout ByteBuffer
     ) {
         output.writeStaticString("HTTP/1.1 ")
         output.writeBytes(StatusDigits.bytes(head.status))
@@ -69,12 +70,14 @@ enum HTTP1Writer {
         output.writeStaticString("\r\n")
     }
 
-    /// Framing and connection fields are this writer's business; those of the caller are left out. Names that are no
-    /// tokens cannot be sent; values cannot hold line breaks (``HTTPFields`` sees to that).
+    /// Framing and connection fields are this writer's business; those of the caller are left out. Names that
+    /// are no tokens cannot be sent; values cannot hold line breaks (``HTTPFields`` sees to that).
     private static func writeFields(_ fields: HTTPFields, into output: inout ByteBuffer) {
         fields.forEachEntry { token, name, value in
             switch token {
-            case .connection, .keepAlive, .transferEncoding, .contentLength, .host, .upgrade, .proxyConnection: return
+            case .connection, .keepAlive, .transferEncoding, .contentLength, .host, .upgrade,
+                .proxyConnection:
+                return
             case .other: guard !name.isEmpty, name.allSatisfy(ASCII.isToken) else { return }
             default: break
             }

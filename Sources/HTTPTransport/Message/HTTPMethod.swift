@@ -1,6 +1,8 @@
 /// A request method: one of the usual ones, or any other RFC 9110 token. Case-sensitive.
 public struct HTTPMethod: Sendable, Hashable, CustomStringConvertible {
-    private enum Known: UInt8, Sendable { case other, get, head, post, put, delete, options, patch, connect, trace }
+    private enum Known: UInt8, Sendable {
+        case other, get, head, post, put, delete, options, patch, connect, trace
+    }
 
     private let known: Known
     private let text: String
@@ -23,7 +25,9 @@ public struct HTTPMethod: Sendable, Hashable, CustomStringConvertible {
     /// - Returns: `nil` when `token` is empty or not an RFC 9110 token.
     public init?(_ token: String) {
         var copy = token
-        guard let method = copy.withUTF8({ HTTPMethod(bytes: UnsafeRawBufferPointer($0)) }) else { return nil }
+        guard let method = copy.withUTF8({ HTTPMethod(bytes: UnsafeRawBufferPointer($0)) }) else {
+            return nil
+        }
         self = method
     }
 

@@ -2,8 +2,8 @@
 public enum HTTPStreamError: Error, Sendable, Equatable {
     /// The peer reset this stream (RST_STREAM) with that code.
     case reset(HTTP2ErrorCode)
-    /// The peer promises that it did not process the request: REFUSED_STREAM, or a GOAWAY whose last stream id is
-    /// lower. Always safe to retry (rule H2c).
+    /// The peer promises that it did not process the request: REFUSED_STREAM, or a GOAWAY whose last stream
+    /// id is lower. Always safe to retry (rule H2c).
     case refused
     /// The connection ended first; `reason` says how, in words for a log.
     case connectionClosed(reason: String)
@@ -13,7 +13,8 @@ public enum HTTPStreamError: Error, Sendable, Equatable {
     case bodyTooLarge(limit: Int)
     /// The peer broke the protocol; the text says which rule.
     case protocolViolation(String)
-    /// This side gave up: the task was cancelled, or ``HTTPClientExchange/cancel()`` / ``HTTPExchange/reset(_:)`` ran.
+    /// This side gave up: the task was cancelled, or ``HTTPClientExchange/cancel()`` /
+    /// ``HTTPExchange/reset(_:)`` ran.
     case cancelled
 
     /// True when the request was certainly not processed by the peer.

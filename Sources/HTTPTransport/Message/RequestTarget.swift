@@ -24,8 +24,8 @@ struct StoredRange {
 
 /// Path and authority of a request as ranges of one ``FieldStorage``.
 ///
-/// For a received request that is the storage of its fields too (nothing is copied twice). If somebody changes the
-/// fields later, ``HTTPFields`` copies first, so the ranges here stay right.
+/// For a received request that is the storage of its fields too (nothing is copied twice). If somebody
+/// changes the fields later, ``HTTPFields`` copies first, so the ranges here stay right.
 ///
 /// `@unchecked Sendable`: nobody writes to the storage once a target exists.
 struct RequestTarget: @unchecked Sendable {

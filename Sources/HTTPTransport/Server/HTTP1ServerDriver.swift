@@ -3,7 +3,7 @@ import NIOCore
 /// Joins the HTTP/1.1 parser to one exchange after another. On the event loop only.
 ///
 /// One request at a time: bytes of the next one wait (and reading pauses) until the response is finished.
-final class HTTP1ServerDriver {
+final class HTTP1ServerDriver: ExchangeDriver {
     private let connection: ServerConnection
     private let limits: HTTPLimits
     private var parser: HTTP1Parser
@@ -12,6 +12,8 @@ final class HTTP1ServerDriver {
     private var isOver = false
     private var inputEnded = false
     private var isDraining = false
+    /// Where the next message starts is unknown: input is dropped.
+    private var hasLostSync = false
 
     // The request in progress.
     private var exchange: HTTPExchange?
@@ -24,10 +26,14 @@ final class HTTP1ServerDriver {
 
     // Its response.
     private var body = BodyQueue()
-    private(set) var isHeadWritten = false
+    private var isHeadWritten = false
     private var framing = HTTP1Writer.Framing.none
     private var keepsAlive = true
     private var isResponseDone = false
+    /// The handler asked for the head to go out although there is no body yet.
+    private var isHeadWanted = false
+    /// False for HEAD and for statuses without a body.
+    private var sendsBody = true
 
     init(_ connection: ServerConnection) {
         self.connection = connection
@@ -39,6 +45,7 @@ final class HTTP1ServerDriver {
     // MARK: Input
 
     func receive(_ bytes: ByteBuffer) {
+        guard !hasLostSync else { return }
         if unparsed.readableBytes == 0 { unparsed = bytes } else { unparsed.writeImmutableBuffer(bytes) }
         pump()
     }
@@ -50,7 +57,9 @@ final class HTTP1ServerDriver {
         defer { isPumping = false }
         while !isOver {
             let starts = parseAvailable()
-            if let exchange, starts, !isOver { exchange.start() }
+            if starts {
+                if let exchange, !isOver { exchange.start() } else { connection.handlerDidReturn() }
+            }
             guard !isOver, isRequestComplete, isResponseDone else { break }
             nextMessage()
             if isOver { break }
@@ -82,7 +91,7 @@ final class HTTP1ServerDriver {
             }
         } catch {
             refuse(error)
-            return false
+            return starts
         }
         if unparsed.readableBytes == 0 { unparsed = ByteBuffer() }
         exchange?.inbox.compact()
@@ -93,17 +102,22 @@ final class HTTP1ServerDriver {
         guard case .request(let request) = head.start else { return false }
         keepsAlive = head.keepsAlive && !isDraining
         self.head = head
-        if case .bytes(let count) = head.bodyLength, let limit = limits.bodyByteCount, count > UInt64(max(limit, 0)) {
-            refuse(HTTP1Error(status: 413, description: "body larger than HTTPLimits.bodyByteCount = \(limit)"))
+        if case .bytes(let count) = head.bodyLength, let limit = limits.bodyByteCount,
+            count > UInt64(max(limit, 0))
+        {
+            refuse(
+                HTTP1Error(status: 413, description: "body larger than HTTPLimits.bodyByteCount = \(limit)"))
             return false
         }
         guard connection.takeHandlerSlot() else {
-            refuse(HTTP1Error(
-                status: 503, description: "busy: HTTPLimits.runningHandlers = \(limits.runningHandlers) reached"))
+            refuse(
+                HTTP1Error(
+                    status: 503,
+                    description: "busy: HTTPLimits.runningHandlers = \(limits.runningHandlers) reached"))
             return false
         }
         owesContinue = head.expectsContinue
-        exchange = HTTPExchange(head: request, version: head.version, connection: connection, link: .http1(self))
+        exchange = HTTPExchange(head: request, version: head.version, connection: connection, driver: self)
         return true
     }
 
@@ -133,7 +147,7 @@ final class HTTP1ServerDriver {
         if let exchange {
             // Inside a body. The handler learns about it; its answer still goes out, as the last one.
             unparsed = ByteBuffer()
-            parserFailed = true
+            hasLostSync = true
             exchange.failBody(.protocolViolation(error.description), cancelsTask: false)
             if isResponseDone { closeAfterResponse() }
             return
@@ -142,7 +156,9 @@ final class HTTP1ServerDriver {
         let fields: HTTPFields = [.contentType: "text/plain; charset=utf-8"]
         let version = head?.version ?? .http1_1
         let text = error.description
-        let hasBody = head.map { if case .request(let request) = $0.start { request.method != .head } else { true } }
+        let hasBody = head.map {
+            if case .request(let request) = $0.start { request.method != .head } else { true }
+        }
         HTTP1Writer.writeResponse(
             HTTPResponseHead(status: error.status, fields: fields),
             framing: .contentLength(text.utf8.count + 1), keepsAlive: false, version: version, into: &output)
@@ -156,8 +172,6 @@ final class HTTP1ServerDriver {
         closeAfterResponse()
     }
 
-    private var parserFailed = false
-
     func inputDidEnd() {
         inputEnded = true
         keepsAlive = false
@@ -166,8 +180,8 @@ final class HTTP1ServerDriver {
             isRequestComplete = true
             exchange.failBody(.truncatedBody, cancelsTask: true)
         } else {
-            // Either a client that only shut its sending side, or one that has gone: stop what can be stopped, but
-            // let an answer that is made anyway go out.
+            // Either a client that only shut its sending side, or one that has gone: stop what can be
+            // stopped, but let an answer that is made anyway go out.
             exchange.cancelTask()
         }
         if isResponseDone { closeAfterResponse() }
@@ -181,11 +195,11 @@ final class HTTP1ServerDriver {
         if isFull || isAhead { connection.pauseReading() } else { connection.resumeReading() }
     }
 
-    func didConsume() {
+    override func didConsume(_ count: Int, _ exchange: HTTPExchange) {
         if !isPumping, !isOver { settleReading() }
     }
 
-    func readerWaits() {
+    override func readerWaits(_ exchange: HTTPExchange) {
         guard owesContinue, !isHeadWritten, !isOver else { return }
         owesContinue = false
         connection.write(ByteBuffer(staticString: HTTP1Writer.continueHead))
@@ -194,15 +208,19 @@ final class HTTP1ServerDriver {
 
     // MARK: Output
 
-    func send(_ bytes: ByteBuffer) {
+    override func isHeadSent(_ exchange: HTTPExchange) -> Bool { isHeadWritten }
+
+    override func send(_ bytes: ByteBuffer, _ exchange: HTTPExchange) {
         if bytes.readableBytes == 0 { isHeadWanted = true }
         body.append(bytes)
         connection.setNeedsFlush()
     }
 
-    private var isHeadWanted = false
+    override func isCongested(_ exchange: HTTPExchange) -> Bool { isCongested }
 
-    var isCongested: Bool { body.byteCount > limits.unsentBodyByteCount || !body.isEmpty && !connection.isWritable }
+    private var isCongested: Bool {
+        body.byteCount > limits.unsentBodyByteCount || !body.isEmpty && !connection.isWritable
+    }
 
     func openGate() {
         if !isCongested { exchange?.gate.open() }
@@ -217,12 +235,12 @@ final class HTTP1ServerDriver {
         openGate()
     }
 
-    func finish(_ trailers: HTTPFields?) {
-        guard !isOver, exchange != nil, !isResponseDone else { return }
+    override func finish(_ exchange: HTTPExchange, _ trailers: HTTPFields?) {
+        guard !isOver, exchange === self.exchange, !isResponseDone else { return }
         writeResponse(isLast: true, trailers: trailers.flatMap { $0.isEmpty ? nil : $0 })
         isResponseDone = true
-        exchange?.link = .none
-        drainedByteCount += exchange?.inbox.dropUnread() ?? 0
+        exchange.detach()
+        drainedByteCount += exchange.inbox.dropUnread()
         connection.setNeedsFlush()
         if !keepsAlive {
             closeAfterResponse()
@@ -241,11 +259,13 @@ final class HTTP1ServerDriver {
         let responseHead = exchange.pendingHead ?? HTTPResponseHead(status: 200)
         if !isHeadWritten {
             isHeadWritten = true
+            isHeadWanted = false
             exchange.pendingHead = nil
             decideFraming(responseHead.status, isLast: isLast && trailers == nil)
             if !isRequestComplete, isLast || owesContinue { keepsAlive = keepsAlive && canDrain }
             HTTP1Writer.writeResponse(
-                responseHead, framing: framing, keepsAlive: keepsAlive, version: exchange.version, into: &output)
+                responseHead, framing: framing, keepsAlive: keepsAlive, version: exchange.version,
+                into: &output)
             if framing == .none || exchange.head.method == .head { sendsBody = false }
         }
         writeBody(into: &output)
@@ -260,8 +280,6 @@ final class HTTP1ServerDriver {
         connection.loop.returnScratch(output)
     }
 
-    private var sendsBody = true
-
     private func decideFraming(_ status: Int, isLast: Bool) {
         if status < 200 || status == 204 || status == 304 {
             framing = .none
@@ -275,12 +293,14 @@ final class HTTP1ServerDriver {
         }
     }
 
-    /// An early answer may keep the connection only if the rest of the request is known to be small, or unknown but
-    /// surely coming (rule O2). After `Expect: 100-continue` without 100 nobody knows whether it comes.
+    /// An early answer may keep the connection only if the rest of the request is known to be small, or
+    /// unknown but surely coming (rule O2). After `Expect: 100-continue` without 100 nobody knows whether it
+    /// comes.
     private var canDrain: Bool {
         if owesContinue { return false }
         guard case .bytes(let count) = head?.bodyLength else { return true }
-        return count - min(count, UInt64(exchange?.receivedByteCount ?? 0)) <= UInt64(limits.drainedBodyByteCount)
+        return count - min(count, UInt64(exchange?.receivedByteCount ?? 0))
+            <= UInt64(limits.drainedBodyByteCount)
     }
 
     private func writeBody(into output: inout ByteBuffer) {
@@ -302,15 +322,15 @@ final class HTTP1ServerDriver {
     private func closeAfterResponse() {
         guard !isOver else { return }
         isOver = true
-        exchange?.link = .none
+        exchange?.detach()
         exchange = nil
         connection.closeGracefully()
     }
 
     /// HTTP/1.1's only way to reset.
-    func abort() {
+    override func reset(_ exchange: HTTPExchange, _ code: HTTP2ErrorCode) {
         guard !isOver else { return }
-        exchange = nil
+        self.exchange = nil
         isOver = true
         connection.close(reason: "the exchange was reset")
     }
@@ -334,7 +354,7 @@ final class HTTP1ServerDriver {
         isOver = true
         guard let ended = exchange else { return }
         exchange = nil
-        ended.link = .none
+        ended.detach()
         if !isResponseDone { ended.fail(.connectionClosed(reason: reason)) }
     }
 
@@ -356,7 +376,9 @@ final class HTTP1ServerDriver {
             refuse(HTTP1Error(status: 408, description: "HTTPTimeouts.requestHead passed"))
             return
         }
-        guard !isRequestComplete, isResponseDone || exchange?.inbox.isWaiting == true else { return pace.pause(now) }
+        guard !isRequestComplete, isResponseDone || exchange?.inbox.isWaiting == true else {
+            return pace.pause(now)
+        }
         if pace.isTooSlow(timeouts, now: now) {
             connection.log("request body slower than HTTPTimeouts.bodyBytesPerSecond")
             keepsAlive = false
@@ -377,7 +399,9 @@ struct BodyPace {
     mutating func isTooSlow(_ timeouts: HTTPTimeouts, now: UInt64) -> Bool {
         if let lastLook, now > lastLook { waited += now - lastLook }
         lastLook = now
-        guard let grace = timeouts.bodyGrace, waited > UInt64(clamping: grace.nanoseconds) else { return false }
+        guard let grace = timeouts.bodyGrace, waited > UInt64(clamping: grace.nanoseconds) else {
+            return false
+        }
         return Double(byteCount) < Double(timeouts.bodyBytesPerSecond) * Double(waited) / 1e9
     }
 }

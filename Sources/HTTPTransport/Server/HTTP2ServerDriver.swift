@@ -2,14 +2,14 @@ import NIOCore
 
 /// Joins one HTTP/2 engine to the exchanges of a server connection. On the event loop only.
 ///
-/// For each slice of input: feed, record events, make exchanges and fill their inboxes, and only then start handlers:
-/// a stream that was reset in the same slice never starts one (rapid reset).
-final class HTTP2ServerDriver {
+/// For each slice of input: feed, record events, make exchanges and fill their inboxes, and only then start
+/// handlers: a stream that was reset in the same slice never starts one (rapid reset).
+final class HTTP2ServerDriver: ExchangeDriver {
     private let connection: ServerConnection
     private let engine: HTTP2Engine
     private let limits: HTTPLimits
     private var starting: [HTTPExchange] = []
-    /// Exchanges that got body bytes in this read: leftovers are made compact.
+    /// Exchanges with body bytes of this read that nobody has taken: they are made compact.
     private var touched: [HTTPExchange] = []
     private var isOver = false
     private let acceptedAt: UInt64
@@ -57,24 +57,32 @@ final class HTTP2ServerDriver {
     }
 
     private func handleEvents(_ input: ByteBuffer) {
-        var events = engine.takeEvents()
+        let events = engine.takeEvents()
+        guard !events.isEmpty else { return }
         for event in events {
             switch event {
-            case .head(let stream): didReceiveHead(stream)
+            case .head(let stream): stream._withUnsafeGuaranteedRef { didReceiveHead($0) }
             case .data(let stream, let offset, let count):
-                didReceiveData(stream, input.getSlice(at: input.readerIndex + offset, length: count), count)
-            case .end(let stream):
-                guard let exchange = exchange(of: stream) else { continue }
-                exchange.inbox.end()
-                exchange.wakeReader()
-            case .closed(let stream, let code): didClose(stream, code)
-            case .drained(let stream): openGate(stream)
+                let bytes = input.getSlice(at: input.readerIndex + offset, length: count)
+                stream._withUnsafeGuaranteedRef { didReceiveData($0, bytes, count) }
+            case .end(let stream): stream._withUnsafeGuaranteedRef { didReceiveEnd($0) }
+            case .closed(let stream, let code): stream._withUnsafeGuaranteedRef { didClose($0, code) }
+            case .drained(let stream): stream._withUnsafeGuaranteedRef { openGate($0) }
             case .pingAcknowledged: if drain == .noticeSent { sendFinalGoAway() }
             case .goAway, .settings: break
             }
         }
-        events.removeAll(keepingCapacity: true)
         engine.returnEvents(events)
+    }
+
+    private func noteUnread(_ exchange: HTTPExchange) {
+        if exchange.inbox.unreadByteCount > 0 { touched.append(exchange) }
+    }
+
+    private func didReceiveEnd(_ stream: HTTP2Stream) {
+        guard let exchange = exchange(of: stream) else { return }
+        exchange.inbox.end()
+        exchange.wakeReader()
     }
 
     private func exchange(of stream: HTTP2Stream) -> HTTPExchange? {
@@ -83,17 +91,17 @@ final class HTTP2ServerDriver {
     }
 
     private func didReceiveHead(_ stream: HTTP2Stream) {
-        guard !stream.isClosed, let head = stream.requestHead else { return }
-        stream.requestHead = nil
+        guard !stream.isClosed, let head = stream.requestHead.take() else { return }
         guard connection.takeHandlerSlot() else { return engine.reset(stream, .refusedStream) }
         let exchange = HTTPExchange(
-            head: head, version: .http2, connection: connection, link: .http2(self, stream))
+            head: head, version: .http2, connection: connection, driver: self, stream: stream)
         stream.owner = exchange
         starting.append(exchange)
     }
 
     private func didReceiveData(_ stream: HTTP2Stream, _ bytes: ByteBuffer?, _ count: Int) {
-        guard let exchange = exchange(of: stream), !exchange.isFinished, let bytes, !exchange.inbox.isOver else {
+        guard let exchange = exchange(of: stream), !exchange.isFinished, let bytes, !exchange.inbox.isOver
+        else {
             return engine.consume(count, on: stream)
         }
         exchange.receivedByteCount += count
@@ -102,19 +110,19 @@ final class HTTP2ServerDriver {
             return engine.consume(count, on: stream)
         }
         exchange.inbox.append(bytes)
-        touched.append(exchange)
+        guard exchange.isStarted else { return }
         exchange.wakeReader()
+        noteUnread(exchange)
     }
 
     private func didClose(_ stream: HTTP2Stream, _ code: HTTP2ErrorCode) {
         if let exchange = exchange(of: stream) {
             stream.owner = nil
             let isComplete = exchange.isFinished && stream.localEnded
-            exchange.link = .none
+            exchange.detach()
             engine.consume(exchange.inbox.dropUnread(), on: nil)
             if isComplete { exchange.gate.open() } else { exchange.fail(.reset(code)) }
         }
-        engine.recycle(stream)
         if engine.openStreams.isEmpty { idleSince = engine.now }
     }
 
@@ -123,7 +131,12 @@ final class HTTP2ServerDriver {
         var taken: [HTTPExchange] = []
         swap(&taken, &starting)
         for exchange in taken {
-            if exchange.isClosed { connection.handlerDidReturn() } else { exchange.start() }
+            if exchange.isClosed {
+                connection.handlerDidReturn()
+            } else {
+                exchange.start()
+                noteUnread(exchange)
+            }
         }
         taken.removeAll(keepingCapacity: true)
         if starting.isEmpty { starting = taken }
@@ -167,44 +180,52 @@ final class HTTP2ServerDriver {
         for stream in engine.openStreams {
             guard let exchange = exchange(of: stream) else { continue }
             stream.owner = nil
-            exchange.link = .none
+            exchange.detach()
             exchange.fail(.connectionClosed(reason: reason))
         }
         startHandlers()
-        engine.openStreams.removeAll()
+        engine.abandonStreams()
     }
 
     // MARK: From exchanges
 
-    func didConsume(_ count: Int, _ stream: HTTP2Stream) {
-        engine.consume(count, on: stream)
+    override func didConsume(_ count: Int, _ exchange: HTTPExchange) {
+        engine.consume(count, on: exchange.stream)
         connection.setNeedsFlush()
     }
 
-    func send(_ bytes: ByteBuffer, _ exchange: HTTPExchange, _ stream: HTTP2Stream) {
+    override func isHeadSent(_ exchange: HTTPExchange) -> Bool { exchange.stream?.isHeadSubmitted ?? true }
+
+    override func send(_ bytes: ByteBuffer, _ exchange: HTTPExchange) {
+        guard let stream = exchange.stream else { return }
         submitHead(exchange, stream, endsStream: false)
         if exchange.head.method != .head { engine.send(bytes, on: stream) }
         connection.setNeedsFlush()
     }
 
-    func isCongested(_ stream: HTTP2Stream) -> Bool {
-        guard stream.outbound.byteCount > limits.unsentBodyByteCount else { return false }
+    override func isCongested(_ exchange: HTTPExchange) -> Bool {
+        guard let stream = exchange.stream, stream.outbound.byteCount > limits.unsentBodyByteCount else {
+            return false
+        }
         stream.wantsDrainEvents = true
         return true
     }
 
-    func finish(_ exchange: HTTPExchange, _ stream: HTTP2Stream, _ trailers: HTTPFields?) {
+    override func finish(_ exchange: HTTPExchange, _ trailers: HTTPFields?) {
+        guard let stream = exchange.stream else { return }
         engine.consume(exchange.inbox.dropUnread(), on: stream)
-        if !stream.isHeadSubmitted, trailers?.isEmpty ?? true {
-            submitHead(exchange, stream, endsStream: true)
-        } else {
-            submitHead(exchange, stream, endsStream: false)
+        if stream.isHeadSubmitted {
             engine.end(stream, trailers: trailers)
+        } else if let trailers, !trailers.isEmpty {
+            engine.respond(stream, exchange.pendingHead ?? HTTPResponseHead(status: 200), trailers: trailers)
+        } else {
+            submitHead(exchange, stream, endsStream: true)
         }
         connection.setNeedsFlush()
     }
 
-    func reset(_ stream: HTTP2Stream, _ code: HTTP2ErrorCode) {
+    override func reset(_ exchange: HTTPExchange, _ code: HTTP2ErrorCode) {
+        guard let stream = exchange.stream else { return }
         engine.reset(stream, code)
         connection.setNeedsFlush()
     }
@@ -217,7 +238,8 @@ final class HTTP2ServerDriver {
     }
 
     private func openGate(_ stream: HTTP2Stream) {
-        guard stream.outbound.byteCount <= limits.unsentBodyByteCount / 2, let exchange = exchange(of: stream) else {
+        guard stream.outbound.byteCount <= limits.unsentBodyByteCount / 2, let exchange = exchange(of: stream)
+        else {
             return
         }
         stream.wantsDrainEvents = false
@@ -245,11 +267,15 @@ final class HTTP2ServerDriver {
         if !engine.receivedSettings, ServerConnection.isPast(timeouts.requestHead, since: acceptedAt, now) {
             return giveUp("HTTPTimeouts.requestHead passed before the first SETTINGS")
         }
-        if let start = engine.headerBlockStart, ServerConnection.isPast(timeouts.requestHead, since: start, now) {
+        if let start = engine.headerBlockStart,
+            ServerConnection.isPast(timeouts.requestHead, since: start, now)
+        {
             return giveUp("HTTPTimeouts.requestHead passed inside a header block")
         }
         // A peer that never acknowledges the PING still gets the final GOAWAY.
-        if drain == .noticeSent, ServerConnection.isPast(.seconds(1), since: drainStarted, now) { sendFinalGoAway() }
+        if drain == .noticeSent, ServerConnection.isPast(.seconds(1), since: drainStarted, now) {
+            sendFinalGoAway()
+        }
         if engine.openStreams.isEmpty, connection.runningHandlers == 0 {
             if drain == .none, ServerConnection.isPast(timeouts.idleHTTP2, since: idleSince, now) {
                 sendFinalGoAway()
@@ -264,7 +290,9 @@ final class HTTP2ServerDriver {
     private func checkStall(_ now: UInt64) {
         guard let limit = connection.server.timeouts.writeStall else { return }
         let waiting = engine.openStreams.reduce(0) { $0 &+ $1.outbound.byteCount }
-        if stall.isStalled(bufferedByteCount: waiting, progress: engine.sentDataByteCount, limit: limit, now: now) {
+        if stall.isStalled(
+            bufferedByteCount: waiting, progress: engine.sentDataByteCount, limit: limit, now: now)
+        {
             giveUp("the peer's flow-control window stayed shut: HTTPTimeouts.writeStall passed")
         }
     }

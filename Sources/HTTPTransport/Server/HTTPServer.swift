@@ -2,8 +2,8 @@ import Logging
 import NIOCore
 import NIOPosix
 
-/// A listening socket and its connections: HTTP/1.1 and HTTP/2 in clear text on the same port, told apart by the
-/// first bytes.
+/// A listening socket and its connections: HTTP/1.1 and HTTP/2 in clear text on the same port, told apart by
+/// the first bytes.
 public final class HTTPServer: Sendable {
     /// Where the server listens.
     public let localAddress: SocketAddress
@@ -52,7 +52,8 @@ public final class HTTPServer: Sendable {
                     guard let loop = loops.first(where: { $0.eventLoop === channel.eventLoop }) else {
                         throw HTTPConnectionError("connection on a foreign event loop")
                     }
-                    try channel.pipeline.syncOperations.addHandler(ServerConnection(server: shared, loop: loop))
+                    try channel.pipeline.syncOperations.addHandler(
+                        ServerConnection(server: shared, loop: loop))
                 }
             }
         let place = "\(configuration.host):\(configuration.port)"
@@ -65,9 +66,9 @@ public final class HTTPServer: Sendable {
         }
     }
 
-    /// Ends gracefully: no new connections; HTTP/2 peers get GOAWAY(2^31-1), and after a round trip the real last
-    /// stream id (rule H2c); HTTP/1.1 responses say `Connection: close`; running handlers may finish. What is left
-    /// after `gracePeriod` is cancelled and closed.
+    /// Ends gracefully: no new connections; HTTP/2 peers get GOAWAY(2^31-1), and after a round trip the real
+    /// last stream id (rule H2c); HTTP/1.1 responses say `Connection: close`; running handlers may finish.
+    /// What is left after `gracePeriod` is cancelled and closed.
     public func shutdown(gracePeriod: Duration) async {
         try? await channel.close().get()
         let drained = loops.map { loop in loop.eventLoop.flatSubmit { loop.drain() } }

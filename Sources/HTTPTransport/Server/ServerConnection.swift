@@ -91,8 +91,9 @@ final class ServerConnection: ChannelDuplexHandler, @unchecked Sendable {
         }
         guard isAdmitted else { return }
         isAdmitted = false
-        loop.remove(self)
         server.releaseConnection(from: addressKey)
+        // Last: it may complete a shutdown.
+        loop.remove(self)
     }
 
     /// At once; exchanges fail with that reason.
@@ -243,7 +244,9 @@ final class ServerConnection: ChannelDuplexHandler, @unchecked Sendable {
 
     /// Takes a slot for a handler; false when a limit is reached.
     func takeHandlerSlot() -> Bool {
-        guard runningHandlers < server.limits.concurrentStreams, server.takeHandlerSlot() else { return false }
+        guard runningHandlers < server.limits.concurrentStreams, server.takeHandlerSlot() else {
+            return false
+        }
         runningHandlers += 1
         return true
     }
@@ -305,7 +308,9 @@ struct StallWatch {
     private var since: UInt64 = 0
 
     /// `progress` is any number that changes when bytes move.
-    mutating func isStalled(bufferedByteCount count: Int, progress: Int = 0, limit: Duration, now: UInt64) -> Bool {
+    mutating func isStalled(bufferedByteCount count: Int, progress: Int = 0, limit: Duration, now: UInt64)
+        -> Bool
+    {
         let mark = count &+ progress &* 31
         if count == 0 || mark != lastCount {
             lastCount = mark

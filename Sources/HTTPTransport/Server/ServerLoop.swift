@@ -25,7 +25,8 @@ final class ServerLoop: @unchecked Sendable {
     /// A quarter of the shortest timer, between 10 ms and 1 s.
     private static func tickInterval(_ timeouts: HTTPTimeouts) -> TimeAmount {
         let all = [
-            timeouts.requestHead, timeouts.idleHTTP1, timeouts.idleHTTP2, timeouts.writeStall, timeouts.bodyGrace,
+            timeouts.requestHead, timeouts.idleHTTP1, timeouts.idleHTTP2, timeouts.writeStall,
+            timeouts.bodyGrace,
             timeouts.lingeringClose,
         ]
         let shortest = all.compactMap { $0 }.min() ?? .seconds(4)
@@ -36,7 +37,8 @@ final class ServerLoop: @unchecked Sendable {
         connections[ObjectIdentifier(connection)] = connection
         if isDraining { connection.beginDrain() }
         guard timer == nil else { return }
-        timer = eventLoop.scheduleRepeatedTask(initialDelay: tickInterval, delay: tickInterval) { [weak self] _ in
+        timer = eventLoop.scheduleRepeatedTask(initialDelay: tickInterval, delay: tickInterval) {
+            [weak self] _ in
             self?.tick()
         }
     }
@@ -50,7 +52,8 @@ final class ServerLoop: @unchecked Sendable {
         emptied = nil
     }
 
-    /// Remembers a connection that has something to send; it is flushed when the current round of jobs is done.
+    /// Remembers a connection that has something to send; it is flushed when the current round of jobs is
+    /// done.
     func markDirty(_ connection: ServerConnection) {
         dirty.append(connection)
         executor.scheduleRound()
@@ -73,7 +76,8 @@ final class ServerLoop: @unchecked Sendable {
         return taken
     }
 
-    /// If the socket has taken the bytes already, the memory is reused; otherwise `clear` leaves it to the socket.
+    /// If the socket has taken the bytes already, the memory is reused; otherwise `clear` leaves it to the
+    /// socket.
     func returnScratch(_ buffer: consuming ByteBuffer) {
         guard buffer.storageCapacity <= 256 * 1024 else { return }
         buffer.clear()
@@ -101,7 +105,9 @@ final class ServerLoop: @unchecked Sendable {
     }
 
     func closeAll() {
-        for connection in Array(connections.values) { connection.close(reason: "the server is shutting down") }
+        for connection in Array(connections.values) {
+            connection.close(reason: "the server is shutting down")
+        }
     }
 }
 

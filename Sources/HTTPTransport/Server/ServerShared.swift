@@ -2,7 +2,8 @@ import Logging
 import NIOCore
 import Synchronization
 
-/// What all connections of one server share: configuration, handler, and the counts behind the server-wide limits.
+/// What all connections of one server share: configuration, handler, and the counts behind the server-wide
+/// limits.
 final class ServerShared: Sendable {
     let configuration: HTTPServerConfiguration
     let handler: HTTPHandler
@@ -52,7 +53,9 @@ final class ServerShared: Sendable {
 
     /// Takes a handler slot of the server; false when ``HTTPLimits/runningHandlers`` are taken.
     func takeHandlerSlot() -> Bool {
-        if handlers.add(1, ordering: .relaxed).newValue <= configuration.limits.runningHandlers { return true }
+        if handlers.add(1, ordering: .relaxed).newValue <= configuration.limits.runningHandlers {
+            return true
+        }
         handlers.subtract(1, ordering: .relaxed)
         return false
     }

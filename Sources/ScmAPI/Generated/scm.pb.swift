@@ -1868,7 +1868,7 @@ public struct GetRepositoryRequest: Message {
             case 16: selector = .repositoryID(try Int64Field.read(&reader))
             case 26:
                 var value = ProviderRef()
-                if case .external(let current)? = selector { value = current }
+                if case .external(let current)? = selector.take() { value = current }
                 try MessageField<ProviderRef>.read(&value, &reader)
                 selector = .external(value)
             case 34: selector = .name(try StringField.read(&reader))
@@ -2434,12 +2434,12 @@ public struct SyncRepositoriesResponse: Message {
             switch tag {
             case 10:
                 var value = SyncProgress()
-                if case .progress(let current)? = event { value = current }
+                if case .progress(let current)? = event.take() { value = current }
                 try MessageField<SyncProgress>.read(&value, &reader)
                 event = .progress(value)
             case 18:
                 var value = SyncResult()
-                if case .result(let current)? = event { value = current }
+                if case .result(let current)? = event.take() { value = current }
                 try MessageField<SyncResult>.read(&value, &reader)
                 event = .result(value)
             default: try reader.readUnknown(tag, into: &unknownFields)
@@ -4676,7 +4676,7 @@ public struct GetFileResponse: Message {
             switch tag {
             case 10:
                 var value = FileMetadata()
-                if case .metadata(let current)? = part { value = current }
+                if case .metadata(let current)? = part.take() { value = current }
                 try MessageField<FileMetadata>.read(&value, &reader)
                 part = .metadata(value)
             case 18: part = .data(try BytesField.read(&reader))

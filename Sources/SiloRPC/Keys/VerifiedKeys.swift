@@ -27,4 +27,6 @@ final class VerifiedKeys: Sendable {
             entries[hash] = Entry(principal: principal, expiry: expiry)
         }
     }
+
+    var count: Int { entries.withLock { $0.count } }
 }

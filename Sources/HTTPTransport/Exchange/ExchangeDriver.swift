@@ -1,0 +1,27 @@
+import NIOCore
+
+/// The way from an exchange to the protocol that carries it. Everything is called on the event loop.
+///
+/// A base class and not an existential: these calls are on the path of every request.
+class ExchangeDriver {
+    /// The reader took that many bytes of the request body.
+    func didConsume(_ count: Int, _ exchange: HTTPExchange) {}
+    /// The reader found nothing and waits.
+    func readerWaits(_ exchange: HTTPExchange) {}
+    func isHeadSent(_ exchange: HTTPExchange) -> Bool { true }
+    func send(_ bytes: ByteBuffer, _ exchange: HTTPExchange) {}
+    /// More waits to be sent than should; the exchange's gate is opened when that has changed.
+    func isCongested(_ exchange: HTTPExchange) -> Bool { false }
+    func finish(_ exchange: HTTPExchange, _ trailers: HTTPFields?) {}
+    func reset(_ exchange: HTTPExchange, _ code: HTTP2ErrorCode) {}
+
+    /// The handler returned without an answer, or in the middle of one.
+    final func abandoned(_ exchange: HTTPExchange) {
+        if !isHeadSent(exchange) {
+            exchange.sendHead(exchange.pendingHead ?? HTTPResponseHead(status: 500))
+            exchange.finish()
+        } else {
+            exchange.reset(.internalError)
+        }
+    }
+}

@@ -1,0 +1,123 @@
+/// What to blame and how; everything that the answer depends on.
+struct BlameQuery: Hashable, Sendable {
+    var commit: ObjectID
+    var path: RepositoryPath
+    /// First and last line, 1-based; nil blames the whole file.
+    var lines: ClosedRange<Int>?
+    var ignoreWhitespace = false
+    var detectMoves = false
+    var detectCopies = false
+    var firstParent = false
+    /// Commits to look through; each must be a commit of the repository.
+    var ignoredCommits: [ObjectID] = []
+
+    var byteCount: Int { 250 + path.bytes.count + ignoredCommits.count * 80 }
+}
+
+extension GitEngine {
+    /// Which commit a line comes from. Answered from the cache, also from that of the whole file.
+    ///
+    /// - Throws: ``GitError/fileNotFound(path:)``, ``GitError/notAFile(path:kind:)``,
+    ///   ``GitError/noSuchLine(line:path:)``.
+    func blameLine(_ line: Int, _ query: BlameQuery, in repository: GitRepository) async throws -> GitBlameHunk {
+        var query = query
+        query.lines = nil
+        if let hunk = cachedHunks(query, in: repository)?.first(where: { $0.covers(line) }) { return hunk }
+        query.lines = line...line
+        if let hunk = cachedHunks(query, in: repository)?.first { return hunk }
+        var hunks: [GitBlameHunk] = []
+        try await blame(query, in: repository) { hunks += $0 }
+        guard let hunk = hunks.first(where: { $0.covers(line) }) else {
+            throw GitError.noSuchLine(line: line, path: query.path.text)
+        }
+        return hunk
+    }
+
+    /// Hands over the hunks in the order git finds them. While `deliver` waits, git waits, too.
+    ///
+    /// Memory: one output chunk, and what git says about each commit once. A result that fits is kept for later
+    /// calls.
+    ///
+    /// - Throws: as ``blameLine(_:_:in:)``, and what `deliver` throws.
+    func blame(
+        _ query: BlameQuery,
+        in repository: GitRepository,
+        deliver: ([GitBlameHunk]) async throws -> Void
+    ) async throws {
+        if let hunks = cachedHunks(query, in: repository) { return try await deliver(hunks) }
+        var parser = BlameParser()
+        var kept = KeptHunks(limit: configuration.resultCacheByteCount / 16)
+        do {
+            try await runner.stream(command(for: query), in: repository) { chunk in
+                let hunks = try chunk.withUnsafeBytes { try parser.feed($0) }
+                kept.append(hunks)
+                if !hunks.isEmpty { try await deliver(hunks) }
+            }
+            try parser.finish()
+        } catch GitError.failed(let status, let message) {
+            throw try await explainBlame(query, status, message, in: repository)
+        }
+        try await store(kept, for: query, in: repository)
+    }
+
+    private func command(for query: BlameQuery) -> GitCommand {
+        var command = GitCommand(.blame)
+            .flag(.incremental).flag(.noTextConversion).flag(.encodingUTF8)
+        if let lines = query.lines { command = command.lines(lines.lowerBound, lines.upperBound) }
+        if query.ignoreWhitespace { command = command.flag(.ignoreWhitespace) }
+        if query.detectMoves { command = command.flag(.detectMoves) }
+        if query.detectCopies { command = command.flag(.detectCopies) }
+        if query.firstParent { command = command.flag(.firstParent) }
+        for commit in query.ignoredCommits { command = command.flag(.ignoreRevision, commit.hex) }
+        return command.including(query.commit).path(query.path)
+    }
+
+    private func cachedHunks(_ query: BlameQuery, in repository: GitRepository) -> [GitBlameHunk]? {
+        guard case .hunks(let hunks)? = cache[.blame(ObjectIdentifier(repository), query)] else { return nil }
+        return hunks
+    }
+
+    /// A shallow clone's answers change when more history is fetched, so they are not kept.
+    private func store(_ kept: KeptHunks, for query: BlameQuery, in repository: GitRepository) async throws {
+        guard let hunks = kept.hunks else { return }
+        guard try await !offLoop({ repository.location.isShallow }) else { return }
+        let key = CacheKey.blame(ObjectIdentifier(repository), query)
+        cache.insert(.hunks(hunks), for: key, byteCount: kept.byteCount + query.byteCount)
+    }
+
+    /// git's texts are stable under `LC_ALL=C`; what they say about the file is checked with the object store, so
+    /// that a file named like a message changes nothing.
+    private func explainBlame(
+        _ query: BlameQuery,
+        _ status: String,
+        _ message: String,
+        in repository: GitRepository
+    ) async throws -> GitError {
+        _ = try await file(query.path, at: query.commit, in: repository)
+        if message.contains("has only ") {
+            return .noSuchLine(line: query.lines?.lowerBound ?? 0, path: query.path.text)
+        }
+        return await explain(.failed(status: status, message: message), in: repository)
+    }
+}
+
+extension GitBlameHunk {
+    func covers(_ wanted: Int) -> Bool { line <= wanted && wanted - line < lineCount }
+}
+
+/// Hunks kept for the cache until they get too many.
+private struct KeptHunks {
+    let limit: Int
+    private(set) var hunks: [GitBlameHunk]? = []
+    private(set) var byteCount = 0
+
+    init(limit: Int) {
+        self.limit = limit
+    }
+
+    mutating func append(_ more: [GitBlameHunk]) {
+        guard hunks != nil else { return }
+        for hunk in more { byteCount += hunk.byteCount }
+        if byteCount > limit { hunks = nil } else { hunks?.append(contentsOf: more) }
+    }
+}

@@ -1,0 +1,163 @@
+extension GitEngine {
+    /// The commit that a revision stands for now.
+    ///
+    /// A full id that was seen before is answered from memory, as is HEAD while none of its files has changed.
+    ///
+    /// - Throws: ``GitError/emptyRepository``, ``GitError/revisionNotFound(_:)``,
+    ///   ``GitError/ambiguousRevision(_:)``, ``GitError/repositoryMissing``.
+    func resolve(_ revision: Revision, in repository: GitRepository) async throws -> ObjectID {
+        if let id = revision.objectID {
+            let key = CacheKey.commitExists(ObjectIdentifier(repository), id)
+            if case .commitExists? = cache[key] { return id }
+            let found = try await lookUp(revision, in: repository)
+            // A tag's own id leads to another one, and is looked up each time.
+            if found == id { cache.insert(.commitExists, for: key, byteCount: 200) }
+            return found
+        }
+        guard revision.isHead else { return try await lookUp(revision, in: repository) }
+        return try await resolveHead(in: repository)
+    }
+
+    private func resolveHead(in repository: GitRepository) async throws -> ObjectID {
+        guard let files = try await offLoop({ HeadFiles(repository.location) }) else {
+            throw await explain(.notARepository("HEAD cannot be read"), in: repository)
+        }
+        if let known = repository.head.commit(for: files) { return known }
+        let found: ObjectID
+        do {
+            found = try await lookUp(try Revision(files.target), in: repository)
+        } catch GitError.revisionNotFound {
+            throw GitError.emptyRepository
+        }
+        // Remembered only if nothing moved while git looked.
+        if files.isComplete, try await offLoop({ HeadFiles(repository.location) }) == files {
+            repository.head.remember(found, for: files)
+        }
+        return found
+    }
+
+    private func lookUp(_ revision: Revision, in repository: GitRepository) async throws -> ObjectID {
+        let result = try await info([Array("\(revision.text)^{commit}".utf8)], in: repository)[0]
+        switch result {
+        case .found(let object):
+            guard !Self.isTooShort(revision, for: object.info.id) else {
+                throw GitError.invalidRevision("an abbreviated object id has at least 7 digits")
+            }
+            return object.info.id
+        case .ambiguous:
+            throw GitError.ambiguousRevision(revision.text)
+        case .missing:
+            // `^{commit}` hides that an abbreviation fits several objects.
+            if Self.mayAbbreviate(revision), case .ambiguous = try await info([Array(revision.text.utf8)], in: repository)[0] {
+                throw GitError.ambiguousRevision(revision.text)
+            }
+            throw await explain(.revisionNotFound(revision.text), in: repository)
+        }
+    }
+
+    private static func mayAbbreviate(_ revision: Revision) -> Bool {
+        revision.text.utf8.count < 64 && revision.text.allSatisfy(\.isHexDigit)
+    }
+
+    /// Fewer than seven digits that abbreviate the id; a branch named `cafe` is still a branch.
+    private static func isTooShort(_ revision: Revision, for id: ObjectID) -> Bool {
+        revision.text.utf8.count < 7 && id.hex.hasPrefix(revision.text.lowercased())
+    }
+
+    /// Commits by id, in the order of the ids.
+    ///
+    /// - Throws: ``GitError/revisionNotFound(_:)`` when one is absent.
+    func commits(_ ids: [ObjectID], in repository: GitRepository) async throws -> [CommitObject] {
+        let repositoryID = ObjectIdentifier(repository)
+        var known: [ObjectID: CommitObject] = [:]
+        for id in ids {
+            if case .commit(let commit)? = cache[.commit(repositoryID, id)] { known[id] = commit }
+        }
+        let wanted = ids.filter { known[$0] == nil }
+        for start in stride(from: 0, to: wanted.count, by: Self.questionCount) {
+            let part = Array(wanted[start..<min(start + Self.questionCount, wanted.count)])
+            for commit in try await readCommits(part, in: repository) {
+                known[commit.id] = commit
+                cache.insert(.commit(commit), for: .commit(repositoryID, commit.id), byteCount: commit.byteCount)
+            }
+        }
+        return try ids.map { id in
+            guard let commit = known[id] else { throw GitError.revisionNotFound(id.hex) }
+            return commit
+        }
+    }
+
+    func commit(_ id: ObjectID, in repository: GitRepository) async throws -> CommitObject {
+        guard let commit = try await commits([id], in: repository).first else {
+            throw GitError.revisionNotFound(id.hex)
+        }
+        return commit
+    }
+
+    /// Questions sent at once: with names of 64 digits they stay below the 64 KiB of a pipe's buffer.
+    private static let questionCount = 500
+
+    private func readCommits(_ ids: [ObjectID], in repository: GitRepository) async throws -> [CommitObject] {
+        let results = try await ask(ids.map { Array($0.hex.utf8) }, .contents, in: repository)
+        var commits: [CommitObject] = []
+        for (id, result) in zip(ids, results) {
+            guard case .found(let object) = result, object.info.kind == .commit else {
+                throw await explain(.revisionNotFound(id.hex), in: repository)
+            }
+            commits.append(try CommitObject(id: id, content: object.content))
+        }
+        return commits
+    }
+
+    /// The object at a path of a commit.
+    ///
+    /// - Throws: ``GitError/fileNotFound(path:)`` (also for submodules, whose objects live elsewhere),
+    ///   ``GitError/notAFile(path:kind:)`` for a folder.
+    func file(_ path: RepositoryPath, at commit: ObjectID, in repository: GitRepository) async throws -> ObjectInfo {
+        guard case .found(let object) = try await info([Self.name(path, commit)], in: repository)[0] else {
+            throw await explain(.fileNotFound(path: path.text), in: repository)
+        }
+        guard object.info.kind == .blob else { throw GitError.notAFile(path: path.text, kind: "directory") }
+        return object.info
+    }
+
+    /// The content of a blob.
+    ///
+    /// - Throws: ``GitError/tooLarge(what:limit:knob:)`` above `maximumObjectByteCount`.
+    func content(_ blob: ObjectInfo, in repository: GitRepository) async throws -> [UInt8] {
+        guard blob.byteCount <= configuration.maximumObjectByteCount else {
+            throw GitError.tooLarge(
+                what: "the file", limit: configuration.maximumObjectByteCount, knob: "maximumObjectByteCount"
+            )
+        }
+        let results = try await ask([Array(blob.id.hex.utf8)], .contents, in: repository)
+        guard case .found(let object)? = results.first else { throw GitError.revisionNotFound(blob.id.hex) }
+        return object.content
+    }
+
+    private static func name(_ path: RepositoryPath, _ commit: ObjectID) -> [UInt8] {
+        Array(commit.hex.utf8) + [UInt8(ascii: ":")] + path.bytes
+    }
+
+    func info(_ names: [[UInt8]], in repository: GitRepository) async throws -> [ObjectAnswers.Result] {
+        try await ask(names, .info, in: repository)
+    }
+
+    private func ask(
+        _ names: [[UInt8]],
+        _ form: ObjectAnswers.Form,
+        in repository: GitRepository
+    ) async throws -> [ObjectAnswers.Result] {
+        guard !names.isEmpty else { return [] }
+        return try await offLoop {
+            let limit = self.configuration.maximumObjectByteCount
+            do {
+                let answers = ObjectAnswers(names: names, form: form, byteLimit: limit)
+                try await self.readers.ask(answers, in: repository)
+                return answers.results
+            } catch let error as GitError {
+                throw await self.explain(error, in: repository)
+            }
+        }
+    }
+}

@@ -1,0 +1,60 @@
+import Synchronization
+
+/// Reads git repositories through the `git` program.
+///
+/// Order of every operation: check what the caller wrote (``Revision``, ``RepositoryPath``), resolve the revision to
+/// an object id over a `cat-file` pipe, then work with object ids only. What depends on nothing but object ids never
+/// changes and is kept in memory, most recently used first, within `resultCacheByteCount`.
+///
+/// Nothing here blocks the caller's thread, and every operation leaves the caller's executor, so it may be called
+/// from an event loop. Cancelling the calling task kills what was started for it.
+final class GitEngine: Sendable {
+    let configuration: GitConfiguration
+    let runner: GitRunner
+    let readers: ObjectReaderPool
+    let cache: ByteBoundedCache<CacheKey, CachedResult>
+    private let opened = Mutex<[String: GitRepository]>([:])
+
+    /// - Throws: ``GitError/gitNotFound(_:)``.
+    init(configuration: GitConfiguration = GitConfiguration()) throws(GitError) {
+        self.configuration = configuration
+        let process = try GitProcess(configuration)
+        runner = GitRunner(process: process, configuration: configuration)
+        readers = ObjectReaderPool(process: process, configuration: configuration)
+        cache = ByteBoundedCache(limit: configuration.resultCacheByteCount)
+    }
+
+    /// The repository whose git folder is `gitFolder`, as ``RepositoryLocation/gitFolder`` gave it. Looks at the
+    /// disk the first time only.
+    ///
+    /// - Throws: ``GitError/repositoryMissing``, ``GitError/notARepository(_:)``.
+    func repository(gitFolder: String) async throws -> GitRepository {
+        if let known = opened.withLock({ $0[gitFolder] }) { return known }
+        let location = try await offLoop { try RepositoryLocation(gitFolder: gitFolder) }
+        let fresh = GitRepository(location: location, configuration: configuration)
+        return opened.withLock { opened in
+            if let known = opened[gitFolder] { return known }
+            opened[gitFolder] = fresh
+            return fresh
+        }
+    }
+
+    /// Ends all long-lived processes and waits until they are reaped.
+    func shutDown() async {
+        await readers.shutDown()
+        runner.process.workspace.remove()
+    }
+
+    /// The repository's folder may have gone since it was opened: says so instead of `error` when it has.
+    func explain(_ error: GitError, in repository: GitRepository) async -> GitError {
+        guard (try? await offLoop({ repository.location.isMissing })) == true else { return error }
+        readers.discard(repository.location)
+        _ = opened.withLock { $0.removeValue(forKey: repository.location.gitFolder) }
+        return .repositoryMissing
+    }
+}
+
+/// Runs `body` on the global executor: away from an event loop that the caller may be on.
+func offLoop<R: Sendable>(_ body: @Sendable () async throws -> R) async throws -> R {
+    try await withTaskExecutorPreference(globalConcurrentExecutor) { try await body() }
+}

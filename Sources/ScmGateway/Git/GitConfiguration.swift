@@ -1,0 +1,32 @@
+/// Limits of the git engine. Every limit that a caller can hit is named in the error that reports it.
+public struct GitConfiguration: Sendable {
+    /// The git program; nil looks through `PATH` of this process.
+    public var gitPath: String?
+    /// Folder for a few small files of the engine's own; nil makes a temporary one (the service puts it beside the
+    /// database).
+    public var workspaceFolder: String?
+    /// Longest run of one git command or of one object read.
+    public var commandTimeout: Duration = .seconds(60)
+    /// Most bytes of standard output that one command may produce.
+    public var maximumOutputByteCount = 64 * 1024 * 1024
+    /// Bytes of standard error that are kept; the rest is read and dropped.
+    public var maximumErrorByteCount = 64 * 1024
+    /// Largest object (a file for a snippet, a commit) that is read into memory.
+    public var maximumObjectByteCount = 8 * 1024 * 1024
+    /// Commands that run at the same time, over all repositories.
+    public var maximumConcurrentCommands = 16
+    /// Commands that run at the same time in one repository.
+    public var maximumConcurrentCommandsPerRepository = 8
+    /// Callers that may wait for a command of one repository; one more is refused.
+    public var maximumQueuedCommands = 256
+    /// Long-lived `git cat-file` processes, over all repositories.
+    public var maximumObjectReaders = 32
+    /// Long-lived `git cat-file` processes of one repository.
+    public var maximumObjectReadersPerRepository = 4
+    /// How long an unused `git cat-file` process is kept.
+    public var objectReaderIdleTimeout: Duration = .seconds(60)
+    /// Memory for results that depend only on object ids (blame, history blocks), in bytes.
+    public var resultCacheByteCount = 64 * 1024 * 1024
+
+    public init() {}
+}

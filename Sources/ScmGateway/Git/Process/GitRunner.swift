@@ -1,0 +1,150 @@
+import Subprocess
+import Synchronization
+
+/// Runs one-shot git commands under limits of number, time and output.
+///
+/// Cancelling the calling task kills the command's process group; the call returns when the process is reaped.
+struct GitRunner: Sendable {
+    let process: GitProcess
+    let configuration: GitConfiguration
+    let commands: AsyncSemaphore
+
+    init(process: GitProcess, configuration: GitConfiguration) {
+        self.process = process
+        self.configuration = configuration
+        // The queue of each repository is the one that refuses.
+        commands = AsyncSemaphore(limit: configuration.maximumConcurrentCommands, queueLimit: .max, knob: "")
+    }
+
+    /// Runs a command and gives its whole output.
+    ///
+    /// - Throws: ``GitError``, `CancellationError`.
+    nonisolated(nonsending) func output(
+        of command: GitCommand,
+        in repository: GitRepository,
+        input: [UInt8] = []
+    ) async throws -> [UInt8] {
+        var output: [UInt8] = []
+        try await stream(command, in: repository, input: input) { output.append(contentsOf: $0) }
+        return output
+    }
+
+    /// Runs a command and hands its output over piece by piece. While `consume` waits, git waits, too (its pipe is
+    /// full); an error it throws kills the command.
+    ///
+    /// - Throws: ``GitError``, `CancellationError`, and what `consume` throws.
+    nonisolated(nonsending) func stream(
+        _ command: GitCommand,
+        in repository: GitRepository,
+        input: [UInt8] = [],
+        consume: nonisolated(nonsending) ([UInt8]) async throws -> Void
+    ) async throws {
+        try await repository.commands.withUnit {
+            try await commands.withUnit {
+                try Task.checkCancellation()
+                // Parsing is the consumer's; it may take long, so it must not happen on a caller's event loop.
+                try await withTaskExecutorPreference(globalConcurrentExecutor) {
+                    try await run(command, in: repository.location, input: input, consume: consume)
+                }
+            }
+        }
+    }
+
+    nonisolated(nonsending) private func run(
+        _ command: GitCommand,
+        in location: RepositoryLocation,
+        input: [UInt8],
+        consume: nonisolated(nonsending) ([UInt8]) async throws -> Void
+    ) async throws {
+        let processConfiguration = try process.configuration(command.arguments, in: location)
+        let outcome: (status: TerminationStatus, end: CommandEnd)
+        do {
+            if input.isEmpty {
+                let result = try await Subprocess.run(
+                    processConfiguration, input: .none, output: .sequence, error: .sequence
+                ) { try await supervise($0, consume) }
+                outcome = (result.terminationStatus, result.closureResult)
+            } else {
+                let result = try await Subprocess.run(
+                    processConfiguration, input: .array(input), output: .sequence, error: .sequence
+                ) { try await supervise($0, consume) }
+                outcome = (result.terminationStatus, result.closureResult)
+            }
+        } catch let error as SubprocessError {
+            try Task.checkCancellation()
+            throw GitError.failed(status: "not started", message: "\(error)")
+        }
+        try Task.checkCancellation()
+        guard !outcome.end.timedOut else {
+            throw GitError.timedOut(limit: configuration.commandTimeout, knob: "commandTimeout")
+        }
+        guard outcome.status.isSuccess else {
+            throw GitError.failed(status: "\(outcome.status)", message: outcome.end.errorText)
+        }
+    }
+
+    /// What the supervision of a command saw.
+    private struct CommandEnd: Sendable {
+        var errorText: String
+        var timedOut: Bool
+    }
+
+    /// Reads both outputs to their ends, with a timer beside it that kills the group. Every signal is sent in here,
+    /// that is, before the process is reaped and its number can be given to another one.
+    nonisolated(nonsending) private func supervise<Input: InputProtocol>(
+        _ execution: Execution<Input, SequenceOutput, SequenceOutput>,
+        _ consume: nonisolated(nonsending) ([UInt8]) async throws -> Void
+    ) async throws -> CommandEnd {
+        let timeout = configuration.commandTimeout
+        let hasTimedOut = Flag()
+        return try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask {
+                guard (try? await Task.sleep(for: timeout)) != nil else { return }
+                hasTimedOut.set()
+                try? execution.send(signal: .kill, toProcessGroup: true)
+            }
+            defer { group.cancelAll() }
+            async let errorText = drain(execution.standardError)
+            do {
+                try await consumeAll(execution.standardOutput, consume)
+            } catch {
+                try? execution.send(signal: .kill, toProcessGroup: true)
+                throw error
+            }
+            return await CommandEnd(errorText: errorText, timedOut: hasTimedOut.isSet)
+        }
+    }
+
+    nonisolated(nonsending) private func consumeAll(
+        _ output: SubprocessOutputSequence,
+        _ consume: nonisolated(nonsending) ([UInt8]) async throws -> Void
+    ) async throws {
+        let limit = configuration.maximumOutputByteCount
+        var byteCount = 0
+        for try await chunk in output {
+            byteCount += chunk.count
+            guard byteCount <= limit else {
+                throw GitError.tooLarge(what: "the output of git", limit: limit, knob: "maximumOutputByteCount")
+            }
+            try await consume(chunk.withUnsafeBytes { Array($0) })
+        }
+    }
+
+    /// Keeps the first bytes and reads the rest, so that git never blocks on a full pipe.
+    private func drain(_ output: SubprocessOutputSequence) async -> String {
+        var kept: [UInt8] = []
+        var iterator = output.makeAsyncIterator()
+        while let chunk = try? await iterator.next() {
+            let room = max(0, configuration.maximumErrorByteCount - kept.count)
+            chunk.withUnsafeBytes { kept.append(contentsOf: $0.prefix(room)) }
+        }
+        return String(decoding: kept, as: UTF8.self)
+    }
+}
+
+/// A boolean that goes from false to true, once, on any thread.
+final class Flag: Sendable {
+    private let value = Atomic(false)
+    func set() { value.store(true, ordering: .releasing) }
+    var isSet: Bool { value.load(ordering: .acquiring) }
+}

@@ -1,0 +1,73 @@
+import Foundation
+import SiloRPC
+
+/// A stand-in for each repository's git folder, from which git runs.
+///
+/// ```
+/// <folder>/<hash of the git folder>/
+///     HEAD          ours, leads nowhere
+///     config        ours: the object format and nothing else
+///     objects/      empty; the real one comes in GIT_OBJECT_DIRECTORY
+///     refs          link to the repository's references
+///     packed-refs   link to the repository's packed references
+/// ```
+///
+/// git sees the repository's objects and references through it, and neither its configuration nor its attributes, hooks
+/// and replacements. It cannot be told to ignore a configuration otherwise, and some keys cannot be taken back by
+/// others: a `blame.ignoreRevsFile`, common in people's own clones, would make every blame fail, and a partial
+/// clone's settings would make `cat-file` die on the first absent object. What HEAD says is read by ``HeadFiles``.
+struct GitWorkspace: Sendable {
+    let folder: String
+    /// Made by the engine, which then removes it.
+    let isTemporary: Bool
+
+    /// - Parameter folder: kept over restarts, such as a folder beside the database; nil makes a temporary one.
+    init(folder: String?) {
+        isTemporary = folder == nil
+        self.folder = folder ?? NSTemporaryDirectory() + "/scm-gateway-\(UUID().uuidString)"
+    }
+
+    /// The stand-in for a repository; made when missing (temporary folders are cleaned up by strangers). Blocks on
+    /// the file system.
+    ///
+    /// - Throws: ``GitError/workspace(_:)``.
+    func standIn(for repository: RepositoryLocation) throws(GitError) -> String {
+        let name = SHA256.digest(Array(repository.gitFolder.utf8)).prefix(16)
+            .map { String($0 >> 4, radix: 16) + String($0 & 15, radix: 16) }.joined()
+        let path = "\(folder)/\(name)"
+        guard access(path + "/HEAD", F_OK) != 0 else { return path }
+        do {
+            try make(path, for: repository)
+        } catch {
+            throw GitError.workspace("\(path): \(error.localizedDescription)")
+        }
+        return path
+    }
+
+    func remove() {
+        guard isTemporary else { return }
+        try? FileManager.default.removeItem(atPath: folder)
+    }
+
+    /// HEAD comes last and in one step: it says that the rest is there. Others may be making the same.
+    private func make(_ path: String, for repository: RepositoryLocation) throws {
+        try FileManager.default.createDirectory(
+            atPath: path + "/objects", withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700]
+        )
+        for name in ["refs", "packed-refs"] {
+            let made = symlink("\(repository.commonFolder)/\(name)", "\(path)/\(name)") == 0
+            guard made || errno == EEXIST else { throw CocoaError(.fileWriteUnknown) }
+        }
+        try Self.configuration(repository.objectFormat)
+            .write(toFile: path + "/config", atomically: true, encoding: .utf8)
+        try "ref: refs/none\n".write(toFile: path + "/HEAD", atomically: true, encoding: .utf8)
+    }
+
+    private static func configuration(_ format: RepositoryLocation.ObjectFormat) -> String {
+        switch format {
+        case .sha1: "[core]\n\trepositoryformatversion = 0\n\tbare = true\n"
+        case .sha256:
+            "[core]\n\trepositoryformatversion = 1\n\tbare = true\n[extensions]\n\tobjectformat = sha256\n"
+        }
+    }
+}

@@ -1,0 +1,121 @@
+import FrameCodec
+import RPC
+import ScmAPI
+
+/// Turns a ListCommits request into a query.
+enum CommitListRequest {
+    /// A range without its beginning shows the last twenty commits unless a size is given.
+    static func pageSize(_ request: ListCommitsRequest) throws(RPCError) -> Int {
+        let isOpenRange = !request.endSHA.isEmpty && request.startSHA.isEmpty
+        return try PageSize.check(request.pageSize, standard: isOpenRange ? 20 : PageSize.standard)
+    }
+
+    /// Everything but the page's size and token.
+    static func pageFilter(_ request: ListCommitsRequest) -> PageFilter {
+        var plain = request
+        plain.pageSize = 0
+        plain.pageToken = ""
+        // No map fields: the same request always serialises to the same bytes.
+        let bytes = plain.serializedBytes()
+        return PageFilter("ListCommits", [String(decoding: Base64.encode(bytes), as: UTF8.self)])
+    }
+
+    /// nil when the range is empty by definition.
+    ///
+    /// - Parameter token: brings the commit at which the first page began.
+    static func query(
+        _ request: ListCommitsRequest,
+        _ token: PageToken?,
+        _ repository: any CommitProvider
+    ) async throws -> HistoryQuery? {
+        try checkServed(request)
+        let excluded = try await excluded(request, repository)
+        let tip = try await tip(request, token, repository)
+        guard tip != excluded else { return nil }
+        var query = HistoryQuery(tip: tip, excluded: excluded)
+        if !request.path.isEmpty || !request.rawPath.isEmpty {
+            query.path = try RepositoryPath(text: request.path, raw: request.rawPath)
+        }
+        query.since = try seconds(request.since, field: "since", roundUp: true)
+        query.until = try seconds(request.until, field: "until", roundUp: false)
+        query.firstParent = request.firstParent
+        query.skipMerges = request.skipMerges
+        query.author = try author(request)
+        query.message = try text(request.message, field: "message")
+        return query
+    }
+
+    private static func checkServed(_ request: ListCommitsRequest) throws(RPCError) {
+        if request.allRefs { throw RPCError.missingCapability("all_refs") }
+        if request.followRenames { throw RPCError.missingCapability("follow_renames") }
+        if request.messageSyntax == .regex { throw RPCError.missingCapability("message_syntax REGEX") }
+        guard request.ref.isEmpty || request.endSHA.isEmpty else {
+            throw RPCError.badField("ref", "not allowed together with end_sha")
+        }
+        guard request.startSHA.isEmpty || !request.endSHA.isEmpty else {
+            throw RPCError.badField("end_sha", "required together with start_sha")
+        }
+    }
+
+    private static func tip(
+        _ request: ListCommitsRequest,
+        _ token: PageToken?,
+        _ repository: any CommitProvider
+    ) async throws -> ObjectID {
+        if let token {
+            guard let anchor = ObjectID(token.anchor) else {
+                throw RPCError.badField("page_token", "not a page token of this service")
+            }
+            return anchor
+        }
+        let name = request.endSHA.isEmpty ? request.ref : request.endSHA
+        return try await repository.resolve(name.isEmpty ? nil : try Revision(name))
+    }
+
+    private static func excluded(
+        _ request: ListCommitsRequest,
+        _ repository: any CommitProvider
+    ) async throws -> ObjectID? {
+        let start = request.startSHA
+        if start.isEmpty || ObjectID(start)?.isZero == true { return nil }
+        do {
+            return try await repository.resolve(try Revision(start))
+        } catch GitError.revisionNotFound {
+            throw RPCError(
+                .notFound, .commitNotFound, "start_sha: no such commit in this repository: confirm that it has been pushed"
+            )
+        } catch GitError.invalidRevision(let problem) {
+            throw RPCError.badField("start_sha", problem)
+        }
+    }
+
+    /// Commits have whole seconds: "at or after 1.5" begins at 2, "before or at 1.5" ends at 1.
+    private static func seconds(
+        _ time: Protobuf.Timestamp?,
+        field: String,
+        roundUp: Bool
+    ) throws(RPCError) -> Int64? {
+        guard let time else { return nil }
+        guard time.isValid else { throw RPCError.badField(field, "not a valid timestamp") }
+        // git reads a time as an unsigned number; before 1970 there is nothing to compare with.
+        return max(0, roundUp && time.nanos > 0 ? time.seconds + 1 : time.seconds)
+    }
+
+    private static func author(_ request: ListCommitsRequest) throws(RPCError) -> String? {
+        guard !request.authorEmail.isEmpty else { return try text(request.author, field: "author") }
+        guard request.author.isEmpty else { throw RPCError.badField("author", "not allowed together with author_email") }
+        guard !request.authorEmail.contains(where: { "<>".contains($0) }) else {
+            throw RPCError.badField("author_email", "not a mail address")
+        }
+        return try text(request.authorEmail, field: "author_email").map { "<\($0)>" }
+    }
+
+    /// A newline would make git read two patterns.
+    private static func text(_ text: String, field: String) throws(RPCError) -> String? {
+        guard !text.isEmpty else { return nil }
+        guard text.utf8.count <= 1000, text.utf8.allSatisfy({ $0 >= 0x20 && $0 != 0x7F }) else {
+            throw RPCError.badField(field, "at most 1000 bytes without control characters are allowed")
+        }
+        return text
+    }
+}

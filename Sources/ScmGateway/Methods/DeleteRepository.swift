@@ -1,0 +1,43 @@
+import FrameCodec
+import RPC
+import ScmAPI
+import SiloRPC
+import Storage
+
+extension ScmGatewayService {
+    /// Needs no memory of request ids: deleting again within 24 hours answers OK anyway. An id that was used for
+    /// another repository is still refused.
+    public func deleteRepository(
+        _ request: DeleteRepositoryRequest,
+        context: CallContext
+    ) async throws -> Protobuf.Empty {
+        let organizationID = try authorise(context, .write, organizationID: request.organizationID)
+        let id = request.repositoryID
+        guard id > 0 else { throw RPCError.badField("repository_id", "a positive id is required") }
+        let memory = request.requestID.isEmpty
+            ? nil
+            : try IdempotentRequest(
+                method: "DeleteRepository", requestID: request.requestID, organizationID: organizationID,
+                body: ["\(id)", "\(request.force)"]
+            )
+        let exists = try await mappingStorageErrors {
+            try await self.database.write { transaction in
+                switch try memory?.recall(transaction.reading) {
+                case .answered: return true
+                case .differs: throw IdempotentRequest.differentBody
+                case .unknown, nil: break
+                }
+                guard try RepositoryRows.delete(id: id, organizationID: organizationID, transaction) else { return false }
+                try memory?.remember([], transaction)
+                transaction.afterCommit { self.directory.forget(id: id, organizationID: organizationID) }
+                return true
+            }
+        }
+        guard exists else { throw Self.repositoryNotFound }
+        logger.info("repository deleted", metadata: [
+            "organization": "\(organizationID)", "repository": "\(id)",
+            "key": "\(context.serviceContext[PrincipalKey.self]?.keyID ?? 0)",
+        ])
+        return Protobuf.Empty()
+    }
+}

@@ -1,0 +1,24 @@
+import RPC
+import ScmAPI
+
+extension ScmGatewayService {
+    public func getCommit(_ request: GetCommitRequest, context: CallContext) async throws -> Commit {
+        guard !request.includePatches else { throw RPCError.missingCapability("include_patches") }
+        let fields = GitFields(revision: "sha", missingRevision: .commitNotFound)
+        return try await reading(
+            context, organizationID: request.organizationID, repositoryID: request.repositoryID, fields: fields
+        ) { row, repository in
+            let revision = try Revision(request.sha)
+            guard request.source != .storedOnly else { throw GitError.revisionNotFound(request.sha) }
+            let id = try await repository.resolve(revision)
+            guard let found = try await repository.commits([id]).first else {
+                throw GitError.revisionNotFound(request.sha)
+            }
+            var commit = Commit(found, repositoryID: row.id)
+            if request.includeFileChanges {
+                commit.add(try await repository.fileChanges([id]), of: id, withStatistics: request.includeStats)
+            }
+            return commit
+        }
+    }
+}

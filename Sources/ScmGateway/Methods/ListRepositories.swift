@@ -1,0 +1,89 @@
+import FrameCodec
+import RPC
+import ScmAPI
+import SiloRPC
+import Storage
+
+extension ScmGatewayService {
+    public func listRepositories(
+        _ request: ListRepositoriesRequest,
+        context: CallContext
+    ) async throws -> ListRepositoriesResponse {
+        let organizationID = try authorise(context, .read, organizationID: request.organizationID)
+        let filter = try Self.filter(request, organizationID: organizationID)
+        let size = try PageSize.check(request.pageSize)
+        let pageFilter = Self.pageFilter(request, organizationID: organizationID)
+        let after = try PageToken.parse(request.pageToken, filter: pageFilter)?.position ?? 0
+        let (rows, total) = try await mappingStorageErrors {
+            try await self.database.read { transaction in
+                let total = request.includeTotalSize ? try filter.count(transaction) : 0
+                // One more than the page tells whether there is another page.
+                return (try filter.rows(after: after, limit: size + 1, transaction), total)
+            }
+        }
+        let page = rows.prefix(size)
+        let last = rows.count > size ? page.last : nil
+        return ListRepositoriesResponse(
+            repositories: page.map(Repository.init),
+            nextPageToken: last.map { PageToken(filter: pageFilter, position: $0.id).text } ?? "",
+            totalSize: Int32(clamping: total)
+        )
+    }
+
+    private static let maximumExternalIDCount = 1000
+
+    private static func filter(
+        _ request: ListRepositoriesRequest,
+        organizationID: Int64
+    ) throws(RPCError) -> RepositoryFilter {
+        guard request.integrationID == 0 else { throw integrationNotFound }
+        guard request.externalIDs.count <= maximumExternalIDCount else {
+            throw RPCError.badField("external_ids", "at most \(maximumExternalIDCount) are allowed")
+        }
+        var filter = RepositoryFilter(organizationID: organizationID)
+        if request.provider != .unspecified { filter.provider = ProviderSlug.column(request.provider) }
+        if !request.statuses.isEmpty {
+            filter.statuses = try request.statuses.map { status throws(RPCError) in
+                guard let known = StoredRepository.Status(rawValue: Int64(status.rawValue)), known != .pendingDeletion
+                else { throw RPCError.badField("statuses", "there is no repository status \(status.rawValue)") }
+                return known
+            }
+        }
+        filter.nameContains = request.query
+        filter.externalIDs = request.externalIDs
+        filter.updatedSince = try request.updatedSince.map { time throws(RPCError) in
+            guard time.isValid else { throw RPCError.badField("updated_since", "not a valid timestamp") }
+            return time.seconds * 1000 + Int64(time.nanos) / 1_000_000
+        }
+        return filter
+    }
+
+    private static func pageFilter(_ request: ListRepositoriesRequest, organizationID: Int64) -> PageFilter {
+        let time = request.updatedSince.map { "\($0.seconds).\($0.nanos)" } ?? ""
+        return PageFilter(
+            "ListRepositories",
+            ["\(organizationID)", "\(request.provider.rawValue)", request.query, time]
+                + request.statuses.map { "\($0.rawValue)" } + ["external ids"] + request.externalIDs
+        )
+    }
+
+    static var integrationNotFound: RPCError {
+        RPCError(.notFound, .integrationNotFound, "the organization has no such integration")
+    }
+}
+
+/// The provider column's text.
+enum ProviderSlug {
+    static func column(_ provider: Provider) -> String {
+        switch provider {
+        case .github: "integrations:github"
+        case .gitlab: "integrations:gitlab"
+        case .bitbucket: "integrations:bitbucket"
+        case .bitbucketServer: "integrations:bitbucket_server"
+        case .azureDevops: "integrations:vsts"
+        case .githubEnterprise: "integrations:github_enterprise"
+        case .localGit: StoredRepository.localGit
+        default: "integrations:\(provider.rawValue)"
+        }
+    }
+}

@@ -1,0 +1,64 @@
+import Foundation
+
+/// A folder on this machine that holds a git repository. Blocks on the file system: not for event loops.
+struct LocalFolder: Sendable {
+    static let maximumNameCount = 200
+    let location: RepositoryLocation
+    /// The work tree's root, or the bare repository itself; absolute, symbolic links resolved.
+    let root: String
+    /// The branch that HEAD names; empty when HEAD names none, or the branch has no commit.
+    let defaultBranch: String
+
+    /// - Throws: ``RepositoryStoreError``.
+    static func open(_ path: String) throws(RepositoryStoreError) -> LocalFolder {
+        let absolute = path.hasPrefix("/") ? path : FileManager.default.currentDirectoryPath + "/" + path
+        do {
+            return try LocalFolder(absolute)
+        } catch .repositoryMissing {
+            throw RepositoryStoreError("the folder \(path) does not exist or cannot be read")
+        } catch .notARepository(let reason) {
+            throw RepositoryStoreError("\(path) is not a git repository: \(reason)")
+        } catch {
+            throw RepositoryStoreError("\(path) cannot be opened")
+        }
+    }
+
+    /// - Throws: ``GitError/repositoryMissing``, ``GitError/notARepository(_:)``.
+    init(_ path: String) throws(GitError) {
+        location = try RepositoryLocation.find(path)
+        guard var root = RepositoryLocation.realPath(path) else { throw GitError.repositoryMissing }
+        if root == location.gitFolder, root.hasSuffix("/.git") { root = String(root.dropLast(5)) }
+        self.root = root.isEmpty ? "/" : root
+        defaultBranch = Self.defaultBranch(location)
+    }
+
+    var url: String { URL(fileURLWithPath: root, isDirectory: true).absoluteString }
+
+    /// The folder's name, without the `.git` of a bare repository.
+    var defaultName: String {
+        let last = root.split(separator: "/").last.map(String.init) ?? "root"
+        let name = last.hasSuffix(".git") && last.count > 4 ? String(last.dropLast(4)) : last
+        return String(name.prefix(Self.maximumNameCount))
+    }
+
+    static func defaultBranch(_ location: RepositoryLocation) -> String {
+        guard let head = firstLine(location.gitFolder + "/HEAD"), head.hasPrefix("ref: refs/heads/") else { return "" }
+        let branch = String(head.dropFirst("ref: refs/heads/".count))
+        return hasCommit("refs/heads/\(branch)", location) ? branch : ""
+    }
+
+    private static func hasCommit(_ reference: String, _ location: RepositoryLocation) -> Bool {
+        if firstLine("\(location.commonFolder)/\(reference)") != nil { return true }
+        guard let packed = try? Data(contentsOf: URL(fileURLWithPath: location.commonFolder + "/packed-refs")) else {
+            return false
+        }
+        return packed.range(of: Data(" \(reference)\n".utf8)) != nil
+    }
+
+    private static func firstLine(_ file: String) -> String? {
+        guard let handle = FileHandle(forReadingAtPath: file) else { return nil }
+        defer { try? handle.close() }
+        guard let data = try? handle.read(upToCount: 4096) else { return nil }
+        return String(decoding: data.prefix { $0 != UInt8(ascii: "\n") }, as: UTF8.self)
+    }
+}

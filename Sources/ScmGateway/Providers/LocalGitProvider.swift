@@ -1,0 +1,72 @@
+/// Repositories in folders of this machine.
+struct LocalGitProvider: Sendable {
+    let engine: GitEngine
+
+    /// - Throws: ``GitError/repositoryMissing``: the folder has gone, or leads elsewhere than when it was added.
+    func repository(_ row: StoredRepository) async throws -> LocalGitRepository {
+        let repository = try await engine.repository(gitFolder: row.gitFolder)
+        guard repository.location.gitFolder == row.gitFolder else { throw GitError.repositoryMissing }
+        return LocalGitRepository(engine: engine, repository: repository)
+    }
+}
+
+/// One local repository and everything it can do.
+struct LocalGitRepository: CommitProvider, BlameProvider {
+    let engine: GitEngine
+    let repository: GitRepository
+
+    func resolve(_ revision: Revision?) async throws -> ObjectID {
+        try await engine.resolve(revision ?? .head, in: repository)
+    }
+
+    func commits(_ ids: [ObjectID]) async throws -> [CommitObject] {
+        try await engine.commits(ids, in: repository)
+    }
+
+    func history(_ query: HistoryQuery, _ range: Range<Int>) async throws -> [ObjectID] {
+        try await engine.history(query, range, in: repository)
+    }
+
+    func fileChanges(_ ids: [ObjectID]) async throws -> FileChangeParser.Result {
+        try await engine.fileChanges(ids, in: repository)
+    }
+
+    func blameLine(_ line: Int, _ query: BlameQuery) async throws -> GitBlameHunk {
+        try await engine.blameLine(line, query, in: repository)
+    }
+
+    func blame(_ query: BlameQuery, deliver: @Sendable ([GitBlameHunk]) async throws -> Void) async throws {
+        try await engine.blame(query, in: repository, deliver: deliver)
+    }
+
+    func snippet(_ path: RepositoryPath, line: Int, at commit: ObjectID) async throws -> Snippet? {
+        try await engine.snippet(path, line: line, at: commit, in: repository)
+    }
+
+    func ignoredCommits(in path: RepositoryPath, at commit: ObjectID) async throws -> [ObjectID] {
+        let content: [UInt8]
+        do {
+            content = try await engine.content(try await engine.file(path, at: commit, in: repository), in: repository)
+        } catch GitError.fileNotFound {
+            return []
+        }
+        let ids = content.split(separator: UInt8(ascii: "\n")).compactMap { line in
+            ObjectID(bytes: trimmed(line.prefix { $0 != UInt8(ascii: "#") && $0 != UInt8(ascii: "\r") }))
+        }
+        return try await existingCommits(Array(ids.prefix(Self.maximumIgnoredCommitCount)))
+    }
+
+    static let maximumIgnoredCommitCount = 1000
+
+    func existingCommits(_ ids: [ObjectID]) async throws -> [ObjectID] {
+        var existing: [ObjectID] = []
+        for start in stride(from: 0, to: ids.count, by: 500) {
+            let part = Array(ids[start..<min(start + 500, ids.count)])
+            let results = try await engine.info(part.map { Array($0.hex.utf8) }, in: repository)
+            for (id, result) in zip(part, results) {
+                if case .found(let object) = result, object.info.kind == .commit { existing.append(id) }
+            }
+        }
+        return existing
+    }
+}

@@ -1,0 +1,76 @@
+import SiloRPC
+import Storage
+
+/// Rows of repositories, for the command line: the operator may register any folder.
+public struct RepositoryStore: Sendable {
+    private let database: Database
+
+    public init(_ database: Database) {
+        self.database = database
+    }
+
+    /// Registers the git repository in a folder, bare or with a work tree. Nothing is copied.
+    ///
+    /// - Parameters:
+    ///   - path: Absolute, or relative to the process's folder.
+    ///   - name: 1 to 200 characters; nil takes the folder's name.
+    /// - Throws: ``RepositoryStoreError``: no git repository there, registered already, no such organization, bad
+    ///   name; `StorageError`.
+    public func add(path: String, organizationID: Int64, name: String? = nil) async throws -> StoredRepository {
+        let found = try LocalFolder.open(path)
+        let name = name ?? found.defaultName
+        guard (1...LocalFolder.maximumNameCount).contains(name.count) else {
+            throw RepositoryStoreError("a repository's name has 1 to \(LocalFolder.maximumNameCount) characters")
+        }
+        do {
+            return try await database.write { transaction in
+                try RepositoryRows.insert(found, name: name, config: [:], organizationID: organizationID, transaction)
+            }
+        } catch let error as StorageError where error.isUniqueViolation {
+            throw RepositoryStoreError("\(found.root) is registered already in organization \(organizationID)")
+        } catch let error as StorageError where error.isConstraintViolation {
+            throw RepositoryStoreError("there is no organization \(organizationID)")
+        }
+    }
+
+    /// Repositories by id, of one organization or of all; deleted ones are left out.
+    public func list(organizationID: Int64? = nil) async throws -> [StoredRepository] {
+        try await database.read { transaction in
+            let filter = organizationID == nil ? "" : "AND organization_id = ?"
+            return try transaction.rows(
+                "SELECT * FROM repositories WHERE deleted_at IS NULL \(filter) ORDER BY id",
+                organizationID.map { [.integer($0)] } ?? []
+            ).map(StoredRepository.init)
+        }
+    }
+
+    /// The organization's row of a folder; nil when it is not registered.
+    ///
+    /// - Throws: ``RepositoryStoreError`` when there is no git repository.
+    public func find(path: String, organizationID: Int64) async throws -> StoredRepository? {
+        let found = try LocalFolder.open(path)
+        return try await database.read { transaction in
+            try RepositoryRows.find(externalID: found.root, organizationID: organizationID, transaction)
+        }
+    }
+
+    /// Takes a repository out of service; its folder is not touched. A running server notices within
+    /// ``ScmGatewayConfiguration/repositoryCacheLifetime``.
+    ///
+    /// - Throws: ``RepositoryStoreError`` when there is none, `StorageError`.
+    public func remove(id: Int64) async throws {
+        let count = try await database.write { transaction in
+            try transaction.execute("DELETE FROM repositories WHERE id = ? AND deleted_at IS NULL", [.integer(id)])
+        }
+        guard count > 0 else { throw RepositoryStoreError("there is no repository \(id)") }
+    }
+}
+
+/// Why an operator's change to repositories was refused.
+public struct RepositoryStoreError: Error, Sendable, Equatable, CustomStringConvertible {
+    public let description: String
+
+    init(_ description: String) {
+        self.description = description
+    }
+}

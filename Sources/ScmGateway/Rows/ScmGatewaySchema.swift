@@ -1,0 +1,44 @@
+import Storage
+
+/// The tables of this module. They refer to those of `SiloSchema`, which go before them.
+public enum ScmGatewaySchema {
+    public static let migrations = [
+        Migration(
+            "scm-1-repositories",
+            sql: """
+                CREATE TABLE repositories (
+                    id INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL,
+                    organization_id INTEGER NOT NULL REFERENCES organizations (id),
+                    provider TEXT NOT NULL,
+                    external_id TEXT NOT NULL,
+                    name TEXT NOT NULL,
+                    url TEXT NOT NULL,
+                    git_folder TEXT NOT NULL,
+                    default_branch TEXT NOT NULL,
+                    status INTEGER NOT NULL,
+                    config TEXT NOT NULL,
+                    created_at INTEGER NOT NULL,
+                    updated_at INTEGER NOT NULL,
+                    deleted_at INTEGER,
+                    UNIQUE (organization_id, provider, external_id)
+                );
+                CREATE INDEX repositories_by_name ON repositories (organization_id, name);
+                CREATE TRIGGER deleted_repositories_go_with_their_organization
+                BEFORE DELETE ON organizations
+                BEGIN
+                    DELETE FROM repositories WHERE organization_id = OLD.id AND deleted_at IS NOT NULL;
+                END;
+                CREATE TABLE idempotent_requests (
+                    organization_id INTEGER NOT NULL REFERENCES organizations (id) ON DELETE CASCADE,
+                    method TEXT NOT NULL,
+                    request_id TEXT NOT NULL,
+                    body_hash BLOB NOT NULL,
+                    response BLOB NOT NULL,
+                    created_at INTEGER NOT NULL,
+                    PRIMARY KEY (organization_id, method, request_id)
+                );
+                CREATE INDEX idempotent_requests_by_age ON idempotent_requests (created_at);
+                """
+        )
+    ]
+}

@@ -1,0 +1,13 @@
+/// Settings of the service.
+public struct ScmGatewayConfiguration: Sendable {
+    /// Folders below which CreateRepository may register repositories. Empty: none. (The command line is the
+    /// operator's and is not bound by it.)
+    public var repositoryRoots: [String] = []
+    /// Processes, time and memory of the git engine.
+    public var git = GitConfiguration()
+    /// How long a repository's row is served from memory. A change made by another process, such as the command
+    /// line, takes effect in a running server after at most this long.
+    public var repositoryCacheLifetime: Duration = .seconds(2)
+
+    public init() {}
+}

@@ -1,0 +1,53 @@
+import Foundation
+import Logging
+import RPC
+import ScmAPI
+import SiloRPC
+import Storage
+
+/// Source control as a service, over local git repositories.
+///
+/// Expects a `Principal` in the service context (`APIKeyInterceptor` puts it there). Every method goes the same way:
+/// authorise, resolve `(organization, repository)` once, ask a capability of the repository's provider, map the
+/// answer. Methods of the contract that are not served answer UNIMPLEMENTED.
+///
+/// Methods may be called from any task and from event loops; they never block a thread.
+public final class ScmGatewayService: ScmService {
+    let configuration: ScmGatewayConfiguration
+    let database: Database
+    let directory: RepositoryDirectory
+    let localGit: LocalGitProvider
+    let logger: Logger
+
+    /// - Parameter database: opened with `SiloSchema.migrations + ScmGatewaySchema.migrations`.
+    /// - Throws: ``GitNotFound`` when there is no git program.
+    public init(
+        configuration: ScmGatewayConfiguration,
+        database: Database,
+        logger: Logger = Logger(label: "scm")
+    ) throws {
+        self.configuration = configuration
+        self.database = database
+        self.logger = logger
+        directory = RepositoryDirectory(database: database, lifetime: configuration.repositoryCacheLifetime)
+        var git = configuration.git
+        git.workspaceFolder = git.workspaceFolder ?? (database.path as NSString).deletingLastPathComponent + "/git"
+        do throws(GitError) {
+            localGit = LocalGitProvider(engine: try GitEngine(configuration: git))
+        } catch {
+            throw GitNotFound()
+        }
+    }
+
+    /// Ends all pooled git processes and waits until they are reaped. Calls that still run get UNAVAILABLE.
+    public func shutdown() async {
+        await localGit.engine.shutDown()
+    }
+}
+
+/// The service needs the `git` program and found none.
+public struct GitNotFound: Error, Sendable, CustomStringConvertible {
+    public var description: String {
+        "the git program was not found: install git, or name its path in GitConfiguration.gitPath"
+    }
+}

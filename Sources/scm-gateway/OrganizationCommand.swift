@@ -1,0 +1,62 @@
+import ArgumentParser
+import SiloRPC
+
+/// `scm-gateway org add|list|remove`.
+struct OrganizationCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "org",
+        abstract: "Organizations: the owners of keys and repositories.",
+        subcommands: [Add.self, List.self, Remove.self]
+    )
+
+    struct Add: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(abstract: "Adds an organization and prints its ID.")
+
+        @Argument(help: "Unique name: 1 to 64 of a-z, 0-9 and -.")
+        var name: String
+
+        @OptionGroup var settings: SettingsOptions
+        @OptionGroup var output: OutputOptions
+
+        func run() async throws {
+            let store = OrganizationStore(try await GatewayDatabase.open(settings))
+            let organization = try await store.create(slug: name)
+            if output.json { return try OrganizationCommand.table([organization]).show(output) }
+            StandardOutput.line("\(organization.id)")
+        }
+    }
+
+    struct List: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(abstract: "Lists the organizations.")
+
+        @OptionGroup var settings: SettingsOptions
+        @OptionGroup var output: OutputOptions
+
+        func run() async throws {
+            let store = OrganizationStore(try await GatewayDatabase.open(settings))
+            try OrganizationCommand.table(try await store.list()).show(output)
+        }
+    }
+
+    struct Remove: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Removes an organization that owns no keys and no repositories any more."
+        )
+
+        @Argument(help: "The organization's ID.")
+        var id: Int64
+
+        @OptionGroup var settings: SettingsOptions
+
+        func run() async throws {
+            try await OrganizationStore(try await GatewayDatabase.open(settings)).remove(id: id)
+        }
+    }
+
+    private static func table(_ organizations: [Organization]) -> Table {
+        Table(
+            columns: ["id", "name", "created"],
+            rows: organizations.map { [.integer($0.id), .text($0.slug), .time($0.createdAt)] }
+        )
+    }
+}

@@ -1,0 +1,143 @@
+import ArgumentParser
+import Configuration
+import Logging
+import RPC
+import SystemPackage
+
+/// The settings that several commands share, as flags. Every flag has an environment variable and a file key:
+/// `--data-folder`, `SCM_GATEWAY_DATA_FOLDER`, `"dataFolder"`. A flag wins over the environment, that over the file.
+struct SettingsOptions: ParsableArguments {
+    @Option(help: "JSON file with settings. [env: SCM_GATEWAY_CONFIG]")
+    var config: String?
+
+    @Option(help: "Folder of the database. [env: SCM_GATEWAY_DATA_FOLDER, default: .data]")
+    var dataFolder: String?
+}
+
+struct ListenOptions: ParsableArguments {
+    @Option(help: "Address to listen on. [env: SCM_GATEWAY_LISTEN, default: 127.0.0.1]")
+    var listen: String?
+
+    @Option(help: "TCP port to listen on; 0 takes a free one. [env: SCM_GATEWAY_PORT, default: 8080]")
+    var port: Int?
+
+    @Option(
+        name: .customLong("cors-origin"),
+        help: "Browser origin that may call, such as http://localhost:8000; repeatable. [env: SCM_GATEWAY_CORS_ORIGINS]"
+    )
+    var corsOrigins: [String] = []
+
+    @Option(
+        name: .customLong("repository-root"),
+        help: """
+            Folder below which clients may register repositories (CreateRepository); repeatable; none by default. \
+            [env: SCM_GATEWAY_REPOSITORY_ROOTS]
+            """
+    )
+    var repositoryRoots: [String] = []
+
+    @Option(help: "trace, debug, info, notice, warning or error. [env: SCM_GATEWAY_LOG_LEVEL, default: notice]")
+    var logLevel: String?
+
+    @Option(
+        help: "Seconds that calls in progress get when the server stops. [env: SCM_GATEWAY_GRACE_PERIOD, default: 10]"
+    )
+    var gracePeriod: Int?
+}
+
+/// The effective settings of one process.
+struct Settings: Sendable {
+    var dataFolder = ".data"
+    var listen = "127.0.0.1"
+    var port = 8080
+    var corsOrigins: [String] = []
+    var repositoryRoots: [String] = []
+    var logLevel = Logger.Level.notice
+    var gracePeriodSeconds = 10
+    var maximumMessageByteCount = 4 * 1024 * 1024
+
+    var databasePath: String { FilePath(dataFolder).appending("scm-gateway.sqlite").string }
+
+    /// - Throws: `ValidationError` that names the setting and where it came from.
+    static func load(_ options: SettingsOptions, listen: ListenOptions? = nil) async throws -> Settings {
+        let environment = EnvironmentVariablesProvider().prefixKeys(with: ["scm", "gateway"])
+        var providers: [any ConfigProvider] = [environment]
+        let path = options.config ?? ConfigReader(provider: environment).string(forKey: "config")
+        if let path {
+            do {
+                providers.append(try await FileProvider<JSONSnapshot>(filePath: FilePath(path)))
+            } catch {
+                throw ValidationError("cannot read the settings file \(path): \(error)")
+            }
+        }
+        var settings = Settings()
+        try await settings.read(ConfigReader(providers: providers))
+        try settings.apply(options, listen)
+        return settings
+    }
+
+    private mutating func read(_ reader: ConfigReader) async throws {
+        dataFolder = try await Self.value("dataFolder") { try await reader.fetchString(forKey: $0) } ?? dataFolder
+        listen = try await Self.value("listen") { try await reader.fetchString(forKey: $0) } ?? listen
+        port = try await Self.value("port") { try await reader.fetchInt(forKey: $0) } ?? port
+        corsOrigins = try await Self.value("corsOrigins") { try await reader.fetchStringArray(forKey: $0) } ?? corsOrigins
+        repositoryRoots =
+            try await Self.value("repositoryRoots") { try await reader.fetchStringArray(forKey: $0) } ?? repositoryRoots
+        if let level = try await Self.value("logLevel", { try await reader.fetchString(forKey: $0) }) {
+            logLevel = try Self.level(level)
+        }
+        gracePeriodSeconds =
+            try await Self.value("gracePeriod") { try await reader.fetchInt(forKey: $0) } ?? gracePeriodSeconds
+        maximumMessageByteCount =
+            try await Self.value("maximumMessageByteCount") { try await reader.fetchInt(forKey: $0) }
+            ?? maximumMessageByteCount
+    }
+
+    private mutating func apply(_ options: SettingsOptions, _ flags: ListenOptions?) throws {
+        if let value = options.dataFolder { dataFolder = value }
+        if let flags { try apply(flags) }
+        guard (0...65_535).contains(port) else { throw ValidationError("port must be 0 to 65535, not \(port)") }
+        guard gracePeriodSeconds >= 0 else { throw ValidationError("gracePeriod must not be negative") }
+        guard (1...Int(UInt32.max)).contains(maximumMessageByteCount) else {
+            throw ValidationError("maximumMessageByteCount must be 1 to 4294967295, not \(maximumMessageByteCount)")
+        }
+        if let origin = corsOrigins.first(where: { !Self.isOrigin($0) }) {
+            throw ValidationError("\"\(origin)\" is not an origin; write it like http://localhost:8000, without a path")
+        }
+    }
+
+    private mutating func apply(_ flags: ListenOptions) throws {
+        if let value = flags.listen { listen = value }
+        if let value = flags.port { port = value }
+        if !flags.corsOrigins.isEmpty { corsOrigins = flags.corsOrigins }
+        if !flags.repositoryRoots.isEmpty { repositoryRoots = flags.repositoryRoots }
+        if let value = flags.logLevel { logLevel = try Self.level(value) }
+        if let value = flags.gracePeriod { gracePeriodSeconds = value }
+    }
+
+    /// A missing setting is nil; one of the wrong type is an error that names it, not silently the default.
+    private static func value<Value>(
+        _ key: ConfigKey, _ fetch: (ConfigKey) async throws -> Value?
+    ) async throws -> Value? {
+        do {
+            return try await fetch(key)
+        } catch {
+            throw ValidationError("setting \(key): \(error)")
+        }
+    }
+
+    private static func level(_ text: String) throws -> Logger.Level {
+        guard let level = Logger.Level(rawValue: text) else {
+            throw ValidationError("log level \"\(text)\" is none of \(Logger.Level.allCases.map(\.rawValue))")
+        }
+        return level
+    }
+
+    private static func isOrigin(_ text: String) -> Bool {
+        for scheme in ["http://", "https://"] where text.hasPrefix(scheme) {
+            let rest = text.dropFirst(scheme.count)
+            return !rest.isEmpty && !rest.contains("/") && !rest.contains(" ")
+        }
+        return false
+    }
+}

@@ -1,0 +1,100 @@
+import FrameCodec
+import Testing
+
+/// A message by hand, with a field that is marked `debug_redact`.
+private struct Credentials: Message {
+    var user = ""
+    var password = ""
+    var inner: [Credentials] = []
+    var unknownFields = UnknownFields()
+
+    static let schema = MessageSchema(
+        "test.Credentials",
+        [
+            .init(1, "user", .string),
+            .init(2, "password", .string, redacted: true),
+            .init(3, "inner", .message(Credentials.self), .repeated)
+        ])
+
+    var encodedByteCount: Int {
+        unknownFields.byteCount + StringField.size(1, user) + StringField.size(2, password)
+            + MessageField<Credentials>.size(3, inner)
+    }
+
+    func encode(into writer: inout WireWriter) {
+        writer.write(unknownFields)
+        MessageField<Credentials>.write(3, inner, &writer)
+        StringField.write(2, password, &writer)
+        StringField.write(1, user, &writer)
+    }
+
+    mutating func merge(from reader: inout WireReader) throws(WireError) {
+        while let tag = try reader.nextTag() {
+            switch tag {
+            case 10: try StringField.read(&user, &reader)
+            case 18: try StringField.read(&password, &reader)
+            case 26: try MessageField<Credentials>.read(&inner, &reader)
+            default: try reader.readUnknown(tag, into: &unknownFields)
+            }
+        }
+    }
+}
+
+@Suite struct MessageTextTests {
+    @Test("redacted fields show in no text, at any depth")
+    func redaction() {
+        var message = Credentials()
+        message.user = "ann"
+        message.password = "hunter2"
+        message.inner = [message]
+        var dumped = ""
+        dump(message, to: &dumped)
+        let texts = [
+            "\(message)", String(describing: message), String(reflecting: message), "\([message])", dumped
+        ]
+        for text in texts { #expect(!text.contains("hunter2"), "\(text)") }
+        #expect(
+            "\(message)"
+                == #"test.Credentials {user: "ann" password: [redacted] "#
+                + #"inner: {user: "ann" password: [redacted]}}"#
+        )
+    }
+
+    @Test("errors do not quote values")
+    func errors() {
+        let error = #expect(throws: JSONError.self) {
+            try Credentials(jsonString: #"{"password":"hunter2\x"}"#)
+        }
+        #expect(error?.description.contains("hunter2") == false)
+    }
+
+    @Test("a field called description does not change how the message prints")
+    func description() {
+        #expect("\(AllKinds(description: "d"))" == #"framecodec.test.AllKinds {description: "d"}"#)
+    }
+
+    @Test("scalars, packed fields, maps, enums, bytes, unknown fields")
+    func text() throws {
+        let message = AllKinds(bytesField: [1, 2], color: .blue, packedInt32: [1, -2], stringMap: ["k": "v"])
+        #expect(
+            "\(message)" == "framecodec.test.AllKinds {bytes_field: <2 bytes> color: COLOR_BLUE "
+                + #"packed_int32: [1 -2] string_map: "k" = "v"}"#)
+        #expect("\(try Nothing(serializedBytes: hex("08 01")))" == "framecodec.test.Nothing {1: unknown}")
+        #expect("\(Color(rawValue: 9)) \(Color.red)" == "9 COLOR_RED")
+    }
+
+    @Test("schemas answer by number and by either name")
+    func schema() {
+        let schema = AllKinds.schema
+        #expect(schema.name == "framecodec.test.AllKinds")
+        #expect(schema.oneofs == ["choice"])
+        #expect(schema.field(number: 1)?.jsonName == "int32Field")
+        #expect(schema.field(number: 536_870_911)?.name == "large_number")
+        #expect(schema.field(number: 63)?.oneof == 0)
+        #expect(
+            schema.field(number: 250) == nil && schema.field(number: -1) == nil
+                && schema.field(number: 0) == nil)
+        #expect(schema.field(named: "webUrl")?.number == 104 && schema.field(named: "web_url")?.number == 104)
+        #expect(schema.field(named: "@custom")?.name == "custom_name")
+    }
+}

@@ -1,0 +1,97 @@
+import Testing
+
+@testable import HTTPTransport
+
+@Suite struct HTTPFieldsTests {
+    @Test func `fields keep order and duplicates`() throws {
+        let custom = try #require(HTTPFieldName("X-Custom"))
+        var fields = HTTPFields()
+        fields.append(.contentType, "a/b")
+        fields.append(custom, "1")
+        fields.append(custom, bytes: [0x32])
+        fields.append(.grpcStatus, "0")
+        #expect(TestEngine.text(fields) == "content-type: a/b; x-custom: 1; x-custom: 2; grpc-status: 0")
+        #expect(fields.count == 4)
+        #expect(fields.count(of: custom) == 2)
+        #expect(fields.values(custom) == ["1", "2"])
+        #expect(fields.first(.grpcStatus) == "0")
+        #expect(fields.first(.te) == nil)
+        fields.removeAll(custom)
+        #expect(TestEngine.text(fields) == "content-type: a/b; grpc-status: 0")
+    }
+
+    @Test func `copies are independent`() {
+        var first = HTTPFields()
+        first.append(.te, "trailers")
+        var second = first
+        second.append(.host, "x")
+        first.append(.origin, "o")
+        #expect(TestEngine.text(first) == "te: trailers; origin: o")
+        #expect(TestEngine.text(second) == "te: trailers; host: x")
+        #expect(first != second)
+        #expect(first == [.te: "trailers", .origin: "o"])
+    }
+
+    @Test func `many fields grow the storage`() throws {
+        var fields = HTTPFields()
+        for index in 0..<1_000 {
+            fields.append(
+                try #require(HTTPFieldName("name-\(index)")), String(repeating: "v", count: index % 50))
+        }
+        #expect(fields.count == 1_000)
+        #expect(fields.first(try #require(HTTPFieldName("name-777"))) == String(repeating: "v", count: 27))
+        #expect(fields.listByteCount > 32_000)
+    }
+
+    @Test func `W3 a value cannot start a new line`() {
+        var fields = HTTPFields()
+        fields.append(.grpcMessage, "a\r\nx: y\u{0}z")
+        #expect(fields.first(.grpcMessage) == "a  x: y z")
+    }
+
+    @Test func `every known name is recognised, and only it`() {
+        for raw in 1...UInt8.max {
+            guard let token = FieldToken(rawValue: raw) else { break }
+            #expect(FieldToken.recognise(token.bytes) == token, "\(token.name)")
+        }
+        for text in ["", "x", "tf", "grpc-statuz", "content-typE", "hosts"] {
+            var copy = text
+            copy.withUTF8 { #expect(FieldToken.recognise(UnsafeRawBufferPointer($0)) == .other) }
+        }
+    }
+
+    @Test(arguments: ["", "a b", "a:", "ä", "a\n"]) func `impossible names are refused`(name: String) {
+        #expect(HTTPFieldName(name) == nil)
+    }
+
+    @Test func `names and methods`() {
+        #expect(HTTPFieldName("Content-Type") == .contentType)
+        #expect(HTTPFieldName("X-A")?.description == "x-a")
+        #expect(HTTPMethod("POST") == .post)
+        #expect(HTTPMethod("PURGE")?.description == "PURGE")
+        #expect(HTTPMethod("post") != .post)
+        #expect(HTTPMethod("a b") == nil)
+    }
+
+    @Test func `changing received fields leaves path and authority alone`() {
+        var assembler = HeadAssembler(limits: HTTPLimits())
+        assembler.begin()
+        for (name, value) in [
+            (":method", "POST"), (":path", "/p"), (":scheme", "http"), (":authority", "h"), ("a", "b"),
+        ] {
+            var name = name
+            var value = value
+            let accepted = name.withUTF8 { name in
+                value.withUTF8 {
+                    assembler.add(name: UnsafeRawBufferPointer(name), value: UnsafeRawBufferPointer($0))
+                }
+            }
+            #expect(accepted)
+        }
+        var head = assembler.takeRequest(acceptsHTTPS: false)
+        for index in 0..<200 { head?.fields.append(.vary, "value \(index)") }
+        #expect(head?.path == "/p")
+        #expect(head?.authority == "h")
+        #expect(head?.fields.count == 201)
+    }
+}

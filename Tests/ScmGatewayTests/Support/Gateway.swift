@@ -1,0 +1,93 @@
+import FrameCodec
+import Foundation
+import RPC
+import ScmAPI
+import ServiceContextModule
+import SiloRPC
+import Storage
+import Testing
+
+@testable import ScmGateway
+
+/// A service over a database in a temporary folder, with two organizations.
+final class Gateway: Sendable {
+    let folder: String
+    let database: Database
+    let service: ScmGatewayService
+    let first: Int64
+    let second: Int64
+
+    init(configure: (inout ScmGatewayConfiguration) -> Void = { _ in }) async throws {
+        folder = TestRepository.temporaryFolder()
+        database = try Database.open(
+            path: folder + "/data/gateway.sqlite", migrations: SiloSchema.migrations + ScmGatewaySchema.migrations
+        )
+        var configuration = ScmGatewayConfiguration()
+        configuration.repositoryCacheLifetime = .zero
+        configure(&configuration)
+        service = try ScmGatewayService(configuration: configuration, database: database)
+        let organizations = OrganizationStore(database)
+        first = try await organizations.create(slug: "first").id
+        second = try await organizations.create(slug: "second").id
+    }
+
+    deinit { try? FileManager.default.removeItem(atPath: folder) }
+
+    func context(
+        _ method: MethodDescriptor = ScmServiceMethod.getRepository,
+        organizationID: Int64? = nil,
+        scopes: Set<Scope> = Set(Scope.allCases)
+    ) -> CallContext {
+        var context = ServiceContext.topLevel
+        context[PrincipalKey.self] = Principal(
+            organizationID: organizationID ?? first, keyID: 1, scopes: scopes
+        )
+        return CallContext(method: method, serviceContext: context)
+    }
+
+    func add(_ repository: TestRepository, organizationID: Int64? = nil) async throws -> Int64 {
+        try await RepositoryStore(database).add(path: repository.path, organizationID: organizationID ?? first).id
+    }
+
+    func blame(_ request: BlameFileRequest, context: CallContext? = nil) async throws -> [BlameHunk] {
+        let collected = Collected<BlameHunk>()
+        try await service.blameFile(
+            request, responses: ResponseWriter { collected.append($0) }, context: context ?? self.context()
+        )
+        return collected.values
+    }
+}
+
+/// What a streamed answer held.
+final class Collected<Element: Sendable>: Sendable {
+    private let storage = Box<[Element]>([])
+    func append(_ element: Element) { storage.withLock { $0.append(element) } }
+    var values: [Element] { storage.withLock { $0 } }
+}
+
+/// Expects an error with a status, a reason and, where given, a field.
+func expectError<R>(
+    _ code: StatusCode,
+    _ reason: String? = nil,
+    field: String? = nil,
+    sourceLocation: SourceLocation = #_sourceLocation,
+    _ body: () async throws -> R
+) async {
+    do {
+        _ = try await body()
+        Issue.record("no error was thrown", sourceLocation: sourceLocation)
+    } catch let error as RPCError {
+        #expect(error.code == code, "\(error.message)", sourceLocation: sourceLocation)
+        if let reason {
+            let info = error.detail(GoogleRPC.ErrorInfo.self)
+            #expect(info?.reason == reason, "\(error.message)", sourceLocation: sourceLocation)
+            #expect(info?.domain == "scm", sourceLocation: sourceLocation)
+        }
+        if let field {
+            let violation = error.detail(GoogleRPC.BadRequest.self)?.fieldViolations.first
+            #expect(violation?.field == field, sourceLocation: sourceLocation)
+        }
+    } catch {
+        Issue.record("not an RPCError: \(error)", sourceLocation: sourceLocation)
+    }
+}
