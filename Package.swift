@@ -6,6 +6,8 @@ import PackageDescription
 let strict: [SwiftSetting] = [
     .treatAllWarnings(as: .error),
     .enableUpcomingFeature("ExistentialAny"),
+    // An async function stays on its caller's executor: a call that never suspends costs no executor switch.
+    .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
 ]
 
 let nio: [Target.Dependency] = [
@@ -71,7 +73,7 @@ let package = Package(
         // Which silo owns what, and who may call.
         .target(
             name: "SiloRPC",
-            dependencies: ["RPC", "Storage", "COpenSSL", serviceContext],
+            dependencies: ["RPC", "Storage", "FrameCodec", "COpenSSL", serviceContext],
             swiftSettings: strict
         ),
 
@@ -82,8 +84,9 @@ let package = Package(
         .target(
             name: "ScmGateway",
             dependencies: [
-                "SiloRPC", "ScmAPI", "RPC", "Storage", "COpenSSL", log,
+                "SiloRPC", "ScmAPI", "RPC", "FrameCodec", "Storage", "COpenSSL", log, serviceContext,
                 .product(name: "Subprocess", package: "swift-subprocess"),
+                .product(name: "SystemPackage", package: "swift-system"),
             ],
             swiftSettings: strict
         ),
@@ -130,10 +133,16 @@ let package = Package(
             swiftSettings: strict
         ),
         .testTarget(name: "StorageTests", dependencies: ["Storage"], swiftSettings: strict),
-        .testTarget(name: "SiloRPCTests", dependencies: ["SiloRPC", "RPC", "Storage"], swiftSettings: strict),
+        .testTarget(
+            name: "SiloRPCTests",
+            dependencies: ["SiloRPC", "RPC", "FrameCodec", "Storage", serviceContext],
+            swiftSettings: strict
+        ),
         .testTarget(
             name: "ScmGatewayTests",
-            dependencies: ["ScmGateway", "ScmAPI", "SiloRPC", "RPC", "Storage", "HTTPTransport", log] + nio,
+            dependencies: [
+                "ScmGateway", "ScmAPI", "SiloRPC", "RPC", "FrameCodec", "Storage", "HTTPTransport", log, serviceContext,
+            ] + nio,
             swiftSettings: strict
         ),
     ]

@@ -5,6 +5,7 @@ public enum SQLValue: Sendable, Hashable {
     case null
     case integer(Int64)
     case real(Double)
+    /// Without NUL characters.
     case text(String)
     case blob([UInt8])
 }

@@ -14,7 +14,7 @@ public struct ReadTransaction {
     /// - Throws: ``StorageError``.
     public func rows(_ sql: String, _ arguments: [SQLValue] = []) throws -> [SQLRow] {
         try StorageError.mapping {
-            try Row.fetchAll(connection, sql: sql, arguments: statementArguments(arguments)).map(SQLRow.init)
+            try Row.fetchAll(connection, sql: sql, arguments: try statementArguments(arguments)).map(SQLRow.init)
         }
     }
 
@@ -23,7 +23,7 @@ public struct ReadTransaction {
     /// - Throws: ``StorageError``.
     public func row(_ sql: String, _ arguments: [SQLValue] = []) throws -> SQLRow? {
         try StorageError.mapping {
-            try Row.fetchOne(connection, sql: sql, arguments: statementArguments(arguments)).map(SQLRow.init)
+            try Row.fetchOne(connection, sql: sql, arguments: try statementArguments(arguments)).map(SQLRow.init)
         }
     }
 }
@@ -53,7 +53,7 @@ public struct WriteTransaction {
     @discardableResult
     public func execute(_ sql: String, _ arguments: [SQLValue] = []) throws -> Int {
         try StorageError.mapping {
-            try connection.execute(sql: sql, arguments: statementArguments(arguments))
+            try connection.execute(sql: sql, arguments: try statementArguments(arguments))
             return connection.changesCount
         }
     }
@@ -70,8 +70,12 @@ final class AfterCommitActions {
     var list: [@Sendable () -> Void] = []
 }
 
-private func statementArguments(_ values: [SQLValue]) -> StatementArguments {
-    StatementArguments(values.map(\.databaseValue))
+/// - Throws: ``StorageError`` for text with a NUL: PostgreSQL refuses it, and SQLite would cut it there.
+private func statementArguments(_ values: [SQLValue]) throws(StorageError) -> StatementArguments {
+    for case .text(let text) in values where text.utf8.contains(0) {
+        throw StorageError(.unexpectedValue, "text with a NUL character cannot be stored")
+    }
+    return StatementArguments(values.map(\.databaseValue))
 }
 
 extension SQLValue {

@@ -35,6 +35,9 @@ public final class HTTPExchange: @unchecked Sendable {
     private(set) var isStarted = false
     private var hasReturned = false
     private var isHandlerCancelled = false
+    private var isStarting = false
+    private var deadline: (instant: NIODeadline, handler: any NIOScheduledCallbackHandler & Sendable)?
+    private var deadlineTimer: NIOScheduledCallback?
     private let closed = Atomic<Bool>(false)
 
     init(
@@ -170,6 +173,14 @@ public final class HTTPExchange: @unchecked Sendable {
         task?.cancel()
     }
 
+    /// Tells `handler`, on the event loop, when `instant` passes while the exchange's own handler still runs. Once for
+    /// an exchange. A handler that never suspends pays nothing for it: the timer starts when it does.
+    public func setDeadline(_ instant: NIODeadline, handler: any NIOScheduledCallbackHandler & Sendable) {
+        guard eventLoop.inEventLoop else { return eventLoop.execute { self.setDeadline(instant, handler: handler) } }
+        deadline = (instant, handler)
+        if !isStarting { startDeadlineTimer() }
+    }
+
     /// Runs tasks on this exchange's event loop.
     public var taskExecutor: any TaskExecutor { connection.loop.executor }
 
@@ -198,24 +209,37 @@ public final class HTTPExchange: @unchecked Sendable {
     // MARK: From the connection (on the event loop)
 
     /// Runs the handler; on return whatever it left undone is done. Inline as far as it does not suspend.
-    func start() {
+    func runHandler() async {
+        guard !isClosed else { return connection.handlerDidReturn() }
         isStarted = true
-        let task = Task.immediate(executorPreference: connection.loop.executor) {
-            await self.connection.server.handler(self)
-            self.handlerReturned()
-        }
-        if !hasReturned {
-            self.task = task
-            if failure != nil || isHandlerCancelled { task.cancel() }
-        }
+        isStarting = true
+        await connection.server.handler(self)
+        handlerReturned()
+    }
+
+    /// The handler goes on later, in a task of its own.
+    func handlerDidSuspend(in task: Task<Void, Never>) {
+        isStarting = false
+        guard !hasReturned else { return }
+        self.task = task
+        if failure != nil || isHandlerCancelled { task.cancel() }
+        startDeadlineTimer()
     }
 
     private func handlerReturned() {
         guard eventLoop.inEventLoop else { return eventLoop.execute { self.handlerReturned() } }
         hasReturned = true
         task = nil
+        deadline = nil
+        deadlineTimer?.cancel()
+        deadlineTimer = nil
         if failure == nil, !isFinished { driver?.abandoned(self) }
         connection.handlerDidReturn()
+    }
+
+    private func startDeadlineTimer() {
+        guard let deadline, !hasReturned else { return }
+        deadlineTimer = try? eventLoop.scheduleCallback(at: deadline.instant, handler: deadline.handler)
     }
 
     /// The peer or the connection is gone.

@@ -58,7 +58,11 @@ final class HTTP1ServerDriver: ExchangeDriver {
         while !isOver {
             let starts = parseAvailable()
             if starts {
-                if let exchange, !isOver { exchange.start() } else { connection.handlerDidReturn() }
+                if let exchange, !isOver {
+                    HandlerBatch.start([exchange], on: connection.loop.executor)
+                } else {
+                    connection.handlerDidReturn()
+                }
             }
             guard !isOver, isRequestComplete, isResponseDone else { break }
             nextMessage()

@@ -130,14 +130,8 @@ final class HTTP2ServerDriver: ExchangeDriver {
         guard !starting.isEmpty else { return }
         var taken: [HTTPExchange] = []
         swap(&taken, &starting)
-        for exchange in taken {
-            if exchange.isClosed {
-                connection.handlerDidReturn()
-            } else {
-                exchange.start()
-                noteUnread(exchange)
-            }
-        }
+        HandlerBatch.start(taken, on: connection.loop.executor)
+        for exchange in taken where !exchange.isClosed { noteUnread(exchange) }
         taken.removeAll(keepingCapacity: true)
         if starting.isEmpty { starting = taken }
     }

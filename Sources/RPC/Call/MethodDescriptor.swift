@@ -1,6 +1,6 @@
 import FrameCodec
 
-/// What both sides know of a method without its message types.
+/// What both sides know of a method without its message types. Equal when the paths are.
 public struct MethodDescriptor: Sendable, Hashable {
     /// Which side sends a stream of messages.
     public enum Kind: Sendable, Hashable {
@@ -12,21 +12,42 @@ public struct MethodDescriptor: Sendable, Hashable {
         case unknown, noSideEffects, idempotent
     }
 
-    /// Full service name with its package, such as `sentry.integrations.scm.v1.ScmService`.
-    public let service: String
-    /// Method name without the service.
-    public let method: String
+    private let names: Names
     public let kind: Kind
     public let idempotency: Idempotency
+
+    /// Full service name with its package, such as `sentry.integrations.scm.v1.ScmService`.
+    public var service: String { names.service }
+    /// Method name without the service.
+    public var method: String { names.method }
     /// `/service/method`: the canonical name that routing and policy see (rule M1).
-    public let path: String
+    public var path: String { names.path }
 
     public init(service: String, method: String, kind: Kind, idempotency: Idempotency = .unknown) {
-        self.service = service
-        self.method = method
+        self.names = Names(service: service, method: method)
         self.kind = kind
         self.idempotency = idempotency
-        self.path = "/\(service)/\(method)"
+    }
+
+    public static func == (left: MethodDescriptor, right: MethodDescriptor) -> Bool {
+        left.names === right.names || left.path == right.path
+    }
+
+    public func hash(into hasher: inout Hasher) {
+        hasher.combine(path)
+    }
+
+    /// Behind a reference, because a descriptor is copied several times in every call.
+    private final class Names: Sendable {
+        let service: String
+        let method: String
+        let path: String
+
+        init(service: String, method: String) {
+            self.service = service
+            self.method = method
+            path = "/\(service)/\(method)"
+        }
     }
 }
 

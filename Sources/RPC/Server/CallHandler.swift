@@ -18,8 +18,8 @@ public protocol RPCService: Sendable {
     var methods: [RPCMethod] { get }
 }
 
-/// A method's descriptor and the code that serves it.
-public struct RPCMethod: Sendable {
+/// A method's descriptor and the code that serves it. A class, so that a call carries one reference of it.
+public final class RPCMethod: Sendable {
     public let descriptor: MethodDescriptor
     public let handler: CallHandler
 

@@ -37,7 +37,7 @@ public struct CrossOriginPolicy: Sendable {
     ///
     /// `fields` must be complete: every header in it that a browser would hide is exposed (rule C3).
     func permitReading(_ fields: inout HTTPFields, by head: HTTPRequestHead) {
-        guard let origin = head.fields.first(.origin), allows(origin) else { return }
+        guard !allowedOrigins.isEmpty, let origin = head.fields.first(.origin), allows(origin) else { return }
         var exposed = Self.exposedHeaders
         fields.forEach { name, _ in
             let name = String(decoding: name, as: UTF8.self)

@@ -1,4 +1,4 @@
-/// Method path -> handler, looked up by the path's bytes: open addressing over FNV-1a, no `String` per request.
+/// Method path -> handler, looked up by the path's bytes: open addressing over the path's hash, no `String` per request.
 struct MethodTable: Sendable {
     struct Entry: Sendable {
         let path: [UInt8]
@@ -20,9 +20,7 @@ struct MethodTable: Sendable {
     func method(path: UnsafeRawBufferPointer) -> RPCMethod? {
         var index = Self.hash(path) & mask
         while let entry = slots[index] {
-            if entry.path.count == path.count, entry.path.withUnsafeBytes({ $0.elementsEqual(path) }) {
-                return entry.method
-            }
+            if entry.path.withUnsafeBytes({ Self.isEqual($0, path) }) { return entry.method }
             index = (index + 1) & mask
         }
         return nil
@@ -35,9 +33,34 @@ struct MethodTable: Sendable {
         slots[index] = entry
     }
 
+    /// FNV-1a over words of eight bytes, then over the rest.
     private static func hash(_ bytes: UnsafeRawBufferPointer) -> Int {
         var hash: UInt64 = 0xCBF2_9CE4_8422_2325
-        for byte in bytes { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01B3 }
-        return Int(truncatingIfNeeded: hash)
+        var offset = 0
+        while offset &+ 8 <= bytes.count {
+            hash = (hash ^ bytes.loadUnaligned(fromByteOffset: offset, as: UInt64.self)) &* 0x100_0000_01B3
+            hash ^= hash &>> 32
+            offset &+= 8
+        }
+        while offset < bytes.count {
+            hash = (hash ^ UInt64(bytes[offset])) &* 0x100_0000_01B3
+            offset &+= 1
+        }
+        return Int(truncatingIfNeeded: hash ^ hash &>> 29)
+    }
+
+    private static func isEqual(_ left: UnsafeRawBufferPointer, _ right: UnsafeRawBufferPointer) -> Bool {
+        guard left.count == right.count else { return false }
+        var offset = 0
+        while offset &+ 8 <= left.count {
+            let leftWord = left.loadUnaligned(fromByteOffset: offset, as: UInt64.self)
+            guard leftWord == right.loadUnaligned(fromByteOffset: offset, as: UInt64.self) else { return false }
+            offset &+= 8
+        }
+        while offset < left.count {
+            guard left[offset] == right[offset] else { return false }
+            offset &+= 1
+        }
+        return true
     }
 }

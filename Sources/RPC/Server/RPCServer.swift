@@ -17,7 +17,7 @@ import NIOCore
 /// ```
 public final class RPCServer: Sendable {
     private let methods: MethodTable
-    private let configuration: RPCServerConfiguration
+    private let configuration: RPCServerConfiguration.Shared
     private let logger: Logger
 
     /// - Parameter interceptors: the first is the outermost.
@@ -30,7 +30,7 @@ public final class RPCServer: Sendable {
         self.methods = MethodTable(
             services.flatMap(\.methods).map { RPCMethod($0.descriptor, handler: Self.compose(interceptors, $0.handler)) }
         )
-        self.configuration = configuration
+        self.configuration = RPCServerConfiguration.Shared(configuration)
         self.logger = logger
     }
 
@@ -43,15 +43,15 @@ public final class RPCServer: Sendable {
 
     /// Serves one exchange; give this to `HTTPServer.start`.
     public func handle(_ exchange: HTTPExchange) async {
-        let head = exchange.head
-        if head.method == .options { return answerPreflight(exchange) }
-        guard head.method == .post else { return refuseMethod(exchange) }
-        guard head.fields.count(of: .contentType) == 1,
-            let form = head.fields.withFirst(.contentType, { WireForm(contentType: $0) }) ?? nil
+        guard exchange.head.method == .post else {
+            return exchange.head.method == .options ? answerPreflight(exchange) : refuseMethod(exchange)
+        }
+        guard exchange.head.fields.count(of: .contentType) == 1,
+            let form = exchange.head.fields.withFirst(.contentType, { WireForm(contentType: $0) }) ?? nil
         else { return refuseContentType(exchange) }
         if !form.isWeb, exchange.version != .http2 { return refuseVersion(exchange) }
 
-        guard let method = head.withPath({ methods.method(path: $0) }) else {
+        guard let method = exchange.head.withPath({ methods.method(path: $0) }) else {
             return finishUnknownMethod(exchange, form: form)
         }
         await run(method, exchange, form: form)
@@ -83,7 +83,7 @@ public final class RPCServer: Sendable {
         let requested = try GRPCTimeoutField.read(exchange.head.fields)
         if requested == .some(0) { throw ServerCall.deadlineError }
         var deadline: NIODeadline?
-        if let nanoseconds = configuration.effectiveTimeout(requested: requested, kind: method.kind) {
+        if let nanoseconds = configuration.values.effectiveTimeout(requested: requested, kind: method.kind) {
             let instant = NIODeadline.now() + .nanoseconds(Int64(clamping: min(nanoseconds, 1 << 60)))
             call.startDeadline(instant)
             deadline = instant
@@ -131,7 +131,7 @@ extension RPCServer {
             exchange.head.fields.count(of: .accessControlRequestMethod) > 0
         else { return refuseMethod(exchange) }
         exchange.sendHead(
-            HTTPResponseHead(status: 204, fields: configuration.crossOrigin.preflightFields(for: exchange.head))
+            HTTPResponseHead(status: 204, fields: configuration.values.crossOrigin.preflightFields(for: exchange.head))
         )
         exchange.finish()
     }
@@ -168,7 +168,7 @@ extension RPCServer {
     private func answer(_ exchange: HTTPExchange, _ status: Int, _ text: String, _ extra: HTTPFields = HTTPFields()) {
         var fields = extra
         fields.append(.contentType, "text/plain; charset=utf-8")
-        configuration.crossOrigin.permitReading(&fields, by: exchange.head)
+        configuration.values.crossOrigin.permitReading(&fields, by: exchange.head)
         exchange.sendHead(HTTPResponseHead(status: status, fields: fields))
         exchange.sendLast(ByteBuffer(string: text + "\n"))
     }

@@ -30,4 +30,20 @@ public struct RPCServerConfiguration: Sendable {
         let (whole, overflow) = UInt64(max(0, seconds)).multipliedReportingOverflow(by: 1_000_000_000)
         return overflow ? .max : whole &+ UInt64(max(0, attoseconds) / 1_000_000_000)
     }
+
+    /// One copy for all calls of a server.
+    final class Shared: Sendable {
+        let values: RPCServerConfiguration
+
+        init(_ values: RPCServerConfiguration) {
+            self.values = values
+        }
+    }
+}
+
+extension StaticString {
+    /// The text's bytes; valid for ever.
+    var bytes: UnsafeRawBufferPointer {
+        UnsafeRawBufferPointer(start: utf8Start, count: utf8CodeUnitCount)
+    }
 }

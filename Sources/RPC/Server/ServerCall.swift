@@ -12,7 +12,7 @@ import NIOCore
 ///
 /// Safe to use from any task; one reader and one writer at a time.
 //
-// @unchecked Sendable: `inbound`, `textDecoder`, `textEncoder`, `phase` and `deadlineTimer` are touched only on
+// @unchecked Sendable: `inbound`, `textEncoder`, `phase` and `deadlinePassed` are touched only on
 // `exchange.eventLoop`: every method that uses them checks `inEventLoop` first and hops there otherwise.
 public final class ServerCall: @unchecked Sendable {
     private enum Phase { case headNotSent, streaming, finished }
@@ -20,28 +20,25 @@ public final class ServerCall: @unchecked Sendable {
     let exchange: HTTPExchange
     let method: MethodDescriptor
     private let answerForm: WireForm
-    private let crossOrigin: CrossOriginPolicy
-    private let maximumResponseMessageByteCount: Int
+    private let configuration: RPCServerConfiguration.Shared
     private var inbound: InboundMessages
     private var textEncoder = Base64StreamEncoder()
     private var phase = Phase.headNotSent
-    private var deadlineTimer: NIOScheduledCallback?
     private var deadlinePassed = false
 
     init(
         exchange: HTTPExchange,
         method: MethodDescriptor,
         requestForm: WireForm,
-        configuration: RPCServerConfiguration
+        configuration: RPCServerConfiguration.Shared
     ) {
         self.exchange = exchange
         self.method = method
-        self.answerForm = requestForm.answering(accept: exchange.head.fields.first(.accept))
-        self.crossOrigin = configuration.crossOrigin
-        self.maximumResponseMessageByteCount = configuration.maximumResponseMessageByteCount
+        self.answerForm = requestForm.answering(exchange.head.fields)
+        self.configuration = configuration
         self.inbound = InboundMessages(
             isText: requestForm.isText,
-            maximumMessageByteCount: configuration.maximumRequestMessageByteCount
+            maximumMessageByteCount: configuration.values.maximumRequestMessageByteCount
         )
     }
 
@@ -136,11 +133,11 @@ public final class ServerCall: @unchecked Sendable {
     }
 
     private func checkSize(_ byteCount: Int) throws {
-        guard byteCount <= min(maximumResponseMessageByteCount, Int(UInt32.max)) else {
+        let limit = min(configuration.values.maximumResponseMessageByteCount, Int(UInt32.max))
+        guard byteCount <= limit else {
             throw RPCError(
                 .resourceExhausted,
-                "response message of \(byteCount) bytes exceeds maximumResponseMessageByteCount "
-                    + "(\(maximumResponseMessageByteCount))"
+                "response message of \(byteCount) bytes exceeds maximumResponseMessageByteCount (\(limit))"
             )
         }
     }
@@ -178,7 +175,6 @@ public final class ServerCall: @unchecked Sendable {
             return exchange.eventLoop.execute { self.finish(error, context: context) }
         }
         guard phase != .finished else { return }
-        deadlineTimer?.cancel()
         let trailers = StatusFields.fields(error, trailing: context?.trailingMetadata ?? Metadata())
         let headers = context?.responseMetadata ?? Metadata()
         if phase == .headNotSent, headers.isEmpty {
@@ -194,7 +190,7 @@ public final class ServerCall: @unchecked Sendable {
     private func finishTrailersOnly(_ trailers: HTTPFields) {
         var fields = responseFields()
         trailers.forEach { name, value in fields.append(name: name, value: value) }
-        crossOrigin.permitReading(&fields, by: exchange.head)
+        configuration.values.crossOrigin.permitReading(&fields, by: exchange.head)
         exchange.sendHead(HTTPResponseHead(status: 200, fields: fields))
         exchange.finish(trailers: nil)
     }
@@ -208,21 +204,21 @@ public final class ServerCall: @unchecked Sendable {
     private func sendHead(metadata: Metadata) {
         var fields = responseFields()
         metadata.fields.forEach { name, value in fields.append(name: name, value: value) }
-        crossOrigin.permitReading(&fields, by: exchange.head)
+        configuration.values.crossOrigin.permitReading(&fields, by: exchange.head)
         exchange.sendHead(HTTPResponseHead(status: 200, fields: fields))
     }
 
     private func responseFields() -> HTTPFields {
         var fields = HTTPFields()
-        fields.append(.contentType, answerForm.contentType)
+        fields.append(.contentType, bytes: answerForm.contentType.bytes)
         return fields
     }
 
     // MARK: Deadline
 
-    /// Starts the deadline's timer. On the event loop, before the handler runs.
+    /// On the event loop, before the handler runs.
     func startDeadline(_ deadline: NIODeadline) {
-        deadlineTimer = try? exchange.eventLoop.scheduleCallback(at: deadline, handler: self)
+        exchange.setDeadline(deadline, handler: self)
     }
 
     static let deadlineError = RPCError(.deadlineExceeded, "the call's deadline has passed")

@@ -10,54 +10,50 @@ import HTTPTransport
 ///
 /// Each may end in `+proto`; the answer repeats the suffix as it came (rule W11). Source: gRPC PROTOCOL-HTTP2 and
 /// PROTOCOL-WEB.
-struct WireForm: Sendable, Equatable {
-    enum WireProtocol: Sendable, Equatable { case grpc, grpcWeb, grpcWebText }
+enum WireForm: UInt8, Sendable, CaseIterable {
+    case grpc, grpcProto
+    case web, webProto
+    case text, textProto, textBase64
 
-    let wireProtocol: WireProtocol
-    let contentType: String
-
-    /// Every accepted content type. Matching is exact, never by prefix: `application/grpcfoo` is not gRPC (rule W9).
-    static let all: [WireForm] = [
-        WireForm(.grpc, "application/grpc"),
-        WireForm(.grpc, "application/grpc+proto"),
-        WireForm(.grpcWeb, "application/grpc-web"),
-        WireForm(.grpcWeb, "application/grpc-web+proto"),
-        WireForm(.grpcWebText, "application/grpc-web-text"),
-        WireForm(.grpcWebText, "application/grpc-web-text+proto"),
-        WireForm(.grpcWebText, "application/grpc-web-text-base64"),
-    ]
-
-    /// Value of `Accept-Post` in a 415 answer.
-    static let acceptPost = all.map(\.contentType).joined(separator: ", ")
-
-    private init(_ wireProtocol: WireProtocol, _ contentType: String) {
-        self.wireProtocol = wireProtocol
-        self.contentType = contentType
+    var contentType: StaticString {
+        switch self {
+        case .grpc: "application/grpc"
+        case .grpcProto: "application/grpc+proto"
+        case .web: "application/grpc-web"
+        case .webProto: "application/grpc-web+proto"
+        case .text: "application/grpc-web-text"
+        case .textProto: "application/grpc-web-text+proto"
+        case .textBase64: "application/grpc-web-text-base64"
+        }
     }
 
-    /// The form of a request, from its content type; parameters (`; charset=utf-8`) are ignored, case too (rule W9).
+    /// Base64 instead of bytes.
+    var isText: Bool { rawValue >= WireForm.text.rawValue }
+    /// Status in the body instead of in HTTP trailers.
+    var isWeb: Bool { rawValue >= WireForm.web.rawValue }
+
+    /// Value of `Accept-Post` in a 415 answer.
+    static let acceptPost = allCases.map { "\($0.contentType)" }.joined(separator: ", ")
+
+    /// The form of a request, from its content type. Matching is exact, never by prefix: `application/grpcfoo` is not
+    /// gRPC; parameters (`; charset=utf-8`) are ignored, case too (rule W9).
     init?(contentType value: UnsafeRawBufferPointer) {
-        guard let form = Self.all.first(where: { Self.matches(value, $0.contentType) }) else { return nil }
+        guard let form = Self.allCases.first(where: { Self.matches(value, $0.contentType) }) else { return nil }
         self = form
     }
 
     /// The form of the answer: base64 text when the client asks for it, else the request's own form (rule W10).
-    func answering(accept: String?) -> WireForm {
-        guard wireProtocol == .grpcWeb, let accept, accept.lowercased().contains("application/grpc-web-text") else {
-            return self
-        }
-        return WireForm(.grpcWebText, contentType.hasSuffix("+proto") ? "application/grpc-web-text+proto" : "application/grpc-web-text")
+    func answering(_ fields: HTTPFields) -> WireForm {
+        guard self == .web || self == .webProto, let accept = fields.first(.accept),
+            accept.lowercased().contains("application/grpc-web-text")
+        else { return self }
+        return self == .webProto ? .textProto : .text
     }
 
-    var isText: Bool { wireProtocol == .grpcWebText }
-    var isWeb: Bool { wireProtocol != .grpc }
-
-    private static func matches(_ value: UnsafeRawBufferPointer, _ contentType: String) -> Bool {
-        var index = 0
-        for expected in contentType.utf8 {
-            guard index < value.count, lowercased(value[index]) == expected else { return false }
-            index += 1
-        }
+    private static func matches(_ value: UnsafeRawBufferPointer, _ contentType: StaticString) -> Bool {
+        var index = contentType.utf8CodeUnitCount
+        guard value.count >= index else { return false }
+        for offset in 0..<index where lowercased(value[offset]) != contentType.utf8Start[offset] { return false }
         while index < value.count, value[index] == UInt8(ascii: " ") || value[index] == UInt8(ascii: "\t") { index += 1 }
         return index == value.count || value[index] == UInt8(ascii: ";")
     }

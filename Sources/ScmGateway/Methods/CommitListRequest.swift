@@ -82,7 +82,8 @@ enum CommitListRequest {
             return try await repository.resolve(try Revision(start))
         } catch GitError.revisionNotFound {
             throw RPCError(
-                .notFound, .commitNotFound, "start_sha: no such commit in this repository: confirm that it has been pushed"
+                .notFound, .commitNotFound,
+                "start_sha: no such commit in this repository: confirm that it has been pushed"
             )
         } catch GitError.invalidRevision(let problem) {
             throw RPCError.badField("start_sha", problem)
@@ -103,7 +104,9 @@ enum CommitListRequest {
 
     private static func author(_ request: ListCommitsRequest) throws(RPCError) -> String? {
         guard !request.authorEmail.isEmpty else { return try text(request.author, field: "author") }
-        guard request.author.isEmpty else { throw RPCError.badField("author", "not allowed together with author_email") }
+        guard request.author.isEmpty else {
+            throw RPCError.badField("author", "not allowed together with author_email")
+        }
         guard !request.authorEmail.contains(where: { "<>".contains($0) }) else {
             throw RPCError.badField("author_email", "not a mail address")
         }

@@ -27,7 +27,9 @@ extension ScmGatewayService {
                 case .differs: throw IdempotentRequest.differentBody
                 case .unknown, nil: break
                 }
-                guard try RepositoryRows.delete(id: id, organizationID: organizationID, transaction) else { return false }
+                guard try RepositoryRows.delete(id: id, organizationID: organizationID, transaction) else {
+                    return false
+                }
                 try memory?.remember([], transaction)
                 transaction.afterCommit { self.directory.forget(id: id, organizationID: organizationID) }
                 return true

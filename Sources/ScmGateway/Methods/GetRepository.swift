@@ -26,7 +26,7 @@ extension ScmGatewayService {
             case .external(let reference):
                 return try await self.find(reference, organizationID: organizationID)
             case .name(let name):
-                guard !name.isEmpty else { throw RPCError.badField("name", "a name is required") }
+                guard !name.isEmpty, !name.utf8.contains(0) else { throw RPCError.badField("name", "a name is required") }
                 return try await self.database.read { transaction in
                     try RepositoryRows.find(name: name, organizationID: organizationID, transaction)
                 }
@@ -44,7 +44,7 @@ extension ScmGatewayService {
         guard reference.provider != .unspecified else {
             throw RPCError.badField("external.provider", "a provider is required")
         }
-        guard !reference.externalID.isEmpty else {
+        guard !reference.externalID.isEmpty, !reference.externalID.utf8.contains(0) else {
             throw RPCError.badField("external.external_id", "an external id or a name is required")
         }
         guard reference.provider == .localGit else { return [] }

@@ -40,6 +40,10 @@ extension ScmGatewayService {
         guard request.externalIDs.count <= maximumExternalIDCount else {
             throw RPCError.badField("external_ids", "at most \(maximumExternalIDCount) are allowed")
         }
+        guard !request.query.utf8.contains(0) else { throw RPCError.badField("query", "no NUL is allowed") }
+        guard !request.externalIDs.contains(where: { $0.utf8.contains(0) }) else {
+            throw RPCError.badField("external_ids", "no NUL is allowed")
+        }
         var filter = RepositoryFilter(organizationID: organizationID)
         if request.provider != .unspecified { filter.provider = ProviderSlug.column(request.provider) }
         if !request.statuses.isEmpty {

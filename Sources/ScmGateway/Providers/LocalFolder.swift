@@ -38,7 +38,8 @@ struct LocalFolder: Sendable {
     var defaultName: String {
         let last = root.split(separator: "/").last.map(String.init) ?? "root"
         let name = last.hasSuffix(".git") && last.count > 4 ? String(last.dropLast(4)) : last
-        return String(name.prefix(Self.maximumNameCount))
+        let printable = name.unicodeScalars.filter { $0.value >= 0x20 && $0.value != 0x7F }
+        return String(String(String.UnicodeScalarView(printable)).prefix(Self.maximumNameCount))
     }
 
     static func defaultBranch(_ location: RepositoryLocation) -> String {

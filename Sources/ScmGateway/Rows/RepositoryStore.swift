@@ -19,8 +19,12 @@ public struct RepositoryStore: Sendable {
     public func add(path: String, organizationID: Int64, name: String? = nil) async throws -> StoredRepository {
         let found = try LocalFolder.open(path)
         let name = name ?? found.defaultName
-        guard (1...LocalFolder.maximumNameCount).contains(name.count) else {
-            throw RepositoryStoreError("a repository's name has 1 to \(LocalFolder.maximumNameCount) characters")
+        guard (1...LocalFolder.maximumNameCount).contains(name.count),
+            name.utf8.allSatisfy({ $0 >= 0x20 && $0 != 0x7F })
+        else {
+            throw RepositoryStoreError(
+                "a repository's name has 1 to \(LocalFolder.maximumNameCount) characters, no control characters"
+            )
         }
         do {
             return try await database.write { transaction in

@@ -19,8 +19,11 @@ enum ConfigRules {
                 throw RPCError.badField("config", "a value has at most \(maximumValueByteCount) bytes")
             }
         }
-        guard (config["name"] ?? "").count <= LocalFolder.maximumNameCount else {
-            throw RPCError.badField("config", "the name has at most \(LocalFolder.maximumNameCount) characters")
+        let name = config["name"] ?? ""
+        guard name.count <= LocalFolder.maximumNameCount, name.utf8.allSatisfy({ $0 >= 0x20 && $0 != 0x7F }) else {
+            throw RPCError.badField(
+                "config", "the name has at most \(LocalFolder.maximumNameCount) characters and no control characters"
+            )
         }
     }
 

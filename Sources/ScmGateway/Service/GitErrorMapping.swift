@@ -37,7 +37,9 @@ extension ScmGatewayService {
         case .notACommit(let name):
             RPCError(.notFound, fields.missingRevision, "\"\(shortened(name))\" is not a commit")
         case .ambiguousRevision(let name):
-            RPCError(.failedPrecondition, .ambiguous, "\"\(shortened(name))\" fits more than one object: use more digits")
+            RPCError(
+                .failedPrecondition, .ambiguous, "\"\(shortened(name))\" fits more than one object: use more digits"
+            )
         case .fileNotFound(let path):
             RPCError(.notFound, .fileNotFound, "no file \"\(shortened(path))\" at this revision")
         case .notAFile(let path, let kind):

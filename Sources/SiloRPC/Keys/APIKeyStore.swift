@@ -70,7 +70,8 @@ public struct APIKeyStore: Sendable {
         }
     }
 
-    /// Makes a key invalid for good and keeps its row. A running server notices within ``APIKeyInterceptor/cacheLifetime``.
+    /// Makes a key invalid for good and keeps its row. A running server notices within
+    /// ``APIKeyInterceptor/cacheLifetime``.
     ///
     /// - Throws: ``SiloError`` when there is no such key, `StorageError`.
     public func revoke(id: Int64) async throws {

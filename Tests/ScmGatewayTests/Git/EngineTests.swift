@@ -151,9 +151,10 @@ import Testing
         try await round()
         let (children, descriptors) = (Self.children(), Self.descriptors())
         for _ in 0..<5 { try await round() }
-        // Other suites run at the same time; a leak would show as fifty and more.
-        #expect(Self.children() < children + 20)
-        #expect(Self.descriptors() < descriptors + 40)
+        // Other suites run at the same time and use processes of their own, which end; a leak of fifty would stay.
+        func isLeaking() -> Bool { Self.children() > children + 10 || Self.descriptors() > descriptors + 20 }
+        for _ in 0..<600 where isLeaking() { try await Task.sleep(for: .milliseconds(100)) }
+        #expect(!isLeaking())
     }
 
     static func children() -> Int {

@@ -182,12 +182,13 @@ import Testing
             """
         var parser = FileChangeParser(Array(output.utf8), limit: 10)
         let result = try parser.parse()
-        let first = try #require(result.changes[try #require(ObjectID(Self.a))])
+        let (a, b) = (try #require(ObjectID(Self.a)), try #require(ObjectID(Self.b)))
+        let first = try #require(result.changes[a])
         #expect(first.map(\.kind) == [.renamed, .added])
         #expect(first[0].path == Array("new".utf8) && first[0].previousPath == Array("old".utf8))
         #expect(first[0].similarity == 87 && first[0].additions == 1 && first[0].deletions == 2)
         #expect(first[1].path == Array(":x".utf8) && first[1].additions == nil && first[1].previousObjectID == nil)
-        #expect(result.changes[try #require(ObjectID(Self.b))] == [])
+        #expect(result.changes[b] == [])
         var short = FileChangeParser(Array(output.utf8), limit: 1)
         #expect(try short.parse().truncated.count == 1)
         for cut in 1..<output.utf8.count {

@@ -246,6 +246,10 @@ import Testing
             try await gateway.service.getRepository(
                 GetRepositoryRequest(selector: .name("same")), context: gateway.context())
         }
+        await expectError(.invalidArgument, field: "name") {
+            try await gateway.service.getRepository(
+                GetRepositoryRequest(selector: .name("a\0b")), context: gateway.context())
+        }
         await expectError(.invalidArgument, field: "selector") {
             try await gateway.service.getRepository(GetRepositoryRequest(), context: gateway.context())
         }

@@ -48,7 +48,9 @@ extension GitEngine {
             throw GitError.ambiguousRevision(revision.text)
         case .missing:
             // `^{commit}` hides that an abbreviation fits several objects.
-            if Self.mayAbbreviate(revision), case .ambiguous = try await info([Array(revision.text.utf8)], in: repository)[0] {
+            if Self.mayAbbreviate(revision),
+                case .ambiguous = try await info([Array(revision.text.utf8)], in: repository)[0]
+            {
                 throw GitError.ambiguousRevision(revision.text)
             }
             throw await explain(.revisionNotFound(revision.text), in: repository)

@@ -24,6 +24,9 @@ final class GitEngine: Sendable {
         cache = ByteBoundedCache(limit: configuration.resultCacheByteCount)
     }
 
+    /// An engine that was dropped without ``shutDown()`` leaves nothing behind either; its readers end with it.
+    deinit { runner.process.workspace.remove() }
+
     /// The repository whose git folder is `gitFolder`, as ``RepositoryLocation/gitFolder`` gave it. Looks at the
     /// disk the first time only.
     ///

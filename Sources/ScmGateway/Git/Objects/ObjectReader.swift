@@ -33,6 +33,9 @@ final class ObjectReader: Sendable {
         }
     }
 
+    /// The task holds the mailbox only, so a reader that nobody has any more ends its process.
+    deinit { breakOff() }
+
     /// Whether it can still be asked.
     var isUsable: Bool { !mailbox.isClosed }
 

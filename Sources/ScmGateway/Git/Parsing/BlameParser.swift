@@ -84,7 +84,9 @@ struct BlameParser {
         switch String(decoding: line[..<space], as: UTF8.self) {
         case "filename":
             hunk.originalPath = QuotedPath.decode(value)
-            if commits[hunk.commit] == nil { commits[hunk.commit] = Known(details: hunk.details, isBoundary: hunk.isBoundary) }
+            if commits[hunk.commit] == nil {
+                commits[hunk.commit] = Known(details: hunk.details, isBoundary: hunk.isBoundary)
+            }
             current = nil
             return hunk
         case "boundary": hunk.isBoundary = true

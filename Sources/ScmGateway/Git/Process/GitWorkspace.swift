@@ -4,7 +4,7 @@ import SiloRPC
 /// A stand-in for each repository's git folder, from which git runs.
 ///
 /// ```
-/// <folder>/<hash of the git folder>/
+/// <folder>/<hash of the folders>/
 ///     HEAD          ours, leads nowhere
 ///     config        ours: the object format and nothing else
 ///     objects/      empty; the real one comes in GIT_OBJECT_DIRECTORY
@@ -24,7 +24,8 @@ struct GitWorkspace: Sendable {
     /// - Parameter folder: kept over restarts, such as a folder beside the database; nil makes a temporary one.
     init(folder: String?) {
         isTemporary = folder == nil
-        self.folder = folder ?? NSTemporaryDirectory() + "/scm-gateway-\(UUID().uuidString)"
+        self.folder = folder
+            ?? (NSTemporaryDirectory() as NSString).appendingPathComponent("scm-gateway-\(UUID().uuidString)")
     }
 
     /// The stand-in for a repository; made when missing (temporary folders are cleaned up by strangers). Blocks on
@@ -32,7 +33,9 @@ struct GitWorkspace: Sendable {
     ///
     /// - Throws: ``GitError/workspace(_:)``.
     func standIn(for repository: RepositoryLocation) throws(GitError) -> String {
-        let name = SHA256.digest(Array(repository.gitFolder.utf8)).prefix(16)
+        // Everything that the stand-in is made of: another repository in the same place gets another one.
+        let parts = [repository.gitFolder, repository.commonFolder, repository.objectFormat.rawValue]
+        let name = SHA256.digest(Array(parts.joined(separator: "\0").utf8)).prefix(16)
             .map { String($0 >> 4, radix: 16) + String($0 & 15, radix: 16) }.joined()
         let path = "\(folder)/\(name)"
         guard access(path + "/HEAD", F_OK) != 0 else { return path }
