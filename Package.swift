@@ -6,9 +6,10 @@ import PackageDescription
 let strict: [SwiftSetting] = [
     .treatAllWarnings(as: .error),
     .enableUpcomingFeature("ExistentialAny"),
-    // An async function stays on its caller's executor: a call that never suspends costs no executor switch.
-    .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
 ]
+/// What runs on event loops. An async function stays on its caller's executor: a call that never suspends costs no
+/// executor switch.
+let served = strict + [.enableUpcomingFeature("NonisolatedNonsendingByDefault")]
 
 let nio: [Target.Dependency] = [
     .product(name: "NIOCore", package: "swift-nio"),
@@ -53,14 +54,14 @@ let package = Package(
         .target(
             name: "HTTPTransport",
             dependencies: ["CNGHTTP2", log] + nio,
-            swiftSettings: strict
+            swiftSettings: served
         ),
 
         // HTTP exchanges <-> calls.
         .target(
             name: "RPC",
             dependencies: ["FrameCodec", "HTTPTransport", log, serviceContext, nio[0]],
-            swiftSettings: strict
+            swiftSettings: served
         ),
 
         // Rows in a SQL database.
@@ -74,11 +75,11 @@ let package = Package(
         .target(
             name: "SiloRPC",
             dependencies: ["RPC", "Storage", "FrameCodec", "COpenSSL", serviceContext],
-            swiftSettings: strict
+            swiftSettings: served
         ),
 
         // Generated from Protos/ by scripts/generate.
-        .target(name: "ScmAPI", dependencies: ["FrameCodec", "RPC"], swiftSettings: strict),
+        .target(name: "ScmAPI", dependencies: ["FrameCodec", "RPC"], swiftSettings: served),
 
         // Source control as a service.
         .target(
@@ -88,7 +89,7 @@ let package = Package(
                 .product(name: "Subprocess", package: "swift-subprocess"),
                 .product(name: "SystemPackage", package: "swift-system"),
             ],
-            swiftSettings: strict
+            swiftSettings: served
         ),
         .executableTarget(
             name: "scm-gateway",
@@ -117,7 +118,7 @@ let package = Package(
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ] + nio,
             path: "Benchmarks",
-            swiftSettings: strict
+            swiftSettings: served
         ),
 
         .testTarget(name: "FrameCodecTests", dependencies: ["FrameCodec"], swiftSettings: strict),
