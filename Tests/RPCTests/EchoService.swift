@@ -52,8 +52,8 @@ struct EchoService: RPCService {
                 (requests: RequestStream<Protobuf.StringValue>, responses: ResponseWriter<Protobuf.StringValue>, _) in
                 for try await request in requests { try await responses.send(Protobuf.StringValue(value: "re: " + request.value)) }
             },
-            RPCMethod(Self.raw) { call, context in
-                while let bytes = try await call.nextMessage() { try await call.send(bytes: bytes, context: context) }
+            RPCMethod(Self.raw) { call, _ in
+                while let bytes = try await call.nextMessage() { try await call.send(bytes: bytes) }
             },
         ]
     }

@@ -125,13 +125,15 @@ import Testing
     }
 
     @Test("T5: the effective deadline is the client's, clamped") func timeouts() {
-        var configuration = RPCServerConfiguration()
+        var values = RPCServerConfiguration()
+        var configuration = RPCServerConfiguration.Shared(values)
         #expect(configuration.effectiveTimeout(requested: nil, kind: .unary) == 30_000_000_000)
         #expect(configuration.effectiveTimeout(requested: 5, kind: .unary) == 5)
         #expect(configuration.effectiveTimeout(requested: .max, kind: .unary) == 300_000_000_000)
         #expect(configuration.effectiveTimeout(requested: nil, kind: .serverStreaming) == 1_800_000_000_000)
-        configuration.maximumUnaryTimeout = nil
-        configuration.defaultUnaryTimeout = nil
+        values.maximumUnaryTimeout = nil
+        values.defaultUnaryTimeout = nil
+        configuration = RPCServerConfiguration.Shared(values)
         #expect(configuration.effectiveTimeout(requested: nil, kind: .unary) == nil)
     }
 }

@@ -80,6 +80,14 @@ struct BodyInbox {
         return isEnded ? .end : nil
     }
 
+    /// The whole body, when its end has been received already.
+    mutating func takeComplete() -> ByteBuffer? {
+        guard isEnded, failure == nil else { return nil }
+        let taken = buffer ?? ByteBuffer()
+        buffer = nil
+        return taken
+    }
+
     mutating func wait(_ continuation: UnsafeContinuation<BodyRead, Never>, _ ticket: WaitTicket) {
         guard !ticket.isCancelled else { return continuation.resume(returning: .failed(.cancelled)) }
         guard waiter == nil else {

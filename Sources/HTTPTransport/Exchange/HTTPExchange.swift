@@ -57,6 +57,16 @@ public final class HTTPExchange: @unchecked Sendable {
     /// anywhere.
     public var isClosed: Bool { closed.load(ordering: .relaxed) }
 
+    /// The head's fields, without a copy of the whole head.
+    public var fields: HTTPFields { head.fields }
+    /// The head's method, without a copy of the whole head.
+    public var method: HTTPMethod { head.method }
+
+    /// Gives the bytes of the request's path to `body`, without a copy of the whole head.
+    public func withPath<R>(_ body: (UnsafeRawBufferPointer) throws -> R) rethrows -> R {
+        try head.withPath(body)
+    }
+
     // MARK: Request
 
     /// The next bytes of the request body: everything that has arrived and was not read, at least one byte.
@@ -100,6 +110,14 @@ public final class HTTPExchange: @unchecked Sendable {
         guard let read = inbox.take() else { return nil }
         if case .bytes(let bytes) = read { driver?.didConsume(bytes.readableBytes, self) }
         return read
+    }
+
+    /// All that was not read of a body whose end has arrived already; nil while more may come, or off the event loop.
+    /// A short request that came in one piece is read so without suspending.
+    public func takeCompleteBody() -> ByteBuffer? {
+        guard eventLoop.inEventLoop, let bytes = inbox.takeComplete() else { return nil }
+        if bytes.readableBytes > 0 { driver?.didConsume(bytes.readableBytes, self) }
+        return bytes
     }
 
     // MARK: Response
@@ -158,6 +176,12 @@ public final class HTTPExchange: @unchecked Sendable {
         driver?.finish(self, trailers)
     }
 
+    /// Queues body bytes without back-pressure: for the only message of an answer. Nothing happens when the peer is gone.
+    public func enqueue(_ bytes: ByteBuffer) {
+        guard eventLoop.inEventLoop else { return eventLoop.execute { self.enqueue(bytes) } }
+        _ = queue(bytes)
+    }
+
     /// Queues the last body bytes and ends the response without trailers. Never suspends: for short, final
     /// bytes.
     public func sendLast(_ bytes: ByteBuffer) {
@@ -208,13 +232,15 @@ public final class HTTPExchange: @unchecked Sendable {
 
     // MARK: From the connection (on the event loop)
 
-    /// Runs the handler; on return whatever it left undone is done. Inline as far as it does not suspend.
-    func runHandler() async {
-        guard !isClosed else { return connection.handlerDidReturn() }
+    /// The handler to run now; nil when the exchange has ended already.
+    func handlerWillRun() -> HTTPHandler? {
+        guard !isClosed else {
+            connection.handlerDidReturn()
+            return nil
+        }
         isStarted = true
         isStarting = true
-        await connection.server.handler(self)
-        handlerReturned()
+        return connection.server.handler
     }
 
     /// The handler goes on later, in a task of its own.
@@ -226,7 +252,8 @@ public final class HTTPExchange: @unchecked Sendable {
         startDeadlineTimer()
     }
 
-    private func handlerReturned() {
+    /// Whatever the handler left undone is done now.
+    func handlerReturned() {
         guard eventLoop.inEventLoop else { return eventLoop.execute { self.handlerReturned() } }
         hasReturned = true
         task = nil

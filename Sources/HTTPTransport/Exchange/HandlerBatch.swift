@@ -9,24 +9,30 @@
 ///
 /// `@unchecked Sendable`: confined to the event loop. The tasks run on the loop's executor.
 final class HandlerBatch: @unchecked Sendable {
-    private var exchanges: ArraySlice<HTTPExchange>
+    private let exchanges: [HTTPExchange]
+    private var nextIndex = 0
     /// The exchange whose handler is running inline right now.
     private var running: HTTPExchange?
     /// Number of the task that may take exchanges; an earlier one belongs to the handler that suspended in it.
     private var taskNumber = 0
 
     private init(_ exchanges: [HTTPExchange]) {
-        self.exchanges = exchanges[...]
+        self.exchanges = exchanges
     }
 
     /// Starts the handlers in order; each runs inline until it suspends. On the event loop.
     static func start(_ exchanges: [HTTPExchange], on executor: EventLoopTaskExecutor) {
         let batch = HandlerBatch(exchanges)
-        while !batch.exchanges.isEmpty {
+        while batch.nextIndex < exchanges.count {
             batch.taskNumber += 1
             let number = batch.taskNumber
             let task = Task.immediate(executorPreference: executor) {
-                while let exchange = batch.next(for: number) { await exchange.runHandler() }
+                // Each `await` on this path costs an executor switch even when nothing suspends: as few as can be.
+                while let exchange = batch.next(for: number) {
+                    guard let handler = exchange.handlerWillRun() else { continue }
+                    await handler(exchange)
+                    exchange.handlerReturned()
+                }
             }
             guard let suspended = batch.running else { continue }
             batch.running = nil
@@ -37,11 +43,9 @@ final class HandlerBatch: @unchecked Sendable {
     private func next(for number: Int) -> HTTPExchange? {
         guard number == taskNumber else { return nil }
         running = nil
-        guard let exchange = exchanges.popFirst() else {
-            // No task may take anything any more: the one that suspends last must end after its handler.
-            taskNumber += 1
-            return nil
-        }
+        guard nextIndex < exchanges.count else { return nil }
+        let exchange = exchanges[nextIndex]
+        nextIndex += 1
         running = exchange
         return exchange
     }

@@ -4,6 +4,8 @@ struct FieldStorageHeader {
     /// Bytes used at the end of the region.
     var byteCount: Int
     var capacity: Int
+    /// One bit for every token that an entry has: most look-ups are for fields that are not there.
+    var tokenBits: UInt64
 }
 
 /// One field: where its bytes are.
@@ -35,7 +37,7 @@ final class FieldStorage: ManagedBuffer<FieldStorageHeader, UInt8> {
     static func make(capacity: Int) -> FieldStorage {
         let rounded = (max(capacity, 64) + 15) & ~15
         let buffer = FieldStorage.create(minimumCapacity: rounded) { _ in
-            FieldStorageHeader(entryCount: 0, byteCount: 0, capacity: rounded)
+            FieldStorageHeader(entryCount: 0, byteCount: 0, capacity: rounded, tokenBits: 0)
         }
         return unsafeDowncast(buffer, to: FieldStorage.self)
     }
@@ -49,6 +51,9 @@ final class FieldStorage: ManagedBuffer<FieldStorageHeader, UInt8> {
     private var end: UnsafeMutableRawPointer { base + numbers.pointee.capacity }
 
     var entryCount: Int { numbers.pointee.entryCount }
+
+    /// False when no entry has that token.
+    func mayHold(_ token: FieldToken) -> Bool { numbers.pointee.tokenBits & token.bit != 0 }
 
     var freeByteCount: Int {
         let numbers = numbers.pointee
@@ -106,6 +111,7 @@ final class FieldStorage: ManagedBuffer<FieldStorageHeader, UInt8> {
         )
         setEntry(entry, at: numbers.pointee.entryCount)
         numbers.pointee.entryCount += 1
+        numbers.pointee.tokenBits |= token.bit
         return UnsafeMutableRawBufferPointer(start: start + stored, count: value.count)
     }
 
@@ -117,6 +123,7 @@ final class FieldStorage: ManagedBuffer<FieldStorageHeader, UInt8> {
         let result = FieldStorage.make(capacity: used + max(additional, used))
         result.numbers.pointee.entryCount = source.entryCount
         result.numbers.pointee.byteCount = source.byteCount
+        result.numbers.pointee.tokenBits = source.tokenBits
         result.base.copyMemory(from: base, byteCount: tableByteCount)
         (result.end - source.byteCount).copyMemory(from: end - source.byteCount, byteCount: source.byteCount)
         return result

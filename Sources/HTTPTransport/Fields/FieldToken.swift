@@ -17,6 +17,9 @@ enum FieldToken: UInt8, Sendable {
     case grpcStatus, grpcStatusDetailsBin, grpcTimeout
     case traceparent, tracestate, xAccelBuffering, xAPIKey, xGRPCWeb, xUserAgent
 
+    /// The token's bit in ``FieldStorageHeader/tokenBits``; there are fewer than 64 tokens.
+    var bit: UInt64 { 1 &<< UInt64(rawValue) }
+
     /// The name as it stands on the wire. The memory is part of the program image and never goes away.
     var name: StaticString {
         switch self {

@@ -50,7 +50,7 @@ public struct HTTPFields: @unchecked Sendable {
 
     /// How many fields have that name (rule M12: repeated singletons are an error, never "last wins").
     public func count(of name: HTTPFieldName) -> Int {
-        guard let storage else { return 0 }
+        guard let storage, storage.mayHold(name.token) else { return 0 }
         var found = 0
         for index in 0..<storage.entryCount where matches(storage, storage.entry(at: index), name) {
             found += 1
@@ -75,7 +75,7 @@ public struct HTTPFields: @unchecked Sendable {
     public func withFirst<Result>(
         _ name: HTTPFieldName, _ body: (UnsafeRawBufferPointer) throws -> Result
     ) rethrows -> Result? {
-        guard let storage else { return nil }
+        guard let storage, storage.mayHold(name.token) else { return nil }
         for index in 0..<storage.entryCount {
             let entry = storage.entry(at: index)
             if matches(storage, entry, name) { return try body(storage.value(of: entry)) }

@@ -8,11 +8,16 @@ import Synchronization
 /// A value: an interceptor hands a changed copy to the next one. The response metadata is shared by all copies
 /// and may be set from any task.
 public struct CallContext: Sendable {
-    private let shared: Shared
+    private let state: any CallState
     /// Typed values that interceptors attach, such as the authenticated principal or a trace span.
     public var serviceContext: ServiceContext
 
-    /// For servers, and for tests that call a service without a network.
+    init(_ state: any CallState) {
+        self.state = state
+        self.serviceContext = .topLevel
+    }
+
+    /// For tests and for calls in process, without a network.
     public init(
         method: MethodDescriptor,
         metadata: Metadata = Metadata(),
@@ -20,18 +25,20 @@ public struct CallContext: Sendable {
         remoteAddress: SocketAddress? = nil,
         serviceContext: ServiceContext = .topLevel
     ) {
-        self.shared = Shared(method: method, metadata: metadata, deadline: deadline, remoteAddress: remoteAddress)
+        self.state = InProcessCall(
+            method: method, metadata: metadata, deadline: deadline, remoteAddress: remoteAddress
+        )
         self.serviceContext = serviceContext
     }
 
     /// The canonical method; the only name that policy may look at.
-    public var method: MethodDescriptor { shared.method }
+    public var method: MethodDescriptor { state.method }
     /// Request metadata.
-    public var metadata: Metadata { shared.metadata }
+    public var metadata: Metadata { state.metadata }
     /// When the call ends with DEADLINE_EXCEEDED, after the server's own clamp; nil for none.
-    public var deadline: NIODeadline? { shared.deadline }
+    public var deadline: NIODeadline? { state.deadline }
     /// The peer's socket address; nil in process.
-    public var remoteAddress: SocketAddress? { shared.remoteAddress }
+    public var remoteAddress: SocketAddress? { state.remoteAddress }
 
     /// Time left until the deadline; nil for none, zero when it has passed. Child calls carry this (rule T8).
     public var timeRemaining: Duration? {
@@ -43,31 +50,51 @@ public struct CallContext: Sendable {
 
     /// Adds to the response's headers. No effect once the first message has been sent.
     public func addResponseMetadata(_ name: String, _ value: String) {
-        shared.answer.withLock { _ = $0.headers.add(name, value) }
+        state.answer { _ = $0.headers.add(name, value) }
     }
 
     /// Adds to the response's trailers.
     public func addTrailingMetadata(_ name: String, _ value: String) {
-        shared.answer.withLock { _ = $0.trailers.add(name, value) }
+        state.answer { _ = $0.trailers.add(name, value) }
     }
 
     /// What has been added to the response's headers so far.
-    public var responseMetadata: Metadata { shared.answer.withLock { $0.headers } }
+    public var responseMetadata: Metadata { state.answer { $0.headers } }
     /// What has been added to the response's trailers so far.
-    public var trailingMetadata: Metadata { shared.answer.withLock { $0.trailers } }
+    public var trailingMetadata: Metadata { state.answer { $0.trailers } }
+}
 
-    private final class Shared: Sendable {
-        let method: MethodDescriptor
-        let metadata: Metadata
-        let deadline: NIODeadline?
-        let remoteAddress: SocketAddress?
-        let answer = Mutex((headers: Metadata(), trailers: Metadata()))
+/// What the copies of a ``CallContext`` share. A call on the wire is its own state, so that it is one allocation.
+protocol CallState: AnyObject, Sendable {
+    var method: MethodDescriptor { get }
+    var metadata: Metadata { get }
+    var deadline: NIODeadline? { get }
+    var remoteAddress: SocketAddress? { get }
+    /// Exclusive access to what the handler has added to its answer; from any task.
+    func answer<R>(_ body: (inout AnswerMetadata) -> R) -> R
+}
 
-        init(method: MethodDescriptor, metadata: Metadata, deadline: NIODeadline?, remoteAddress: SocketAddress?) {
-            self.method = method
-            self.metadata = metadata
-            self.deadline = deadline
-            self.remoteAddress = remoteAddress
-        }
+/// Metadata that a handler has added to its answer.
+struct AnswerMetadata: Sendable {
+    var headers = Metadata()
+    var trailers = Metadata()
+}
+
+private final class InProcessCall: CallState {
+    let method: MethodDescriptor
+    let metadata: Metadata
+    let deadline: NIODeadline?
+    let remoteAddress: SocketAddress?
+    private let answerMetadata = Mutex(AnswerMetadata())
+
+    init(method: MethodDescriptor, metadata: Metadata, deadline: NIODeadline?, remoteAddress: SocketAddress?) {
+        self.method = method
+        self.metadata = metadata
+        self.deadline = deadline
+        self.remoteAddress = remoteAddress
+    }
+
+    func answer<R>(_ body: (inout AnswerMetadata) -> R) -> R {
+        answerMetadata.withLock { body(&$0) }
     }
 }

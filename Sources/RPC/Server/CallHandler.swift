@@ -34,8 +34,11 @@ public final class RPCMethod: Sendable {
         _ body: @escaping @Sendable (Request, CallContext) async throws -> Response
     ) -> RPCMethod {
         RPCMethod(descriptor) { call, context in
-            let request = try await call.receiveOnly(Request.self)
-            try await call.send(try await body(request, context), context: context)
+            // Each `await` costs an executor switch even when nothing suspends; the usual call has only one here.
+            let request =
+                if let whole = try call.receiveWhole(Request.self) { whole } else { try await call.receiveOnly(Request.self) }
+            let response = try await body(request, context)
+            if try !call.sendNow(response) { try await call.send(response) }
         }
     }
 
@@ -44,8 +47,9 @@ public final class RPCMethod: Sendable {
         _ body: @escaping @Sendable (Request, ResponseWriter<Response>, CallContext) async throws -> Void
     ) -> RPCMethod {
         RPCMethod(descriptor) { call, context in
-            let request = try await call.receiveOnly(Request.self)
-            try await body(request, ResponseWriter(call: call, context: context), context)
+            let request =
+                if let whole = try call.receiveWhole(Request.self) { whole } else { try await call.receiveOnly(Request.self) }
+            try await body(request, ResponseWriter(call: call), context)
         }
     }
 
@@ -55,7 +59,7 @@ public final class RPCMethod: Sendable {
     ) -> RPCMethod {
         RPCMethod(descriptor) { call, context in
             let response = try await body(RequestStream(call: call), context)
-            try await call.send(response, context: context)
+            try await call.send(response)
         }
     }
 
@@ -64,7 +68,7 @@ public final class RPCMethod: Sendable {
         _ body: @escaping @Sendable (RequestStream<Request>, ResponseWriter<Response>, CallContext) async throws -> Void
     ) -> RPCMethod {
         RPCMethod(descriptor) { call, context in
-            try await body(RequestStream(call: call), ResponseWriter(call: call, context: context), context)
+            try await body(RequestStream(call: call), ResponseWriter(call: call), context)
         }
     }
 }
@@ -89,8 +93,8 @@ public struct RequestStream<Request: Message>: AsyncSequence, Sendable {
 public struct ResponseWriter<Response: Message>: Sendable {
     private let sink: @Sendable (Response) async throws -> Void
 
-    init(call: ServerCall, context: CallContext) {
-        sink = { try await call.send($0, context: context) }
+    init(call: ServerCall) {
+        sink = { try await call.send($0) }
     }
 
     /// For tests and for calls in process: every message goes to `sink`.

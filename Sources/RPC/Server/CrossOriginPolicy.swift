@@ -22,10 +22,10 @@ public struct CrossOriginPolicy: Sendable {
     }
 
     /// Header fields of the answer to a preflight; without the permission fields when the origin is not allowed.
-    func preflightFields(for head: HTTPRequestHead) -> HTTPFields {
+    func preflightFields(for request: HTTPFields) -> HTTPFields {
         var fields = HTTPFields()
         fields.append(.vary, "Origin, Access-Control-Request-Method, Access-Control-Request-Headers")
-        guard let origin = head.fields.first(.origin), allows(origin) else { return fields }
+        guard let origin = request.first(.origin), allows(origin) else { return fields }
         fields.append(.accessControlAllowOrigin, origin)
         fields.append(.accessControlAllowMethods, "POST")
         fields.append(.accessControlAllowHeaders, (Self.protocolHeaders + allowedHeaders).joined(separator: ", "))
@@ -36,8 +36,8 @@ public struct CrossOriginPolicy: Sendable {
     /// Adds the permission to read an answer, error answers included (rule C5).
     ///
     /// `fields` must be complete: every header in it that a browser would hide is exposed (rule C3).
-    func permitReading(_ fields: inout HTTPFields, by head: HTTPRequestHead) {
-        guard !allowedOrigins.isEmpty, let origin = head.fields.first(.origin), allows(origin) else { return }
+    func permitReading(_ fields: inout HTTPFields, by request: HTTPFields) {
+        guard !allowedOrigins.isEmpty, let origin = request.first(.origin), allows(origin) else { return }
         var exposed = Self.exposedHeaders
         fields.forEach { name, _ in
             let name = String(decoding: name, as: UTF8.self)

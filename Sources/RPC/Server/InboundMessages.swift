@@ -13,6 +13,17 @@ struct InboundMessages {
         textDecoder = isText ? Base64StreamDecoder() : nil
     }
 
+    /// Where the message is in `body`, when that is one whole plain frame and nothing else: the usual unary request.
+    ///
+    /// - Returns: nil for anything else, be it fine or broken; the general way then finds out.
+    static func onlyMessage(in body: UnsafeRawBufferPointer, maximumMessageByteCount: Int) -> Range<Int>? {
+        guard let header = FrameHeader(body), header.flags == [],
+            body.count - FrameHeader.byteCount == Int(header.payloadByteCount),
+            Int(header.payloadByteCount) <= maximumMessageByteCount
+        else { return nil }
+        return FrameHeader.byteCount..<body.count
+    }
+
     mutating func append(_ chunk: ByteBuffer) throws(RPCError) {
         guard textDecoder != nil else { return keep(chunk) }
         var bytes: [UInt8] = []

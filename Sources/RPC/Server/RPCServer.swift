@@ -43,57 +43,51 @@ public final class RPCServer: Sendable {
 
     /// Serves one exchange; give this to `HTTPServer.start`.
     public func handle(_ exchange: HTTPExchange) async {
-        guard exchange.head.method == .post else {
-            return exchange.head.method == .options ? answerPreflight(exchange) : refuseMethod(exchange)
+        guard exchange.method == .post else {
+            return exchange.method == .options ? answerPreflight(exchange) : refuseMethod(exchange)
         }
-        guard exchange.head.fields.count(of: .contentType) == 1,
-            let form = exchange.head.fields.withFirst(.contentType, { WireForm(contentType: $0) }) ?? nil
+        let fields = exchange.fields
+        guard fields.count(of: .contentType) == 1,
+            let form = fields.withFirst(.contentType, { WireForm(contentType: $0) }) ?? nil
         else { return refuseContentType(exchange) }
         if !form.isWeb, exchange.version != .http2 { return refuseVersion(exchange) }
 
-        guard let method = exchange.head.withPath({ methods.method(path: $0) }) else {
+        guard let method = exchange.withPath({ methods.method(path: $0) }) else {
             return finishUnknownMethod(exchange, form: form)
         }
-        await run(method, exchange, form: form)
-    }
-
-    private func run(_ method: RPCMethod, _ exchange: HTTPExchange, form: WireForm) async {
-        let call = ServerCall(
-            exchange: exchange, method: method.descriptor, requestForm: form, configuration: configuration
-        )
-        let context: CallContext
-        do {
-            context = try admit(method.descriptor, exchange, call: call)
-        } catch {
-            return call.finish(error, context: nil)
-        }
-        do {
-            try await method.handler(call, context)
-            call.finish(nil, context: context)
-        } catch {
-            call.finish(await status(of: error, call: call), context: context)
-        }
-    }
-
-    /// Everything that can be refused by the head alone.
-    private func admit(
-        _ method: MethodDescriptor, _ exchange: HTTPExchange, call: ServerCall
-    ) throws(RPCError) -> CallContext {
-        try checkEncoding(exchange.head.fields)
-        let requested = try GRPCTimeoutField.read(exchange.head.fields)
-        if requested == .some(0) { throw ServerCall.deadlineError }
+        let refusal: RPCError?
         var deadline: NIODeadline?
-        if let nanoseconds = configuration.values.effectiveTimeout(requested: requested, kind: method.kind) {
-            let instant = NIODeadline.now() + .nanoseconds(Int64(clamping: min(nanoseconds, 1 << 60)))
-            call.startDeadline(instant)
-            deadline = instant
+        do {
+            deadline = try admit(method.descriptor, exchange)
+            refusal = nil
+        } catch {
+            refusal = error
         }
-        return CallContext(
-            method: method,
-            metadata: Metadata(fields: exchange.head.fields),
-            deadline: deadline,
-            remoteAddress: exchange.remoteAddress
+        let call = ServerCall(
+            exchange: exchange, method: method.descriptor, requestForm: form, deadline: deadline,
+            configuration: configuration
         )
+        if let refusal { return call.finish(refusal) }
+        call.startDeadline()
+        do {
+            try await method.handler(call, CallContext(call))
+            call.finish(nil)
+        } catch {
+            call.finish(await status(of: error, call: call))
+        }
+    }
+
+    /// Refuses what can be refused by the head alone.
+    ///
+    /// - Returns: when the call has to end; nil for never.
+    private func admit(_ method: MethodDescriptor, _ exchange: HTTPExchange) throws(RPCError) -> NIODeadline? {
+        let fields = exchange.fields
+        try checkEncoding(fields)
+        let requested = try GRPCTimeoutField.read(fields)
+        if requested == .some(0) { throw ServerCall.deadlineError }
+        return configuration.effectiveTimeout(requested: requested, kind: method.kind).map { nanoseconds in
+            NIODeadline.now() + .nanoseconds(Int64(clamping: min(nanoseconds, 1 << 60)))
+        }
     }
 
     /// Rule P4: an encoding that is not served is refused at once, and the answer lists what is.
@@ -127,17 +121,17 @@ public final class RPCServer: Sendable {
 
 extension RPCServer {
     private func answerPreflight(_ exchange: HTTPExchange) {
-        guard exchange.head.fields.count(of: .origin) > 0,
-            exchange.head.fields.count(of: .accessControlRequestMethod) > 0
+        guard exchange.fields.count(of: .origin) > 0,
+            exchange.fields.count(of: .accessControlRequestMethod) > 0
         else { return refuseMethod(exchange) }
         exchange.sendHead(
-            HTTPResponseHead(status: 204, fields: configuration.values.crossOrigin.preflightFields(for: exchange.head))
+            HTTPResponseHead(status: 204, fields: configuration.values.crossOrigin.preflightFields(for: exchange.fields))
         )
         exchange.finish()
     }
 
     private func refuseMethod(_ exchange: HTTPExchange) {
-        guard exchange.head.withPath({ methods.method(path: $0) }) != nil else {
+        guard exchange.withPath({ methods.method(path: $0) }) != nil else {
             return answer(exchange, 404, "no such page: this port serves gRPC and gRPC-Web calls, POST /service/Method")
         }
         var fields = HTTPFields()
@@ -161,14 +155,16 @@ extension RPCServer {
     private func finishUnknownMethod(_ exchange: HTTPExchange, form: WireForm) {
         let path = bounded(exchange.head.path)
         let unknown = MethodDescriptor(service: "", method: "", kind: .unary)
-        let call = ServerCall(exchange: exchange, method: unknown, requestForm: form, configuration: configuration)
-        call.finish(RPCError(.unimplemented, "no such method: \(path)"), context: nil)
+        let call = ServerCall(
+            exchange: exchange, method: unknown, requestForm: form, deadline: nil, configuration: configuration
+        )
+        call.finish(RPCError(.unimplemented, "no such method: \(path)"))
     }
 
     private func answer(_ exchange: HTTPExchange, _ status: Int, _ text: String, _ extra: HTTPFields = HTTPFields()) {
         var fields = extra
         fields.append(.contentType, "text/plain; charset=utf-8")
-        configuration.values.crossOrigin.permitReading(&fields, by: exchange.head)
+        configuration.values.crossOrigin.permitReading(&fields, by: exchange.fields)
         exchange.sendHead(HTTPResponseHead(status: status, fields: fields))
         exchange.sendLast(ByteBuffer(string: text + "\n"))
     }

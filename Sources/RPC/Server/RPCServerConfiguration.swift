@@ -16,27 +16,32 @@ public struct RPCServerConfiguration: Sendable {
 
     public init() {}
 
-    /// The deadline of a call, in nanoseconds from now, from what its client asked for; nil for none.
-    func effectiveTimeout(requested: UInt64?, kind: MethodDescriptor.Kind) -> UInt64? {
-        let isUnary = kind == .unary
-        let wanted = requested ?? (isUnary ? defaultUnaryTimeout.map(Self.nanoseconds) : nil)
-        let clamp = (isUnary ? maximumUnaryTimeout : maximumStreamTimeout).map(Self.nanoseconds)
-        guard let clamp else { return wanted }
-        return min(wanted ?? clamp, clamp)
-    }
-
-    private static func nanoseconds(_ duration: Duration) -> UInt64 {
-        let (seconds, attoseconds) = duration.components
-        let (whole, overflow) = UInt64(max(0, seconds)).multipliedReportingOverflow(by: 1_000_000_000)
-        return overflow ? .max : whole &+ UInt64(max(0, attoseconds) / 1_000_000_000)
-    }
-
     /// One copy for all calls of a server.
     final class Shared: Sendable {
         let values: RPCServerConfiguration
+        private let defaultUnary: UInt64?
+        private let maximumUnary: UInt64?
+        private let maximumStream: UInt64?
 
         init(_ values: RPCServerConfiguration) {
             self.values = values
+            defaultUnary = values.defaultUnaryTimeout.map(Self.nanoseconds)
+            maximumUnary = values.maximumUnaryTimeout.map(Self.nanoseconds)
+            maximumStream = values.maximumStreamTimeout.map(Self.nanoseconds)
+        }
+
+        /// The deadline of a call, in nanoseconds from now, from what its client asked for; nil for none.
+        func effectiveTimeout(requested: UInt64?, kind: MethodDescriptor.Kind) -> UInt64? {
+            let isUnary = kind == .unary
+            let wanted = requested ?? (isUnary ? defaultUnary : nil)
+            guard let clamp = isUnary ? maximumUnary : maximumStream else { return wanted }
+            return min(wanted ?? clamp, clamp)
+        }
+
+        private static func nanoseconds(_ duration: Duration) -> UInt64 {
+            let (seconds, attoseconds) = duration.components
+            let (whole, overflow) = UInt64(max(0, seconds)).multipliedReportingOverflow(by: 1_000_000_000)
+            return overflow ? .max : whole &+ UInt64(max(0, attoseconds) / 1_000_000_000)
         }
     }
 }

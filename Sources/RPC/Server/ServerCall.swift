@@ -1,6 +1,7 @@
 import FrameCodec
 import HTTPTransport
 import NIOCore
+import Synchronization
 
 /// One call on the server: messages in, messages out, then a status. Unary is the case of one message each way.
 ///
@@ -21,7 +22,13 @@ public final class ServerCall: @unchecked Sendable {
     let method: MethodDescriptor
     private let answerForm: WireForm
     private let configuration: RPCServerConfiguration.Shared
-    private var inbound: InboundMessages
+    private let isTextRequest: Bool
+    /// Made when a message is read that is not the whole body.
+    private lazy var inbound = InboundMessages(
+        isText: isTextRequest, maximumMessageByteCount: configuration.values.maximumRequestMessageByteCount
+    )
+    let deadline: NIODeadline?
+    private let answerMetadata = Mutex(AnswerMetadata())
     private var textEncoder = Base64StreamEncoder()
     private var phase = Phase.headNotSent
     private var deadlinePassed = false
@@ -30,16 +37,15 @@ public final class ServerCall: @unchecked Sendable {
         exchange: HTTPExchange,
         method: MethodDescriptor,
         requestForm: WireForm,
+        deadline: NIODeadline?,
         configuration: RPCServerConfiguration.Shared
     ) {
         self.exchange = exchange
         self.method = method
-        self.answerForm = requestForm.answering(exchange.head.fields)
+        self.answerForm = requestForm.answering(exchange.fields)
         self.configuration = configuration
-        self.inbound = InboundMessages(
-            isText: requestForm.isText,
-            maximumMessageByteCount: configuration.values.maximumRequestMessageByteCount
-        )
+        self.isTextRequest = requestForm.isText
+        self.deadline = deadline
     }
 
     // MARK: Messages in
@@ -79,10 +85,29 @@ public final class ServerCall: @unchecked Sendable {
         return message
     }
 
+    /// The fast way for the only message of a request: its body has arrived whole and is one plain frame. The message
+    /// is decoded where it lies.
+    ///
+    /// - Returns: nil when it is not so; then ``receiveOnly(_:)`` finds out what it is.
+    func receiveWhole<M: Message>(_ type: M.Type) throws -> M? {
+        guard !isTextRequest, let body = exchange.takeCompleteBody() else { return nil }
+        let limit = configuration.values.maximumRequestMessageByteCount
+        let message: M? = try body.withUnsafeReadableBytes { bytes in
+            guard let range = InboundMessages.onlyMessage(in: bytes, maximumMessageByteCount: limit) else { return nil }
+            return try decode(UnsafeRawBufferPointer(rebasing: bytes[range]))
+        }
+        if message == nil { try inbound.append(body) }
+        return message
+    }
+
     private func decode<M: Message>(_ bytes: ByteBuffer) throws -> M {
+        try bytes.withUnsafeReadableBytes { try decode($0) }
+    }
+
+    private func decode<M: Message>(_ bytes: UnsafeRawBufferPointer) throws -> M {
         do {
-            return try bytes.withUnsafeReadableBytes { try M(serializedBytes: $0) }
-        } catch let error as WireError {
+            return try M(serializedBytes: bytes)
+        } catch {
             throw RPCError(.internalError, "request message of \(method.path) is not valid protobuf: \(error)")
         }
     }
@@ -107,7 +132,22 @@ public final class ServerCall: @unchecked Sendable {
     ///
     /// - Throws: ``RPCError``: RESOURCE_EXHAUSTED over the size limit, CANCELLED when the client has gone,
     ///   DEADLINE_EXCEEDED.
-    public func send<M: Message>(_ message: M, context: CallContext) async throws {
+    public func send<M: Message>(_ message: M) async throws {
+        try await send(frame: try frame(message))
+    }
+
+    /// Sends the only message of an answer without suspending: nothing comes after it that could pile up.
+    ///
+    /// - Returns: false, and nothing was sent, off the event loop.
+    func sendNow<M: Message>(_ message: M) throws -> Bool {
+        guard exchange.eventLoop.inEventLoop else { return false }
+        let frame = try frame(message)
+        try startStreaming()
+        exchange.enqueue(encodeForWire(frame))
+        return true
+    }
+
+    private func frame<M: Message>(_ message: M) throws -> ByteBuffer {
         let byteCount = message.encodedByteCount
         try checkSize(byteCount)
         var frame = ByteBufferAllocator().buffer(capacity: FrameHeader.byteCount + byteCount)
@@ -116,11 +156,11 @@ public final class ServerCall: @unchecked Sendable {
             message.encode(into: UnsafeMutableRawBufferPointer(rebasing: memory[FrameHeader.byteCount...].prefix(byteCount)))
             return FrameHeader.byteCount + byteCount
         }
-        try await send(frame: frame, context: context)
+        return frame
     }
 
-    /// Sends one message given as its bytes; as ``send(_:context:)``.
-    public func send(bytes: ByteBuffer, context: CallContext) async throws {
+    /// Sends one message given as its bytes; as ``send(_:)``.
+    public func send(bytes: ByteBuffer) async throws {
         let byteCount = bytes.readableBytes
         try checkSize(byteCount)
         var frame = ByteBufferAllocator().buffer(capacity: FrameHeader.byteCount + byteCount)
@@ -129,7 +169,7 @@ public final class ServerCall: @unchecked Sendable {
             return FrameHeader.byteCount
         }
         frame.writeImmutableBuffer(bytes)
-        try await send(frame: frame, context: context)
+        try await send(frame: frame)
     }
 
     private func checkSize(_ byteCount: Int) throws {
@@ -142,20 +182,24 @@ public final class ServerCall: @unchecked Sendable {
         }
     }
 
-    private func send(frame: ByteBuffer, context: CallContext) async throws {
+    private func send(frame: ByteBuffer) async throws {
         guard exchange.eventLoop.inEventLoop else {
-            return try await onEventLoop { try await self.send(frame: frame, context: context) }
+            return try await onEventLoop { try await self.send(frame: frame) }
         }
-        if phase == .headNotSent {
-            sendHead(metadata: context.responseMetadata)
-            phase = .streaming
-        }
-        guard phase == .streaming else { throw deadlinePassed ? Self.deadlineError : Self.finishedError }
+        try startStreaming()
         do {
             try await exchange.send(encodeForWire(frame))
         } catch {
             throw deadlinePassed ? Self.deadlineError : RPCError(streamError: error)
         }
+    }
+
+    private func startStreaming() throws {
+        if phase == .headNotSent {
+            sendHead(metadata: answer { $0.headers })
+            phase = .streaming
+        }
+        guard phase == .streaming else { throw deadlinePassed ? Self.deadlineError : Self.finishedError }
     }
 
     /// In text mode every frame is padded, so that the client can decode it at once (rules W12, W13).
@@ -170,27 +214,27 @@ public final class ServerCall: @unchecked Sendable {
     // MARK: Status
 
     /// Ends the call; later calls have no effect. nil is OK.
-    func finish(_ error: RPCError?, context: CallContext?) {
-        guard exchange.eventLoop.inEventLoop else {
-            return exchange.eventLoop.execute { self.finish(error, context: context) }
-        }
+    func finish(_ error: RPCError?) {
+        guard exchange.eventLoop.inEventLoop else { return exchange.eventLoop.execute { self.finish(error) } }
         guard phase != .finished else { return }
-        let trailers = StatusFields.fields(error, trailing: context?.trailingMetadata ?? Metadata())
-        let headers = context?.responseMetadata ?? Metadata()
-        if phase == .headNotSent, headers.isEmpty {
-            finishTrailersOnly(trailers)
-        } else {
-            if phase == .headNotSent { sendHead(metadata: headers) }
+        let added = answer { $0 }
+        let trailers = StatusFields.fields(error, trailing: added.trailers)
+        if phase == .streaming {
             finishStream(trailers)
+        } else if !added.headers.isEmpty {
+            sendHead(metadata: added.headers)
+            finishStream(trailers)
+        } else {
+            finishTrailersOnly(trailers)
         }
         phase = .finished
     }
 
     /// Status in the response head and no body (rules S9, W7): only when nothing was sent and no header was set.
     private func finishTrailersOnly(_ trailers: HTTPFields) {
-        var fields = responseFields()
+        var fields = answerForm.responseFields
         trailers.forEach { name, value in fields.append(name: name, value: value) }
-        configuration.values.crossOrigin.permitReading(&fields, by: exchange.head)
+        configuration.values.crossOrigin.permitReading(&fields, by: exchange.fields)
         exchange.sendHead(HTTPResponseHead(status: 200, fields: fields))
         exchange.finish(trailers: nil)
     }
@@ -202,34 +246,38 @@ public final class ServerCall: @unchecked Sendable {
     }
 
     private func sendHead(metadata: Metadata) {
-        var fields = responseFields()
+        var fields = answerForm.responseFields
         metadata.fields.forEach { name, value in fields.append(name: name, value: value) }
-        configuration.values.crossOrigin.permitReading(&fields, by: exchange.head)
+        configuration.values.crossOrigin.permitReading(&fields, by: exchange.fields)
         exchange.sendHead(HTTPResponseHead(status: 200, fields: fields))
     }
 
-    private func responseFields() -> HTTPFields {
-        var fields = HTTPFields()
-        fields.append(.contentType, bytes: answerForm.contentType.bytes)
-        return fields
-    }
 
     // MARK: Deadline
 
     /// On the event loop, before the handler runs.
-    func startDeadline(_ deadline: NIODeadline) {
-        exchange.setDeadline(deadline, handler: self)
+    func startDeadline() {
+        if let deadline { exchange.setDeadline(deadline, handler: self) }
     }
 
     static let deadlineError = RPCError(.deadlineExceeded, "the call's deadline has passed")
     private static let finishedError = RPCError(.cancelled, "the call has ended")
 }
 
+extension ServerCall: CallState {
+    var metadata: Metadata { Metadata(fields: exchange.fields) }
+    var remoteAddress: SocketAddress? { exchange.remoteAddress }
+
+    func answer<R>(_ body: (inout AnswerMetadata) -> R) -> R {
+        answerMetadata.withLock { body(&$0) }
+    }
+}
+
 extension ServerCall: NIOScheduledCallbackHandler {
     /// The deadline has passed: answer at once and stop the handler (rule T6).
     public func handleScheduledCallback(eventLoop: some EventLoop) {
         deadlinePassed = true
-        finish(Self.deadlineError, context: nil)
+        finish(Self.deadlineError)
         exchange.cancelHandler()
     }
 }

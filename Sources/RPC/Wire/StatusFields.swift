@@ -6,12 +6,12 @@ import NIOCore
 enum StatusFields {
     /// `grpc-status` first, then message, details and trailing metadata. nil is OK.
     static func fields(_ error: RPCError?, trailing: Metadata) -> HTTPFields {
-        var fields = HTTPFields()
         guard let error else {
-            fields.append(.grpcStatus, "0")
+            var fields = succeeded
             trailing.fields.forEach { name, value in fields.append(name: name, value: value) }
             return fields
         }
+        var fields = HTTPFields()
         fields.append(.grpcStatus, String(error.code.rawValue))
         if !error.message.isEmpty { fields.append(.grpcMessage, bytes: PercentCoding.encode(error.boundedMessage)) }
         if let status = error.serializedStatus() {
@@ -22,6 +22,13 @@ enum StatusFields {
         }
         return fields
     }
+
+    /// Made once: answers share the memory.
+    private static let succeeded: HTTPFields = {
+        var fields = HTTPFields()
+        fields.append(.grpcStatus, "0")
+        return fields
+    }()
 
     /// gRPC-Web's last frame: flag 0x80 and the fields as an HTTP/1 header block (rule W1).
     static func trailerFrame(_ fields: HTTPFields) -> ByteBuffer {

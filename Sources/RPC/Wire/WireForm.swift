@@ -32,6 +32,15 @@ enum WireForm: UInt8, Sendable, CaseIterable {
     /// Status in the body instead of in HTTP trailers.
     var isWeb: Bool { rawValue >= WireForm.web.rawValue }
 
+    /// Header fields of an answer that adds none of its own. Made once: answers share the memory.
+    var responseFields: HTTPFields { Self.responseFieldTable[Int(rawValue)] }
+
+    private static let responseFieldTable = allCases.map { form in
+        var fields = HTTPFields()
+        fields.append(.contentType, bytes: form.contentType.bytes)
+        return fields
+    }
+
     /// Value of `Accept-Post` in a 415 answer.
     static let acceptPost = allCases.map { "\($0.contentType)" }.joined(separator: ", ")
 

@@ -46,9 +46,9 @@ import Testing
 
     @Test func `idle connections are closed`() async throws {
         var timeouts = HTTPTimeouts()
-        timeouts.idleHTTP1 = .milliseconds(100)
-        timeouts.idleHTTP2 = .milliseconds(100)
-        timeouts.lingeringClose = .milliseconds(100)
+        timeouts.idleHTTP1 = .seconds(2)
+        timeouts.idleHTTP2 = .seconds(2)
+        timeouts.lingeringClose = .seconds(2)
         try await withServer(timeouts: timeouts, handler: echo) { server in
             for version in [HTTPClientProtocol.http1, .http2] {
                 let client = try await HTTPClientConnection.connect(
