@@ -114,7 +114,7 @@ let package = Package(
         .executableTarget(
             name: "Benchmarks",
             dependencies: [
-                "FrameCodec", "HTTPTransport", "RPC", "ScmAPI", log,
+                "FrameCodec", "HTTPTransport", "RPC", "ScmAPI", "ScmGateway", "SiloRPC", "Storage", log,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ] + nio,
             path: "Benchmarks",

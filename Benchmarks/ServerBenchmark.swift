@@ -173,7 +173,7 @@ enum ChildProcess {
 
     /// `waitUntilExit` needs a run loop, which the threads of Swift tasks do not have.
     static func wait(for process: Process) {
-        while process.isRunning { Thread.sleep(forTimeInterval: 0.01) }
+        while process.isRunning { Thread.sleep(forTimeInterval: 0.0001) }
     }
 
     /// A TCP port that was free a moment ago.

@@ -79,9 +79,11 @@ struct QuickstartCommand: AsyncParsableCommand {
 
     /// Created with its final mode: at no time can others read it.
     private static func keep(_ text: String, file: String) throws {
-        try? FileManager.default.removeItem(atPath: file)
-        guard FileManager.default.createFile(
-            atPath: file, contents: Data((text + "\n").utf8), attributes: [.posixPermissions: 0o600]
-        ) else { throw ValidationError("cannot write \(file)") }
+        unlink(file)
+        let descriptor = open(file, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
+        guard descriptor >= 0 else {
+            throw ValidationError("cannot write \(file): \(String(cString: strerror(errno)))")
+        }
+        try FileHandle(fileDescriptor: descriptor, closeOnDealloc: true).write(contentsOf: Data((text + "\n").utf8))
     }
 }

@@ -1,6 +1,7 @@
 import FrameCodec
 import NIOCore
 import RPC
+import Synchronization
 
 /// The service under test, made of well-known types so that no generated file is needed.
 struct EchoService: RPCService {
@@ -76,8 +77,18 @@ struct HangProbe: Sendable {
     private let started = AsyncStream.makeStream(of: Void.self)
     private let cancelled = AsyncStream.makeStream(of: Void.self)
 
-    func didStart() { started.continuation.yield() }
+    private let startCount = Counter()
+    var hasStarted: Bool { startCount.value.load(ordering: .relaxed) > 0 }
+
+    func didStart() {
+        startCount.value.add(1, ordering: .relaxed)
+        started.continuation.yield()
+    }
     func didCancel() { cancelled.continuation.yield() }
     func untilStarted() async { for await _ in started.stream { return } }
     func untilCancelled() async { for await _ in cancelled.stream { return } }
+}
+
+private final class Counter: Sendable {
+    let value = Atomic<Int>(0)
 }

@@ -29,6 +29,7 @@ public final class RPCMethod: Sendable {
         self.handler = handler
     }
 
+    @inlinable
     public static func unary<Request: Message, Response: Message>(
         _ descriptor: MethodDescriptor,
         _ body: @escaping @Sendable (Request, CallContext) async throws -> Response
@@ -42,6 +43,7 @@ public final class RPCMethod: Sendable {
         }
     }
 
+    @inlinable
     public static func serverStreaming<Request: Message, Response: Message>(
         _ descriptor: MethodDescriptor,
         _ body: @escaping @Sendable (Request, ResponseWriter<Response>, CallContext) async throws -> Void
@@ -53,6 +55,7 @@ public final class RPCMethod: Sendable {
         }
     }
 
+    @inlinable
     public static func clientStreaming<Request: Message, Response: Message>(
         _ descriptor: MethodDescriptor,
         _ body: @escaping @Sendable (RequestStream<Request>, CallContext) async throws -> Response
@@ -63,6 +66,7 @@ public final class RPCMethod: Sendable {
         }
     }
 
+    @inlinable
     public static func bidirectionalStreaming<Request: Message, Response: Message>(
         _ descriptor: MethodDescriptor,
         _ body: @escaping @Sendable (RequestStream<Request>, ResponseWriter<Response>, CallContext) async throws -> Void
@@ -75,7 +79,13 @@ public final class RPCMethod: Sendable {
 
 /// The messages of a client-streaming or bidirectional call, in order. One consumer at a time.
 public struct RequestStream<Request: Message>: AsyncSequence, Sendable {
+    @usableFromInline
     let call: ServerCall
+
+    @inlinable
+    init(call: ServerCall) {
+        self.call = call
+    }
 
     public struct AsyncIterator: AsyncIteratorProtocol {
         let call: ServerCall
@@ -91,8 +101,10 @@ public struct RequestStream<Request: Message>: AsyncSequence, Sendable {
 
 /// Where a handler puts the messages of a streamed answer.
 public struct ResponseWriter<Response: Message>: Sendable {
-    private let sink: @Sendable (Response) async throws -> Void
+    @usableFromInline
+    let sink: @Sendable (Response) async throws -> Void
 
+    @inlinable
     init(call: ServerCall) {
         sink = { try await call.send($0) }
     }

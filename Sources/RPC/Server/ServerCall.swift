@@ -19,6 +19,7 @@ public final class ServerCall: @unchecked Sendable {
     private enum Phase { case headNotSent, streaming, finished }
 
     let exchange: HTTPExchange
+    @usableFromInline
     let method: MethodDescriptor
     private let answerForm: WireForm
     private let configuration: RPCServerConfiguration.Shared
@@ -66,6 +67,7 @@ public final class ServerCall: @unchecked Sendable {
     /// Decodes the next request message; nil at the end of the request.
     ///
     /// - Throws: as ``nextMessage()``, and INTERNAL when the bytes are not such a message (rule P13).
+    @inlinable
     public func receive<M: Message>(_ type: M.Type) async throws -> M? {
         guard let bytes = try await nextMessage() else { return nil }
         return try decode(bytes)
@@ -74,6 +76,7 @@ public final class ServerCall: @unchecked Sendable {
     /// Decodes the only message of a request.
     ///
     /// - Throws: as ``receive(_:)``, and UNIMPLEMENTED when the request holds none or more than one (rule P11).
+    @inlinable
     public func receiveOnly<M: Message>(_ type: M.Type) async throws -> M {
         guard let bytes = try await nextMessage() else {
             throw RPCError(.unimplemented, "\(method.path) takes one request message; the request has none")
@@ -85,31 +88,40 @@ public final class ServerCall: @unchecked Sendable {
         return message
     }
 
-    /// The fast way for the only message of a request: its body has arrived whole and is one plain frame. The message
-    /// is decoded where it lies.
+    /// The fast way for the only message of a request: its body has arrived whole and is one plain frame.
     ///
     /// - Returns: nil when it is not so; then ``receiveOnly(_:)`` finds out what it is.
+    @inlinable
     func receiveWhole<M: Message>(_ type: M.Type) throws -> M? {
+        guard let bytes = try wholeMessage() else { return nil }
+        return try decode(bytes)
+    }
+
+    @usableFromInline
+    func wholeMessage() throws -> ByteBuffer? {
         guard !isTextRequest, let body = exchange.takeCompleteBody() else { return nil }
         let limit = configuration.values.maximumRequestMessageByteCount
-        let message: M? = try body.withUnsafeReadableBytes { bytes in
-            guard let range = InboundMessages.onlyMessage(in: bytes, maximumMessageByteCount: limit) else { return nil }
-            return try decode(UnsafeRawBufferPointer(rebasing: bytes[range]))
+        let range = body.withUnsafeReadableBytes {
+            InboundMessages.onlyMessage(in: $0, maximumMessageByteCount: limit)
         }
-        if message == nil { try inbound.append(body) }
-        return message
+        if let range { return body.getSlice(at: body.readerIndex + range.lowerBound, length: range.count) }
+        try inbound.append(body)
+        return nil
     }
 
-    private func decode<M: Message>(_ bytes: ByteBuffer) throws -> M {
-        try bytes.withUnsafeReadableBytes { try decode($0) }
-    }
-
-    private func decode<M: Message>(_ bytes: UnsafeRawBufferPointer) throws -> M {
+    // Inlinable, and so the frame's own generic functions: the code is then made for the very message type.
+    @inlinable
+    func decode<M: Message>(_ bytes: ByteBuffer) throws -> M {
         do {
-            return try M(serializedBytes: bytes)
+            return try bytes.withUnsafeReadableBytes { try M(serializedBytes: $0) }
         } catch {
-            throw RPCError(.internalError, "request message of \(method.path) is not valid protobuf: \(error)")
+            throw undecodable(error)
         }
+    }
+
+    @usableFromInline
+    func undecodable(_ error: any Error) -> RPCError {
+        RPCError(.internalError, "request message of \(method.path) is not valid protobuf: \(error)")
     }
 
     /// Waits for more body; false at its end.
@@ -132,6 +144,7 @@ public final class ServerCall: @unchecked Sendable {
     ///
     /// - Throws: ``RPCError``: RESOURCE_EXHAUSTED over the size limit, CANCELLED when the client has gone,
     ///   DEADLINE_EXCEEDED.
+    @inlinable
     public func send<M: Message>(_ message: M) async throws {
         try await send(frame: try frame(message))
     }
@@ -139,35 +152,45 @@ public final class ServerCall: @unchecked Sendable {
     /// Sends the only message of an answer without suspending: nothing comes after it that could pile up.
     ///
     /// - Returns: false, and nothing was sent, off the event loop.
+    @inlinable
     func sendNow<M: Message>(_ message: M) throws -> Bool {
+        try enqueue(frame: try frame(message))
+    }
+
+    @usableFromInline
+    func enqueue(frame: ByteBuffer) throws -> Bool {
         guard exchange.eventLoop.inEventLoop else { return false }
-        let frame = try frame(message)
         try startStreaming()
         exchange.enqueue(encodeForWire(frame))
         return true
     }
 
-    private func frame<M: Message>(_ message: M) throws -> ByteBuffer {
+    @inlinable
+    func frame<M: Message>(_ message: M) throws -> ByteBuffer {
         let byteCount = message.encodedByteCount
-        try checkSize(byteCount)
-        var frame = ByteBufferAllocator().buffer(capacity: FrameHeader.byteCount + byteCount)
-        frame.writeWithUnsafeMutableBytes(minimumWritableBytes: FrameHeader.byteCount + byteCount) { memory in
-            FrameHeader(flags: [], payloadByteCount: UInt32(truncatingIfNeeded: byteCount)).write(into: memory)
-            message.encode(into: UnsafeMutableRawBufferPointer(rebasing: memory[FrameHeader.byteCount...].prefix(byteCount)))
-            return FrameHeader.byteCount + byteCount
+        var frame = try emptyFrame(payloadByteCount: byteCount)
+        frame.writeWithUnsafeMutableBytes(minimumWritableBytes: byteCount) { memory in
+            message.encode(into: UnsafeMutableRawBufferPointer(rebasing: memory.prefix(byteCount)))
+            return byteCount
+        }
+        return frame
+    }
+
+    /// A frame's five bytes, and room for its payload.
+    @usableFromInline
+    func emptyFrame(payloadByteCount: Int) throws -> ByteBuffer {
+        try checkSize(payloadByteCount)
+        var frame = ByteBufferAllocator().buffer(capacity: FrameHeader.byteCount + payloadByteCount)
+        frame.writeWithUnsafeMutableBytes(minimumWritableBytes: FrameHeader.byteCount) { memory in
+            FrameHeader(flags: [], payloadByteCount: UInt32(truncatingIfNeeded: payloadByteCount)).write(into: memory)
+            return FrameHeader.byteCount
         }
         return frame
     }
 
     /// Sends one message given as its bytes; as ``send(_:)``.
     public func send(bytes: ByteBuffer) async throws {
-        let byteCount = bytes.readableBytes
-        try checkSize(byteCount)
-        var frame = ByteBufferAllocator().buffer(capacity: FrameHeader.byteCount + byteCount)
-        frame.writeWithUnsafeMutableBytes(minimumWritableBytes: FrameHeader.byteCount) { memory in
-            FrameHeader(flags: [], payloadByteCount: UInt32(truncatingIfNeeded: byteCount)).write(into: memory)
-            return FrameHeader.byteCount
-        }
+        var frame = try emptyFrame(payloadByteCount: bytes.readableBytes)
         frame.writeImmutableBuffer(bytes)
         try await send(frame: frame)
     }
@@ -182,7 +205,8 @@ public final class ServerCall: @unchecked Sendable {
         }
     }
 
-    private func send(frame: ByteBuffer) async throws {
+    @usableFromInline
+    func send(frame: ByteBuffer) async throws {
         guard exchange.eventLoop.inEventLoop else {
             return try await onEventLoop { try await self.send(frame: frame) }
         }
