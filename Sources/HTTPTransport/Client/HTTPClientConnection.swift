@@ -10,11 +10,15 @@ public final class HTTPClientConnection: Sendable {
     private let channel: any Channel
     private let driver: any ClientDriver
     private let state: ClientConnectionState
+    /// Runs tasks on this connection's event loop: a task that prefers it takes the steps of an exchange without a
+    /// change of thread. Nothing that blocks may run there.
+    public let taskExecutor: any TaskExecutor
 
     private init(channel: any Channel, driver: any ClientDriver, state: ClientConnectionState) {
         self.channel = channel
         self.driver = driver
         self.state = state
+        self.taskExecutor = EventLoopTaskExecutor(eventLoop: channel.eventLoop)
     }
 
     /// Looks the name up and connects.

@@ -53,14 +53,17 @@ public final class RPCChannel: Sendable {
     ///
     /// - Throws: ``RPCError``: UNAVAILABLE when no connection can be made.
     public func start(_ method: MethodDescriptor, options: CallOptions = CallOptions()) async throws -> ClientCall {
+        try await start(method, options: options, on: try await connections.connection())
+    }
+
+    private func start(
+        _ method: MethodDescriptor, options: CallOptions, on connection: HTTPClientConnection
+    ) async throws -> ClientCall {
         let timeout = options.timeout ?? (method.kind == .unary ? configuration.defaultUnaryTimeout : nil)
         let deadline = timeout.map { NIODeadline.now() + TimeAmount($0) }
         let exchange: HTTPClientExchange
         do {
-            let connection = try await connections.connection()
             exchange = try await connection.start(requestHead(method, options: options, timeout: timeout))
-        } catch let error as RPCError {
-            throw error
         } catch {
             throw RPCError(.unavailable, "\(error)")
         }
@@ -69,15 +72,20 @@ public final class RPCChannel: Sendable {
 
     /// One message each way.
     ///
+    /// Runs on the connection's event loop, so that the steps of a call cost no change of thread.
+    ///
     /// - Throws: ``RPCError``, whatever went wrong.
     public func unary<Request: Message, Response: Message>(
         _ method: MethodDescriptor, _ request: Request, options: CallOptions = CallOptions()
     ) async throws -> Response {
-        let call = try await start(method, options: options)
-        return try await call.withCancellation {
-            try await call.send(request)
-            await call.finishSending()
-            return try await call.receiveOnly(Response.self)
+        let connection = try await connections.connection()
+        return try await withTaskExecutorPreference(connection.taskExecutor) {
+            let call = try await start(method, options: options, on: connection)
+            return try await call.withCancellation {
+                try await call.send(request)
+                await call.finishSending()
+                return try await call.receiveOnly(Response.self)
+            }
         }
     }
 
@@ -168,7 +176,18 @@ private actor ConnectionHolder {
         self.group = group
     }
 
+    /// - Throws: ``RPCError`` UNAVAILABLE.
     func connection() async throws -> HTTPClientConnection {
+        do {
+            return try await openConnection()
+        } catch let error as RPCError {
+            throw error
+        } catch {
+            throw RPCError(.unavailable, "\(error)")
+        }
+    }
+
+    private func openConnection() async throws -> HTTPClientConnection {
         if let current {
             let connection = try? await current.value
             if let connection, connection.isOpen { return connection }
