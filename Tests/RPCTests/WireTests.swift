@@ -143,6 +143,20 @@ import Testing
         }
     }
 
+    @Test("M12: a repeated grpc-encoding is INTERNAL")
+    func repeatedEncoding() async throws {
+        try await TestServer.run { server in
+            let response = try await server.post(
+                EchoService.unary.path,
+                headers: [
+                    ("content-type", "application/grpc-web"), ("grpc-encoding", "identity"), ("grpc-encoding", "gzip"),
+                ],
+                body: hiFrame
+            )
+            #expect(response.header("grpc-status") == "13")
+        }
+    }
+
     @Test(
         "P1, P2, P3, P10, P11, P13, W20: broken requests",
         arguments: [

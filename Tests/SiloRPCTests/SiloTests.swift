@@ -12,9 +12,9 @@ import Testing
         try await body(try Database.open(path: folder + "/data.sqlite", migrations: SiloSchema.migrations))
     }
 
-    static func metadata(_ name: String, _ value: String) -> Metadata {
+    static func metadata(_ name: String, _ values: String...) -> Metadata {
         var metadata = Metadata()
-        metadata.add(name, value)
+        for value in values { metadata.add(name, value) }
         return metadata
     }
 
@@ -97,7 +97,7 @@ import Testing
             for metadata in [
                 Metadata(), Self.metadata("x-api-key", ""), Self.metadata("x-api-key", text + "x"),
                 Self.metadata("authorization", text), Self.metadata("authorization", "Basic \(text)"),
-                Self.metadata("authorization", "Bearer"),
+                Self.metadata("authorization", "Bearer"), Self.metadata("x-api-key", text, text),
             ] {
                 let error = await #expect(throws: RPCError.self) { try await interceptor.principal(of: metadata) }
                 #expect(error?.code == .unauthenticated)

@@ -367,7 +367,8 @@ final class HTTP1ServerDriver: ExchangeDriver {
     func beginDrain() {
         isDraining = true
         keepsAlive = false
-        if exchange == nil, unparsed.readableBytes == 0, parser.isAtMessageStart { closeAfterResponse() }
+        // A request whose head is not complete was not begun: its client can safely send it elsewhere.
+        if exchange == nil { closeAfterResponse() }
     }
 
     func tick(now: UInt64) {

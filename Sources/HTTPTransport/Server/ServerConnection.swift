@@ -19,7 +19,8 @@ final class ServerConnection: ChannelDuplexHandler, @unchecked Sendable {
         case sniffing(ByteBuffer)
         case http1(HTTP1ServerDriver)
         case http2(HTTP2ServerDriver)
-        case lingering(since: UInt64)
+        /// `since` is nil until the last bytes have left.
+        case lingering(since: UInt64?)
         case closed
     }
 
@@ -109,17 +110,25 @@ final class ServerConnection: ChannelDuplexHandler, @unchecked Sendable {
         if case .closed = mode { return }
         if case .lingering = mode { return }
         let ended = mode
-        mode = .lingering(since: now)
+        mode = .lingering(since: nil)
         switch ended {
         case .http1(let driver): driver.connectionDidEnd(reason: "the connection is closing")
         case .http2(let driver): driver.connectionDidEnd(reason: "the connection is closing")
         case .sniffing, .lingering, .closed: break
         }
         resumeReading()
-        let bound = NIOLoopBound(context, eventLoop: context.eventLoop)
+        let bound = NIOLoopBound((connection: self, context: context), eventLoop: context.eventLoop)
         let flushed = context.eventLoop.makePromise(of: Void.self)
         context.writeAndFlush(wrapOutboundOut(ByteBuffer()), promise: flushed)
-        flushed.futureResult.whenSuccess { bound.value.close(mode: .output, promise: nil) }
+        flushed.futureResult.whenSuccess { bound.value.connection.lastBytesLeft(bound.value.context) }
+    }
+
+    /// Only now does the time of lingering begin: a slow reader still gets the end of its answer, for as long as it
+    /// takes bytes at all (``HTTPTimeouts/writeStall``).
+    private func lastBytesLeft(_ context: ChannelHandlerContext) {
+        guard case .lingering = mode else { return }
+        mode = .lingering(since: now)
+        context.close(mode: .output, promise: nil)
     }
 
     // MARK: Reading
@@ -278,7 +287,7 @@ final class ServerConnection: ChannelDuplexHandler, @unchecked Sendable {
         case .http1(let driver): driver.tick(now: now)
         case .http2(let driver): driver.tick(now: now)
         case .lingering(let since):
-            if Self.isPast(timeouts.lingeringClose, since: since, now) { close(reason: "closed") }
+            if let since, Self.isPast(timeouts.lingeringClose, since: since, now) { close(reason: "closed") }
         case .closed: break
         }
         guard let context, let limit = timeouts.writeStall else { return }

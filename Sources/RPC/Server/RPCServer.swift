@@ -90,9 +90,12 @@ public final class RPCServer: Sendable {
         }
     }
 
-    /// Rule P4: an encoding that is not served is refused at once, and the answer lists what is.
+    /// Rules P4, M12: an encoding that is not served is refused at once, and the answer lists what is; a repeated one is
+    /// ambiguous.
     private func checkEncoding(_ fields: HTTPFields) throws(RPCError) {
-        guard fields.count(of: .grpcEncoding) > 0 else { return }
+        let count = fields.count(of: .grpcEncoding)
+        guard count > 0 else { return }
+        guard count == 1 else { throw RPCError(.internalError, "grpc-encoding is given more than once") }
         guard let encoding = fields.first(.grpcEncoding), encoding == "identity" else {
             var accepted = Metadata()
             accepted.fields.append(.grpcAcceptEncoding, "identity")

@@ -28,7 +28,7 @@ public struct APIKeyInterceptor: ServerInterceptor {
 
     /// The principal of a call's metadata; throws as ``intercept(_:context:next:)``.
     public func principal(of metadata: Metadata) async throws -> Principal {
-        guard let key = Self.key(in: metadata) else {
+        guard let key = try Self.key(in: metadata) else {
             throw Self.refusal("this call needs an API key, in the metadata x-api-key or authorization: Bearer KEY")
         }
         let hash = KeyText.hash(key)
@@ -55,7 +55,11 @@ public struct APIKeyInterceptor: ServerInterceptor {
         return principal
     }
 
-    private static func key(in metadata: Metadata) -> String? {
+    private static func key(in metadata: Metadata) throws -> String? {
+        // A proxy that checks the last of several keys must not disagree with us about who calls.
+        for name in ["x-api-key", "authorization"] where metadata.values(name).count > 1 {
+            throw refusal("\(name) is given more than once")
+        }
         if let key = metadata["x-api-key"], !key.isEmpty { return key }
         guard let header = metadata["authorization"] else { return nil }
         let parts = header.split(separator: " ", omittingEmptySubsequences: true)

@@ -60,6 +60,25 @@ import Testing
         }
     }
 
+    @Test func `a slow reader gets the end of the last answer on its connection`() async throws {
+        var timeouts = HTTPTimeouts()
+        timeouts.lingeringClose = .milliseconds(50)
+        // Far more than the sockets' buffers hold: most of it waits in the server while the peer does not read.
+        let body = ByteBuffer(repeating: 0x61, count: 24 * 1024 * 1024)
+        let handler: HTTPHandler = { exchange in
+            exchange.sendHead(HTTPResponseHead(status: 200))
+            exchange.sendLast(body)
+        }
+        try await withServer(timeouts: timeouts, handler: handler) { server in
+            try await RawPeer.with(port: server.port) { peer in
+                try await peer.send("GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+                try await Task.sleep(for: .seconds(1))
+                _ = try await peer.receiveAll()
+                #expect(peer.received.count > body.readableBytes)
+            }
+        }
+    }
+
     @Test func `a slow body is closed while the handler waits for it`() async throws {
         var timeouts = HTTPTimeouts()
         timeouts.bodyGrace = .milliseconds(100)
