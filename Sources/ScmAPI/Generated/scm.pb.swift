@@ -3235,7 +3235,7 @@ public struct GetCommitRequest: Message {
 public struct ListCommitsRequest: Message {
     /// Which repository; required.
     public var repositoryID: Int64 = 0
-    /// At most 1000; 0 means 50; in range mode without `start_sha` 0 means 20.
+    /// At most 1000, with `include_file_changes` at most 100; 0 means 50; in range mode without `start_sha` 0 means 20.
     public var pageSize: Int32 = 0
     /// See "Pages" at the top.
     public var pageToken: String = ""

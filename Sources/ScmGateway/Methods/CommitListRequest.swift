@@ -4,15 +4,20 @@ import ScmAPI
 
 /// Turns a ListCommits request into a query.
 enum CommitListRequest {
+    /// Each commit may bring up to a thousand changes: a page must stay far below the size of an answer.
+    private static let maximumPageSizeWithFileChanges = 100
+
     /// A range without its beginning shows the last twenty commits unless a size is given.
     static func pageSize(_ request: ListCommitsRequest) throws(RPCError) -> Int {
         let isOpenRange = !request.endSHA.isEmpty && request.startSHA.isEmpty
-        return try PageSize.check(request.pageSize, standard: isOpenRange ? 20 : PageSize.standard)
+        let size = try PageSize.check(request.pageSize, standard: isOpenRange ? 20 : PageSize.standard)
+        return request.includeFileChanges ? min(size, maximumPageSizeWithFileChanges) : size
     }
 
     /// Everything but the page's size and token.
     static func pageFilter(_ request: ListCommitsRequest) -> PageFilter {
         var plain = request
+        plain.unknownFields = UnknownFields()
         plain.pageSize = 0
         plain.pageToken = ""
         // No map fields: the same request always serialises to the same bytes.
@@ -63,9 +68,10 @@ enum CommitListRequest {
         _ repository: any CommitProvider
     ) async throws -> ObjectID {
         if let token {
-            guard let anchor = ObjectID(token.anchor) else {
-                throw RPCError.badField("page_token", "not a page token of this service")
-            }
+            // The token is the caller's to change: what it names must be a commit of this repository.
+            guard let anchor = ObjectID(token.anchor), let revision = try? Revision(token.anchor),
+                (try? await repository.resolve(revision)) == anchor
+            else { throw RPCError.badField("page_token", "not a page token of this service") }
             return anchor
         }
         let name = request.endSHA.isEmpty ? request.ref : request.endSHA

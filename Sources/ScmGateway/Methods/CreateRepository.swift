@@ -22,8 +22,10 @@ extension ScmGatewayService {
         let result = try await mappingStorageErrors {
             try await self.database.write { transaction in
                 // Again inside the transaction: the same request may have been answered meanwhile.
-                if let memory, case .answered(let bytes) = try memory.recall(transaction.reading) {
-                    return try Repository(serializedBytes: bytes)
+                switch try memory?.recall(transaction.reading) {
+                case .answered(let bytes): return try Repository(serializedBytes: bytes)
+                case .differs: throw IdempotentRequest.differentBody
+                case .unknown, nil: break
                 }
                 let row = try Self.store(folder, name, request.config, organizationID: organizationID, transaction)
                 transaction.afterCommit { self.directory.forget(id: row.id, organizationID: organizationID) }
@@ -96,7 +98,7 @@ extension ScmGatewayService {
             }
             do throws(GitError) {
                 let folder = try LocalFolder(path)
-                let places = [folder.root, folder.location.gitFolder, folder.location.commonFolder]
+                let places = [folder.root] + folder.location.realPlaces
                 guard places.allSatisfy({ Self.isBelow(roots, $0) }) else { return .failure(Self.outsideOfRoots) }
                 guard !folder.location.borrowsObjects else { return .failure(Self.borrowedObjects) }
                 return .success(folder)

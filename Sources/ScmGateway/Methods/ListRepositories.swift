@@ -31,6 +31,8 @@ extension ScmGatewayService {
     }
 
     private static let maximumExternalIDCount = 1000
+    /// More than there are statuses, so that every sensible request fits.
+    private static let maximumStatusCount = 16
 
     private static func filter(
         _ request: ListRepositoriesRequest,
@@ -39,6 +41,12 @@ extension ScmGatewayService {
         guard request.integrationID == 0 else { throw integrationNotFound }
         guard request.externalIDs.count <= maximumExternalIDCount else {
             throw RPCError.badField("external_ids", "at most \(maximumExternalIDCount) are allowed")
+        }
+        guard request.statuses.count <= maximumStatusCount else {
+            throw RPCError.badField("statuses", "at most \(maximumStatusCount) are allowed")
+        }
+        guard request.query.utf8.count <= LocalFolder.maximumNameCount * 4 else {
+            throw RPCError.badField("query", "longer than any name (\(LocalFolder.maximumNameCount) characters)")
         }
         guard !request.query.utf8.contains(0) else { throw RPCError.badField("query", "no NUL is allowed") }
         guard !request.externalIDs.contains(where: { $0.utf8.contains(0) }) else {

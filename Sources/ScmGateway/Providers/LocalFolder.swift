@@ -3,6 +3,8 @@ import Foundation
 /// A folder on this machine that holds a git repository. Blocks on the file system: not for event loops.
 struct LocalFolder: Sendable {
     static let maximumNameCount = 200
+    /// More than a hundred thousand branches and tags; a default branch further behind is not shown.
+    private static let maximumPackedRefsByteCount = 16 * 1024 * 1024
     let location: RepositoryLocation
     /// The work tree's root, or the bare repository itself; absolute, symbolic links resolved.
     let root: String
@@ -43,23 +45,17 @@ struct LocalFolder: Sendable {
     }
 
     static func defaultBranch(_ location: RepositoryLocation) -> String {
-        guard let head = firstLine(location.gitFolder + "/HEAD"), head.hasPrefix("ref: refs/heads/") else { return "" }
+        guard let head = SmallFile.firstLine(location.gitFolder + "/HEAD"), head.hasPrefix("ref: refs/heads/"),
+            (try? Revision(String(head.dropFirst("ref: ".count)))) != nil
+        else { return "" }
         let branch = String(head.dropFirst("ref: refs/heads/".count))
         return hasCommit("refs/heads/\(branch)", location) ? branch : ""
     }
 
     private static func hasCommit(_ reference: String, _ location: RepositoryLocation) -> Bool {
-        if firstLine("\(location.commonFolder)/\(reference)") != nil { return true }
-        guard let packed = try? Data(contentsOf: URL(fileURLWithPath: location.commonFolder + "/packed-refs")) else {
-            return false
-        }
+        if SmallFile.firstLine("\(location.commonFolder)/\(reference)") != nil { return true }
+        let file = location.commonFolder + "/packed-refs"
+        guard let packed = SmallFile.read(file, limit: maximumPackedRefsByteCount).map({ Data($0) }) else { return false }
         return packed.range(of: Data(" \(reference)\n".utf8)) != nil
-    }
-
-    private static func firstLine(_ file: String) -> String? {
-        guard let handle = FileHandle(forReadingAtPath: file) else { return nil }
-        defer { try? handle.close() }
-        guard let data = try? handle.read(upToCount: 4096) else { return nil }
-        return String(decoding: data.prefix { $0 != UInt8(ascii: "\n") }, as: UTF8.self)
     }
 }

@@ -58,11 +58,12 @@ struct RepositoryFilter: Sendable {
     }
 
     private static func escaped(_ text: String) -> String {
-        var result = ""
-        for character in text {
-            if character == "%" || character == "_" || character == "\\" { result.append("\\") }
-            result.append(character)
+        // By scalars, as SQLite reads them: `%` with a combining mark behind it is one Character and still a wildcard.
+        var result = String.UnicodeScalarView()
+        for scalar in text.unicodeScalars {
+            if scalar == "%" || scalar == "_" || scalar == "\\" { result.append("\\") }
+            result.append(scalar)
         }
-        return result
+        return String(result)
     }
 }

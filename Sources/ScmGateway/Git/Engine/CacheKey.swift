@@ -3,12 +3,12 @@
 /// The repository is part of the key although the ids alone would do: a caller must not learn, from an answer that
 /// comes too fast, that another tenant's repository holds the same file.
 enum CacheKey: Hashable, Sendable {
-    case commit(ObjectIdentifier, ObjectID)
+    case commit(GitRepository.ID, ObjectID)
     /// That the id is a commit's.
-    case commitExists(ObjectIdentifier, ObjectID)
-    case blame(ObjectIdentifier, BlameQuery)
-    case snippet(ObjectIdentifier, ObjectID, RepositoryPath, line: Int)
-    case history(ObjectIdentifier, HistoryQuery, block: Int)
+    case commitExists(GitRepository.ID, ObjectID)
+    case blame(GitRepository.ID, BlameQuery)
+    case snippet(GitRepository.ID, ObjectID, RepositoryPath, line: Int)
+    case history(GitRepository.ID, HistoryQuery, block: Int)
 }
 
 enum CachedResult: Sendable {

@@ -73,7 +73,7 @@ extension GitEngine {
     }
 
     private func cachedHunks(_ query: BlameQuery, in repository: GitRepository) -> [GitBlameHunk]? {
-        guard case .hunks(let hunks)? = cache[.blame(ObjectIdentifier(repository), query)] else { return nil }
+        guard case .hunks(let hunks)? = cache[.blame(repository.id, query)] else { return nil }
         return hunks
     }
 
@@ -81,7 +81,7 @@ extension GitEngine {
     private func store(_ kept: KeptHunks, for query: BlameQuery, in repository: GitRepository) async throws {
         guard let hunks = kept.hunks else { return }
         guard try await !offLoop({ repository.location.isShallow }) else { return }
-        let key = CacheKey.blame(ObjectIdentifier(repository), query)
+        let key = CacheKey.blame(repository.id, query)
         cache.insert(.hunks(hunks), for: key, byteCount: kept.byteCount + query.byteCount)
     }
 

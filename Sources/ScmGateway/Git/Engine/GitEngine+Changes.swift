@@ -21,8 +21,10 @@ extension GitEngine {
             } catch let error as GitError {
                 throw await explain(error, in: repository)
             }
-            var parser = FileChangeParser(output, limit: Self.maximumFileChangeCount)
-            let found = try parser.parse()
+            let found = try await offLoop {
+                var parser = FileChangeParser(output, limit: Self.maximumFileChangeCount)
+                return try parser.parse()
+            }
             result.changes.merge(found.changes) { _, new in new }
             result.truncated.formUnion(found.truncated)
         }

@@ -67,7 +67,7 @@ extension GitEngine {
         _ block: Range<Int>,
         in repository: GitRepository
     ) async throws -> [ObjectID] {
-        let key = CacheKey.history(ObjectIdentifier(repository), query, block: block.lowerBound)
+        let key = CacheKey.history(repository.id, query, block: block.lowerBound)
         if case .history(let ids)? = cache[key] { return ids }
         let output: [UInt8]
         do {
@@ -75,9 +75,13 @@ extension GitEngine {
         } catch let error as GitError {
             throw await explain(error, in: repository)
         }
-        let ids = try output.split(separator: UInt8(ascii: "\n")).map { line throws(GitError) in
-            guard let id = ObjectID(bytes: line) else { throw GitError.corruptAnswer("rev-list printed no object id") }
-            return id
+        let ids = try await offLoop {
+            try output.split(separator: UInt8(ascii: "\n")).map { line throws(GitError) in
+                guard let id = ObjectID(bytes: line) else {
+                    throw GitError.corruptAnswer("rev-list printed no object id")
+                }
+                return id
+            }
         }
         if try await !offLoop({ repository.location.isShallow }) {
             cache.insert(.history(ids), for: key, byteCount: query.byteCount + ids.count * 96)

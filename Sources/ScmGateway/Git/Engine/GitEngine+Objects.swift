@@ -7,7 +7,7 @@ extension GitEngine {
     ///   ``GitError/ambiguousRevision(_:)``, ``GitError/repositoryMissing``.
     func resolve(_ revision: Revision, in repository: GitRepository) async throws -> ObjectID {
         if let id = revision.objectID {
-            let key = CacheKey.commitExists(ObjectIdentifier(repository), id)
+            let key = CacheKey.commitExists(repository.id, id)
             if case .commitExists? = cache[key] { return id }
             let found = try await lookUp(revision, in: repository)
             // A tag's own id leads to another one, and is looked up each time.
@@ -70,7 +70,7 @@ extension GitEngine {
     ///
     /// - Throws: ``GitError/revisionNotFound(_:)`` when one is absent.
     func commits(_ ids: [ObjectID], in repository: GitRepository) async throws -> [CommitObject] {
-        let repositoryID = ObjectIdentifier(repository)
+        let repositoryID = repository.id
         var known: [ObjectID: CommitObject] = [:]
         for id in ids {
             if case .commit(let commit)? = cache[.commit(repositoryID, id)] { known[id] = commit }
@@ -152,14 +152,26 @@ extension GitEngine {
     ) async throws -> [ObjectAnswers.Result] {
         guard !names.isEmpty else { return [] }
         return try await offLoop {
-            let limit = self.configuration.maximumObjectByteCount
             do {
-                let answers = ObjectAnswers(names: names, form: form, byteLimit: limit)
-                try await self.readers.ask(answers, in: repository)
-                return answers.results
-            } catch let error as GitError {
-                throw await self.explain(error, in: repository)
+                return try await self.answers(names, form, in: repository)
+            } catch GitError.corruptAnswer {
+                // A process that was kept may have died while nobody used it; asking a new one again is safe.
+                return try await self.answers(names, form, in: repository)
             }
         }
+    }
+
+    private func answers(
+        _ names: [[UInt8]],
+        _ form: ObjectAnswers.Form,
+        in repository: GitRepository
+    ) async throws -> [ObjectAnswers.Result] {
+        let answers = ObjectAnswers(names: names, form: form, byteLimit: configuration.maximumObjectByteCount)
+        do {
+            try await readers.ask(answers, in: repository)
+        } catch let error as GitError {
+            throw await explain(error, in: repository)
+        }
+        return answers.results
     }
 }

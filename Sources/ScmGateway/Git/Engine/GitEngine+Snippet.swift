@@ -55,7 +55,7 @@ extension GitEngine {
         at commit: ObjectID,
         in repository: GitRepository
     ) async throws -> Snippet? {
-        let key = CacheKey.snippet(ObjectIdentifier(repository), commit, path, line: line)
+        let key = CacheKey.snippet(repository.id, commit, path, line: line)
         if case .snippet(let snippet)? = cache[key] { return snippet }
         let blob = try await file(path, at: commit, in: repository)
         let content = try await content(blob, in: repository)

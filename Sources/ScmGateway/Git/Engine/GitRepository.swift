@@ -1,5 +1,10 @@
+import Synchronization
+
 /// A repository that the engine has opened: where it is, and how many processes may work in it at once.
 final class GitRepository: Sendable {
+    /// Never used again in this process, unlike an address: what is cached for a repository that was dropped can never
+    /// be taken for another one's.
+    let id: ID
     let location: RepositoryLocation
     /// One-shot commands.
     let commands: AsyncSemaphore
@@ -9,6 +14,7 @@ final class GitRepository: Sendable {
     let head = KnownHead()
 
     init(location: RepositoryLocation, configuration: GitConfiguration) {
+        id = ID(number: Self.nextID.wrappingAdd(1, ordering: .relaxed).newValue)
         self.location = location
         commands = AsyncSemaphore(
             limit: configuration.maximumConcurrentCommandsPerRepository,
@@ -21,4 +27,10 @@ final class GitRepository: Sendable {
             knob: "maximumQueuedCommands"
         )
     }
+
+    struct ID: Hashable, Sendable {
+        fileprivate let number: UInt64
+    }
+
+    private static let nextID = Atomic<UInt64>(0)
 }

@@ -17,7 +17,7 @@ struct HeadFiles: Equatable, Sendable {
     /// nil when HEAD cannot be read or holds something else.
     init?(_ location: RepositoryLocation) {
         let file = location.gitFolder + "/HEAD"
-        guard let head = FileStamp(file), let line = Self.firstLine(file) else { return nil }
+        guard let head = FileStamp(file), let line = SmallFile.firstLine(file) else { return nil }
         self.head = head
         guard line.hasPrefix("ref: refs/") else {
             guard ObjectID(line) != nil else { return nil }
@@ -25,18 +25,12 @@ struct HeadFiles: Equatable, Sendable {
             return
         }
         target = String(line.dropFirst("ref: ".count))
+        // HEAD is a file of the repository's: what it names must not lead out of it.
+        guard (try? Revision(target)) != nil else { return nil }
         let branch = "\(location.commonFolder)/\(target)"
-        isComplete = Self.firstLine(branch)?.hasPrefix("ref:") != true
+        isComplete = SmallFile.firstLine(branch)?.hasPrefix("ref:") != true
         loose = FileStamp(branch)
         packed = FileStamp(location.commonFolder + "/packed-refs")
-    }
-
-    private static func firstLine(_ file: String) -> String? {
-        guard let descriptor = fopen(file, "re") else { return nil }
-        defer { fclose(descriptor) }
-        var buffer = [UInt8](repeating: 0, count: 1024)
-        let count = fread(&buffer, 1, buffer.count, descriptor)
-        return String(decoding: buffer.prefix(count).prefix { $0 != UInt8(ascii: "\n") }, as: UTF8.self)
     }
 }
 

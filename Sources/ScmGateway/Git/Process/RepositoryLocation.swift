@@ -40,9 +40,8 @@ struct RepositoryLocation: Hashable, Sendable {
 
     /// git writes `extensions.objectFormat` when it makes a SHA-256 repository, and refuses to change it later.
     private static func objectFormat(configuration file: String) -> ObjectFormat {
-        guard let handle = FileHandle(forReadingAtPath: file) else { return .sha1 }
-        defer { try? handle.close() }
-        let text = String(decoding: (try? handle.read(upToCount: 64 * 1024)) ?? Data(), as: UTF8.self).lowercased()
+        guard let bytes = SmallFile.read(file, limit: 64 * 1024) else { return .sha1 }
+        let text = String(decoding: bytes, as: UTF8.self).lowercased()
         let isSHA256 = text.split(whereSeparator: \.isNewline).contains { line in
             let parts = line.split(separator: "=", maxSplits: 1).map { $0.trimmingCharacters(in: .whitespaces) }
             return parts == ["objectformat", "sha256"]
@@ -59,6 +58,12 @@ struct RepositoryLocation: Hashable, Sendable {
     /// Objects are borrowed from another repository, which may belong to somebody else.
     var borrowsObjects: Bool { Self.exists(commonFolder + "/objects/info/alternates") }
 
+    /// Every place that git reads, with symbolic links resolved: objects and references may lie elsewhere.
+    var realPlaces: [String] {
+        let inside = ["objects", "refs", "packed-refs"].compactMap { Self.realPath("\(commonFolder)/\($0)") }
+        return [gitFolder, commonFolder] + inside
+    }
+
     /// The path with symbolic links resolved; nil when it does not exist.
     static func realPath(_ path: String) -> String? {
         guard path.hasPrefix("/"), !path.utf8.contains(0), let resolved = realpath(path, nil) else { return nil }
@@ -68,10 +73,8 @@ struct RepositoryLocation: Hashable, Sendable {
 
     /// Reads a file of git's that holds one path, such as `.git` (`gitdir: ../x`) and `commondir`.
     private static func linkedFolder(_ file: String, key: String, relativeTo folder: String) -> String? {
-        guard let handle = FileHandle(forReadingAtPath: file) else { return nil }
-        defer { try? handle.close() }
-        guard let data = try? handle.read(upToCount: 8192), !data.isEmpty else { return nil }
-        let line = String(decoding: data, as: UTF8.self).prefix { $0 != "\n" && $0 != "\r\n" }
+        guard let bytes = SmallFile.read(file, limit: 8192), !bytes.isEmpty else { return nil }
+        let line = String(decoding: bytes, as: UTF8.self).prefix { $0 != "\n" && $0 != "\r\n" }
         guard line.hasPrefix(key) else { return nil }
         let target = line.dropFirst(key.count)
         return target.hasPrefix("/") ? String(target) : folder + "/" + target
