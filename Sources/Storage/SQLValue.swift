@@ -17,10 +17,6 @@ extension SQLValue: ExpressibleByIntegerLiteral, ExpressibleByStringLiteral, Exp
 }
 
 extension SQLValue {
-    /// `.null` when `value` is nil.
-    public static func text(orNull value: String?) -> SQLValue { value.map(SQLValue.text) ?? .null }
-    /// `.null` when `value` is nil.
-    public static func integer(orNull value: Int64?) -> SQLValue { value.map(SQLValue.integer) ?? .null }
     /// Booleans are the integers 0 and 1, which every engine can store and index.
     public static func boolean(_ value: Bool) -> SQLValue { .integer(value ? 1 : 0) }
 }

@@ -11,8 +11,6 @@ enum GitError: Error, Sendable, Equatable {
     case emptyRepository
     case revisionNotFound(String)
     case ambiguousRevision(String)
-    /// The revision names an object that does not lead to a commit.
-    case notACommit(String)
     case fileNotFound(path: String)
     /// The path is a folder or a submodule.
     case notAFile(path: String, kind: String)

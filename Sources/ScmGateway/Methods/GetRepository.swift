@@ -61,7 +61,12 @@ extension ScmGatewayService {
     private func refreshed(_ row: StoredRepository) async throws -> StoredRepository {
         let branch = try await mappingGitErrors(GitFields()) {
             let gitFolder = row.gitFolder
-            return try await offLoop { LocalFolder.defaultBranch(try RepositoryLocation(gitFolder: gitFolder)) }
+            return try await offLoop {
+                let location = try RepositoryLocation(gitFolder: gitFolder)
+                // A link put in the folder's place since leads to another repository, perhaps somebody else's.
+                guard location.gitFolder == gitFolder else { throw GitError.repositoryMissing }
+                return LocalFolder.defaultBranch(location)
+            }
         }
         let stored = try await mappingStorageErrors {
             try await self.database.write { transaction in

@@ -34,8 +34,6 @@ extension ScmGatewayService {
                 .notFound, fields.missingRevision,
                 "no commit \"\(shortened(name))\" in this repository: confirm that it has been pushed"
             )
-        case .notACommit(let name):
-            RPCError(.notFound, fields.missingRevision, "\"\(shortened(name))\" is not a commit")
         case .ambiguousRevision(let name):
             RPCError(
                 .failedPrecondition, .ambiguous, "\"\(shortened(name))\" fits more than one object: use more digits"

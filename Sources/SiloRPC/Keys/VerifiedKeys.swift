@@ -2,7 +2,8 @@ import Synchronization
 
 /// Answers to "whose key is this" for a few seconds, so that calls need no database read.
 ///
-/// Bounded: when full, everything is forgotten. That costs one read per key in use, and no bookkeeping per call.
+/// Bounded: when full, refused and expired keys are forgotten, so that a flood of wrong keys cannot push out the right
+/// ones; should all be right, everything is. That costs one read per key in use, and no bookkeeping per call.
 final class VerifiedKeys: Sendable {
     static let maximumCount = 10_000
     private struct Entry {
@@ -23,7 +24,14 @@ final class VerifiedKeys: Sendable {
 
     func remember(_ principal: Principal?, for hash: [UInt8], until expiry: ContinuousClock.Instant) {
         entries.withLock { entries in
-            if entries.count >= Self.maximumCount { entries.removeAll(keepingCapacity: true) }
+            if entries.count >= Self.maximumCount {
+                let now = ContinuousClock.now
+                entries = entries.filter { $0.value.principal != nil && $0.value.expiry > now }
+            }
+            if entries.count >= Self.maximumCount {
+                guard principal != nil else { return }
+                entries.removeAll(keepingCapacity: true)
+            }
             entries[hash] = Entry(principal: principal, expiry: expiry)
         }
     }

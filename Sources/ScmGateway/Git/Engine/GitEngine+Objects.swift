@@ -89,13 +89,6 @@ extension GitEngine {
         }
     }
 
-    func commit(_ id: ObjectID, in repository: GitRepository) async throws -> CommitObject {
-        guard let commit = try await commits([id], in: repository).first else {
-            throw GitError.revisionNotFound(id.hex)
-        }
-        return commit
-    }
-
     /// Questions sent at once: with names of 64 digits they stay below the 64 KiB of a pipe's buffer.
     private static let questionCount = 500
 
