@@ -23,6 +23,7 @@ let package = Package(
     platforms: [.macOS(.v26)],
     products: [
         .library(name: "FrameCodec", targets: ["FrameCodec"]),
+        .library(name: "Compression", targets: ["Compression"]),
         .library(name: "HTTPTransport", targets: ["HTTPTransport"]),
         .library(name: "RPC", targets: ["RPC"]),
         .library(name: "SiloRPC", targets: ["SiloRPC"]),
@@ -50,6 +51,12 @@ let package = Package(
         .systemLibrary(name: "CNGHTTP2", pkgConfig: "libnghttp2", providers: [.apt(["libnghttp2-dev"])]),
         .systemLibrary(name: "COpenSSL", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
 
+        .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+        .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
+
+        // Content codings: gzip, deflate, zstd, with caps on what comes out.
+        .target(name: "Compression", dependencies: ["CZlib", "CZstd"], swiftSettings: strict),
+
         // Sockets <-> HTTP exchanges.
         .target(
             name: "HTTPTransport",
@@ -60,7 +67,7 @@ let package = Package(
         // HTTP exchanges <-> calls.
         .target(
             name: "RPC",
-            dependencies: ["FrameCodec", "HTTPTransport", log, serviceContext, nio[0]],
+            dependencies: ["FrameCodec", "Compression", "HTTPTransport", log, serviceContext, nio[0]],
             swiftSettings: served
         ),
 
@@ -127,10 +134,11 @@ let package = Package(
             dependencies: ["FrameCodecGenerator", "FrameCodec"],
             swiftSettings: strict
         ),
+        .testTarget(name: "CompressionTests", dependencies: ["Compression"], swiftSettings: strict),
         .testTarget(name: "HTTPTransportTests", dependencies: ["HTTPTransport", "CNGHTTP2", log] + nio, swiftSettings: strict),
         .testTarget(
             name: "RPCTests",
-            dependencies: ["RPC", "FrameCodec", "HTTPTransport", log, serviceContext] + nio,
+            dependencies: ["RPC", "Compression", "FrameCodec", "HTTPTransport", log, serviceContext] + nio,
             swiftSettings: strict
         ),
         .testTarget(name: "StorageTests", dependencies: ["Storage"], swiftSettings: strict),

@@ -6,7 +6,8 @@
 root="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
 
 # What `swift build` needs on Debian.
-build_packages=(git ca-certificates pkg-config libnghttp2-dev libssl-dev libsqlite3-dev zlib1g-dev)
+build_packages=(git ca-certificates pkg-config libnghttp2-dev libssl-dev libsqlite3-dev zlib1g-dev
+    libzstd-dev)
 
 # What the tests need besides: protoc and the well-known .proto files, Python with venv, curl.
 test_packages=(protobuf-compiler libprotobuf-dev python3 python3-venv curl)
