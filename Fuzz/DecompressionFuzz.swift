@@ -1,4 +1,4 @@
-import Compression
+// sources: Sources/Compression Tests/CompressionTests/FuzzChecks
 
 /// Entry point of libFuzzer; a failed check ends the process, which keeps the input.
 @_cdecl("LLVMFuzzerTestOneInput")

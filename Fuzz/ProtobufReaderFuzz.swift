@@ -1,4 +1,4 @@
-import FrameCodec
+// sources: Sources/FrameCodec Tests/FrameCodecTests/FuzzChecks Tests/FrameCodecTests/Generated
 
 /// Entry point of libFuzzer; a failed check ends the process, which keeps the input.
 @_cdecl("LLVMFuzzerTestOneInput")

@@ -28,7 +28,7 @@ struct HTTP1LineScanner {
         guard available > scanned, let base = input.baseAddress else { return .incomplete }
         guard let found = memchr(base + start + scanned, Int32(ASCII.lineFeed), available - scanned) else {
             scanned = available
-            return available > limit ? .tooLong : .incomplete
+            return available > limit + 1 ? .tooLong : .incomplete
         }
         let end = UnsafeRawPointer(found) - base
         scanned = 0

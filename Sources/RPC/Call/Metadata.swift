@@ -32,11 +32,12 @@ public struct Metadata: Sendable, Equatable {
 
     /// The bytes of every value of a `-bin` name, in order; a value that is not base64 is left out.
     ///
-    /// Intermediaries may join duplicates with commas, so values are split before they are decoded.
+    /// Intermediaries may join duplicates with commas, so values are split before they are decoded. Nothing is the base64
+    /// of no bytes.
     public func binaryValues(_ name: String) -> [[UInt8]] {
         guard name.hasSuffix("-bin") else { return [] }
         return values(name).flatMap { value in
-            value.utf8.split(separator: UInt8(ascii: ",")).compactMap { part in
+            value.utf8.split(separator: UInt8(ascii: ","), omittingEmptySubsequences: false).compactMap { part in
                 Base64.decode(part.filter { $0 != UInt8(ascii: " ") })
             }
         }

@@ -6,7 +6,8 @@ enum FuzzChecks {
     /// By the name of the target, which is also the name of its corpus folder.
     static let all: [(name: String, check: @Sendable (UnsafeRawBufferPointer) -> String?)] = [
         ("FrameReader", frameReader), ("TextDecoder", textDecoder), ("TrailerBlock", trailerBlock),
-        ("ProtobufReader", protobufReader), ("JSON", json)
+        ("ProtobufReader", protobufReader), ("JSON", json), ("PercentCoding", TextChecks.percentCoding),
+        ("Timeout", TextChecks.timeout)
     ]
 
     /// Frames come out the same however the bytes arrive, and a frame written again is the frame that was
