@@ -57,6 +57,22 @@ import Testing
         }
     }
 
+    @Test("a handler may read and send off the event loop", arguments: RPCChannel.Wire.allCases)
+    func detachedHandler(wire: RPCChannel.Wire) async throws {
+        try await TestServer.run { server in
+            try await server.withChannel(wire) { channel in
+                let sent = (0..<20).map { "message \($0)" }
+                let call: (requests: RequestWriter<Protobuf.StringValue>, responses: ResponseStream<Protobuf.StringValue>) =
+                    try await channel.bidirectionalStreaming(EchoService.detached)
+                for text in sent { try await call.requests.send(Protobuf.StringValue(value: text)) }
+                await call.requests.finish()
+                var seen: [String] = []
+                for try await message in call.responses { seen.append(message.value) }
+                #expect(seen == sent)
+            }
+        }
+    }
+
     @Test("an error after messages arrives after the messages", arguments: RPCChannel.Wire.allCases)
     func errorAfterMessages(wire: RPCChannel.Wire) async throws {
         try await TestServer.run { server in

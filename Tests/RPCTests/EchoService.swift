@@ -13,6 +13,7 @@ struct EchoService: RPCService {
     static let repeated = MethodDescriptor(service: name, method: "Repeat", kind: .serverStreaming)
     static let joined = MethodDescriptor(service: name, method: "Join", kind: .clientStreaming)
     static let chat = MethodDescriptor(service: name, method: "Chat", kind: .bidirectionalStreaming)
+    static let detached = MethodDescriptor(service: name, method: "Detached", kind: .bidirectionalStreaming)
     static let raw = MethodDescriptor(service: name, method: "Raw", kind: .unary)
 
     struct Unexpected: Error { let secret = "internal text" }
@@ -52,6 +53,12 @@ struct EchoService: RPCService {
             .bidirectionalStreaming(Self.chat) {
                 (requests: RequestStream<Protobuf.StringValue>, responses: ResponseWriter<Protobuf.StringValue>, _) in
                 for try await request in requests { try await responses.send(Protobuf.StringValue(value: "re: " + request.value)) }
+            },
+            .bidirectionalStreaming(Self.detached) {
+                (requests: RequestStream<Protobuf.StringValue>, responses: ResponseWriter<Protobuf.StringValue>, _) in
+                try await Task.detached {
+                    for try await request in requests { try await responses.send(request) }
+                }.value
             },
             RPCMethod(Self.raw) { call, _ in
                 while let bytes = try await call.nextMessage() { try await call.send(bytes: bytes) }

@@ -79,7 +79,7 @@ public final class RPCChannel: Sendable {
         _ method: MethodDescriptor, _ request: Request, options: CallOptions = CallOptions()
     ) async throws -> Response {
         let connection = try await connections.connection()
-        return try await withTaskExecutorPreference(connection.taskExecutor) {
+        return try await withTaskExecutorPreference(connection.taskExecutor) { @concurrent in
             let call = try await start(method, options: options, on: connection)
             return try await call.withCancellation {
                 try await call.send(request)

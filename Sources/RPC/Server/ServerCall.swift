@@ -316,7 +316,9 @@ extension ServerCall {
     }
 
     /// Continues `body` on the event loop, whatever executor the caller is on.
-    private func onEventLoop<R: Sendable>(_ body: @escaping @Sendable () async throws -> R) async throws -> R {
-        try await withTaskExecutorPreference(exchange.taskExecutor) { try await body() }
+    ///
+    /// `body` is `@concurrent`, or it would begin on the caller's executor, and so ask for the event loop again for ever.
+    private func onEventLoop<R: Sendable>(_ body: @escaping @concurrent @Sendable () async throws -> R) async throws -> R {
+        try await withTaskExecutorPreference(exchange.taskExecutor, operation: body)
     }
 }

@@ -58,6 +58,8 @@ final class GitEngine: Sendable {
 }
 
 /// Runs `body` on the global executor: away from an event loop that the caller may be on.
-func offLoop<R: Sendable>(_ body: @Sendable () async throws -> R) async throws -> R {
-    try await withTaskExecutorPreference(globalConcurrentExecutor) { try await body() }
+///
+/// `body` is `@concurrent`, or it would begin on the caller's executor and leave that only where it first suspends.
+func offLoop<R: Sendable>(_ body: @concurrent @Sendable () async throws -> R) async throws -> R {
+    try await withTaskExecutorPreference(globalConcurrentExecutor, operation: body)
 }

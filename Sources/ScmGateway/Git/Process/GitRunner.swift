@@ -44,7 +44,9 @@ struct GitRunner: Sendable {
                 try Task.checkCancellation()
                 // Parsing is the consumer's; it may take long, so it must not happen on a caller's event loop.
                 try await withTaskExecutorPreference(globalConcurrentExecutor) {
-                    try await run(command, in: repository.location, input: input, consume: consume)
+                    // The closure begins on the caller's executor, and leaves it when it first suspends.
+                    await Task.yield()
+                    return try await run(command, in: repository.location, input: input, consume: consume)
                 }
             }
         }
