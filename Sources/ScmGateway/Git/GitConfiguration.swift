@@ -25,6 +25,9 @@ public struct GitConfiguration: Sendable {
     public var maximumObjectReadersPerRepository = 4
     /// How long an unused `git cat-file` process is kept.
     public var objectReaderIdleTimeout: Duration = .seconds(60)
+    /// For this long after the files that say what HEAD is were looked at, they are not looked at again: an answer may
+    /// be this much behind a push. Zero looks each time. Default 1 ms, less than a git command takes to start and end.
+    public var headFreshness: Duration = .milliseconds(1)
     /// Memory for results that depend only on object ids (blame, history blocks), in bytes.
     public var resultCacheByteCount = 64 * 1024 * 1024
 

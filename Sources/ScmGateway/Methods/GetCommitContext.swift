@@ -19,17 +19,14 @@ extension ScmGatewayService {
             let revision = request.commitSHA.isEmpty ? nil : try Revision(request.commitSHA)
             let commit = try await repository.resolve(revision)
             let query = try await BlameRequest.query(path, at: commit, wanted.options, repository)
-            // The file is read while git works on the blame.
-            async let snippet = wanted.radius == nil
-                ? nil : try await repository.snippet(path, line: wanted.line, at: commit)
-            let hunk = try await repository.blameLine(wanted.line, query)
-            guard let found = try await repository.commits([hunk.commit]).first else {
-                throw GitError.revisionNotFound(hunk.commit.hex)
+            guard wanted.radius != nil else {
+                let (hunk, found, age) = try await wanted.blame(query, repository)
+                return CommitContext(wanted, request, row, hunk, found, age, ref: commit, snippet: nil)
             }
-            let age = try wanted.age(of: found)
-            return CommitContext(
-                wanted, request, row, hunk, found, age, ref: commit, snippet: try await snippet
-            )
+            // The file is read while git works on the blame.
+            async let snippet = repository.snippet(path, line: wanted.line, at: commit)
+            let (hunk, found, age) = try await wanted.blame(query, repository)
+            return CommitContext(wanted, request, row, hunk, found, age, ref: commit, snippet: try await snippet)
         }
     }
 }
@@ -65,6 +62,17 @@ struct LineRequest {
             options?.followIgnoreRevs = true
         }
         self.options = options
+    }
+
+    /// Where the line comes from: its run, the run's commit, and that commit's age in days.
+    fileprivate func blame(
+        _ query: BlameQuery, _ repository: LocalGitRepository
+    ) async throws -> (GitBlameHunk, CommitObject, Int32) {
+        let hunk = try await repository.blameLine(line, query)
+        guard let found = try await repository.commits([hunk.commit]).first else {
+            throw GitError.revisionNotFound(hunk.commit.hex)
+        }
+        return (hunk, found, try age(of: found))
     }
 
     /// Whole days since the commit; 0 for one that is dated in the future or has no date.

@@ -19,10 +19,13 @@ extension GitEngine {
     }
 
     private func resolveHead(in repository: GitRepository) async throws -> ObjectID {
+        // A look at the files costs two changes of thread, more than all else that an answer from memory takes.
+        if let known = repository.head.commit(notOlderThan: configuration.headFreshness) { return known }
+        let lookedAt = ContinuousClock.now
         guard let files = try await offLoop({ HeadFiles(repository.location) }) else {
             throw await explain(.notARepository("HEAD cannot be read"), in: repository)
         }
-        if let known = repository.head.commit(for: files) { return known }
+        if let known = repository.head.commit(for: files, lookedAt: lookedAt) { return known }
         let found: ObjectID
         do {
             found = try await lookUp(try Revision(files.target), in: repository)
@@ -31,7 +34,7 @@ extension GitEngine {
         }
         // Remembered only if nothing moved while git looked.
         if files.isComplete, try await offLoop({ HeadFiles(repository.location) }) == files {
-            repository.head.remember(found, for: files)
+            repository.head.remember(found, for: files, lookedAt: lookedAt)
         }
         return found
     }

@@ -59,15 +59,35 @@ private struct FileStamp: Equatable, Sendable {
     }
 }
 
-/// The last known meaning of HEAD. Thread-safe.
+/// The last known meaning of HEAD, and when its files were last looked at. Thread-safe.
 final class KnownHead: Sendable {
-    private let known = Mutex<(files: HeadFiles, commit: ObjectID)?>(nil)
-
-    func commit(for files: HeadFiles) -> ObjectID? {
-        known.withLock { $0?.files == files ? $0?.commit : nil }
+    private struct Known {
+        let files: HeadFiles
+        let commit: ObjectID
+        var lookedAt: ContinuousClock.Instant
     }
 
-    func remember(_ commit: ObjectID, for files: HeadFiles) {
-        known.withLock { $0 = (files, commit) }
+    private let known = Mutex<Known?>(nil)
+
+    /// What the last look found, unless that look began longer ago than `age`.
+    func commit(notOlderThan age: Duration) -> ObjectID? {
+        let now = ContinuousClock.now
+        return known.withLock { known in
+            guard let known, now - known.lookedAt < age else { return nil }
+            return known.commit
+        }
+    }
+
+    /// The commit, if `files`, whose look began at `lookedAt`, are what they were.
+    func commit(for files: HeadFiles, lookedAt: ContinuousClock.Instant) -> ObjectID? {
+        known.withLock { known in
+            guard known?.files == files else { return nil }
+            known?.lookedAt = lookedAt
+            return known?.commit
+        }
+    }
+
+    func remember(_ commit: ObjectID, for files: HeadFiles, lookedAt: ContinuousClock.Instant) {
+        known.withLock { $0 = Known(files: files, commit: commit, lookedAt: lookedAt) }
     }
 }
