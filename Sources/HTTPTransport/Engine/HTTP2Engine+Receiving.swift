@@ -2,13 +2,16 @@ import CNGHTTP2
 
 /// What the callbacks of the receiving side record.
 extension HTTP2Engine {
-    /// The stream object that belongs to an id; nil when nghttp2 has forgotten it.
+    /// Gives the stream object that belongs to an id to `body`; nil when nghttp2 has forgotten it.
     ///
-    /// The pointer is valid: ``openStreams`` holds the object until ``didClose(_:_:)``, and nghttp2 drops the
-    /// pointer right after that callback.
-    func stream(_ id: Int32) -> HTTP2Stream? {
+    /// The pointer is valid without counting references: ``openStreams`` holds the object until
+    /// ``didClose(_:_:)``, nghttp2 drops the pointer right after that callback, and closed objects stay until
+    /// ``recycleClosed()``, which no callback calls.
+    @discardableResult
+    @inline(__always)
+    func withStream<R>(_ id: Int32, _ body: (HTTP2Stream) -> R) -> R? {
         guard let session, let pointer = nghttp2_session_get_stream_user_data(session, id) else { return nil }
-        return Unmanaged<HTTP2Stream>.fromOpaque(pointer).takeUnretainedValue()
+        return Unmanaged<HTTP2Stream>.fromOpaque(pointer)._withUnsafeGuaranteedRef(body)
     }
 
     /// Called for every frame header, unknown types and frames of closed streams included: the place to
@@ -35,10 +38,9 @@ extension HTTP2Engine {
         headerBlockStart = now
         guard frame.pointee.headers.cat == NGHTTP2_HCAT_REQUEST, let session else { return }
         let stream = makeStream()
-        stream.open(id: header.stream_id)
+        stream._withUnsafeGuaranteedRef { $0.open(id: header.stream_id) }
         register(stream)
-        nghttp2_session_set_stream_user_data(
-            session, header.stream_id, Unmanaged.passUnretained(stream).toOpaque())
+        nghttp2_session_set_stream_user_data(session, header.stream_id, stream.toOpaque())
     }
 
     /// False makes nghttp2 reset the stream. The reset queued here goes first and tells the peer why.
@@ -60,7 +62,7 @@ extension HTTP2Engine {
             if header.length > 0, header.length == frame.pointee.data.padlen, !endsStream {
                 state.pointee.budgets.didReceiveEmptyData(now: now)
             }
-            if endsStream, let stream = stream(header.stream_id) { didEnd(stream) }
+            if endsStream { withStream(header.stream_id) { didEnd($0) } }
         case NGHTTP2_SETTINGS.rawValue:
             if header.flags & Flag.acknowledge == 0 {
                 receivedSettings = true
@@ -79,28 +81,33 @@ extension HTTP2Engine {
     }
 
     func didReceiveData(_ streamID: Int32, _ data: UnsafePointer<UInt8>, _ count: Int) {
-        guard let sliceBase, let stream = stream(streamID), !stream.isRejected else {
-            if let session { nghttp2_session_consume(session, streamID, count) }
-            return
+        let isTaken = withStream(streamID) { stream in
+            guard let sliceBase, !stream.isRejected else { return false }
+            state.pointee.events.append(.data(.passUnretained(stream), offset: data - sliceBase, count: count))
+            return true
         }
-        state.pointee.events.append(.data(.passUnretained(stream), offset: data - sliceBase, count: count))
+        if isTaken != true, let session { nghttp2_session_consume(session, streamID, count) }
     }
 
     func didClose(_ streamID: Int32, _ code: HTTP2ErrorCode) {
-        guard let stream = stream(streamID) else { return }
-        stream.isClosed = true
-        unregister(stream)
-        stream.outbound.removeAll()
-        state.pointee.events.append(.closed(.passUnretained(stream), code))
+        withStream(streamID) { stream in
+            stream.isClosed = true
+            unregister(stream)
+            stream.outbound.removeAll()
+            state.pointee.events.append(.closed(.passUnretained(stream), code))
+        }
     }
 
     private func didReceiveHeaders(_ streamID: Int32, endsStream: Bool) {
-        guard let stream = stream(streamID), !stream.isRejected else { return }
+        withStream(streamID) { if !$0.isRejected { didReceiveHeaders($0, endsStream: endsStream) } }
+    }
+
+    private func didReceiveHeaders(_ stream: HTTP2Stream, endsStream: Bool) {
         if stream.hasHead {
             stream.trailers = state.pointee.assembler.takeFields()
         } else if role == .server {
             guard let head = state.pointee.assembler.takeRequest(acceptsHTTPS: acceptsHTTPSScheme) else {
-                return reject(streamID, .protocolError)
+                return reject(stream.id, .protocolError)
             }
             stream.requestHead = head
             stream.hasHead = true
@@ -124,7 +131,7 @@ extension HTTP2Engine {
     private func reject(_ streamID: Int32, _ code: HTTP2ErrorCode) {
         guard let session else { return }
         headerBlockStart = nil
-        stream(streamID)?.isRejected = true
+        withStream(streamID) { $0.isRejected = true }
         nghttp2_submit_rst_stream(session, Flag.none, streamID, code.rawValue)
     }
 

@@ -30,10 +30,8 @@ extension HTTP2Engine {
         guard let session, !stream.isClosed, !stream.isHeadSubmitted else { return }
         stream.isHeadSubmitted = true
         stream.headFields = head.fields
-        state.pointee.nameValues.removeAll()
-        state.pointee.nameValues.appendStatus(head.status)
-        state.pointee.nameValues.append(head.fields, isRequest: false)
-        let result = state.pointee.nameValues.withPairs { pairs, count in
+        state.pointee.headPairs.prepare(status: head.status, head.fields)
+        let result = state.pointee.headPairs.withPairs { pairs, count in
             guard !endsStream else { return nghttp2_submit_response(session, stream.id, pairs, count, nil) }
             var provider = provider(for: stream)
             return nghttp2_submit_response(session, stream.id, pairs, count, &provider)
@@ -48,15 +46,12 @@ extension HTTP2Engine {
         stream.outboundEnded = true
         stream.headFields = head.fields
         stream.trailerFields = trailers
-        state.pointee.nameValues.removeAll()
-        state.pointee.nameValues.appendStatus(head.status)
-        state.pointee.nameValues.append(head.fields, isRequest: false)
-        let headResult = state.pointee.nameValues.withPairs {
+        state.pointee.headPairs.prepare(status: head.status, head.fields)
+        let headResult = state.pointee.headPairs.withPairs {
             nghttp2_submit_headers(session, Flag.none, stream.id, nil, $0, $1, nil)
         }
-        state.pointee.nameValues.removeAll()
-        state.pointee.nameValues.append(trailers, isRequest: false)
-        let result = state.pointee.nameValues.withPairs { nghttp2_submit_trailer(session, stream.id, $0, $1) }
+        state.pointee.trailerPairs.prepare(status: 0, trailers)
+        let result = state.pointee.trailerPairs.withPairs { nghttp2_submit_trailer(session, stream.id, $0, $1) }
         if headResult != 0 || result != 0 { reset(stream, .internalError) }
     }
 
@@ -67,7 +62,8 @@ extension HTTP2Engine {
         guard let session, failure == nil, nghttp2_session_check_request_allowed(session) != 0 else {
             return nil
         }
-        let stream = makeStream()
+        let reference = makeStream()
+        let stream = reference.takeUnretainedValue()
         stream.headFields = head.fields
         stream.isHeadSubmitted = true
         var authority = head.authority ?? authority
@@ -81,9 +77,12 @@ extension HTTP2Engine {
                 }
             }
         }
-        guard id > 0 else { return nil }
+        guard id > 0 else {
+            reference.release()
+            return nil
+        }
         stream.open(id: id)
-        register(stream)
+        register(reference)
         return stream
     }
 
@@ -92,18 +91,18 @@ extension HTTP2Engine {
         _ authority: UnsafeRawBufferPointer
     ) {
         let scheme = (head.target.scheme ?? .http).name
-        state.pointee.nameValues.removeAll()
-        state.pointee.nameValues.appendCopied(":method", method)
-        state.pointee.nameValues.appendCopied(
+        state.pointee.headPairs.removeAll()
+        state.pointee.headPairs.appendCopied(":method", method)
+        state.pointee.headPairs.appendCopied(
             ":scheme", UnsafeRawBufferPointer(start: scheme.utf8Start, count: scheme.utf8CodeUnitCount))
-        state.pointee.nameValues.appendCopied(":path", path)
-        state.pointee.nameValues.appendCopied(":authority", authority)
-        state.pointee.nameValues.append(head.fields, isRequest: true)
+        state.pointee.headPairs.appendCopied(":path", path)
+        state.pointee.headPairs.appendCopied(":authority", authority)
+        state.pointee.headPairs.append(head.fields, isRequest: true)
     }
 
     private func submitRequest(_ stream: HTTP2Stream, endsStream: Bool, _ session: OpaquePointer) -> Int32 {
         let user = Unmanaged.passUnretained(stream).toOpaque()
-        return state.pointee.nameValues.withPairs { pairs, count in
+        return state.pointee.headPairs.withPairs { pairs, count in
             guard !endsStream else { return nghttp2_submit_request(session, nil, pairs, count, nil, user) }
             var provider = provider(for: stream)
             return nghttp2_submit_request(session, nil, pairs, count, &provider, user)
@@ -114,6 +113,15 @@ extension HTTP2Engine {
     func send(_ bytes: ByteBuffer, on stream: HTTP2Stream) {
         guard !stream.isClosed, !stream.outboundEnded else { return }
         stream.outbound.append(bytes)
+        resume(stream)
+    }
+
+    /// As ``send(_:on:)``, with `count` bytes that `write` puts in place.
+    func send(
+        count: Int, on stream: HTTP2Stream, _ write: (UnsafeMutableRawBufferPointer) throws -> Void
+    ) rethrows {
+        guard !stream.isClosed, !stream.outboundEnded else { return }
+        try stream.outbound.append(count: count, write)
         resume(stream)
     }
 
@@ -199,10 +207,9 @@ extension HTTP2Engine {
     private func finishBody(of stream: HTTP2Stream, _ flags: UnsafeMutablePointer<UInt32>) {
         flags.pointee |= NGHTTP2_DATA_FLAG_EOF.rawValue
         guard let trailers = stream.trailerFields, let session else { return }
-        state.pointee.nameValues.removeAll()
-        state.pointee.nameValues.append(trailers, isRequest: false)
-        guard state.pointee.nameValues.count > 0 else { return }
-        let result = state.pointee.nameValues.withPairs { nghttp2_submit_trailer(session, stream.id, $0, $1) }
+        state.pointee.trailerPairs.prepare(status: 0, trailers)
+        guard state.pointee.trailerPairs.count > 0 else { return }
+        let result = state.pointee.trailerPairs.withPairs { nghttp2_submit_trailer(session, stream.id, $0, $1) }
         if result == 0 { flags.pointee |= NGHTTP2_DATA_FLAG_NO_END_STREAM.rawValue }
     }
 
@@ -215,9 +222,8 @@ extension HTTP2Engine {
         case NGHTTP2_RST_STREAM.rawValue:
             let code = HTTP2ErrorCode(rawValue: frame.pointee.rst_stream.error_code)
             guard role == .server, code != .noError else { return }
-            if stream(header.stream_id)?.isResetByApplication != true {
-                state.pointee.budgets.didSendReset(now: now)
-            }
+            let isOurChoice = withStream(header.stream_id) { $0.isResetByApplication } ?? false
+            if !isOurChoice { state.pointee.budgets.didSendReset(now: now) }
         default: break
         }
     }
@@ -225,15 +231,18 @@ extension HTTP2Engine {
     /// A server that has answered in full does not want the rest of the request (rule H2b). nghttp2 would
     /// keep the stream half open.
     private func didSendEnd(_ streamID: Int32) {
-        guard role == .server, let session, let stream = stream(streamID) else { return }
-        stream.localEnded = true
-        if !stream.remoteEnded {
+        guard role == .server, let session else { return }
+        let isHalfOpen = withStream(streamID) { stream in
+            stream.localEnded = true
+            return !stream.remoteEnded
+        }
+        if isHalfOpen == true {
             nghttp2_submit_rst_stream(session, Flag.none, streamID, HTTP2ErrorCode.noError.rawValue)
         }
     }
 
     func didNotSendFrame(_ frame: nghttp2_frame, _ code: Int32) {
         guard role == .client, UInt32(frame.hd.type) == NGHTTP2_HEADERS.rawValue else { return }
-        stream(frame.hd.stream_id)?.wasNeverSent = true
+        withStream(frame.hd.stream_id) { $0.wasNeverSent = true }
     }
 }

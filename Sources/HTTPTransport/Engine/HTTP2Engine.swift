@@ -31,17 +31,22 @@ final class HTTP2Engine {
     struct State {
         /// Recorded since the last `takeEvents()`.
         var events: [HTTP2Event] = []
-        var openStreams: [HTTP2Stream] = []
+        // The engine holds one reference of every stream in these three lists, and moves it from list to list
+        // without counting.
+        var openStreams: [Unmanaged<HTTP2Stream>] = []
         /// Closed, but the event may not be handled yet.
-        var closedStreams: [HTTP2Stream] = []
-        var spareStreams: [HTTP2Stream] = []
+        var closedStreams: [Unmanaged<HTTP2Stream>] = []
+        var spareStreams: [Unmanaged<HTTP2Stream>] = []
         var budgets: FrameBudgets
         var assembler: HeadAssembler
         var scanner: FrameScanner
-        var nameValues = NameValueArray()
+        var headPairs = NameValueArray()
+        var trailerPairs = NameValueArray()
     }
 
-    var openStreams: [HTTP2Stream] { state.pointee.openStreams }
+    private let memory = SessionMemory()
+    var openStreams: [HTTP2Stream] { state.pointee.openStreams.map { $0.takeUnretainedValue() } }
+    var hasOpenStreams: Bool { !state.pointee.openStreams.isEmpty }
     var now: UInt64 = 0
     /// Where the slice being fed starts; data events are offsets from here.
     var sliceBase: UnsafePointer<UInt8>?
@@ -65,13 +70,17 @@ final class HTTP2Engine {
             to: State(
                 budgets: FrameBudgets(limits: limits), assembler: HeadAssembler(limits: limits),
                 scanner: FrameScanner(prefix: role == .server ? 24 : 0)))
-        session = SessionFactory.make(for: self)
+        session = SessionFactory.make(for: self, memory)
         guard session != nil else { throw HTTPConnectionError("no memory for an HTTP/2 session") }
         submitSettings()
     }
 
     deinit {
         if let session { nghttp2_session_del(session) }
+        memory.destroy()
+        for stream in state.pointee.openStreams + state.pointee.closedStreams + state.pointee.spareStreams {
+            stream.release()
+        }
         state.deinitialize(count: 1)
         state.deallocate()
     }
@@ -124,18 +133,40 @@ final class HTTP2Engine {
     func drain(into output: inout ByteBuffer, upTo limit: Int, now: UInt64) -> Bool {
         guard let session else { return false }
         self.now = now
-        while output.readableBytes < limit {
-            var data: UnsafePointer<UInt8>?
-            let count = nghttp2_session_mem_send(session, &data)
-            guard count > 0, let data else {
-                if count < 0, failure == nil { fail(Int32(truncatingIfNeeded: count)) }
-                checkBudgets()
-                return false
+        var hasMore = true
+        var frame = UnsafeRawBufferPointer(start: nil, count: 0)
+        while hasMore, output.readableBytes < limit {
+            let room = min(limit - output.readableBytes, 16 * 1024)
+            // One access to the buffer for many frames.
+            output.writeWithUnsafeMutableBytes(minimumWritableBytes: max(frame.count, 1024)) { memory in
+                memory.copyMemory(from: frame)
+                var written = frame.count
+                frame = UnsafeRawBufferPointer(start: nil, count: 0)
+                while written < room {
+                    frame = nextFrame(session)
+                    guard frame.count > 0 else {
+                        hasMore = false
+                        break
+                    }
+                    guard frame.count <= memory.count - written else { break }
+                    UnsafeMutableRawBufferPointer(rebasing: memory[written...]).copyMemory(from: frame)
+                    written += frame.count
+                    frame = UnsafeRawBufferPointer(start: nil, count: 0)
+                }
+                return written
             }
-            output.writeBytes(UnsafeRawBufferPointer(start: data, count: count))
         }
+        if frame.count > 0 { output.writeBytes(frame) }
         checkBudgets()
-        return true
+        return hasMore
+    }
+
+    /// The next bytes to send, empty when there are none; valid until the next call.
+    private func nextFrame(_ session: OpaquePointer) -> UnsafeRawBufferPointer {
+        var data: UnsafePointer<UInt8>?
+        let count = nghttp2_session_mem_send(session, &data)
+        if count < 0, failure == nil { fail(Int32(truncatingIfNeeded: count)) }
+        return UnsafeRawBufferPointer(start: data, count: max(0, count))
     }
 
     /// False when the session is over: nothing to read any more and nothing to write.
@@ -146,33 +177,58 @@ final class HTTP2Engine {
 
     // MARK: Streams
 
-    func makeStream() -> HTTP2Stream { state.pointee.spareStreams.popLast() ?? HTTP2Stream() }
+    /// A stream object with a reference for the list that it is put into.
+    func makeStream() -> Unmanaged<HTTP2Stream> {
+        state.pointee.spareStreams.popLast() ?? .passRetained(HTTP2Stream())
+    }
 
-    func register(_ stream: HTTP2Stream) {
-        stream.index = state.pointee.openStreams.count
+    func register(_ stream: Unmanaged<HTTP2Stream>) {
+        let index = state.pointee.openStreams.count
+        stream._withUnsafeGuaranteedRef { $0.index = index }
         state.pointee.openStreams.append(stream)
     }
 
     func unregister(_ stream: HTTP2Stream) {
         let index = stream.index
         guard index >= 0, index < state.pointee.openStreams.count else { return }
-        state.pointee.closedStreams.append(stream)
-        state.pointee.openStreams.swapAt(index, state.pointee.openStreams.count - 1)
-        state.pointee.openStreams[index].index = index
-        state.pointee.openStreams.removeLast()
+        let removed = state.pointee.openStreams[index]
+        let last = state.pointee.openStreams.removeLast()
+        if index < state.pointee.openStreams.count {
+            state.pointee.openStreams[index] = last
+            last._withUnsafeGuaranteedRef { $0.index = index }
+        }
         stream.index = -1
+        state.pointee.closedStreams.append(removed)
     }
 
     /// Takes back the streams whose `closed` events were handled.
     func recycleClosed() {
         while let stream = state.pointee.closedStreams.popLast() {
-            stream.reset()
-            if state.pointee.spareStreams.count < 64 { state.pointee.spareStreams.append(stream) }
+            stream._withUnsafeGuaranteedRef { $0.reset() }
+            if state.pointee.spareStreams.count < 128 {
+                state.pointee.spareStreams.append(stream)
+            } else {
+                stream.release()
+            }
         }
     }
 
-    /// The connection is gone: forgets all streams.
-    func abandonStreams() { state.pointee.openStreams.removeAll() }
+    /// An idle connection holds no memory for streams to come.
+    func trim() {
+        while let stream = state.pointee.spareStreams.popLast() { stream.release() }
+        state.pointee.headPairs.removeAll()
+        state.pointee.trailerPairs.removeAll()
+        memory.trim()
+    }
+
+    /// The connection is gone: forgets all streams. Nothing must be fed or ordered any more.
+    func abandonStreams() {
+        if let session { nghttp2_session_del(session) }
+        session = nil
+        while let stream = state.pointee.openStreams.popLast() { stream.release() }
+        recycleClosed()
+        trim()
+    }
 
     // MARK: Failure
 

@@ -23,7 +23,12 @@ final class HTTP2Stream {
     var hasHead = false
 
     // To be sent. The fields stay here until the stream closes: nghttp2 reads them in place (NO_COPY).
-    var outbound = BodyQueue()
+    /// Behind a pointer, as ``HTTP2Engine/state``: no run-time exclusivity checks.
+    private let queue: UnsafeMutablePointer<BodyQueue>
+    var outbound: BodyQueue {
+        _read { yield queue.pointee }
+        _modify { yield &queue.pointee }
+    }
     var outboundEnded = false
     var headFields: HTTPFields?
     var trailerFields: HTTPFields?
@@ -42,6 +47,19 @@ final class HTTP2Stream {
     var wantsDrainEvents = false
     /// What the user of the engine attaches.
     var owner: AnyObject?
+    /// What the user of the engine wants to use again with the next stream that this object becomes.
+    var spareOwner: AnyObject?
+
+    init() {
+        queue = .allocate(capacity: 1)
+        queue.initialize(to: BodyQueue())
+    }
+
+    deinit {
+        queue.pointee.deallocate()
+        queue.deinitialize(count: 1)
+        queue.deallocate()
+    }
 
     func open(id: Int32) { self.id = id }
 
@@ -55,7 +73,7 @@ final class HTTP2Stream {
         remoteEnded = false
         isRejected = false
         hasHead = false
-        outbound.removeAll()
+        outbound.recycle()
         outboundEnded = false
         headFields = nil
         trailerFields = nil

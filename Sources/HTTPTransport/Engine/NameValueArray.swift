@@ -8,12 +8,29 @@ import CNGHTTP2
 /// stream.
 struct NameValueArray {
     private var pairs: [nghttp2_nv] = []
+    /// What `pairs` was made of last, by ``prepare(status:_:)``. Fields that somebody else holds too are never changed
+    /// in place, so the same storage means the same pairs: answers share their fields, and this saves most of the work.
+    private var prepared: FieldStorage?
+    private var preparedStatus = 0
 
     private static let noCopy = UInt8(
         truncatingIfNeeded: NGHTTP2_NV_FLAG_NO_COPY_NAME.rawValue | NGHTTP2_NV_FLAG_NO_COPY_VALUE.rawValue)
     private static let noIndex = UInt8(truncatingIfNeeded: NGHTTP2_NV_FLAG_NO_INDEX.rawValue)
 
-    mutating func removeAll() { pairs.removeAll(keepingCapacity: true) }
+    mutating func removeAll() {
+        pairs.removeAll(keepingCapacity: true)
+        prepared = nil
+    }
+
+    /// Becomes the pairs of an answer's head, or of trailers when `status` is 0.
+    mutating func prepare(status: Int, _ fields: HTTPFields) {
+        if let prepared, prepared === fields.storage, status == preparedStatus { return }
+        removeAll()
+        if status != 0 { appendStatus(status) }
+        append(fields, isRequest: false)
+        prepared = fields.storage
+        preparedStatus = status
+    }
 
     mutating func appendStatus(_ status: Int) {
         append(Self.bytes(":status"), StatusDigits.bytes(status), flags: Self.noCopy)

@@ -2,8 +2,8 @@ import CNGHTTP2
 
 /// Makes nghttp2 sessions with the options that the attack table of the protocol rules asks for.
 enum SessionFactory {
-    /// nil only when memory is exhausted. The session keeps an unowned pointer to `engine`, which owns it.
-    static func make(for engine: HTTP2Engine) -> OpaquePointer? {
+    /// nil only when memory is exhausted. The session keeps unowned pointers to `engine`, which owns it, and to `memory`.
+    static func make(for engine: HTTP2Engine, _ memory: SessionMemory) -> OpaquePointer? {
         var options: OpaquePointer?
         guard nghttp2_option_new(&options) == 0, let options else { return nil }
         defer { nghttp2_option_del(options) }
@@ -16,10 +16,11 @@ enum SessionFactory {
 
         var session: OpaquePointer?
         let owner = Unmanaged.passUnretained(engine).toOpaque()
+        var allocator = memory.callbacks
         let result =
             engine.role == .server
-            ? nghttp2_session_server_new2(&session, callbacks, owner, options)
-            : nghttp2_session_client_new2(&session, callbacks, owner, options)
+            ? nghttp2_session_server_new3(&session, callbacks, owner, options, &allocator)
+            : nghttp2_session_client_new3(&session, callbacks, owner, options, &allocator)
         return result == 0 ? session : nil
     }
 

@@ -123,7 +123,7 @@ final class HTTP2ServerDriver: ExchangeDriver {
             engine.consume(exchange.inbox.dropUnread(), on: nil)
             if isComplete { exchange.gate.open() } else { exchange.fail(.reset(code)) }
         }
-        if engine.openStreams.isEmpty { idleSince = engine.now }
+        if !engine.hasOpenStreams { idleSince = engine.now }
     }
 
     private func startHandlers() {
@@ -270,7 +270,8 @@ final class HTTP2ServerDriver: ExchangeDriver {
         if drain == .noticeSent, ServerConnection.isPast(.seconds(1), since: drainStarted, now) {
             sendFinalGoAway()
         }
-        if engine.openStreams.isEmpty, connection.runningHandlers == 0 {
+        if !engine.hasOpenStreams, connection.runningHandlers == 0 {
+            engine.trim()
             if drain == .none, ServerConnection.isPast(timeouts.idleHTTP2, since: idleSince, now) {
                 sendFinalGoAway()
             }

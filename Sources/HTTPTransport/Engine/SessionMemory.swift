@@ -1,0 +1,125 @@
+import CNGHTTP2
+
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#elseif canImport(Darwin)
+    import Darwin
+#endif
+
+/// Where one nghttp2 session takes its memory from: blocks that it gives back are kept in lists by size, so that the
+/// next request finds them without asking the allocator. A session makes about ten short-lived blocks for each stream.
+///
+///     block:  | size class | payload ...      (a kept block: | size class | next block | ...)
+///             0            16
+///
+/// Not thread-safe, as the session is not.
+struct SessionMemory {
+    /// Payload bytes of size class n are n times this; class 0 is for larger blocks, which are not kept.
+    private static let stride = 32
+    private static let classCount = 33
+    /// Keeps the payload aligned for any C type.
+    private static let headerByteCount = 16
+
+    /// First kept block of each class.
+    private let lists: UnsafeMutablePointer<UnsafeMutableRawPointer?>
+
+    init() {
+        lists = .allocate(capacity: Self.classCount)
+        lists.initialize(repeating: nil, count: Self.classCount)
+    }
+
+    /// nghttp2 copies this table; `self` must outlive the session.
+    var callbacks: nghttp2_mem {
+        nghttp2_mem(
+            mem_user_data: UnsafeMutableRawPointer(lists),
+            malloc: { SessionMemory(user: $1)?.allocate($0) },
+            free: { SessionMemory(user: $1)?.free($0) },
+            calloc: { SessionMemory(user: $2)?.allocateCleared($0, $1) },
+            realloc: { SessionMemory(user: $2)?.reallocate($0, $1) })
+    }
+
+    /// Gives the kept blocks back to the system.
+    func trim() {
+        for index in 1..<Self.classCount {
+            while let block = lists[index] {
+                lists[index] = block.load(fromByteOffset: Self.headerByteCount, as: UnsafeMutableRawPointer?.self)
+                Self.release(block)
+            }
+        }
+    }
+
+    /// After the session's end.
+    func destroy() {
+        trim()
+        lists.deallocate()
+    }
+
+    private init?(user: UnsafeMutableRawPointer?) {
+        guard let user else { return nil }
+        lists = user.assumingMemoryBound(to: UnsafeMutableRawPointer?.self)
+    }
+
+    private func allocate(_ byteCount: Int) -> UnsafeMutableRawPointer? {
+        let sizeClass = byteCount &+ (Self.stride - 1) >> 5
+        if sizeClass > 0, sizeClass < Self.classCount {
+            if let block = lists[sizeClass] {
+                let payload = block + Self.headerByteCount
+                lists[sizeClass] = payload.load(as: UnsafeMutableRawPointer?.self)
+                return payload
+            }
+            return Self.acquire(sizeClass * Self.stride, sizeClass)
+        }
+        return byteCount < Int.max - 64 ? Self.acquire(byteCount, 0) : nil
+    }
+
+    private func free(_ payload: UnsafeMutableRawPointer?) {
+        guard let payload else { return }
+        let block = payload - Self.headerByteCount
+        let sizeClass = block.load(as: Int.self)
+        guard sizeClass > 0 else { return Self.release(block) }
+        payload.storeBytes(of: lists[sizeClass], as: UnsafeMutableRawPointer?.self)
+        lists[sizeClass] = block
+    }
+
+    private func allocateCleared(_ count: Int, _ size: Int) -> UnsafeMutableRawPointer? {
+        let (byteCount, overflow) = count.multipliedReportingOverflow(by: size)
+        guard !overflow, let payload = allocate(byteCount) else { return nil }
+        memset(payload, 0, byteCount)
+        return payload
+    }
+
+    private func reallocate(_ payload: UnsafeMutableRawPointer?, _ byteCount: Int) -> UnsafeMutableRawPointer? {
+        guard let payload else { return allocate(byteCount) }
+        let block = payload - Self.headerByteCount
+        let sizeClass = block.load(as: Int.self)
+        guard sizeClass > 0 else {
+            guard byteCount < Int.max - 64 else { return nil }
+            return realloc(block, byteCount + Self.headerByteCount).map { $0 + Self.headerByteCount }
+        }
+        let present = sizeClass * Self.stride
+        if byteCount <= present { return payload }
+        guard let moved = allocate(byteCount) else { return nil }
+        moved.copyMemory(from: payload, byteCount: present)
+        free(payload)
+        return moved
+    }
+
+    // The C library's own functions and not `allocate`/`deallocate`: large blocks are grown with `realloc`.
+    private static func acquire(_ byteCount: Int, _ sizeClass: Int) -> UnsafeMutableRawPointer? {
+        guard let block = malloc(byteCount + headerByteCount) else { return nil }
+        block.storeBytes(of: sizeClass, as: Int.self)
+        return block + headerByteCount
+    }
+
+    private static func release(_ block: UnsafeMutableRawPointer) {
+        #if canImport(Glibc)
+            Glibc.free(block)
+        #elseif canImport(Musl)
+            Musl.free(block)
+        #elseif canImport(Darwin)
+            Darwin.free(block)
+        #endif
+    }
+}
