@@ -76,11 +76,10 @@ final class HTTP2ClientDriver: ChannelInboundHandler, ClientDriver, @unchecked S
     }
 
     private func tick() {
-        let waiting = engine.openStreams.reduce(0) { $0 &+ $1.outbound.byteCount }
-        guard let limit = configuration.writeStall,
+        guard
             stall.isStalled(
-                bufferedByteCount: waiting, progress: engine.sentDataByteCount, limit: limit,
-                now: NIODeadline.now().uptimeNanoseconds)
+                bufferedByteCount: engine.unsentByteCount, progress: engine.sentDataByteCount,
+                period: configuration.writeStall, bytesPerSecond: 0, now: NIODeadline.now().uptimeNanoseconds)
         else { return }
         end("the server takes nothing: HTTPClientConfiguration.writeStall passed")
         context?.close(promise: nil)

@@ -8,6 +8,9 @@ public struct HTTPLimits: Sendable {
     public var headerListByteCount = 8 * 1024
     /// Number of fields in one block. Default 100.
     public var headerFieldCount = 100
+    /// Fields of header blocks that one HTTP/2 connection may send per second: bounds what decompressing them costs.
+    /// Default 1,000,000. Over it: GOAWAY. Blocks that are refused are bounded by ``sentResets``.
+    public var headerFieldsPerSecond = 1_000_000
     /// Longest HTTP/1.1 request line. Default 8 KiB. Over it: 414.
     public var requestLineByteCount = 8 * 1024
     /// Longest body of one message, either direction received. Default `nil`: RPC limits single messages
@@ -30,10 +33,14 @@ public struct HTTPLimits: Sendable {
     public var unreadBodyByteCount = 64 * 1024
     /// Response bytes of one exchange that may wait before `send` suspends. Default 64 KiB.
     public var unsentBodyByteCount = 64 * 1024
+    /// Response bytes of all streams of one HTTP/2 connection that may wait. Default 16 MiB. Over it new requests are
+    /// refused (REFUSED_STREAM, safe to retry), so a connection holds at most this and one answer for each running
+    /// handler.
+    public var unsentConnectionByteCount = 16 * 1024 * 1024
     /// Request body that is read and dropped after an early HTTP/1.1 reply to keep the connection (rule O2).
     /// Default 64 KiB; more closes the connection.
     public var drainedBodyByteCount = 64 * 1024
-    /// One HTTP/1.1 chunk extension. Default 256.
+    /// One HTTP/1.1 chunk extension. Default 256. All extensions of one body may have ``headerListByteCount``.
     public var chunkExtensionByteCount = 256
 
     /// RST_STREAM frames that this side had to send because of the peer, per ``budgetSeconds``. Default 200.

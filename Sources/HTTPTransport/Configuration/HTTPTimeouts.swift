@@ -9,13 +9,20 @@ public struct HTTPTimeouts: Sendable {
     public var idleHTTP1: Duration? = .seconds(75)
     /// HTTP/2 connection without a stream. Default 5 min. GOAWAY is sent first.
     public var idleHTTP2: Duration? = .seconds(300)
-    /// Something waits to be written and the peer takes nothing. Default 60 s.
+    /// Something waits to be written all this time and the peer takes less than ``writeBytesPerSecond``. Default 60 s.
     public var writeStall: Duration? = .seconds(60)
+    /// Slowest accepted reader, bytes per second on average over ``writeStall``. Default 256.
+    public var writeBytesPerSecond = 256
     /// A request body must bring ``bodyBytesPerSecond`` on average once it is older than this. Default 5 s.
     public var bodyGrace: Duration? = .seconds(5)
     /// Slowest accepted request body, bytes per second, counted only while the handler wants to read. Default
     /// 1 KiB for HTTP/1.1. HTTP/2 streams may be long-lived and are not held to it.
     public var bodyBytesPerSecond = 1024
+    /// A connection older than this is drained as in a shutdown, so that clients spread anew over servers. Default `nil`:
+    /// never. Each connection takes up to a tenth less, so that not all end at once.
+    public var connectionAge: Duration?
+    /// What is left of a drained connection's calls after this is cancelled. Default 60 s.
+    public var connectionAgeGrace: Duration = .seconds(60)
     /// After a closing HTTP/1.1 reply: how long input is still taken and dropped so that the reply is not
     /// lost to a TCP reset. Default 2 s.
     public var lingeringClose: Duration = .seconds(2)

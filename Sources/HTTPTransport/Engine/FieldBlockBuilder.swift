@@ -2,7 +2,11 @@
 ///
 /// Used by both protocols: names arrive lower-case from HTTP/2 and in any case from HTTP/1.1.
 struct FieldBlockBuilder {
-    enum Overflow: Equatable { case listBytes, fieldCount }
+    enum Overflow: Equatable {
+        case listBytes, fieldCount
+
+        var limitName: String { self == .listBytes ? "headerListByteCount" : "headerFieldCount" }
+    }
 
     private(set) var storage: FieldStorage?
     private(set) var listByteCount = 0

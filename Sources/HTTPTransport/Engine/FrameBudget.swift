@@ -13,13 +13,13 @@ struct FrameBudget {
         windowNanoseconds = UInt64(max(seconds, 1)) * 1_000_000_000
     }
 
-    /// Counts one event; false when that is more than the limit allows.
-    mutating func spend(now: UInt64) -> Bool {
+    /// Counts events; false when that is more than the limit allows.
+    mutating func spend(_ events: Int = 1, now: UInt64) -> Bool {
         if now < windowStart || now - windowStart >= windowNanoseconds || count == 0 {
             windowStart = now
             count = 0
         }
-        count += 1
+        count += events
         return count <= limit
     }
 }
@@ -35,18 +35,20 @@ struct FrameBudgets {
     private var control: FrameBudget
     private var windowUpdates: FrameBudget
     private var emptyData: FrameBudget
+    private var headerFields: FrameBudget
     /// Frames that our own DATA and HEADERS pay for: clients that measure bandwidth answer them with PING
     /// (the idea of gRFC A8's ping strikes) and window updates.
     private var pingCredit = 0
     private var windowCredit = 0
-    /// Why the connection must end: names the limit. Set once.
-    private(set) var exhausted: String?
+    /// Why the connection must end. Set once.
+    private(set) var exhausted: (limit: String, value: Int)?
 
     init(limits: HTTPLimits) {
         sentResets = FrameBudget(limit: limits.sentResets, seconds: limits.budgetSeconds)
         control = FrameBudget(limit: limits.controlFrames, seconds: limits.budgetSeconds)
         windowUpdates = FrameBudget(limit: limits.windowUpdates, seconds: limits.budgetSeconds)
         emptyData = FrameBudget(limit: limits.emptyDataFrames, seconds: limits.budgetSeconds)
+        headerFields = FrameBudget(limit: limits.headerFieldsPerSecond, seconds: 1)
     }
 
     mutating func didSendHeadersOrData() {
@@ -78,9 +80,13 @@ struct FrameBudgets {
         if !emptyData.spend(now: now) { exhaust("emptyDataFrames", emptyData.limit) }
     }
 
+    mutating func didReceiveFields(_ count: Int, now: UInt64) {
+        if !headerFields.spend(count, now: now) { exhaust("headerFieldsPerSecond", headerFields.limit) }
+    }
+
     mutating func didQueueTooManyFrames(limit: Int) { exhaust("queuedFrames", limit) }
 
     private mutating func exhaust(_ name: String, _ limit: Int) {
-        if exhausted == nil { exhausted = "more than HTTPLimits.\(name) = \(limit)" }
+        if exhausted == nil { exhausted = (name, limit) }
     }
 }

@@ -46,7 +46,8 @@ extension HTTP2Engine {
     /// False makes nghttp2 reset the stream. The reset queued here goes first and tells the peer why.
     func didReceiveField(streamID: Int32, name: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer) -> Bool
     {
-        if state.pointee.assembler.add(name: name, value: value) { return true }
+        guard let overflow = state.pointee.assembler.add(name: name, value: value) else { return true }
+        if role == .server { refusingLimits.append(overflow.limitName) }
         reject(streamID, .enhanceYourCalm)
         return false
     }
@@ -93,12 +94,13 @@ extension HTTP2Engine {
         withStream(streamID) { stream in
             stream.isClosed = true
             unregister(stream)
-            stream.outbound.removeAll()
+            dropOutbound(of: stream)
             state.pointee.events.append(.closed(.passUnretained(stream), code))
         }
     }
 
     private func didReceiveHeaders(_ streamID: Int32, endsStream: Bool) {
+        state.pointee.budgets.didReceiveFields(state.pointee.assembler.fieldCount, now: now)
         withStream(streamID) { if !$0.isRejected { didReceiveHeaders($0, endsStream: endsStream) } }
     }
 

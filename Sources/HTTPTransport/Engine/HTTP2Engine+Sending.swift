@@ -113,6 +113,7 @@ extension HTTP2Engine {
     func send(_ bytes: ByteBuffer, on stream: HTTP2Stream) {
         guard !stream.isClosed, !stream.outboundEnded else { return }
         stream.outbound.append(bytes)
+        unsentByteCount += bytes.readableBytes
         resume(stream)
     }
 
@@ -137,7 +138,7 @@ extension HTTP2Engine {
     func reset(_ stream: HTTP2Stream, _ code: HTTP2ErrorCode) {
         guard let session, !stream.isClosed else { return }
         stream.isResetByApplication = true
-        stream.outbound.removeAll()
+        dropOutbound(of: stream)
         nghttp2_submit_rst_stream(session, Flag.none, stream.id, code.rawValue)
     }
 
@@ -167,6 +168,11 @@ extension HTTP2Engine {
         nghttp2_submit_goaway(session, Flag.none, last, HTTP2ErrorCode.noError.rawValue, nil, 0)
     }
 
+    func dropOutbound(of stream: HTTP2Stream) {
+        unsentByteCount -= stream.outbound.byteCount
+        stream.outbound.removeAll()
+    }
+
     private func resume(_ stream: HTTP2Stream) {
         guard let session, stream.isDeferred else { return }
         stream.isDeferred = false
@@ -189,6 +195,7 @@ extension HTTP2Engine {
         if copied > 0 {
             stream.sentByteCount &+= copied
             sentDataByteCount &+= copied
+            unsentByteCount -= copied
         }
         if stream.outbound.isEmpty {
             if stream.outboundEnded {

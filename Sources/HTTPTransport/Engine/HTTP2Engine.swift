@@ -54,10 +54,16 @@ final class HTTP2Engine {
     var headerBlockStart: UInt64?
     /// Set when the session cannot go on; the owner closes the connection after the last drain.
     private(set) var failure: String?
+    /// The limit that ended the session.
+    private(set) var failedLimit: String?
+    /// Limits that refused single streams since the owner last looked; it empties this.
+    var refusingLimits: [String] = []
     private(set) var isGoingAway = false
     var receivedSettings = false
     /// DATA bytes sent so far, for stall detection.
     var sentDataByteCount = 0
+    /// Body bytes of all streams that wait to be sent.
+    var unsentByteCount = 0
 
     init(
         role: Role, limits: HTTPLimits, acceptsHTTPSScheme: Bool = false
@@ -237,18 +243,21 @@ final class HTTP2Engine {
         if nghttp2_session_get_outbound_queue_size(session) > limits.queuedFrames {
             state.pointee.budgets.didQueueTooManyFrames(limit: limits.queuedFrames)
         }
-        if let reason = state.pointee.budgets.exhausted { terminate(.enhanceYourCalm, reason: reason) }
+        guard let (limit, value) = state.pointee.budgets.exhausted else { return }
+        terminate(.enhanceYourCalm, limit: limit, reason: "more than HTTPLimits.\(limit) = \(value)")
     }
 
     private func fail(_ code: Int32) {
         let text = String(cString: nghttp2_strerror(code))
-        terminate(ErrorTranslation.connectionError(code), reason: "HTTP/2: \(text) (nghttp2 \(code))")
+        let (error, limit) = ErrorTranslation.connectionError(code)
+        terminate(error, limit: limit, reason: "HTTP/2: \(text) (nghttp2 \(code))")
     }
 
     /// Ends the session with GOAWAY; the owner drains once more and closes.
-    func terminate(_ code: HTTP2ErrorCode, reason: String) {
+    func terminate(_ code: HTTP2ErrorCode, limit: String? = nil, reason: String) {
         guard let session, failure == nil else { return }
         failure = reason
+        failedLimit = limit
         nghttp2_session_terminate_session(session, code.rawValue)
     }
 

@@ -23,15 +23,19 @@ struct HeadAssembler {
         status = 0
     }
 
-    /// - Returns: false when a limit of ``HTTPLimits`` is passed.
-    mutating func add(name: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer) -> Bool {
-        guard builder.admit(nameCount: name.count, valueCount: value.count) == nil else { return false }
+    var fieldCount: Int { builder.fieldCount }
+
+    /// - Returns: the limit of ``HTTPLimits`` that is passed; nil when none is.
+    mutating func add(
+        name: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer
+    ) -> FieldBlockBuilder.Overflow? {
+        if let overflow = builder.admit(nameCount: name.count, valueCount: value.count) { return overflow }
         guard name.first == ASCII.colon else {
             builder.append(name: name, value: value)
-            return true
+            return nil
         }
         addPseudo(name, value.withoutOuterWhitespace)
-        return true
+        return nil
     }
 
     private mutating func addPseudo(_ name: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) {

@@ -39,13 +39,15 @@ enum SessionFactory {
     private static func unsigned(_ value: Int) -> UInt64 { UInt64(max(value, 0)) }
 }
 
-/// nghttp2's library errors as the error code that GOAWAY should carry.
+/// nghttp2's library errors as the error code that GOAWAY should carry, and the limit that was passed, where one was.
 enum ErrorTranslation {
-    static func connectionError(_ code: Int32) -> HTTP2ErrorCode {
+    static func connectionError(_ code: Int32) -> (HTTP2ErrorCode, limit: String?) {
         switch code {
-        case NGHTTP2_ERR_FLOODED.rawValue, NGHTTP2_ERR_TOO_MANY_SETTINGS.rawValue: .enhanceYourCalm
-        case NGHTTP2_ERR_NOMEM.rawValue, NGHTTP2_ERR_CALLBACK_FAILURE.rawValue: .internalError
-        default: .protocolError
+        case NGHTTP2_ERR_FLOODED.rawValue: (.enhanceYourCalm, "queuedFrames")
+        case NGHTTP2_ERR_TOO_MANY_SETTINGS.rawValue: (.enhanceYourCalm, "settingsEntries")
+        case NGHTTP2_ERR_TOO_MANY_CONTINUATIONS.rawValue: (.enhanceYourCalm, "continuationFrames")
+        case NGHTTP2_ERR_NOMEM.rawValue, NGHTTP2_ERR_CALLBACK_FAILURE.rawValue: (.internalError, nil)
+        default: (.protocolError, nil)
         }
     }
 }

@@ -4,11 +4,18 @@ struct HTTP1Error: Error, Equatable, CustomStringConvertible {
     /// Status for the peer when it is a client: 400, 413, 414, 417, 431, 501, 505.
     let status: Int
     let description: String
+    /// Name of the limit that was passed, where one was.
+    var limit: String?
 
     static func bad(_ text: String) -> HTTP1Error { HTTP1Error(status: 400, description: text) }
 
-    static func headerTooLarge(_ name: String, _ limit: Int) -> HTTP1Error {
-        HTTP1Error(status: 431, description: "header block larger than HTTPLimits.\(name) = \(limit)")
+    /// `what` is larger than the limit `name`.
+    static func over(_ name: String, _ value: Int, status: Int, _ what: String) -> HTTP1Error {
+        HTTP1Error(status: status, description: "\(what) larger than HTTPLimits.\(name) = \(value)", limit: name)
+    }
+
+    static func headerTooLarge(_ name: String, _ value: Int) -> HTTP1Error {
+        over(name, value, status: 431, "header block")
     }
 }
 

@@ -103,10 +103,9 @@ struct HTTP1HeadParser {
             loweredName.append(ASCII.lowercased(byte))
         }
         for byte in value where !ASCII.isFieldValue(byte) { throw .bad("control byte in a header value") }
-        switch builder.admit(nameCount: colon, valueCount: value.count) {
-        case .listBytes: throw .headerTooLarge("headerListByteCount", limits.headerListByteCount)
-        case .fieldCount: throw .headerTooLarge("headerFieldCount", limits.headerFieldCount)
-        case nil: break
+        if let overflow = builder.admit(nameCount: colon, valueCount: value.count) {
+            let name = overflow.limitName
+            throw .headerTooLarge(name, limits.value(of: name) ?? 0)
         }
         loweredName.withUnsafeBytes { builder.append(name: $0, value: value) }
     }

@@ -54,7 +54,7 @@ enum HTTP1Chunk {
         guard digits < line.count else { return size }
         guard line[digits] == ASCII.semicolon else { throw .bad("chunk size is followed by something else") }
         guard line.count - digits <= limits.chunkExtensionByteCount else {
-            throw .bad("chunk extension longer than HTTPLimits.chunkExtensionByteCount")
+            throw .over("chunkExtensionByteCount", limits.chunkExtensionByteCount, status: 400, "chunk extension")
         }
         for byte in line[digits...] where !ASCII.isFieldValue(byte) {
             throw .bad("control byte in a chunk extension")

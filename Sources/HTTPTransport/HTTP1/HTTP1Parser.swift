@@ -33,6 +33,8 @@ struct HTTP1Parser {
     private var scanner = HTTP1LineScanner()
     private var head: HTTP1HeadParser
     private var skippedEmptyLine = false
+    /// Of the chunks of this body.
+    private var extensionByteCount = 0
     /// Responses: the request was HEAD, so no body follows whatever the fields say.
     var answersHEAD = false
 
@@ -72,6 +74,7 @@ struct HTTP1Parser {
                 guard let line = try line(in: input, from: consumed) else { return nil }
                 consumed = line.upperBound + 2
                 let size = try HTTP1Chunk.size(UnsafeRawBufferPointer(rebasing: input[line]), limits)
+                try countExtension(line.count)
                 state = size == 0 ? .trailers : .chunkData(size)
                 if size == 0 { head.begin() }
             case .chunkData(let remaining):
@@ -93,6 +96,7 @@ struct HTTP1Parser {
     mutating func startNextMessage() {
         state = .startLine
         skippedEmptyLine = false
+        extensionByteCount = 0
         scanner.reset()
     }
 
@@ -116,14 +120,20 @@ struct HTTP1Parser {
         case .tooLong:
             switch state {
             case .startLine:
-                throw HTTP1Error(
-                    status: 414,
-                    description: "request line longer than HTTPLimits.requestLineByteCount"
-                        + " = \(limits.requestLineByteCount)")
+                throw .over("requestLineByteCount", limits.requestLineByteCount, status: 414, "request line")
             case .chunkSize:
-                throw .bad("chunk extension longer than HTTPLimits.chunkExtensionByteCount")
+                throw .over("chunkExtensionByteCount", limits.chunkExtensionByteCount, status: 400, "chunk extension")
             default: throw .headerTooLarge("headerListByteCount", limits.headerListByteCount)
             }
+        }
+    }
+
+    /// Many chunks of one byte with an extension each would make this parser read hundreds of bytes for one of payload
+    /// (CVE-2023-39326). Size digits alone are free.
+    private mutating func countExtension(_ lineByteCount: Int) throws(HTTP1Error) {
+        extensionByteCount += max(lineByteCount - 8, 0)
+        guard extensionByteCount <= limits.headerListByteCount else {
+            throw .over("headerListByteCount", limits.headerListByteCount, status: 400, "chunk extensions of one body")
         }
     }
 

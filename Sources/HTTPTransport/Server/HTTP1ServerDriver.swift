@@ -22,7 +22,9 @@ final class HTTP1ServerDriver: ExchangeDriver {
     private var owesContinue = false
     private var drainedByteCount = 0
     private var pace = BodyPace()
-    private var headStart: UInt64
+    /// Since when there has been no request, or a part of one only; nil when the next tick is to note it.
+    private var waitStart: UInt64?
+    private var waitsForFirstByte = true
 
     // Its response.
     private var body = BodyQueue()
@@ -39,7 +41,7 @@ final class HTTP1ServerDriver: ExchangeDriver {
         self.connection = connection
         limits = connection.server.limits
         parser = HTTP1Parser(.request, limits: limits)
-        headStart = connection.now
+        waitStart = connection.now
     }
 
     // MARK: Input
@@ -109,15 +111,12 @@ final class HTTP1ServerDriver: ExchangeDriver {
         if case .bytes(let count) = head.bodyLength, let limit = limits.bodyByteCount,
             count > UInt64(max(limit, 0))
         {
-            refuse(
-                HTTP1Error(status: 413, description: "body larger than HTTPLimits.bodyByteCount = \(limit)"))
+            refuse(.over("bodyByteCount", limit, status: 413, "body"))
             return false
         }
-        guard connection.takeHandlerSlot() else {
-            refuse(
-                HTTP1Error(
-                    status: 503,
-                    description: "busy: HTTPLimits.runningHandlers = \(limits.runningHandlers) reached"))
+        if let limit = connection.takeHandlerSlot() {
+            let value = limits.value(of: limit) ?? 0
+            refuse(HTTP1Error(status: 503, description: "busy: HTTPLimits.\(limit) = \(value) reached"))
             return false
         }
         owesContinue = head.expectsContinue
@@ -137,6 +136,7 @@ final class HTTP1ServerDriver: ExchangeDriver {
         pace.didReceive(bytes.readableBytes)
         if let limit = limits.bodyByteCount, exchange.receivedByteCount > limit {
             keepsAlive = false
+            connection.log("body larger than HTTPLimits.bodyByteCount = \(limit)", limit: "bodyByteCount")
             exchange.failBody(.bodyTooLarge(limit: limit), cancelsTask: false)
             return
         }
@@ -148,6 +148,7 @@ final class HTTP1ServerDriver: ExchangeDriver {
     private func refuse(_ error: HTTP1Error) {
         keepsAlive = false
         isRequestComplete = true
+        connection.log("HTTP/1.1 request refused (\(error.status)): \(error.description)", limit: error.limit)
         if let exchange {
             // Inside a body. The handler learns about it; its answer still goes out, as the last one.
             unparsed = ByteBuffer()
@@ -172,7 +173,6 @@ final class HTTP1ServerDriver: ExchangeDriver {
         }
         connection.write(output)
         connection.loop.returnScratch(output)
-        connection.log("HTTP/1.1 request refused (\(error.status)): \(error.description)")
         closeAfterResponse()
     }
 
@@ -349,7 +349,7 @@ final class HTTP1ServerDriver: ExchangeDriver {
         sendsBody = true
         drainedByteCount = 0
         pace = BodyPace()
-        headStart = connection.now
+        waitStart = nil
         if inputEnded || isDraining && unparsed.readableBytes == 0 { return closeAfterResponse() }
         parser.startNextMessage()
     }
@@ -371,23 +371,39 @@ final class HTTP1ServerDriver: ExchangeDriver {
         if exchange == nil { closeAfterResponse() }
     }
 
+    /// The clock of the head starts at the first tick that sees a part of it, the clock of idleness at the first tick
+    /// after a response: no request pays for reading the time.
+    private func checkHead(_ timeouts: HTTPTimeouts, _ now: UInt64) {
+        let isIdle = parser.isAtMessageStart && unparsed.readableBytes == 0
+        guard let waitStart, isIdle == waitsForFirstByte else {
+            waitsForFirstByte = isIdle
+            waitStart = now
+            return
+        }
+        guard ServerConnection.isPast(isIdle ? timeouts.idleHTTP1 : timeouts.requestHead, since: waitStart, now) else {
+            return
+        }
+        if isIdle { return closeAfterResponse() }
+        let limit = timeouts.requestHead.map { "\($0)" } ?? "off"
+        refuse(
+            HTTP1Error(
+                status: 408, description: "request head took longer than HTTPTimeouts.requestHead = \(limit)",
+                limit: "requestHead"))
+    }
+
     func tick(now: UInt64) {
         let timeouts = connection.server.timeouts
         if exchange == nil {
-            let isIdle = parser.isAtMessageStart && unparsed.readableBytes == 0
-            let limit = isIdle ? timeouts.idleHTTP1 : timeouts.requestHead
-            guard ServerConnection.isPast(limit, since: headStart, now) else { return }
-            if isIdle { return closeAfterResponse() }
-            refuse(HTTP1Error(status: 408, description: "HTTPTimeouts.requestHead passed"))
-            return
+            return checkHead(timeouts, now)
         }
         guard !isRequestComplete, isResponseDone || exchange?.inbox.isWaiting == true else {
             return pace.pause(now)
         }
         if pace.isTooSlow(timeouts, now: now) {
-            connection.log("request body slower than HTTPTimeouts.bodyBytesPerSecond")
+            let text = "request body slower than HTTPTimeouts.bodyBytesPerSecond = \(timeouts.bodyBytesPerSecond)"
+            connection.log(text, limit: "bodyBytesPerSecond")
             keepsAlive = false
-            connection.close(reason: "request body slower than HTTPTimeouts.bodyBytesPerSecond")
+            connection.close(reason: text)
         }
     }
 }

@@ -41,6 +41,7 @@ final class HTTP2ServerDriver: ExchangeDriver {
             let goesOn = input.withUnsafeReadableBytes { readable in
                 engine.feed(UnsafeRawBufferPointer(rebasing: readable[..<count]), now: now)
             }
+            if !engine.refusingLimits.isEmpty { countRefusals() }
             handleEvents(input)
             startHandlers()
             input.moveReaderIndex(forwardBy: count)
@@ -49,6 +50,13 @@ final class HTTP2ServerDriver: ExchangeDriver {
             if input.readableBytes > 0 { flush() }
         }
         connection.setNeedsFlush()
+    }
+
+    private func countRefusals() {
+        for limit in engine.refusingLimits {
+            connection.log("request refused: HTTPLimits.\(limit) = \(limits.value(of: limit) ?? 0)", limit: limit)
+        }
+        engine.refusingLimits.removeAll()
     }
 
     func didCompleteRead() {
@@ -92,7 +100,11 @@ final class HTTP2ServerDriver: ExchangeDriver {
 
     private func didReceiveHead(_ stream: HTTP2Stream) {
         guard !stream.isClosed, let head = stream.requestHead.take() else { return }
-        guard connection.takeHandlerSlot() else { return engine.reset(stream, .refusedStream) }
+        guard engine.unsentByteCount <= limits.unsentConnectionByteCount else {
+            connection.refuse("unsentConnectionByteCount")
+            return engine.reset(stream, .refusedStream)
+        }
+        guard connection.takeHandlerSlot() == nil else { return engine.reset(stream, .refusedStream) }
         let exchange = HTTPExchange(
             head: head, version: .http2, connection: connection, driver: self, stream: stream)
         stream.owner = exchange
@@ -106,6 +118,7 @@ final class HTTP2ServerDriver: ExchangeDriver {
         }
         exchange.receivedByteCount += count
         if let limit = limits.bodyByteCount, exchange.receivedByteCount > limit {
+            connection.log("body larger than HTTPLimits.bodyByteCount = \(limit)", limit: "bodyByteCount")
             exchange.failBody(.bodyTooLarge(limit: limit), cancelsTask: false)
             return engine.consume(count, on: stream)
         }
@@ -159,7 +172,9 @@ final class HTTP2ServerDriver: ExchangeDriver {
     private func finishConnection() {
         guard !isOver else { return }
         isOver = true
-        if let failure = engine.failure { connection.log("connection closed: \(failure)") }
+        if let failure = engine.failure {
+            connection.log("connection closed: \(failure)", limit: engine.failedLimit)
+        }
         var output = connection.loop.takeScratch()
         _ = engine.drain(into: &output, upTo: Self.flushByteCount, now: engine.now)
         if output.readableBytes > 0 { connection.write(output) }
@@ -259,12 +274,12 @@ final class HTTP2ServerDriver: ExchangeDriver {
     func tick(now: UInt64) {
         let timeouts = connection.server.timeouts
         if !engine.receivedSettings, ServerConnection.isPast(timeouts.requestHead, since: acceptedAt, now) {
-            return giveUp("HTTPTimeouts.requestHead passed before the first SETTINGS")
+            return giveUp("requestHead", "before the first SETTINGS")
         }
         if let start = engine.headerBlockStart,
             ServerConnection.isPast(timeouts.requestHead, since: start, now)
         {
-            return giveUp("HTTPTimeouts.requestHead passed inside a header block")
+            return giveUp("requestHead", "inside a header block")
         }
         // A peer that never acknowledges the PING still gets the final GOAWAY.
         if drain == .noticeSent, ServerConnection.isPast(.seconds(1), since: drainStarted, now) {
@@ -283,17 +298,17 @@ final class HTTP2ServerDriver: ExchangeDriver {
 
     /// Streams have bytes to send but the peer's windows stay shut.
     private func checkStall(_ now: UInt64) {
-        guard let limit = connection.server.timeouts.writeStall else { return }
-        let waiting = engine.openStreams.reduce(0) { $0 &+ $1.outbound.byteCount }
+        let timeouts = connection.server.timeouts
         if stall.isStalled(
-            bufferedByteCount: waiting, progress: engine.sentDataByteCount, limit: limit, now: now)
+            bufferedByteCount: engine.unsentByteCount, progress: engine.sentDataByteCount,
+            period: timeouts.writeStall, bytesPerSecond: timeouts.writeBytesPerSecond, now: now)
         {
-            giveUp("the peer's flow-control window stayed shut: HTTPTimeouts.writeStall passed")
+            giveUp("writeStall", "with the peer's flow-control window shut")
         }
     }
 
-    private func giveUp(_ reason: String) {
-        engine.terminate(.enhanceYourCalm, reason: reason)
+    private func giveUp(_ timer: String, _ where: String) {
+        engine.terminate(.enhanceYourCalm, limit: timer, reason: "HTTPTimeouts.\(timer) passed \(`where`)")
         finishConnection()
     }
 }

@@ -27,6 +27,10 @@ public final class HTTPServer: Sendable {
     /// Handlers that have not returned at this moment.
     public var runningHandlerCount: Int { shared.runningHandlerCount }
 
+    /// How often each limit of ``HTTPLimits`` and ``HTTPTimeouts`` has refused or ended something, by its name. Limits
+    /// that never did are absent.
+    public var limitHits: [String: Int] { shared.limitHits.counts }
+
     /// Binds and starts serving on all loops of `group`.
     ///
     /// - Parameters:
@@ -44,6 +48,12 @@ public final class HTTPServer: Sendable {
         let bootstrap = ServerBootstrap(group: group)
             .serverChannelOption(.backlog, value: configuration.backlog)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+            // Out of descriptors, accepting pauses for a second instead of spinning.
+            .serverChannelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    try channel.pipeline.syncOperations.addHandler(AcceptBackoffHandler())
+                }
+            }
             .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
             .childChannelOption(.allowRemoteHalfClosure, value: true)
             .childChannelOption(.maxMessagesPerRead, value: 4)

@@ -40,6 +40,7 @@ final class ServerConnection: ChannelDuplexHandler, @unchecked Sendable {
     private var isReadWanted = false
     private var acceptedAt: UInt64 = 0
     private var stall = StallWatch()
+    private var writtenByteCount = 0
 
     private static let preface: StaticString = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 
@@ -58,7 +59,8 @@ final class ServerConnection: ChannelDuplexHandler, @unchecked Sendable {
         remoteAddress = context.remoteAddress
         addressKey = remoteAddress?.ipAddress
         if let limit = server.admitConnection(from: addressKey) {
-            server.logger.notice("connection refused: \(limit)", metadata: logMetadata)
+            let value = server.limits.value(of: limit) ?? 0
+            log("connection refused: HTTPLimits.\(limit) = \(value) reached", limit: limit)
             mode = .closed
             context.close(promise: nil)
             return
@@ -215,6 +217,7 @@ final class ServerConnection: ChannelDuplexHandler, @unchecked Sendable {
     // MARK: Writing
 
     func write(_ bytes: ByteBuffer) {
+        writtenByteCount &+= bytes.readableBytes
         context?.write(wrapOutboundOut(bytes), promise: nil)
     }
 
@@ -251,13 +254,21 @@ final class ServerConnection: ChannelDuplexHandler, @unchecked Sendable {
 
     // MARK: Handlers
 
-    /// Takes a slot for a handler; false when a limit is reached.
-    func takeHandlerSlot() -> Bool {
-        guard runningHandlers < server.limits.concurrentStreams, server.takeHandlerSlot() else {
-            return false
-        }
+    /// Takes a slot for a handler.
+    ///
+    /// - Returns: nil, or the name of the limit that is reached.
+    func takeHandlerSlot() -> String? {
+        guard runningHandlers < server.limits.concurrentStreams else { return refuse("concurrentStreams") }
+        guard server.takeHandlerSlot() else { return refuse("runningHandlers") }
         runningHandlers += 1
-        return true
+        return nil
+    }
+
+    /// Notes that a request is refused; returns `limit`.
+    @discardableResult
+    func refuse(_ limit: String) -> String {
+        log("request refused: HTTPLimits.\(limit) = \(server.limits.value(of: limit) ?? 0) reached", limit: limit)
+        return limit
     }
 
     func handlerDidReturn() {
@@ -277,11 +288,26 @@ final class ServerConnection: ChannelDuplexHandler, @unchecked Sendable {
         }
     }
 
+    /// Lets go of a connection that has become old: drains it, then closes it.
+    private func checkAge(_ timeouts: HTTPTimeouts, now: UInt64) {
+        guard let age = timeouts.connectionAge else { return }
+        // A hash of where the object lies spreads the ends of connections that began together.
+        let share = 100 - Int(UInt(bitPattern: ObjectIdentifier(self).hashValue) % 10)
+        let own = age * share / 100
+        if !isDraining, Self.isPast(own, since: acceptedAt, now) { beginDrain() }
+        if isDraining, Self.isPast(own + timeouts.connectionAgeGrace, since: acceptedAt, now) {
+            log("connection closed: HTTPTimeouts.connectionAgeGrace passed", limit: "connectionAgeGrace")
+            close(reason: "HTTPTimeouts.connectionAge and connectionAgeGrace passed")
+        }
+    }
+
     func tick(now: UInt64) {
         let timeouts = server.timeouts
+        checkAge(timeouts, now: now)
         switch mode {
         case .sniffing:
             if Self.isPast(timeouts.requestHead, since: acceptedAt, now) {
+                server.limitHits.add("requestHead")
                 close(reason: "HTTPTimeouts.requestHead passed before the first request")
             }
         case .http1(let driver): driver.tick(now: now)
@@ -290,9 +316,13 @@ final class ServerConnection: ChannelDuplexHandler, @unchecked Sendable {
             if let since, Self.isPast(timeouts.lingeringClose, since: since, now) { close(reason: "closed") }
         case .closed: break
         }
-        guard let context, let limit = timeouts.writeStall else { return }
-        if stall.isStalled(bufferedByteCount: bufferedByteCount(context), limit: limit, now: now) {
-            log("the peer takes nothing: HTTPTimeouts.writeStall passed")
+        guard let context else { return }
+        let buffered = bufferedByteCount(context)
+        if stall.isStalled(
+            bufferedByteCount: buffered, progress: writtenByteCount &- buffered, period: timeouts.writeStall,
+            bytesPerSecond: timeouts.writeBytesPerSecond, now: now)
+        {
+            log("the peer takes next to nothing: HTTPTimeouts.writeStall passed", limit: "writeStall")
             close(reason: "HTTPTimeouts.writeStall passed")
         }
     }
@@ -308,24 +338,6 @@ final class ServerConnection: ChannelDuplexHandler, @unchecked Sendable {
 
     var logMetadata: Logger.Metadata { ["peer": "\(addressKey ?? "unknown")"] }
 
-    func log(_ text: String) { server.logger.notice("\(text)", metadata: logMetadata) }
-}
-
-/// Finds out that something waits to be written and nothing moves.
-struct StallWatch {
-    private var lastCount = 0
-    private var since: UInt64 = 0
-
-    /// `progress` is any number that changes when bytes move.
-    mutating func isStalled(bufferedByteCount count: Int, progress: Int = 0, limit: Duration, now: UInt64)
-        -> Bool
-    {
-        let mark = count &+ progress &* 31
-        if count == 0 || mark != lastCount {
-            lastCount = mark
-            since = now
-            return false
-        }
-        return ServerConnection.isPast(limit, since: since, now)
-    }
+    /// - Parameter limit: the limit that is the reason, where one is.
+    func log(_ text: String, limit: String? = nil) { server.didHit(limit, text, logMetadata) }
 }

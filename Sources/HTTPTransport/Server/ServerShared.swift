@@ -1,5 +1,6 @@
 import Logging
 import NIOCore
+import NIOCore
 import Synchronization
 
 /// What all connections of one server share: configuration, handler, and the counts behind the server-wide
@@ -8,6 +9,7 @@ final class ServerShared: Sendable {
     let configuration: HTTPServerConfiguration
     let handler: HTTPHandler
     let logger: Logger
+    let limitHits = LimitHits()
     private let connections = Atomic<Int>(0)
     private let handlers = Atomic<Int>(0)
     private let addresses = Mutex<[String: Int]>([:])
@@ -23,12 +25,12 @@ final class ServerShared: Sendable {
 
     /// Counts a new connection.
     ///
-    /// - Returns: nil when it is admitted, else the limit that it would pass.
+    /// - Returns: nil when it is admitted, else the name of the limit that it would pass.
     func admitConnection(from address: String?) -> String? {
         let limits = configuration.limits
         guard connections.add(1, ordering: .relaxed).newValue <= limits.connections else {
             connections.subtract(1, ordering: .relaxed)
-            return "HTTPLimits.connections = \(limits.connections)"
+            return "connections"
         }
         guard let maximum = limits.connectionsPerAddress, let address else { return nil }
         let isAdmitted = addresses.withLock { counts in
@@ -39,7 +41,7 @@ final class ServerShared: Sendable {
         }
         if isAdmitted { return nil }
         connections.subtract(1, ordering: .relaxed)
-        return "HTTPLimits.connectionsPerAddress = \(maximum)"
+        return "connectionsPerAddress"
     }
 
     func releaseConnection(from address: String?) {
@@ -61,6 +63,15 @@ final class ServerShared: Sendable {
     }
 
     func releaseHandlerSlot() { handlers.subtract(1, ordering: .relaxed) }
+
+    /// Counts that a limit has refused or ended something, and logs it unless too much is being logged.
+    func didHit(_ limit: String?, _ text: String, _ metadata: Logger.Metadata) {
+        if let limit { limitHits.add(limit) }
+        let (isAdmitted, leftOut) = limitHits.admitLine(now: NIODeadline.now().uptimeNanoseconds)
+        guard isAdmitted else { return }
+        if leftOut > 0 { logger.notice("\(leftOut) lines about limits were left out") }
+        logger.notice("\(text)", metadata: metadata)
+    }
 
     var connectionCount: Int { connections.load(ordering: .relaxed) }
     var runningHandlerCount: Int { handlers.load(ordering: .relaxed) }

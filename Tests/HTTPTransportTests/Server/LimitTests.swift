@@ -91,7 +91,7 @@ import Testing
             #expect(await eventually { witness.isOver })
             #expect(
                 witness.recorded == [
-                    .connectionClosed(reason: "request body slower than HTTPTimeouts.bodyBytesPerSecond")
+                    .connectionClosed(reason: "request body slower than HTTPTimeouts.bodyBytesPerSecond = 1024")
                 ])
         }
     }
