@@ -11,6 +11,7 @@ struct TestServer: Sendable {
     static func run<R: Sendable>(
         service: EchoService = EchoService(),
         interceptors: [any ServerInterceptor] = [],
+        routes: [HTTPRoute] = [],
         configure: (inout RPCServerConfiguration) -> Void = { _ in },
         _ body: @Sendable (TestServer) async throws -> R
     ) async throws -> R {
@@ -19,7 +20,7 @@ struct TestServer: Sendable {
         var logger = Logger(label: "test")
         logger.logLevel = .critical
         let rpc = RPCServer(
-            services: [service], interceptors: interceptors, configuration: configuration, logger: logger
+            services: [service], interceptors: interceptors, routes: routes, configuration: configuration, logger: logger
         )
         var http = HTTPServerConfiguration()
         http.host = "127.0.0.1"

@@ -7,29 +7,34 @@ import NIOCore
 /// the handler, and turns the outcome into a status.
 ///
 /// ```
+/// path is no method ............... the route of that path, else UNIMPLEMENTED (S4) or 404
 /// OPTIONS ......................... CORS preflight (C1)
-/// not POST ........................ 405, or 404 when the path is no method
+/// not POST ........................ 405
 /// unknown content type ............ 415 with Accept-Post
 /// gRPC over HTTP/1.1 .............. 505, names gRPC-Web as the way
-/// unknown method .................. UNIMPLEMENTED (S4)
 /// bad timeout, unknown encoding ... INTERNAL (T3), UNIMPLEMENTED (P4)
 /// everything else ................. interceptors, handler
 /// ```
 public final class RPCServer: Sendable {
     private let methods: MethodTable
+    private let routes: RouteTable
     private let configuration: RPCServerConfiguration.Shared
     private let logger: Logger
 
-    /// - Parameter interceptors: the first is the outermost.
+    /// - Parameters:
+    ///   - interceptors: around every call; the first is the outermost.
+    ///   - routes: plain HTTP beside the calls; the path of a method wins over a route.
     public init(
         services: [any RPCService],
         interceptors: [any ServerInterceptor] = [],
+        routes: [HTTPRoute] = [],
         configuration: RPCServerConfiguration = RPCServerConfiguration(),
         logger: Logger
     ) {
         self.methods = MethodTable(
             services.flatMap(\.methods).map { RPCMethod($0.descriptor, handler: Self.compose(interceptors, $0.handler)) }
         )
+        self.routes = RouteTable(routes)
         self.configuration = RPCServerConfiguration.Shared(configuration)
         self.logger = logger
     }
@@ -43,18 +48,15 @@ public final class RPCServer: Sendable {
 
     /// Serves one exchange; give this to `HTTPServer.start`.
     public func handle(_ exchange: HTTPExchange) async {
+        guard let method = exchange.withPath({ methods.method(path: $0) }) else { return await handleOther(exchange) }
         guard exchange.method == .post else {
-            return exchange.method == .options ? answerPreflight(exchange) : refuseMethod(exchange)
+            return exchange.method == .options ? answerPreflight(exchange) : refuseMethod(exchange, allow: "POST, OPTIONS")
         }
         let fields = exchange.fields
         guard fields.count(of: .contentType) == 1,
             let form = fields.withFirst(.contentType, { WireForm(contentType: $0) }) ?? nil
         else { return refuseContentType(exchange) }
         if !form.isWeb, exchange.version != .http2 { return refuseVersion(exchange) }
-
-        guard let method = exchange.withPath({ methods.method(path: $0) }) else {
-            return finishUnknownMethod(exchange, form: form)
-        }
         let refusal: RPCError?
         var deadline: NIODeadline?
         do {
@@ -123,23 +125,37 @@ public final class RPCServer: Sendable {
 // MARK: - Answers without a call
 
 extension RPCServer {
+    /// A request whose path is no method.
+    private func handleOther(_ exchange: HTTPExchange) async {
+        if let resource = exchange.withPath({ routes.resource($0) }) {
+            if let handler = resource.handler(exchange.method) { return await handler(exchange) }
+            let allow = (resource.methods + [.options]).map(\.description).joined(separator: ", ")
+            return exchange.method == .options ? answerPreflight(exchange) : refuseMethod(exchange, allow: allow)
+        }
+        if exchange.method == .options { return answerPreflight(exchange) }
+        if exchange.method == .post, exchange.fields.count(of: .contentType) == 1,
+            let form = exchange.fields.withFirst(.contentType, { WireForm(contentType: $0) }) ?? nil,
+            form.isWeb || exchange.version == .http2
+        {
+            return finishUnknownMethod(exchange, form: form)
+        }
+        answer(exchange, 404, "no such page: this port serves gRPC and gRPC-Web calls, POST /service/Method")
+    }
+
     private func answerPreflight(_ exchange: HTTPExchange) {
         guard exchange.fields.count(of: .origin) > 0,
             exchange.fields.count(of: .accessControlRequestMethod) > 0
-        else { return refuseMethod(exchange) }
+        else { return refuseMethod(exchange, allow: "POST, OPTIONS") }
         exchange.sendHead(
             HTTPResponseHead(status: 204, fields: configuration.values.crossOrigin.preflightFields(for: exchange.fields))
         )
         exchange.finish()
     }
 
-    private func refuseMethod(_ exchange: HTTPExchange) {
-        guard exchange.withPath({ methods.method(path: $0) }) != nil else {
-            return answer(exchange, 404, "no such page: this port serves gRPC and gRPC-Web calls, POST /service/Method")
-        }
+    private func refuseMethod(_ exchange: HTTPExchange, allow: String) {
         var fields = HTTPFields()
-        fields.append(.allow, "POST, OPTIONS")
-        answer(exchange, 405, "calls are made with POST", fields)
+        fields.append(.allow, allow)
+        answer(exchange, 405, "\(bounded(exchange.method.description)) is not allowed here; allowed: \(allow)", fields)
     }
 
     private func refuseContentType(_ exchange: HTTPExchange) {
