@@ -4,11 +4,17 @@ final class FileContext {
     let options: Options
     let index: TypeIndex
     let comments: Comments
+    /// All of protoc's input.
+    let request: Plugin.CodeGeneratorRequest
     /// Modules that the file's types refer to.
     private(set) var imports: Set<String> = []
 
-    init(_ file: Descriptors.FileDescriptorProto, options: Options, index: TypeIndex) {
+    init(
+        _ file: Descriptors.FileDescriptorProto, request: Plugin.CodeGeneratorRequest, options: Options,
+        index: TypeIndex
+    ) {
         self.file = file
+        self.request = request
         self.options = options
         self.index = index
         comments = Comments(file)

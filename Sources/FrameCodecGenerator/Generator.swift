@@ -29,7 +29,7 @@ public enum Generator {
         var outputs: [(name: String, content: String)] = []
         var namespaces: Set<String> = []
         for file in request.protoFile where request.fileToGenerate.contains(file.name ?? "") {
-            let context = FileContext(file, options: options, index: index)
+            let context = FileContext(file, request: request, options: options, index: index)
             if let namespace = options.namespace(of: context.path), namespaces.insert(namespace).inserted {
                 outputs.append((name: "\(namespace).swift", content: namespaceFile(namespace, context)))
             }
@@ -80,6 +80,7 @@ struct FilePrinter {
             try types(to: &body)
         }
         try services(to: &body)
+        try FileDescriptorPrinter(context: context).print(to: &body)
         return header() + body.text
     }
 

@@ -85,6 +85,19 @@ public struct Options: Sendable {
         Self.longestPrefix(of: path, in: modules)
     }
 
+    /// True when the file's Swift, and so its `FileDescriptor`, is known to exist in some module.
+    func hasSwift(_ path: String) -> Bool {
+        guard let module = module(of: path) else { return false }
+        let isDefault = path.hasPrefix("google/") && module == Options().module(of: path)
+        return !isDefault || Self.bundledFiles.contains(path)
+    }
+
+    private static let bundledFiles: Set<String> = [
+        "google/protobuf/any.proto", "google/protobuf/duration.proto", "google/protobuf/empty.proto",
+        "google/protobuf/field_mask.proto", "google/protobuf/struct.proto", "google/protobuf/timestamp.proto",
+        "google/protobuf/wrappers.proto", "google/rpc/error_details.proto", "google/rpc/status.proto"
+    ]
+
     private static func longestPrefix(of path: String, in map: [String: String]) -> String? {
         map.filter { path.hasPrefix($0.key) }.max { $0.key.utf8.count < $1.key.utf8.count }?.value
     }

@@ -153,6 +153,9 @@ struct ServicePrinter {
                 }
             }
             printer.line()
+            let type = context.runtime("FileDescriptor")
+            let file = FileDescriptorPrinter.member(context.path)
+            printer.line("\(context.access)var fileDescriptor: \(type)? { .\(file) }")
             try printer.block("\(context.access)var methods: [RPCMethod] {") {
                 printer throws(GeneratorError) in
                 try printer.block("[", close: "]") { printer throws(GeneratorError) in

@@ -48,7 +48,10 @@ import Testing
         #expect(response.error == nil)
         #expect(response.supportedFeatures == 1)
         #expect(response.file.map(\.name) == ["sample.pb.swift"])
-        #expect(response.file.first?.content == Self.expected)
+        var plain = file
+        plain.sourceCodeInfo = nil
+        let descriptor = String(decoding: Base64.encode(plain.serializedBytes()), as: UTF8.self)
+        #expect(response.file.first?.content == Self.expected + Self.descriptor(descriptor))
     }
 
     @Test("the same input gives the same bytes")
@@ -66,6 +69,18 @@ import Testing
         let content = response.file.last?.content ?? ""
         #expect(content.contains("extension Sample {\n    package struct State: OpenEnum {"))
         #expect(content.contains("package var state: Sample.State = .unspecified"))
+    }
+
+    private static func descriptor(_ base64: String) -> String {
+        """
+
+        extension FileDescriptor {
+            public static let dirSample = FileDescriptor(
+                name: "dir/sample.proto",
+                base64: "\(base64)")
+        }
+
+        """
     }
 
     private static let expected = """

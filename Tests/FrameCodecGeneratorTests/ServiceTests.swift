@@ -41,7 +41,8 @@ import Testing
             "kind: .unary, idempotency: .noSideEffects", "kind: .clientStreaming, idempotency: .idempotent",
             "public static let all: [MethodDescriptor] = [get, watch, put, talk]",
             "MethodTypes(descriptor: get, request: Ask.self, response: Answer.self),",
-            "throw RPCError.unimplemented(DeskMethod.talk)", "public var methods: [RPCMethod] {",
+            "throw RPCError.unimplemented(DeskMethod.talk)",
+            "public var fileDescriptor: FileDescriptor? { .s }", "public var methods: [RPCMethod] {",
             ".unary(DeskMethod.get) { try await self.get($0, context: $1) },",
             ".serverStreaming(DeskMethod.watch) { try await self.watch($0, responses: $1, context: $2) },",
             ".clientStreaming(DeskMethod.put) { try await self.put($0, context: $1) },",
@@ -62,8 +63,8 @@ import Testing
         #expect(!content.contains("Desk") && content.contains("struct Ask"))
     }
 
-    @Test("no line is longer than 110 columns")
+    @Test("no line is longer than 110 columns, except for the descriptor's text")
     func columns() throws {
-        #expect(try content().split(separator: "\n").allSatisfy { $0.count <= 110 })
+        #expect(try content().split(separator: "\n").allSatisfy { $0.count <= 110 || $0.contains("base64: ") })
     }
 }

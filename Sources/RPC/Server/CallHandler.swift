@@ -16,6 +16,12 @@ public protocol ServerInterceptor: Sendable {
 /// A set of methods that a server can register. Generated service protocols refine it.
 public protocol RPCService: Sendable {
     var methods: [RPCMethod] { get }
+    /// The .proto file that defines the service, for reflection; nil when there is none.
+    var fileDescriptor: FileDescriptor? { get }
+}
+
+extension RPCService {
+    public var fileDescriptor: FileDescriptor? { nil }
 }
 
 /// A method's descriptor and the code that serves it. A class, so that a call carries one reference of it.

@@ -98,3 +98,9 @@ struct Proto2: Message {
         static let schema = EnumSchema("framecodec.test.Proto2.Mode", [("SLOW", 1), ("FAST", 2)])
     }
 }
+
+extension FileDescriptor {
+    static let proto2 = FileDescriptor(
+        name: "proto2.proto",
+        base64: "Cgxwcm90bzIucHJvdG8SD2ZyYW1lY29kZWMudGVzdCKDAgoGUHJvdG8yEhoKBm51bWJlchgBIAEoBToCNDJSBm51bWJlchIaCgR0ZXh0GAIgASgJOgZhICJiIgpSBHRleHQSNgoEbW9kZRgDIAEoDjIcLmZyYW1lY29kZWMudGVzdC5Qcm90bzIuTW9kZToERkFTVFIEbW9kZRIaCgh1bnBhY2tlZBgEIAMoBVIIdW5wYWNrZWQSGgoGcGFja2VkGAUgAygFQgIQAVIGcGFja2VkEhIKBGZsYWcYBiABKAhSBGZsYWcSGgoFcmF0aW8YByABKAE6BC1pbmZSBXJhdGlvIhoKBE1vZGUSCAoEU0xPVxABEggKBEZBU1QQAioFCGQQyAE=")
+}
