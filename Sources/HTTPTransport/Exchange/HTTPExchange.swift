@@ -18,6 +18,8 @@ public final class HTTPExchange: @unchecked Sendable {
     public let eventLoop: any EventLoop
     /// The peer's address; nil when the socket has none.
     public let remoteAddress: SocketAddress?
+    /// When the head was complete, by the connection's clock: the read that brought it.
+    public let receivedAt: NIODeadline
 
     // On the event loop only.
     var inbox = BodyInbox()
@@ -31,6 +33,8 @@ public final class HTTPExchange: @unchecked Sendable {
     private(set) var failure: HTTPStreamError?
     private(set) var isFinished = false
     var receivedByteCount = 0
+    /// Body bytes given to the protocol so far.
+    private(set) var sentByteCount = 0
     private var task: Task<Void, Never>?
     private(set) var isStarted = false
     private var hasReturned = false
@@ -42,13 +46,14 @@ public final class HTTPExchange: @unchecked Sendable {
 
     init(
         head: HTTPRequestHead, version: HTTPVersion, connection: ServerConnection, driver: ExchangeDriver,
-        stream: HTTP2Stream? = nil
+        stream: HTTP2Stream? = nil, receivedAt: UInt64
     ) {
         self.head = head
         self.version = version
         self.connection = connection
         self.driver = driver
         self.stream = stream
+        self.receivedAt = .uptimeNanoseconds(receivedAt)
         eventLoop = connection.loop.eventLoop
         remoteAddress = connection.remoteAddress
     }
@@ -56,6 +61,9 @@ public final class HTTPExchange: @unchecked Sendable {
     /// The peer has reset this exchange or the connection is gone: nothing sent can arrive. Callable from
     /// anywhere.
     public var isClosed: Bool { closed.load(ordering: .relaxed) }
+
+    /// Number of the event loop among those of the server, from 0: for counters that loops must not share.
+    public var eventLoopIndex: Int { connection.loop.index }
 
     /// The head's fields, without a copy of the whole head.
     public var fields: HTTPFields { head.fields }
@@ -220,6 +228,7 @@ public final class HTTPExchange: @unchecked Sendable {
     private func queue(_ bytes: ByteBuffer) -> HTTPStreamError? {
         if let failure { return failure }
         if isFinished { return .protocolViolation("send after finish") }
+        sentByteCount &+= bytes.readableBytes
         driver?.send(bytes, self)
         return nil
     }
@@ -296,6 +305,14 @@ public final class HTTPExchange: @unchecked Sendable {
     func wakeReader() {
         let taken = inbox.wake()
         if taken > 0 { driver?.didConsume(taken, self) }
+    }
+
+    var deadlineInstant: NIODeadline? { deadline?.instant }
+
+    var handlerState: HTTPExchangeSnapshot.HandlerState {
+        if hasReturned { return .returned }
+        if !isStarted { return .waiting }
+        return failure != nil || isHandlerCancelled ? .cancelled : .running
     }
 
     func onEventLoop(_ body: @escaping @Sendable () -> Void) {

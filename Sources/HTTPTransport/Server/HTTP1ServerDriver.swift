@@ -44,6 +44,9 @@ final class HTTP1ServerDriver: ExchangeDriver {
         waitStart = connection.now
     }
 
+    /// The request in progress, if any.
+    var exchanges: [HTTPExchange] { exchange.map { [$0] } ?? [] }
+
     // MARK: Input
 
     func receive(_ bytes: ByteBuffer) {
@@ -120,7 +123,8 @@ final class HTTP1ServerDriver: ExchangeDriver {
             return false
         }
         owesContinue = head.expectsContinue
-        exchange = HTTPExchange(head: request, version: head.version, connection: connection, driver: self)
+        exchange = HTTPExchange(
+            head: request, version: head.version, connection: connection, driver: self, receivedAt: connection.now)
         return true
     }
 

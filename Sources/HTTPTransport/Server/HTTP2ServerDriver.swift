@@ -33,6 +33,9 @@ final class HTTP2ServerDriver: ExchangeDriver {
             acceptsHTTPSScheme: connection.server.configuration.acceptsForwardedHTTPSScheme)
     }
 
+    /// The requests in progress.
+    var exchanges: [HTTPExchange] { engine.openStreams.compactMap { exchange(of: $0) } }
+
     // MARK: Input
 
     func receive(_ input: inout ByteBuffer, now: UInt64) {
@@ -106,7 +109,8 @@ final class HTTP2ServerDriver: ExchangeDriver {
         }
         guard connection.takeHandlerSlot() == nil else { return engine.reset(stream, .refusedStream) }
         let exchange = HTTPExchange(
-            head: head, version: .http2, connection: connection, driver: self, stream: stream)
+            head: head, version: .http2, connection: connection, driver: self, stream: stream,
+            receivedAt: engine.now)
         stream.owner = exchange
         starting.append(exchange)
     }

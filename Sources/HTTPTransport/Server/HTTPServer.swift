@@ -8,8 +8,8 @@ public final class HTTPServer: Sendable {
     /// Where the server listens.
     public let localAddress: SocketAddress
     private let channel: any Channel
-    private let loops: [ServerLoop]
-    private let shared: ServerShared
+    let loops: [ServerLoop]
+    let shared: ServerShared
 
     private init(channel: any Channel, address: SocketAddress, loops: [ServerLoop], shared: ServerShared) {
         self.channel = channel
@@ -44,7 +44,9 @@ public final class HTTPServer: Sendable {
         handler: @escaping HTTPHandler
     ) async throws -> HTTPServer {
         let shared = ServerShared(configuration: configuration, handler: handler, logger: logger)
-        let loops = group.makeIterator().map { ServerLoop(eventLoop: $0, timeouts: configuration.timeouts) }
+        let loops = group.makeIterator().enumerated().map { index, eventLoop in
+            ServerLoop(eventLoop: eventLoop, index: index, timeouts: configuration.timeouts)
+        }
         let bootstrap = ServerBootstrap(group: group)
             .serverChannelOption(.backlog, value: configuration.backlog)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)

@@ -38,7 +38,10 @@ final class ServerConnection: ChannelDuplexHandler, @unchecked Sendable {
     private var isDirty = false
     private var isReadPaused = false
     private var isReadWanted = false
-    private var acceptedAt: UInt64 = 0
+    private(set) var acceptedAt: UInt64 = 0
+    /// Requests so far whose head was complete.
+    private(set) var requestCount = 0
+    let id: Int
     private var stall = StallWatch()
     private var writtenByteCount = 0
 
@@ -47,6 +50,7 @@ final class ServerConnection: ChannelDuplexHandler, @unchecked Sendable {
     init(server: ServerShared, loop: ServerLoop) {
         self.server = server
         self.loop = loop
+        id = server.nextConnectionID()
     }
 
     var now: UInt64 { NIODeadline.now().uptimeNanoseconds }
@@ -258,6 +262,7 @@ final class ServerConnection: ChannelDuplexHandler, @unchecked Sendable {
     ///
     /// - Returns: nil, or the name of the limit that is reached.
     func takeHandlerSlot() -> String? {
+        requestCount &+= 1
         guard runningHandlers < server.limits.concurrentStreams else { return refuse("concurrentStreams") }
         guard server.takeHandlerSlot() else { return refuse("runningHandlers") }
         runningHandlers += 1
@@ -340,4 +345,25 @@ final class ServerConnection: ChannelDuplexHandler, @unchecked Sendable {
 
     /// - Parameter limit: the limit that is the reason, where one is.
     func log(_ text: String, limit: String? = nil) { server.didHit(limit, text, logMetadata) }
+
+    // MARK: Looking in
+
+    var protocolName: String {
+        switch mode {
+        case .http1: "http/1.1"
+        case .http2: "h2"
+        case .sniffing, .lingering, .closed: "unknown"
+        }
+    }
+
+    var isTLS: Bool { false }
+
+    /// Requests in progress.
+    var exchanges: [HTTPExchange] {
+        switch mode {
+        case .http1(let driver): driver.exchanges
+        case .http2(let driver): driver.exchanges
+        case .sniffing, .lingering, .closed: []
+        }
+    }
 }

@@ -5,18 +5,23 @@ import NIOCore
 /// `@unchecked Sendable`: everything mutable is touched on `eventLoop` only.
 final class ServerLoop: @unchecked Sendable {
     let eventLoop: any EventLoop
+    /// Place among the loops of its server.
+    let index: Int
     let executor: EventLoopTaskExecutor
     /// Output is collected here, so that an idle connection holds no buffer. Empty between uses.
     var scratch = ByteBuffer()
     private var dirty: [ServerConnection] = []
     private var connections: [ObjectIdentifier: ServerConnection] = [:]
+    /// Requests of connections that have ended.
+    private(set) var endedRequestCount = 0
     private var timer: RepeatedTask?
     private let tickInterval: TimeAmount
     private var isDraining = false
     private var emptied: EventLoopPromise<Void>?
 
-    init(eventLoop: any EventLoop, timeouts: HTTPTimeouts) {
+    init(eventLoop: any EventLoop, index: Int, timeouts: HTTPTimeouts) {
         self.eventLoop = eventLoop
+        self.index = index
         executor = EventLoopTaskExecutor(eventLoop: eventLoop)
         tickInterval = Self.tickInterval(timeouts)
         executor.afterRound = { [unowned self] in flushDirty() }
@@ -43,8 +48,11 @@ final class ServerLoop: @unchecked Sendable {
         }
     }
 
+    var allConnections: some Collection<ServerConnection> { connections.values }
+
     func remove(_ connection: ServerConnection) {
         connections[ObjectIdentifier(connection)] = nil
+        endedRequestCount += connection.requestCount
         guard connections.isEmpty else { return }
         timer?.cancel()
         timer = nil

@@ -10,8 +10,12 @@ final class ServerShared: Sendable {
     let handler: HTTPHandler
     let logger: Logger
     let limitHits = LimitHits()
+    private let acceptedConnections = Atomic<Int>(0)
+    private let refusedConnections = Atomic<Int>(0)
+    private let failedTLSHandshakes = Atomic<Int>(0)
     private let connections = Atomic<Int>(0)
     private let handlers = Atomic<Int>(0)
+    private let lastConnectionID = Atomic<Int>(0)
     private let addresses = Mutex<[String: Int]>([:])
 
     init(configuration: HTTPServerConfiguration, handler: @escaping HTTPHandler, logger: Logger) {
@@ -27,6 +31,16 @@ final class ServerShared: Sendable {
     ///
     /// - Returns: nil when it is admitted, else the name of the limit that it would pass.
     func admitConnection(from address: String?) -> String? {
+        let limit = takeConnectionPlace(address)
+        if limit == nil {
+            acceptedConnections.wrappingAdd(1, ordering: .relaxed)
+        } else {
+            refusedConnections.wrappingAdd(1, ordering: .relaxed)
+        }
+        return limit
+    }
+
+    private func takeConnectionPlace(_ address: String?) -> String? {
         let limits = configuration.limits
         guard connections.add(1, ordering: .relaxed).newValue <= limits.connections else {
             connections.subtract(1, ordering: .relaxed)
@@ -71,6 +85,22 @@ final class ServerShared: Sendable {
         guard isAdmitted else { return }
         if leftOut > 0 { logger.notice("\(leftOut) lines about limits were left out") }
         logger.notice("\(text)", metadata: metadata)
+    }
+
+    func nextConnectionID() -> Int { lastConnectionID.wrappingAdd(1, ordering: .relaxed).newValue }
+
+    func tlsHandshakeDidFail() { failedTLSHandshakes.add(1, ordering: .relaxed) }
+
+    /// What is counted here; the loops know the rest.
+    var statistics: HTTPServerStatistics {
+        var result = HTTPServerStatistics()
+        result.acceptedConnections = acceptedConnections.load(ordering: .relaxed)
+        result.refusedConnections = refusedConnections.load(ordering: .relaxed)
+        result.runningHandlers = runningHandlerCount
+        result.maximumRunningHandlers = limits.runningHandlers
+        result.failedTLSHandshakes = failedTLSHandshakes.load(ordering: .relaxed)
+        result.limitHits = limitHits.counts
+        return result
     }
 
     var connectionCount: Int { connections.load(ordering: .relaxed) }

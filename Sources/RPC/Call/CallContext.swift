@@ -58,6 +58,18 @@ public struct CallContext: Sendable {
         state.answer { _ = $0.trailers.add(name, value) }
     }
 
+    /// Says who calls, in words for the access log: never a secret. Costs nothing when no observer wants to know.
+    public func noteIdentity(_ identity: @autoclosure () -> String) {
+        guard state.isObserved else { return }
+        let identity = identity()
+        state.answer { $0.notes.identity = identity }
+    }
+
+    /// Says which trace the call belongs to, for the access log.
+    func note(_ trace: TraceContext) {
+        if state.isObserved { state.answer { $0.notes.trace = trace } }
+    }
+
     /// What has been added to the response's headers so far.
     public var responseMetadata: Metadata { state.answer { $0.headers } }
     /// What has been added to the response's trailers so far.
@@ -70,6 +82,8 @@ protocol CallState: AnyObject, Sendable {
     var metadata: Metadata { get }
     var deadline: NIODeadline? { get }
     var remoteAddress: SocketAddress? { get }
+    /// Somebody wants the notes of ``AnswerMetadata``.
+    var isObserved: Bool { get }
     /// Exclusive access to what the handler has added to its answer; from any task.
     func answer<R>(_ body: (inout AnswerMetadata) -> R) -> R
 }
@@ -78,6 +92,13 @@ protocol CallState: AnyObject, Sendable {
 struct AnswerMetadata: Sendable {
     var headers = Metadata()
     var trailers = Metadata()
+    var notes = CallNotes()
+}
+
+/// What interceptors found out about a call, for its observer.
+struct CallNotes: Sendable {
+    var identity: String?
+    var trace: TraceContext?
 }
 
 private final class InProcessCall: CallState {
@@ -85,6 +106,7 @@ private final class InProcessCall: CallState {
     let metadata: Metadata
     let deadline: NIODeadline?
     let remoteAddress: SocketAddress?
+    var isObserved: Bool { false }
     private let answerMetadata = Mutex(AnswerMetadata())
 
     init(method: MethodDescriptor, metadata: Metadata, deadline: NIODeadline?, remoteAddress: SocketAddress?) {

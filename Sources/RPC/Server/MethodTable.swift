@@ -2,13 +2,13 @@
 struct MethodTable: Sendable {
     struct Entry: Sendable {
         let path: [UInt8]
-        let method: RPCMethod
+        let method: ServedMethod
     }
 
     private var slots: [Entry?]
     private let mask: Int
 
-    init(_ methods: [RPCMethod]) {
+    init(_ methods: [ServedMethod]) {
         var capacity = 8
         while capacity < methods.count * 2 { capacity *= 2 }
         slots = Array(repeating: nil, count: capacity)
@@ -17,7 +17,7 @@ struct MethodTable: Sendable {
     }
 
     /// The method whose path is exactly `path`; case-sensitive, nothing is decoded or normalised (rule M1).
-    func method(path: UnsafeRawBufferPointer) -> RPCMethod? {
+    func method(path: UnsafeRawBufferPointer) -> ServedMethod? {
         var index = Self.hash(path) & mask
         while let entry = slots[index] {
             if entry.path.withUnsafeBytes({ Self.isEqual($0, path) }) { return entry.method }

@@ -18,6 +18,9 @@ import NIOCore
 public final class RPCServer: Sendable {
     private let methods: MethodTable
     private let routes: RouteTable
+    let servedMethods: [ServedMethod]
+    /// Stands for every path that is no method, so that peers cannot make up counters.
+    let unknownMethod = ServedMethod(MethodDescriptor(service: "", method: "", kind: .unary), handler: { _, _ in })
     private let configuration: RPCServerConfiguration.Shared
     private let logger: Logger
 
@@ -31,9 +34,10 @@ public final class RPCServer: Sendable {
         configuration: RPCServerConfiguration = RPCServerConfiguration(),
         logger: Logger
     ) {
-        self.methods = MethodTable(
-            services.flatMap(\.methods).map { RPCMethod($0.descriptor, handler: Self.compose(interceptors, $0.handler)) }
-        )
+        servedMethods = services.flatMap(\.methods).map { method in
+            ServedMethod(method.descriptor, handler: Self.compose(interceptors, method.handler))
+        }
+        methods = MethodTable(servedMethods)
         self.routes = RouteTable(routes)
         self.configuration = RPCServerConfiguration.Shared(configuration)
         self.logger = logger
@@ -61,12 +65,12 @@ public final class RPCServer: Sendable {
         var deadline: NIODeadline?
         do {
             deadline = try admit(method.descriptor, exchange)
-            refusal = nil
+            refusal = method.isEnabled ? nil : method.disabledError
         } catch {
             refusal = error
         }
         let call = ServerCall(
-            exchange: exchange, method: method.descriptor, requestForm: form, deadline: deadline,
+            exchange: exchange, method: method, requestForm: form, deadline: deadline,
             configuration: configuration
         )
         if let refusal { return call.finish(refusal) }
@@ -173,9 +177,8 @@ extension RPCServer {
 
     private func finishUnknownMethod(_ exchange: HTTPExchange, form: WireForm) {
         let path = bounded(exchange.head.path)
-        let unknown = MethodDescriptor(service: "", method: "", kind: .unary)
         let call = ServerCall(
-            exchange: exchange, method: unknown, requestForm: form, deadline: nil, configuration: configuration
+            exchange: exchange, method: unknownMethod, requestForm: form, deadline: nil, configuration: configuration
         )
         call.finish(RPCError(.unimplemented, "no such method: \(path)"))
     }

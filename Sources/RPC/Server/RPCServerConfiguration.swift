@@ -14,6 +14,9 @@ public struct RPCServerConfiguration: Sendable {
     /// Origins whose pages may call from a browser.
     public var crossOrigin = CrossOriginPolicy()
 
+    /// Told of every call that has ended, such as an access log; nil for nobody.
+    public var observer: (any CallObserver)?
+
     public init() {}
 
     /// One copy for all calls of a server.

@@ -21,6 +21,7 @@ public final class ServerCall: @unchecked Sendable {
     let exchange: HTTPExchange
     @usableFromInline
     let method: MethodDescriptor
+    private let served: ServedMethod
     private let answerForm: WireForm
     private let configuration: RPCServerConfiguration.Shared
     private let isTextRequest: Bool
@@ -33,20 +34,23 @@ public final class ServerCall: @unchecked Sendable {
     private var textEncoder = Base64StreamEncoder()
     private var phase = Phase.headNotSent
     private var deadlinePassed = false
+    private var traffic = CallTraffic()
 
     init(
         exchange: HTTPExchange,
-        method: MethodDescriptor,
+        method: ServedMethod,
         requestForm: WireForm,
         deadline: NIODeadline?,
         configuration: RPCServerConfiguration.Shared
     ) {
         self.exchange = exchange
-        self.method = method
+        self.method = method.descriptor
+        self.served = method
         self.answerForm = requestForm.answering(exchange.fields)
         self.configuration = configuration
         self.isTextRequest = requestForm.isText
         self.deadline = deadline
+        method.counters.didStart(shard: exchange.eventLoopIndex)
     }
 
     // MARK: Messages in
@@ -59,7 +63,10 @@ public final class ServerCall: @unchecked Sendable {
         guard exchange.eventLoop.inEventLoop else { return try await onEventLoop { try await self.nextMessage() } }
         while true {
             if deadlinePassed { throw Self.deadlineError }
-            if let message = try inbound.next() { return message }
+            if let message = try inbound.next() {
+                traffic.didReceive(message.readableBytes)
+                return message
+            }
             guard try await fill() else { return nil }
         }
     }
@@ -104,7 +111,10 @@ public final class ServerCall: @unchecked Sendable {
         let range = body.withUnsafeReadableBytes {
             InboundMessages.onlyMessage(in: $0, maximumMessageByteCount: limit)
         }
-        if let range { return body.getSlice(at: body.readerIndex + range.lowerBound, length: range.count) }
+        if let range {
+            traffic.didReceive(range.count)
+            return body.getSlice(at: body.readerIndex + range.lowerBound, length: range.count)
+        }
         try inbound.append(body)
         return nil
     }
@@ -161,6 +171,7 @@ public final class ServerCall: @unchecked Sendable {
     func enqueue(frame: ByteBuffer) throws -> Bool {
         guard exchange.eventLoop.inEventLoop else { return false }
         try startStreaming()
+        traffic.didSend(frame.readableBytes &- FrameHeader.byteCount)
         exchange.enqueue(encodeForWire(frame))
         return true
     }
@@ -211,6 +222,7 @@ public final class ServerCall: @unchecked Sendable {
             return try await onEventLoop { try await self.send(frame: frame) }
         }
         try startStreaming()
+        traffic.didSend(frame.readableBytes &- FrameHeader.byteCount)
         do {
             try await exchange.send(encodeForWire(frame))
         } catch {
@@ -252,6 +264,16 @@ public final class ServerCall: @unchecked Sendable {
             finishTrailersOnly(trailers)
         }
         phase = .finished
+        didEnd(error)
+    }
+
+    private func didEnd(_ error: RPCError?) {
+        let now = NIODeadline.now()
+        traffic.duration = now > exchange.receivedAt ? now - exchange.receivedAt : .zero
+        served.counters.didFinish(shard: exchange.eventLoopIndex, code: error?.code ?? .ok, traffic)
+        if let observer = configuration.values.observer {
+            observer.callDidEnd(EndedCall(exchange: exchange, method: served, error: error, traffic: traffic, notes: answer { $0.notes }))
+        }
     }
 
     /// Status in the response head and no body (rules S9, W7): only when nothing was sent and no header was set.
@@ -291,6 +313,7 @@ public final class ServerCall: @unchecked Sendable {
 extension ServerCall: CallState {
     var metadata: Metadata { Metadata(fields: exchange.fields) }
     var remoteAddress: SocketAddress? { exchange.remoteAddress }
+    var isObserved: Bool { configuration.values.observer != nil }
 
     func answer<R>(_ body: (inout AnswerMetadata) -> R) -> R {
         answerMetadata.withLock { body(&$0) }

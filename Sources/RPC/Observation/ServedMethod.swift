@@ -1,0 +1,83 @@
+import HTTPTransport
+import Synchronization
+
+/// A method as one server serves it: its code with all interceptors around, its counters, its switch.
+final class ServedMethod: Sendable {
+    let descriptor: MethodDescriptor
+    let handler: CallHandler
+    let counters = MethodCounters()
+    private let isDisabled = Atomic<Bool>(false)
+    private let reason = Mutex("")
+
+    init(_ descriptor: MethodDescriptor, handler: @escaping CallHandler) {
+        self.descriptor = descriptor
+        self.handler = handler
+    }
+
+    var isEnabled: Bool { !isDisabled.load(ordering: .relaxed) }
+
+    func setEnabled(_ isEnabled: Bool, reason text: String) {
+        reason.withLock { $0 = text }
+        isDisabled.store(!isEnabled, ordering: .relaxed)
+    }
+
+    /// UNAVAILABLE, because it is the operator's choice of the moment; and no retry, because it is not over in a second.
+    var disabledError: RPCError {
+        let text = reason.withLock { $0 }
+        var metadata = Metadata()
+        metadata.fields.append(.grpcRetryPushbackMilliseconds, "-1")
+        return RPCError(
+            .unavailable,
+            "method \(descriptor.path) is switched off by the operator" + (text.isEmpty ? "" : ": \(text)"),
+            metadata: metadata
+        )
+    }
+}
+
+/// One method of a server, at one moment. Counters start at 0 with the server and only grow.
+public struct MethodStatistics: Sendable {
+    /// nil stands for all paths that are no method.
+    public var method: MethodDescriptor?
+    /// False when the operator switched it off.
+    public var isEnabled: Bool
+    public var startedCount: Int
+    /// Calls that have ended, by status; only statuses that happened. Numbers above 16 count as UNKNOWN.
+    public var finishedCounts: [StatusCode: Int]
+    /// Calls that took at most ``MethodStatistics/durationBounds`` of the same index and more than the one before; the
+    /// last entry counts those that took longer than all.
+    public var durationCounts: [Int]
+    public var totalDuration: Duration
+    public var requestMessageCount: Int
+    public var requestByteCount: Int
+    public var responseMessageCount: Int
+    public var responseByteCount: Int
+
+    public var finishedCount: Int { finishedCounts.values.reduce(0, +) }
+    /// Calls in progress.
+    public var inFlightCount: Int { max(0, startedCount - finishedCount) }
+
+    /// Upper bounds of the duration buckets.
+    public static var durationBounds: [Duration] { MethodCounters.bounds.map { .nanoseconds($0) } }
+}
+
+extension RPCServer {
+    /// What every method has done, and last all paths that are no method.
+    public var statistics: [MethodStatistics] {
+        servedMethods.map { $0.counters.statistics($0.descriptor, isEnabled: $0.isEnabled) }
+            + [unknownMethod.counters.statistics(nil, isEnabled: true)]
+    }
+
+    /// Switches a method off, or on again. Calls in progress go on; new ones fail with UNAVAILABLE and a message that
+    /// says so. Lasts as long as this object.
+    ///
+    /// - Parameters:
+    ///   - path: `/service/method`.
+    ///   - reason: for callers to read.
+    /// - Returns: false when there is no such method.
+    @discardableResult
+    public func setMethod(_ path: String, isEnabled: Bool, reason: String = "") -> Bool {
+        guard let method = servedMethods.last(where: { $0.descriptor.path == path }) else { return false }
+        method.setEnabled(isEnabled, reason: reason)
+        return true
+    }
+}
