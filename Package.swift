@@ -26,6 +26,7 @@ let package = Package(
         .library(name: "Compression", targets: ["Compression"]),
         .library(name: "HTTPTransport", targets: ["HTTPTransport"]),
         .library(name: "RPC", targets: ["RPC"]),
+        .library(name: "Operations", targets: ["Operations"]),
         .library(name: "SiloRPC", targets: ["SiloRPC"]),
         .library(name: "ScmAPI", targets: ["ScmAPI"]),
         .library(name: "ScmGateway", targets: ["ScmGateway"]),
@@ -71,6 +72,13 @@ let package = Package(
             swiftSettings: served
         ),
 
+        // What an operator needs: health, metrics, reflection, access log, administration.
+        .target(
+            name: "Operations",
+            dependencies: ["RPC", "FrameCodec", "HTTPTransport", log, nio[0]],
+            swiftSettings: served
+        ),
+
         // Rows in a SQL database.
         .target(
             name: "Storage",
@@ -101,7 +109,7 @@ let package = Package(
         .executableTarget(
             name: "scm-gateway",
             dependencies: [
-                "ScmGateway", "ScmAPI", "SiloRPC", "Storage", "RPC", "HTTPTransport", "FrameCodec", log,
+                "ScmGateway", "ScmAPI", "SiloRPC", "Storage", "Operations", "RPC", "HTTPTransport", "FrameCodec", log,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Configuration", package: "swift-configuration"),
                 .product(name: "SystemPackage", package: "swift-system"),
@@ -139,6 +147,11 @@ let package = Package(
         .testTarget(
             name: "RPCTests",
             dependencies: ["RPC", "Compression", "FrameCodec", "HTTPTransport", log, serviceContext] + nio,
+            swiftSettings: strict
+        ),
+        .testTarget(
+            name: "OperationsTests",
+            dependencies: ["Operations", "RPC", "FrameCodec", "HTTPTransport", log] + nio,
             swiftSettings: strict
         ),
         .testTarget(name: "StorageTests", dependencies: ["Storage"], swiftSettings: strict),

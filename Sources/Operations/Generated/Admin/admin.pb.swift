@@ -103,6 +103,8 @@ public struct Connection: Message {
     public var isDraining: Bool = false
     /// Requests so far.
     public var requestCount: Int64 = 0
+    /// Handlers that have not returned, also of requests whose peer has gone.
+    public var runningHandlerCount: Int32 = 0
     public var unknownFields = UnknownFields()
 
     public init() {}
@@ -110,7 +112,7 @@ public struct Connection: Message {
     public init(
         id: Int64 = 0, peer: String = "", `protocol`: String = "", isTls: Bool = false,
         age: Protobuf.Duration? = nil, streamCount: Int32 = 0, isDraining: Bool = false,
-        requestCount: Int64 = 0
+        requestCount: Int64 = 0, runningHandlerCount: Int32 = 0
     ) {
         self.id = id
         self.peer = peer
@@ -120,6 +122,7 @@ public struct Connection: Message {
         self.streamCount = streamCount
         self.isDraining = isDraining
         self.requestCount = requestCount
+        self.runningHandlerCount = runningHandlerCount
     }
 
     public static let schema = MessageSchema("rpc.admin.v1.Connection", [
@@ -131,6 +134,7 @@ public struct Connection: Message {
         .init(6, "stream_count", .int32),
         .init(7, "is_draining", .bool),
         .init(8, "request_count", .int64),
+        .init(9, "running_handler_count", .int32),
     ])
 
     public var encodedByteCount: Int {
@@ -143,11 +147,13 @@ public struct Connection: Message {
         size += Int32Field.size(6, streamCount)
         size += BoolField.size(7, isDraining)
         size += Int64Field.size(8, requestCount)
+        size += Int32Field.size(9, runningHandlerCount)
         return size
     }
 
     public func encode(into writer: inout WireWriter) {
         writer.write(unknownFields)
+        Int32Field.write(9, runningHandlerCount, &writer)
         Int64Field.write(8, requestCount, &writer)
         BoolField.write(7, isDraining, &writer)
         Int32Field.write(6, streamCount, &writer)
@@ -169,6 +175,7 @@ public struct Connection: Message {
             case 48: try Int32Field.read(&streamCount, &reader)
             case 56: try BoolField.read(&isDraining, &reader)
             case 64: try Int64Field.read(&requestCount, &reader)
+            case 72: try Int32Field.read(&runningHandlerCount, &reader)
             default: try reader.readUnknown(tag, into: &unknownFields)
             }
         }
