@@ -136,6 +136,17 @@ let package = Package(
             swiftSettings: served
         ),
 
+        // What Tests/Attacks attacks.
+        .executableTarget(
+            name: "attack-server",
+            dependencies: [
+                "RPC", "HTTPTransport", "FrameCodec", log,
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ] + nio,
+            path: "Tests/Attacks/Server",
+            swiftSettings: served
+        ),
+
         .testTarget(name: "FrameCodecTests", dependencies: ["FrameCodec"], swiftSettings: strict),
         .testTarget(
             name: "FrameCodecGeneratorTests",

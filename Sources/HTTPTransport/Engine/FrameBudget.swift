@@ -24,7 +24,32 @@ struct FrameBudget {
     }
 }
 
-/// The budgets that nghttp2 1.52 does not keep by itself (protocol rules, attack table).
+/// A bucket of tokens: `burst` events at once, `perSecond` of them for ever.
+struct TokenBucket {
+    let burst: Int
+    let perSecond: Int
+    private var tokens: Double
+    private var last: UInt64 = 0
+
+    init(burst: Int, perSecond: Int) {
+        self.burst = burst
+        self.perSecond = perSecond
+        tokens = Double(burst)
+    }
+
+    /// Counts one event; false when there is no token for it.
+    mutating func spend(now: UInt64) -> Bool {
+        if now > last, last > 0 {
+            tokens = min(tokens + Double(now - last) * Double(perSecond) / 1e9, Double(burst))
+        }
+        last = now
+        tokens -= 1
+        return tokens >= 0
+    }
+}
+
+/// The budgets that nghttp2 1.52 does not keep by itself (protocol rules, attack table), and those that it keeps without
+/// saying which one has acted.
 ///
 ///     received frame --> credit left? --yes--> free
 ///                             | no
@@ -36,6 +61,8 @@ struct FrameBudgets {
     private var windowUpdates: FrameBudget
     private var emptyData: FrameBudget
     private var headerFields: FrameBudget
+    private var receivedResets: TokenBucket
+    private let settingsEntries: Int
     /// Frames that our own DATA and HEADERS pay for: clients that measure bandwidth answer them with PING
     /// (the idea of gRFC A8's ping strikes) and window updates.
     private var pingCredit = 0
@@ -48,6 +75,8 @@ struct FrameBudgets {
         control = FrameBudget(limit: limits.controlFrames, seconds: limits.budgetSeconds)
         windowUpdates = FrameBudget(limit: limits.windowUpdates, seconds: limits.budgetSeconds)
         emptyData = FrameBudget(limit: limits.emptyDataFrames, seconds: limits.budgetSeconds)
+        receivedResets = TokenBucket(burst: limits.receivedResetBurst, perSecond: limits.receivedResetsPerSecond)
+        settingsEntries = limits.settingsEntries
         headerFields = FrameBudget(limit: limits.headerFieldsPerSecond, seconds: 1)
     }
 
@@ -58,6 +87,16 @@ struct FrameBudgets {
 
     mutating func didSendReset(now: UInt64) {
         if !sentResets.spend(now: now) { exhaust("sentResets", sentResets.limit) }
+    }
+
+    mutating func didReceiveReset(now: UInt64) {
+        if !receivedResets.spend(now: now) { exhaust("receivedResetBurst", receivedResets.burst) }
+    }
+
+    /// An entry has six bytes (RFC 9113 section 6.5.1).
+    mutating func didReceiveSettings(byteCount: Int, now: UInt64) {
+        if byteCount / 6 > settingsEntries { exhaust("settingsEntries", settingsEntries) }
+        didReceiveControlFrame(now: now)
     }
 
     mutating func didReceivePing(now: UInt64) {

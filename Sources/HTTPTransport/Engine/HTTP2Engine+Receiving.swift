@@ -22,9 +22,9 @@ extension HTTP2Engine {
             if header.length == 0, header.flags & Flag.endStream == 0 {
                 state.pointee.budgets.didReceiveEmptyData(now: now)
             }
-        case NGHTTP2_HEADERS.rawValue, NGHTTP2_CONTINUATION.rawValue, NGHTTP2_RST_STREAM.rawValue,
-            NGHTTP2_GOAWAY.rawValue:
-            break
+        case NGHTTP2_HEADERS.rawValue, NGHTTP2_CONTINUATION.rawValue, NGHTTP2_GOAWAY.rawValue: break
+        case NGHTTP2_RST_STREAM.rawValue: state.pointee.budgets.didReceiveReset(now: now)
+        case NGHTTP2_SETTINGS.rawValue: state.pointee.budgets.didReceiveSettings(byteCount: header.length, now: now)
         case NGHTTP2_WINDOW_UPDATE.rawValue: state.pointee.budgets.didReceiveWindowUpdate(now: now)
         case NGHTTP2_PING.rawValue: state.pointee.budgets.didReceivePing(now: now)
         default: state.pointee.budgets.didReceiveControlFrame(now: now)

@@ -226,6 +226,11 @@ extension HTTP2Engine {
         case NGHTTP2_HEADERS.rawValue, NGHTTP2_DATA.rawValue:
             state.pointee.budgets.didSendHeadersOrData()
             if header.flags & Flag.endStream != 0 { didSendEnd(header.stream_id) }
+        case NGHTTP2_GOAWAY.rawValue:
+            let goAway = frame.pointee.goaway
+            didSendGoAway(
+                HTTP2ErrorCode(rawValue: goAway.error_code),
+                UnsafeRawBufferPointer(start: goAway.opaque_data, count: goAway.opaque_data_len))
         case NGHTTP2_RST_STREAM.rawValue:
             let code = HTTP2ErrorCode(rawValue: frame.pointee.rst_stream.error_code)
             guard role == .server, code != .noError else { return }

@@ -261,5 +261,13 @@ final class HTTP2Engine {
         nghttp2_session_terminate_session(session, code.rawValue)
     }
 
+    /// nghttp2 ends the session of a peer that breaks the protocol by itself; the reason stands in its GOAWAY.
+    func didSendGoAway(_ code: HTTP2ErrorCode, _ reason: UnsafeRawBufferPointer) {
+        guard code != .noError, failure == nil else { return }
+        let text = String(decoding: reason, as: UTF8.self)
+        failure = "HTTP/2: \(code) \(text)"
+        if text.contains("max concurrent streams") { failedLimit = "concurrentStreams" }
+    }
+
     func markGoingAway() { isGoingAway = true }
 }

@@ -1,0 +1,120 @@
+"""What there is only so much of: connections, handlers, descriptors. Each test starts a server with small limits."""
+
+import contextlib
+import time
+
+import h2
+from good_clients import GoodClients
+from peer import Peer
+from target import Target, wait_until
+from test_http1_attacks import post
+
+
+@contextlib.contextmanager
+def serving(folder, **arguments):
+    target = Target(folder, **arguments)
+    try:
+        yield target
+    finally:
+        target.stop()
+
+
+def test_connections_of_one_address(tmp_path):
+    """The good clients' connections were there first and stay."""
+    with serving(tmp_path, limits={"connectionsPerAddress": 20}) as target, GoodClients(target.port) as good:
+        assert wait_until(lambda: min(good.calls.values()) > 0)
+        peers = [Peer(target.port) for _ in range(500)]
+        assert wait_until(lambda: sum(bool(peer.receive(0) or peer.is_closed) for peer in peers) >= 480)
+        open_ones = [peer for peer in peers if not peer.is_closed]
+        assert len(open_ones) <= 18
+        calls = dict(good.calls)
+        assert wait_until(lambda: all(good.calls[name] > calls[name] + 5 for name in calls))
+        for peer in peers:
+            peer.socket.close()
+        assert wait_until(lambda: Peer(target.port).receive(0.1) == b"")
+        assert target.hits("connectionsPerAddress") >= 480
+    assert good.failures == []
+    assert target.log().count("connection refused") < 200, "the log is limited too"
+
+
+def test_connections_in_total(tmp_path):
+    with serving(tmp_path, limits={"connections": 10, "connectionsPerAddress": -1}) as target:
+        with GoodClients(target.port) as good:
+            assert wait_until(lambda: min(good.calls.values()) > 0)
+            peers = [Peer(target.port) for _ in range(100)]
+            assert wait_until(lambda: sum(bool(peer.receive(0) or peer.is_closed) for peer in peers) >= 90)
+            for peer in peers:
+                peer.socket.close()
+            assert wait_until(lambda: target.counters()["limitHits"].get("connections", 0) >= 90)
+        assert good.failures == []
+
+
+def test_handler_slots(tmp_path):
+    """Slots that stubborn handlers hold are given back when they have returned; until then others are told to retry."""
+    with serving(tmp_path, limits={"runningHandlers": 20}) as target:
+        with Peer(target.port) as peer:
+            peer.send(h2.begin() + b"".join(h2.call(stream, "Stubborn") for stream in range(1, 60, 2)))
+            peer.receive(1, until=lambda received: len(h2.resets(received)) == 10)
+            assert h2.resets(peer.received) == [h2.REFUSED_STREAM] * 10
+            with Peer(target.port) as other:
+                other.send(post())
+                other.receive(5)
+                assert other.received.startswith(b"HTTP/1.1 503 ") and b"HTTPLimits.runningHandlers" in other.received
+        # The peer has gone, its handlers have not.
+        assert wait_until(lambda: slots_are_free(target))
+        assert target.hits("runningHandlers") >= 10
+
+
+def slots_are_free(target) -> bool:
+    with Peer(target.port) as peer:
+        peer.send(post(extra=["connection: close"]))
+        return peer.receive(2).startswith(b"HTTP/1.1 200 ")
+
+
+def test_descriptors(tmp_path):
+    """EMFILE: accepting pauses instead of spinning, connections that are there are served, and it recovers."""
+    with serving(tmp_path, descriptors=64, limits={"connectionsPerAddress": -1}) as target:
+        with GoodClients(target.port) as good:
+            assert wait_until(lambda: min(good.calls.values()) > 0)
+            peers = [Peer(target.port) for _ in range(200)]
+            time.sleep(0.5)
+            cpu, calls = target.cpu_seconds(), dict(good.calls)
+            time.sleep(2)
+            assert target.cpu_seconds() - cpu < 1.5, "it spins"
+            assert all(good.calls[name] > calls[name] + 5 for name in calls)
+            for peer in peers:
+                peer.socket.close()
+            assert wait_until(lambda: slots_are_free(target))
+        assert good.failures == []
+
+
+def test_connections_that_become_old(tmp_path):
+    """A drained connection loses no call: GOAWAY twice, and HTTP/1.1 says close."""
+    with serving(tmp_path, timers={"connectionAge": 1, "connectionAgeGrace": 3}) as target:
+        with Peer(target.port) as peer:
+            peer.send(h2.begin() + h2.call(1, "Stubborn"))
+            peer.receive(8)
+            assert peer.is_closed and h2.goaways(peer.received) == [h2.NO_ERROR] * 2
+        with Peer(target.port) as peer:
+            peer.send(post())
+            peer.receive(8)
+            assert peer.is_closed and peer.received.startswith(b"HTTP/1.1 200 ")
+
+
+def test_thousands_of_short_connections(tmp_path):
+    """Nothing is left of them."""
+    with serving(tmp_path) as target:
+        for _ in range(20):
+            slots_are_free(target)
+        descriptors, memory = target.descriptors(), target.memory("VmRSS")
+        for number in range(1_000):
+            peer = Peer(target.port)
+            peer.send(post(extra=["connection: close"]) if number % 2 else h2.begin() + h2.call(1), reads=False)
+            if number % 3:
+                peer.vanish()
+            else:
+                peer.receive(0.01)
+                peer.socket.close()
+        assert wait_until(lambda: target.counters()["connections"] == 1)
+        assert target.descriptors() <= descriptors + 1
+        assert target.memory("VmRSS") - memory < 32

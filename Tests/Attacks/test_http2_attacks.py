@@ -1,0 +1,319 @@
+"""Attacks over HTTP/2: rows of the table in docs/security.md. Frame names are those of RFC 9113."""
+
+import struct
+import time
+
+import pytest
+
+import h2
+from peer import Peer
+from target import wait_until
+
+
+def flood(target, data: bytes, reads: bool = True, seconds: float = 10) -> bytes:
+    """Sends it all on one connection; what the server said until it closed or fell silent."""
+    with Peer(target.port) as peer:
+        peer.send(data, reads=reads, seconds=seconds)
+        return peer.receive(seconds, until=lambda received: h2.goaways(received))
+
+
+def ids(count: int):
+    return range(1, 2 * count, 2)
+
+
+# -------------------------------------------------------------------------------------- header blocks
+
+
+def test_hpack_reference_bomb(attacked):
+    """A value of 4,000 bytes, then references of one byte each over HEADERS and CONTINUATION (CVE-2016-6581)."""
+    entry = h2.field("x", "v" * 4_000, indexed=True)
+    bomb = b"".join(
+        h2.frame(h2.HEADERS, 0, stream, h2.block(extra=entry if stream == 1 else b"") + b"\xbe" * 8_000)
+        + h2.frame(h2.CONTINUATION, 0, stream, b"\xbe" * 16_000) * 6
+        + h2.frame(h2.CONTINUATION, h2.END_HEADERS, stream, b"\xbe" * 16_000)
+        for stream in ids(300))
+    before = attacked.hits("headerListByteCount")
+    received = flood(attacked, h2.begin() + bomb)
+    assert attacked.hits("headerListByteCount") > before
+    assert h2.CALM in h2.resets(received) or h2.goaways(received)
+
+
+def test_a_huge_field_is_not_kept(attacked):
+    """64 KiB values on every stream: the header list limit resets each before anything is stored."""
+    one = b"".join(
+        h2.frame(h2.HEADERS, 0, stream, h2.block(extra=b"\0" + h2.string(b"x") + b"\x7f\x81\xf6\x03" + b"v" * 8_000))
+        + h2.frame(h2.CONTINUATION, 0, stream, b"v" * 16_000) * 3
+        + h2.frame(h2.CONTINUATION, h2.END_HEADERS, stream, b"v" * 8_000)
+        for stream in ids(150))
+    flood(attacked, h2.begin() + one, seconds=3)
+
+
+def test_continuation_flood(attacked):
+    """A header block without end (CVE-2024-28182)."""
+    before = attacked.hits("continuationFrames")
+    received = flood(
+        attacked, h2.begin() + h2.frame(h2.HEADERS, 0, 1, h2.block())
+        + h2.frame(h2.CONTINUATION, 0, 1, h2.field("a", "b")) * 100_000)
+    assert h2.goaways(received)
+    assert attacked.hits("continuationFrames") == before + 1
+
+
+def test_huge_metadata(attacked):
+    """200 fields of the user's own: more than headerFieldCount."""
+    fields = b"".join(h2.field(f"x-{n}", "y") for n in range(200))
+    received = flood(attacked, h2.begin() + h2.headers(1, h2.block(extra=fields)), seconds=1)
+    assert h2.resets(received) == [h2.CALM]
+    assert attacked.hits("headerFieldCount") > 0
+
+
+# ------------------------------------------------------------------------------------------- resets
+
+
+def rapid_resets(count: int) -> list[bytes]:
+    return [h2.headers(stream, h2.block("Stubborn")) + h2.data(stream, h2.message(), end=True) + h2.reset(stream)
+            for stream in ids(count)]
+
+
+def test_rapid_reset_in_one_buffer(attacked):
+    """CVE-2023-44487. A stream that ends in the read it began in never starts a handler."""
+    before = attacked.hits("receivedResetBurst"), attacked.counters()["startedStubborn"]
+    received = flood(attacked, h2.begin() + b"".join(rapid_resets(5_000)))
+    assert h2.goaways(received)
+    assert attacked.hits("receivedResetBurst") == before[0] + 1
+    assert attacked.counters()["startedStubborn"] - before[1] <= 128
+
+
+def test_rapid_reset_pair_by_pair(attacked):
+    """Slow enough that handlers start: those that run keep their places, so no more than 128 ever do."""
+    before = attacked.counters()["startedStubborn"]
+    with Peer(attacked.port) as peer:
+        peer.send(h2.begin())
+        for stream in ids(1_000):
+            if peer.is_closed:
+                break
+            peer.send(h2.call(stream, "Stubborn"))
+            peer.receive(0.001)
+            peer.send(h2.reset(stream))
+        peer.receive(5, until=lambda received: h2.goaways(received))
+        assert h2.goaways(peer.received)
+    assert 0 < attacked.counters()["startedStubborn"] - before <= 128
+
+
+def test_reset_streams_keep_their_places(attacked):
+    """GHSA-m425-mq94-257g: handlers that ignore cancellation count until they have returned. Below the reset limit."""
+    before = attacked.counters()["startedStubborn"]
+    with Peer(attacked.port) as peer:
+        peer.send(h2.begin())
+        for stream in ids(190):
+            peer.send(h2.call(stream, "Stubborn"))
+            peer.receive(0.002)
+            peer.send(h2.reset(stream))
+        assert attacked.counters()["runningHandlers"] <= 129
+        peer.receive(1, until=lambda received: len(h2.resets(received)) > 50)
+        assert set(h2.resets(peer.received)) == {h2.REFUSED_STREAM}
+    assert attacked.counters()["startedStubborn"] - before <= 128
+    assert attacked.hits("concurrentStreams") > 0
+
+
+def test_reset_flood_of_one_stream(attacked):
+    received = flood(attacked, h2.begin() + h2.call(1) + h2.reset(1) * 100_000)
+    assert len(h2.resets(received)) < 10
+
+
+@pytest.mark.parametrize("fault", ["window overflow", "content-length"])
+def test_made_you_reset(attacked, fault):
+    """CVE-2025-8671: the client makes the server send the resets."""
+    before = attacked.hits("sentResets")
+    with Peer(attacked.port) as peer:
+        peer.send(h2.begin())
+        for stream in ids(5_000):
+            if fault == "window overflow":
+                pair = h2.headers(stream) + h2.window_update(stream, 0x7FFFFFFF)
+            else:
+                pair = h2.headers(stream, h2.block(extra=h2.field("content-length", "1")))
+                pair += h2.data(stream, b"more than one", end=True)
+            peer.send(pair)
+            if stream % 50 == 1:
+                peer.receive(0.02)
+        received = peer.receive(5, until=lambda received: h2.goaways(received))
+    assert h2.goaways(received) == [h2.CALM]
+    assert len(h2.resets(received)) <= 400
+    assert attacked.hits("sentResets") == before + 1
+
+
+# ----------------------------------------------------------------------------------- frames that cost
+
+
+CONTROL_FLOODS = {
+    "PING": h2.frame(h2.PING, payload=b"12345678"),
+    "PING acknowledged": h2.frame(h2.PING, h2.ACK, payload=b"12345678"),
+    "SETTINGS": h2.settings((4, 65_535)),
+    "SETTINGS of the table size": h2.settings((1, 0)) + h2.settings((1, 4096)),
+    "PRIORITY": h2.frame(h2.PRIORITY, stream=1, payload=struct.pack(">IB", 3, 1)),
+    "unknown": h2.frame(0xEE, stream=1, payload=b"?"),
+}
+
+
+@pytest.mark.parametrize("name", CONTROL_FLOODS)
+@pytest.mark.parametrize("reads", [True, False], ids=["reading", "not reading"])
+def test_control_frame_floods(attacked, name, reads):
+    """CVE-2019-9512, -9513, -9515: more than a budget ends the connection."""
+    before = attacked.counters()["limitHits"]
+    received = flood(attacked, h2.begin() + CONTROL_FLOODS[name] * 50_000, reads=reads)
+    after = attacked.counters()["limitHits"]
+    grown = [limit for limit, count in after.items() if count > before.get(limit, 0)]
+    assert grown, "no limit acted"
+    assert set(grown) <= {"controlFrames", "queuedFrames"}
+    assert not received or not reads or h2.goaways(received)
+
+
+def test_settings_with_thousands_of_entries(attacked):
+    received = flood(attacked, h2.begin() + h2.settings(*[(3, n) for n in range(2_700)]))
+    assert h2.goaways(received)
+    assert attacked.hits("settingsEntries") > 0
+
+
+def test_empty_data_flood(attacked):
+    """CVE-2019-9518."""
+    received = flood(attacked, h2.begin() + h2.headers(1, h2.block("Count")) + h2.data(1) * 50_000)
+    assert h2.goaways(received) == [h2.CALM]
+    assert attacked.hits("emptyDataFrames") > 0
+
+
+def test_padding_only_data_flood(attacked):
+    padded = h2.frame(h2.DATA, h2.PADDED, 1, b"\x09" + bytes(9))
+    received = flood(attacked, h2.begin() + h2.headers(1, h2.block("Count")) + padded * 50_000)
+    assert h2.goaways(received)
+
+
+def test_window_update_flood(attacked):
+    received = flood(attacked, h2.begin() + h2.window_update(0, 1) * 200_000)
+    assert h2.goaways(received) == [h2.CALM]
+    assert attacked.hits("windowUpdates") > 0
+
+
+def test_pings_that_pay_for_themselves_are_no_attack(attacked):
+    """Clients measure bandwidth with a PING for each answer (gRFC A8)."""
+    with Peer(attacked.port) as peer:
+        peer.send(h2.begin())
+        for stream in ids(400):
+            peer.send(h2.call(stream) + CONTROL_FLOODS["PING"])
+            peer.receive(0.001)
+        peer.receive(10, until=lambda received: received.count(b"\0\0\x08\x06\x01") >= 400)
+        assert not h2.goaways(peer.received)
+        assert len([one for one in h2.frames(peer.received) if one.type == h2.PING]) == 400
+
+
+# ------------------------------------------------------------------------------------ flow control
+
+
+def test_a_window_that_stays_shut(hasty):
+    """CVE-2019-9511, -9517: answers that nobody takes; the connection ends after writeStall."""
+    before = hasty.hits("writeStall")
+    with Peer(hasty.port) as peer:
+        peer.send(h2.begin((4, 0)))
+        peer.send(b"".join(h2.call(stream, "Pour", h2.number(10_000)) for stream in ids(100)))
+        peer.receive(10)
+        assert peer.is_closed and h2.goaways(peer.received) == [h2.CALM]
+    assert hasty.hits("writeStall") == before + 1
+
+
+def test_a_window_of_one_byte_at_a_time(hasty):
+    """Data dribble: a byte now and then is next to nothing, and ends like nothing."""
+    before = hasty.hits("writeStall")
+    with Peer(hasty.port) as peer:
+        peer.send(h2.begin((4, 0)) + h2.call(1, "Pour", h2.number(10_000)))
+        end = time.monotonic() + 10
+        while not peer.is_closed and time.monotonic() < end:
+            peer.send(h2.window_update(1, 1))
+            peer.receive(0.05)
+        assert peer.is_closed
+    assert hasty.hits("writeStall") == before + 1
+
+
+@pytest.mark.ceiling(megabytes=64)
+def test_answers_that_nobody_takes_are_bounded(attacked):
+    """Unary answers wait whole: beyond unsentConnectionByteCount new requests are refused."""
+    before = attacked.hits("unsentConnectionByteCount")
+    with Peer(attacked.port) as peer:
+        peer.send(h2.begin((4, 0)))
+        for stream in ids(100):
+            peer.send(h2.call(stream, "Large", h2.number(1_000_000)))
+            peer.receive(0.01)
+        assert h2.REFUSED_STREAM in h2.resets(peer.received)
+    assert attacked.hits("unsentConnectionByteCount") > before
+
+
+def test_a_socket_that_nobody_reads(hasty):
+    before = hasty.hits("writeStall")
+    with Peer(hasty.port, receive_buffer=4096) as peer:
+        peer.send(h2.begin((4, 0x7FFFFFFF)) + h2.window_update(0, 0x7FFF0000)
+                  + b"".join(h2.call(stream, "Pour", h2.number(10_000)) for stream in ids(100)), reads=False)
+        assert wait_until(lambda: hasty.hits("writeStall") > before)
+
+
+def test_body_beyond_the_window(attacked):
+    """A sender that ignores flow control is a protocol error."""
+    body = b"".join(h2.data(1, bytes(16_000)) for _ in range(400))
+    received = flood(attacked, h2.begin() + h2.headers(1, h2.block("Stubborn")) + body, seconds=1)
+    assert h2.goaways(received) or h2.resets(received)
+
+
+# ------------------------------------------------------------------------------------- gRPC messages
+
+
+def ended_streams(received: bytes) -> int:
+    return sum(one.type == h2.HEADERS and one.flags & h2.END_STREAM for one in h2.frames(received))
+
+
+@pytest.mark.ceiling(megabytes=24)
+def test_four_gigabytes_declared(attacked):
+    """CVE-2021-36155: the length prefix allocates nothing."""
+    with Peer(attacked.port) as peer:
+        peer.send(h2.begin() + b"".join(
+            h2.headers(stream) + h2.data(stream, b"\0\xff\xff\xff\xff" + bytes(100)) for stream in ids(100)))
+        peer.receive(5, until=lambda received: ended_streams(received) == 100)
+        assert ended_streams(peer.received) == 100
+
+
+def test_a_thousand_messages_in_one_data_frame(attacked):
+    """CVE-2021-36154: a loop, not recursion."""
+    with Peer(attacked.port) as peer:
+        peer.send(h2.begin() + h2.headers(1, h2.block("Count")))
+        for _ in range(10):
+            peer.send(h2.data(1, h2.message() * 1_000))
+        peer.send(h2.data(1, end=True))
+        peer.receive(5, until=ended_streams)
+        body = b"".join(one.payload for one in h2.frames(peer.received) if one.type == h2.DATA)
+        assert body == h2.number(10_000)
+
+
+def test_messages_byte_by_byte(attacked):
+    body = h2.message(b"\x0a\x05hello")
+    with Peer(attacked.port) as peer:
+        peer.send(h2.begin() + h2.headers(1) + b"".join(h2.data(1, bytes([byte])) for byte in body)
+                  + h2.data(1, end=True))
+        peer.receive(5, until=ended_streams)
+        assert b"".join(one.payload for one in h2.frames(peer.received) if one.type == h2.DATA) == body
+
+
+# --------------------------------------------------------------------------------------- slow peers
+
+
+@pytest.mark.parametrize("begin", [
+    h2.PREFACE[:10], h2.PREFACE, h2.begin() + h2.frame(h2.HEADERS, 0, 1, h2.block()), h2.begin() + h2.headers(1)[:12],
+], ids=["half a preface", "no settings", "no CONTINUATION", "half a header block"])
+def test_heads_that_never_end(hasty, begin):
+    before = hasty.hits("requestHead")
+    with Peer(hasty.port) as peer:
+        peer.send(begin)
+        peer.receive(8)
+        assert peer.is_closed
+    assert hasty.hits("requestHead") == before + 1
+
+
+def test_idle_connections_end(hasty):
+    with Peer(hasty.port) as peer:
+        peer.send(h2.begin() + h2.call(1))
+        peer.receive(8)
+        assert peer.is_closed and h2.goaways(peer.received) == [h2.NO_ERROR]
