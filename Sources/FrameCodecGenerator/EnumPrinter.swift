@@ -19,14 +19,14 @@ struct EnumPrinter {
         let type = Naming.type(enumeration.name ?? "")
         let number = context.swift("Int32")
         let cases = Naming.enumCases(enumeration.value.map { $0.name ?? "" }, of: enumeration.name ?? "")
-        try checkNames(cases)
+        let repeated = try repeatedNames(cases)
         printer.documentation(context.comments[path])
         try printer.block("\(context.access)struct \(type): \(context.runtime("OpenEnum")) {") {
             printer throws(GeneratorError) in
             printer.line("\(context.access)let rawValue: \(number)")
             printer.line("\(context.access)init(rawValue: \(number)) { self.rawValue = rawValue }")
             printer.line()
-            for (index, value) in enumeration.value.enumerated() {
+            for (index, value) in enumeration.value.enumerated() where !repeated.contains(index) {
                 printer.documentation(context.comments[path + [DescriptorPath.enumValue, Int32(index)]])
                 printer.line(
                     "\(context.access)static let \(cases[index]) = \(type)(rawValue: \(value.number ?? 0))")
@@ -42,14 +42,24 @@ struct EnumPrinter {
         }
     }
 
-    private func checkNames(_ cases: [String]) throws(GeneratorError) {
-        var seen: [String: String] = [:]
-        for (name, value) in zip(cases, enumeration.value) {
-            if let other = seen.updateValue(value.name ?? "", forKey: name) {
+    /// Positions of the aliases that differ in case only, such as `MOO` and `moo` for one number: one Swift
+    /// name serves both.
+    private func repeatedNames(_ cases: [String]) throws(GeneratorError) -> Set<Int> {
+        var seen: [String: Descriptors.EnumValueDescriptorProto] = [:]
+        var repeated: Set<Int> = []
+        for (index, (name, value)) in zip(cases, enumeration.value).enumerated() {
+            guard let other = seen[name] else {
+                seen[name] = value
+                continue
+            }
+            guard other.number == value.number else {
                 throw context.error(
                     scope.joined(separator: "."),
-                    "\(other) and \(value.name ?? "") would both be called \(name) in Swift; rename one")
+                    "\(other.name ?? "") and \(value.name ?? "") would both be called \(name) in Swift; "
+                        + "rename one")
             }
+            repeated.insert(index)
         }
+        return repeated
     }
 }
