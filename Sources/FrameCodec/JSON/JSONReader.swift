@@ -86,7 +86,11 @@ struct JSONReader {
         var seenFields: Set<Int> = []
         var seenOneofs: Set<Int> = []
         try members { reader, name throws(JSONFault) in
-            if inAny, name == "@type" { return try reader.skipValue() }
+            if inAny, name == "@type" {
+                // No field has the number 0.
+                guard seenFields.insert(0).inserted else { throw reader.scanner.fault("@type is given twice") }
+                return try reader.skipValue()
+            }
             guard let field = schema.field(named: name) else {
                 guard reader.options.ignoresUnknownFields else {
                     throw reader.scanner.fault("\(schema.name) has no field \(JSONFault.quoted(name))")
