@@ -147,6 +147,14 @@ let package = Package(
             swiftSettings: served
         ),
 
+        // Speaks protobuf's conformance protocol; driven by the Python beside it.
+        .executableTarget(
+            name: "ConformanceTestee",
+            dependencies: ["FrameCodec", "RPC", "ScmAPI"],
+            path: "Tests/Conformance/Testee",
+            swiftSettings: strict
+        ),
+
         .testTarget(name: "FrameCodecTests", dependencies: ["FrameCodec"], swiftSettings: strict),
         .testTarget(
             name: "FrameCodecGeneratorTests",
