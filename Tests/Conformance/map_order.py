@@ -6,11 +6,17 @@ backwards and descends. Everything else has to be the same byte for byte.
 
 import struct
 
+from google.protobuf import any_pb2, message_factory
+from google.protobuf.message import DecodeError
+
+from schema import POOL
 from wire import FIXED32, FIXED64, LENGTH, START_GROUP, VARINT, delimited
 
 
 def ascending(data: bytes, descriptor) -> bytes:
     """`data`, written by the Python package, in our order. Fields the descriptor does not know stay as they are."""
+    if descriptor.full_name == "google.protobuf.Any":
+        return ascending_any(data)
     out = bytearray()
     entries: list[tuple[object, bytes]] = []
     map_number = None
@@ -28,8 +34,7 @@ def ascending(data: bytes, descriptor) -> bytes:
         if field is None or field.message_type is None or wire_type != LENGTH:
             out += raw_tag + (delimited(value) if wire_type == LENGTH else value)
             continue
-        if value:
-            value = ascending(value, field.message_type)
+        value = ascending(value, field.message_type)
         if field.message_type.GetOptions().map_entry:
             map_number = number
             entries.append((key(value, field.message_type.fields_by_number[1]), raw_tag + delimited(value)))
@@ -37,6 +42,21 @@ def ascending(data: bytes, descriptor) -> bytes:
             out += raw_tag + delimited(value)
     end_map()
     return bytes(out)
+
+
+def ascending_any(data: bytes) -> bytes:
+    """The payload of an Any is bytes, which the Python package writes in its own order when it reads JSON."""
+    holder = any_pb2.Any.FromString(data)
+    try:
+        payload_type = POOL.FindMessageTypeByName(holder.type_url.rpartition("/")[2])
+    except KeyError:
+        return data
+    payload = message_factory.GetMessageClass(payload_type)
+    try:
+        holder.value = deterministic(payload.FromString(holder.value))
+    except DecodeError:
+        return data
+    return holder.SerializeToString()
 
 
 def key(entry: bytes, descriptor) -> object:
