@@ -14,6 +14,14 @@ struct EchoService: RPCService {
     static let joined = MethodDescriptor(service: name, method: "Join", kind: .clientStreaming)
     static let chat = MethodDescriptor(service: name, method: "Chat", kind: .bidirectionalStreaming)
     static let detached = MethodDescriptor(service: name, method: "Detached", kind: .bidirectionalStreaming)
+    /// The echo again, without side effects: for GET.
+    static let look = MethodDescriptor(service: name, method: "Look", kind: .unary, idempotency: .noSideEffects)
+    /// Fails with the code that the request names.
+    static let code = MethodDescriptor(service: name, method: "Code", kind: .unary)
+    /// Trailing metadata of both kinds, after one message.
+    static let tailed = MethodDescriptor(service: name, method: "Tailed", kind: .serverStreaming)
+    /// The echo, compressed on the handler's wish.
+    static let compressed = MethodDescriptor(service: name, method: "Compressed", kind: .unary)
     static let raw = MethodDescriptor(service: name, method: "Raw", kind: .unary)
 
     struct Unexpected: Error { let secret = "internal text" }
@@ -59,6 +67,20 @@ struct EchoService: RPCService {
                 try await Task.detached {
                     for try await request in requests { try await responses.send(request) }
                 }.value
+            },
+            .unary(Self.look) { (request: Protobuf.StringValue, _) in request },
+            .unary(Self.code) { (request: Protobuf.Int32Value, _) -> Protobuf.StringValue in
+                throw RPCError(StatusCode(rawValue: Int(request.value)), "as asked")
+            },
+            .serverStreaming(Self.tailed) {
+                (request: Protobuf.UInt32Value, responses: ResponseWriter<Protobuf.UInt32Value>, context) in
+                for value in ["a", "b"] { context.addTrailingMetadata("x-tail", value) }
+                context.addTrailingMetadata("x-tail-bin", bytes: [0, 1])
+                try await responses.send(request)
+            },
+            .unary(Self.compressed) { (request: Protobuf.StringValue, context) in
+                context.compressResponses(true)
+                return request
             },
             RPCMethod(Self.raw) { call, _ in
                 while let bytes = try await call.nextMessage() { try await call.send(bytes: bytes) }

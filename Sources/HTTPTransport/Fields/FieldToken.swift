@@ -15,6 +15,7 @@ enum FieldToken: UInt8, Sendable {
     case acceptPost
     case grpcAcceptEncoding, grpcEncoding, grpcMessage, grpcPreviousRPCAttempts, grpcRetryPushbackMilliseconds
     case grpcStatus, grpcStatusDetailsBin, grpcTimeout
+    case connectAcceptEncoding, connectContentEncoding, connectProtocolVersion, connectTimeoutMilliseconds
     case traceparent, tracestate, xAccelBuffering, xAPIKey, xGRPCWeb, xUserAgent
 
     /// The token's bit in ``FieldStorageHeader/tokenBits``; there are fewer than 64 tokens.
@@ -38,6 +39,10 @@ enum FieldToken: UInt8, Sendable {
         case .allow: "allow"
         case .authorization: "authorization"
         case .cacheControl: "cache-control"
+        case .connectAcceptEncoding: "connect-accept-encoding"
+        case .connectContentEncoding: "connect-content-encoding"
+        case .connectProtocolVersion: "connect-protocol-version"
+        case .connectTimeoutMilliseconds: "connect-timeout-ms"
         case .connection: "connection"
         case .contentEncoding: "content-encoding"
         case .contentLength: "content-length"
@@ -101,9 +106,11 @@ enum FieldToken: UInt8, Sendable {
         case 15: first(.acceptEncoding, in: name)
         case 16: first(.contentEncoding, .proxyConnection, in: name)
         case 17: first(.transferEncoding, .xAccelBuffering, in: name)
+        case 18: first(.connectTimeoutMilliseconds, in: name)
         case 20: first(.grpcAcceptEncoding, in: name)
         case 22: first(.accessControlMaxAge, .grpcRetryPushbackMilliseconds, in: name)
-        case 23: first(.grpcStatusDetailsBin, in: name)
+        case 23: first(.grpcStatusDetailsBin, .connectAcceptEncoding, in: name)
+        case 24: first(.connectContentEncoding, .connectProtocolVersion, in: name)
         case 26: first(.grpcPreviousRPCAttempts, in: name)
         case 27: first(.accessControlAllowOrigin, in: name)
         case 28: first(.accessControlAllowHeaders, .accessControlAllowMethods, in: name)

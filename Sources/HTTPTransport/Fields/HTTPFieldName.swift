@@ -64,6 +64,10 @@ extension HTTPFieldName {
     public static var allow: HTTPFieldName { HTTPFieldName(.allow) }
     public static var authorization: HTTPFieldName { HTTPFieldName(.authorization) }
     public static var cacheControl: HTTPFieldName { HTTPFieldName(.cacheControl) }
+    public static var connectAcceptEncoding: HTTPFieldName { HTTPFieldName(.connectAcceptEncoding) }
+    public static var connectContentEncoding: HTTPFieldName { HTTPFieldName(.connectContentEncoding) }
+    public static var connectProtocolVersion: HTTPFieldName { HTTPFieldName(.connectProtocolVersion) }
+    public static var connectTimeoutMilliseconds: HTTPFieldName { HTTPFieldName(.connectTimeoutMilliseconds) }
     public static var connection: HTTPFieldName { HTTPFieldName(.connection) }
     public static var contentEncoding: HTTPFieldName { HTTPFieldName(.contentEncoding) }
     public static var contentLength: HTTPFieldName { HTTPFieldName(.contentLength) }

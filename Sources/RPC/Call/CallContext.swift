@@ -40,6 +40,30 @@ public struct CallContext: Sendable {
     /// The peer's socket address; nil in process.
     public var remoteAddress: SocketAddress? { state.remoteAddress }
 
+    /// How many times the client has tried this call before, from `grpc-previous-rpc-attempts` (rule S11): 0 for the
+    /// first try. A handler that is not idempotent can look whether an earlier try got through.
+    public var previousAttemptCount: Int {
+        let digits = metadata.fields.withFirst(.grpcPreviousRPCAttempts) { value in
+            (1...9).contains(value.count) ? String(decoding: value, as: UTF8.self) : ""
+        }
+        return max(0, digits.flatMap { Int($0) } ?? 0)
+    }
+
+    /// Sends the response's headers now instead of with the first message; what is added to them later is lost.
+    ///
+    /// For streams whose first message may take long. After it the call cannot be retried by the client (rule S9).
+    /// No effect in protocols whose answer is one HTTP body (Connect unary), and in process.
+    public func sendResponseMetadata() {
+        state.sendHeadNow()
+    }
+
+    /// Compresses the messages sent from now on, or leaves them as they are, whatever
+    /// ``CompressionPolicy/responses`` says of this call. Turning it on works before the first message only, when the
+    /// client accepts an encoding, and never for exempt methods.
+    public func compressResponses(_ isOn: Bool) {
+        state.compressResponses(isOn)
+    }
+
     /// Time left until the deadline; nil for none, zero when it has passed. Child calls carry this (rule T8).
     public var timeRemaining: Duration? {
         deadline.map { deadline in
@@ -70,6 +94,11 @@ public struct CallContext: Sendable {
         if state.isObserved { state.answer { $0.notes.trace = trace } }
     }
 
+    /// Adds bytes to the response's trailers, under a name that ends in `-bin`.
+    public func addTrailingMetadata(_ name: String, bytes: [UInt8]) {
+        state.answer { _ = $0.trailers.add(name, bytes: bytes) }
+    }
+
     /// What has been added to the response's headers so far.
     public var responseMetadata: Metadata { state.answer { $0.headers } }
     /// What has been added to the response's trailers so far.
@@ -86,6 +115,8 @@ protocol CallState: AnyObject, Sendable {
     var isObserved: Bool { get }
     /// Exclusive access to what the handler has added to its answer; from any task.
     func answer<R>(_ body: (inout AnswerMetadata) -> R) -> R
+    func sendHeadNow()
+    func compressResponses(_ isOn: Bool)
 }
 
 /// Metadata that a handler has added to its answer.
@@ -119,4 +150,7 @@ private final class InProcessCall: CallState {
     func answer<R>(_ body: (inout AnswerMetadata) -> R) -> R {
         answerMetadata.withLock { body(&$0) }
     }
+
+    func sendHeadNow() {}
+    func compressResponses(_ isOn: Bool) {}
 }

@@ -4,8 +4,8 @@ import HTTPTransport
 /// The application's key-value pairs of a call: ordered, duplicates kept.
 ///
 /// Names are lower-case `0-9 a-z _ - .` (rule M3). A name that ends in `-bin` holds bytes, base64 on the wire
-/// (rule M5); any other value is printable ASCII. Names that HTTP or gRPC use themselves (`grpc-*`,
-/// `content-type`, `te`, hop-by-hop and pseudo headers) are not metadata and stay out, both ways (rule M6).
+/// (rule M5); any other value is printable ASCII. Names that HTTP, gRPC or Connect use themselves
+/// (`grpc-*`, `connect-*`, `content-type`, `te`, hop-by-hop and pseudo headers) are not metadata and stay out, both ways (rule M6).
 public struct Metadata: Sendable, Equatable {
     /// Everything as it stands on the wire, reserved names included when it came from a peer.
     var fields: HTTPFields
@@ -63,12 +63,32 @@ public struct Metadata: Sendable, Equatable {
         return true
     }
 
-    /// Appends everything of `other`.
+    /// Appends everything of `other` but reserved names: what a peer sent can be handed on or echoed as it is (rules
+    /// M3, M6).
     public mutating func add(contentsOf other: Metadata) {
-        other.fields.forEach { name, value in fields.append(name: name, value: value) }
+        other.forEachApplicationField { name, value in fields.append(name: name, value: value) }
     }
 
+    /// Whether there is nothing, reserved names of a peer included.
     public var isEmpty: Bool { fields.isEmpty }
+
+    /// The names in the order of their first use, reserved ones left out.
+    public var names: [String] {
+        var names: [String] = []
+        forEachApplicationField { name, _ in
+            let name = String(decoding: name, as: UTF8.self)
+            if !names.contains(name) { names.append(name) }
+        }
+        return names
+    }
+
+    /// Every field that is metadata. `body` must not keep the pointers.
+    func forEachApplicationField(_ body: (_ name: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) -> Void) {
+        fields.forEach { name, value in
+            guard !name.isEmpty, name.allSatisfy(Self.isNameByte) else { return }
+            if !Self.isReserved(String(decoding: name, as: UTF8.self)) { body(name, value) }
+        }
+    }
 
     private static func fieldName(_ name: String) -> HTTPFieldName? {
         guard let field = HTTPFieldName(name), name.utf8.allSatisfy(isNameByte) else { return nil }
@@ -85,11 +105,11 @@ public struct Metadata: Sendable, Equatable {
     }
 
     private static func isReserved(_ name: String) -> Bool {
-        name.hasPrefix("grpc-") || reserved.contains(name)
+        name.hasPrefix("grpc-") || name.hasPrefix("connect-") || reserved.contains(name)
     }
 
     private static let reserved: Set<String> = [
-        "connection", "content-encoding", "content-length", "content-type", "expect", "host", "keep-alive",
+        "accept-encoding", "connection", "content-encoding", "content-length", "content-type", "expect", "host", "keep-alive",
         "proxy-authenticate", "proxy-authorization", "proxy-connection", "te", "trailer", "transfer-encoding",
         "upgrade",
     ]

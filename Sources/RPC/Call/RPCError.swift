@@ -1,4 +1,5 @@
 import FrameCodec
+import HTTPTransport
 
 /// The unsuccessful outcome of one call, as both sides see it.
 ///
@@ -14,6 +15,11 @@ public struct RPCError: Error, Sendable {
     public var details: [Protobuf.`Any`]
     /// Trailing metadata that goes with the error.
     public var metadata: Metadata
+    /// When a client that retries may try again (`grpc-retry-pushback-ms`, rule S10); negative for never, nil to leave
+    /// it to the client's policy.
+    public var retryPushback: Duration?
+    /// Fields of the wire protocol that explain the error, such as the encodings that are accepted.
+    var protocolFields = HTTPFields()
 
     /// Longest `grpc-message` before percent encoding, in bytes; longer texts are cut at a character.
     public static let maximumMessageByteCount = 1024
@@ -42,6 +48,16 @@ extension RPCError {
             if let message = try? detail.unpack(type) { return message }
         }
         return nil
+    }
+
+    /// Value of `grpc-retry-pushback-ms`: decimal milliseconds, `-1` for never.
+    var retryPushbackText: String? {
+        retryPushback.map { pushback in
+            let (seconds, attoseconds) = pushback.components
+            guard seconds >= 0, attoseconds >= 0 else { return "-1" }
+            let (milliseconds, overflow) = seconds.multipliedReportingOverflow(by: 1000)
+            return String(overflow ? Int64(Int32.max) : milliseconds &+ attoseconds / 1_000_000_000_000_000)
+        }
     }
 
     /// `message` cut to ``maximumMessageByteCount`` bytes without splitting a character.

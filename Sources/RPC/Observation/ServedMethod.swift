@@ -24,13 +24,12 @@ final class ServedMethod: Sendable {
     /// UNAVAILABLE, because it is the operator's choice of the moment; and no retry, because it is not over in a second.
     var disabledError: RPCError {
         let text = reason.withLock { $0 }
-        var metadata = Metadata()
-        metadata.fields.append(.grpcRetryPushbackMilliseconds, "-1")
-        return RPCError(
+        var error = RPCError(
             .unavailable,
-            "method \(descriptor.path) is switched off by the operator" + (text.isEmpty ? "" : ": \(text)"),
-            metadata: metadata
+            "method \(descriptor.path) is switched off by the operator" + (text.isEmpty ? "" : ": \(text)")
         )
+        error.retryPushback = .seconds(-1)
+        return error
     }
 }
 

@@ -12,9 +12,17 @@ public struct CrossOriginPolicy: Sendable {
     /// Seconds a browser may remember a preflight's answer. 7200 is the most that Chrome keeps.
     public var preflightMaximumAgeSeconds = 7200
 
+    /// Lets pages send cookies and client certificates along (`Access-Control-Allow-Credentials`). A call that carries a
+    /// cookie must then also carry a header that no page can send without a preflight (rule C6). Default false.
+    public var allowsCredentials = false
+
     public init() {}
 
-    private static let protocolHeaders = ["content-type", "grpc-timeout", "x-grpc-web", "x-user-agent", "authorization"]
+    private static let protocolHeaders = [
+        "content-type", "grpc-timeout", "x-grpc-web", "x-user-agent", "authorization", "grpc-accept-encoding",
+        "grpc-encoding", "connect-protocol-version", "connect-timeout-ms", "connect-accept-encoding",
+        "connect-content-encoding", "content-encoding",
+    ]
     private static let exposedHeaders = ["grpc-status", "grpc-message", "grpc-status-details-bin"]
 
     func allows(_ origin: String) -> Bool {
@@ -22,14 +30,17 @@ public struct CrossOriginPolicy: Sendable {
     }
 
     /// Header fields of the answer to a preflight; without the permission fields when the origin is not allowed.
-    func preflightFields(for request: HTTPFields) -> HTTPFields {
+    ///
+    /// - Parameter methods: what the resource can be asked with, comma-separated.
+    func preflightFields(for request: HTTPFields, methods: String) -> HTTPFields {
         var fields = HTTPFields()
         fields.append(.vary, "Origin, Access-Control-Request-Method, Access-Control-Request-Headers")
         guard let origin = request.first(.origin), allows(origin) else { return fields }
         fields.append(.accessControlAllowOrigin, origin)
-        fields.append(.accessControlAllowMethods, "POST")
+        fields.append(.accessControlAllowMethods, methods)
         fields.append(.accessControlAllowHeaders, (Self.protocolHeaders + allowedHeaders).joined(separator: ", "))
         fields.append(.accessControlMaxAge, String(preflightMaximumAgeSeconds))
+        if allowsCredentials { fields.append(.accessControlAllowCredentials, "true") }
         return fields
     }
 
@@ -37,7 +48,8 @@ public struct CrossOriginPolicy: Sendable {
     ///
     /// `fields` must be complete: every header in it that a browser would hide is exposed (rule C3).
     func permitReading(_ fields: inout HTTPFields, by request: HTTPFields) {
-        guard !allowedOrigins.isEmpty, let origin = request.first(.origin), allows(origin) else { return }
+        guard !allowedOrigins.isEmpty else { return }
+        guard let origin = request.first(.origin), allows(origin) else { return fields.append(.vary, "Origin") }
         var exposed = Self.exposedHeaders
         fields.forEach { name, _ in
             let name = String(decoding: name, as: UTF8.self)
@@ -45,6 +57,15 @@ public struct CrossOriginPolicy: Sendable {
         }
         fields.append(.accessControlAllowOrigin, origin)
         fields.append(.accessControlExposeHeaders, exposed.joined(separator: ", "))
+        if allowsCredentials { fields.append(.accessControlAllowCredentials, "true") }
         fields.append(.vary, "Origin")
+    }
+
+    /// Whether a page of any origin could have made this call with the user's cookies (rule C6): it has a cookie, and
+    /// none of the headers that need a preflight.
+    func isForgeable(_ request: HTTPFields, _ method: MethodDescriptor) -> Bool {
+        allowsCredentials && request.count(of: .cookie) > 0 && method.idempotency != .noSideEffects
+            && request.count(of: .xGrpcWeb) == 0 && request.count(of: .authorization) == 0
+            && request.count(of: .connectProtocolVersion) == 0
     }
 }

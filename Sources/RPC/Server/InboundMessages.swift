@@ -1,17 +1,43 @@
+import Compression
 import FrameCodec
 import HTTPTransport
 import NIOCore
 
 /// Body bytes -> request messages. Keeps what has arrived and not been read yet; the transport's flow control bounds it.
+///
+/// ```
+///   frames:  append ... next -> message, message ...        finish: nothing may be left
+///   whole:   append ... (up to the message limit)           finish: the body is the message
+/// ```
 struct InboundMessages {
     private var buffer = ByteBuffer()
     private var textDecoder: Base64StreamDecoder?
     private let reader: FrameReader
+    private let wire: WireProtocol
+    private let algorithm: CompressionAlgorithm?
+    private let maximumMessageByteCount: Int
+    private let maximumRatio: Int
+    /// The request's end has been read from the transport.
+    private(set) var hasEnded = false
+    private var isMessageTaken = false
 
-    init(isText: Bool, maximumMessageByteCount: Int) {
+    init(_ wire: WireProtocol, algorithm: CompressionAlgorithm?, configuration: RPCServerConfiguration) {
+        self.wire = wire
+        self.algorithm = algorithm
+        maximumMessageByteCount = configuration.maximumRequestMessageByteCount
+        maximumRatio = configuration.compression.maximumRatio
         reader = FrameReader(maximumPayloadByteCount: maximumMessageByteCount, allowedFlags: .compressed)
-        textDecoder = isText ? Base64StreamDecoder() : nil
+        textDecoder = wire == .webText ? Base64StreamDecoder() : nil
     }
+
+    /// The only message of a request that has it elsewhere than in its body.
+    mutating func take(message: [UInt8]) {
+        buffer = ByteBuffer(bytes: message)
+        hasEnded = true
+    }
+
+    /// Bytes that wait to be read.
+    var unreadByteCount: Int { buffer.readableBytes }
 
     /// Where the message is in `body`, when that is one whole plain frame and nothing else: the usual unary request.
     ///
@@ -25,6 +51,16 @@ struct InboundMessages {
     }
 
     mutating func append(_ chunk: ByteBuffer) throws(RPCError) {
+        guard !hasEnded else { return }
+        guard wire.isFramed else {
+            guard buffer.readableBytes + chunk.readableBytes <= maximumMessageByteCount else {
+                throw RPCError(
+                    .resourceExhausted,
+                    "request message exceeds maximumRequestMessageByteCount (\(maximumMessageByteCount))"
+                )
+            }
+            return keep(chunk)
+        }
         guard textDecoder != nil else { return keep(chunk) }
         var bytes: [UInt8] = []
         do {
@@ -35,8 +71,14 @@ struct InboundMessages {
         buffer.writeBytes(bytes)
     }
 
-    /// The next whole message, or nil when more bytes are needed.
+    /// The next whole message; nil when more bytes are needed, and for ever once ``hasEnded`` is true.
     mutating func next() throws(RPCError) -> ByteBuffer? {
+        guard wire.isFramed else {
+            guard hasEnded, !isMessageTaken else { return nil }
+            isMessageTaken = true
+            guard let algorithm, buffer.readableBytes > 0 else { return buffer }
+            return try inflated(buffer, algorithm)
+        }
         let slice: FrameSlice?
         do {
             slice = try buffer.withUnsafeReadableBytes { bytes throws(FrameError) in try reader.next(bytes) }
@@ -44,18 +86,26 @@ struct InboundMessages {
             throw RPCError(frameError: error)
         }
         guard let slice else { return nil }
-        // A zero-length message is never inflated (rule P6); anything else with flag 1 needs a grpc-encoding, and
-        // a request with one is refused before its body is read (rules P3, P4).
-        if slice.flags.contains(.compressed), !slice.payload.isEmpty {
-            throw RPCError(.internalError, "message has the compressed flag, but the request names no grpc-encoding")
-        }
         let payload = buffer.getSlice(at: buffer.readerIndex + slice.payload.lowerBound, length: slice.payload.count)
         buffer.moveReaderIndex(forwardBy: slice.consumed)
-        return payload
+        // A zero-length message is never inflated (rule P6): an empty gzip member is not zero bytes long.
+        guard slice.flags.contains(.compressed), let payload, payload.readableBytes > 0 else { return payload }
+        guard let algorithm else {
+            throw RPCError(
+                .internalError,
+                "message has the compressed flag, but the request names no \(CallEncodings.encodingField(wire))"
+            )
+        }
+        return try inflated(payload, algorithm)
     }
 
-    /// - Throws: INTERNAL when the body ends inside a frame (rule P10).
+    /// The request's end has come.
+    ///
+    /// - Throws: INTERNAL when the body ends inside a frame (rule P10) or inside a base64 group.
     mutating func finish() throws(RPCError) {
+        guard !hasEnded else { return }
+        hasEnded = true
+        guard wire.isFramed else { return }
         if textDecoder != nil {
             var bytes: [UInt8] = []
             do {
@@ -66,9 +116,40 @@ struct InboundMessages {
             buffer.writeBytes(bytes)
         }
         do {
-            try buffer.withUnsafeReadableBytes { bytes throws(FrameError) in try reader.finish(bytes) }
+            try buffer.withUnsafeReadableBytes { bytes throws(FrameError) in try checkEnd(bytes) }
         } catch {
             throw RPCError(frameError: error)
+        }
+    }
+
+    /// Whole frames may still wait to be read; what follows them must be nothing.
+    private func checkEnd(_ bytes: UnsafeRawBufferPointer) throws(FrameError) {
+        var rest = bytes
+        while let slice = try reader.next(rest) { rest = UnsafeRawBufferPointer(rebasing: rest[slice.consumed...]) }
+        try reader.finish(rest)
+    }
+
+    private func inflated(_ payload: ByteBuffer, _ algorithm: CompressionAlgorithm) throws(RPCError) -> ByteBuffer {
+        do {
+            let bytes = try payload.withUnsafeReadableBytes { bytes throws(CompressionError) in
+                try Decompressor.decompress(
+                    bytes, with: algorithm, maximumByteCount: maximumMessageByteCount, maximumRatio: maximumRatio
+                )
+            }
+            return ByteBuffer(bytes: bytes)
+        } catch {
+            throw refusal(error, algorithm)
+        }
+    }
+
+    private func refusal(_ error: CompressionError, _ algorithm: CompressionAlgorithm) -> RPCError {
+        switch error {
+        case .tooLarge(let limit):
+            RPCError(.resourceExhausted, "request message exceeds maximumRequestMessageByteCount (\(limit)) when inflated")
+        case .ratioTooHigh(let limit):
+            RPCError(.resourceExhausted, "request message grows more than CompressionPolicy.maximumRatio (\(limit)) times")
+        case .failed: RPCError(.internalError, "\(error)")
+        default: RPCError(wire.badInputCode, "request message is not valid \(algorithm): \(error)")
         }
     }
 

@@ -9,20 +9,22 @@ import NIOCore
 /// ```
 /// path is no method ............... the route of that path, else UNIMPLEMENTED (S4) or 404
 /// OPTIONS ......................... CORS preflight (C1)
-/// not POST ........................ 405
-/// unknown content type ............ 415 with Accept-Post
-/// gRPC over HTTP/1.1 .............. 505, names gRPC-Web as the way
+/// verb of no protocol ............. 405 with Allow
+/// content type of no protocol ..... 415 with Accept-Post
+/// HTTP version too old for it ..... 505, names the other ways
 /// bad timeout, unknown encoding ... INTERNAL (T3), UNIMPLEMENTED (P4)
 /// everything else ................. interceptors, handler
 /// ```
+///
+/// Which verbs, types and versions there are stands in ``WireProtocol`` alone.
 public final class RPCServer: Sendable {
-    private let methods: MethodTable
-    private let routes: RouteTable
+    let methods: MethodTable
+    let routes: RouteTable
     let servedMethods: [ServedMethod]
     /// Stands for every path that is no method, so that peers cannot make up counters.
     let unknownMethod = ServedMethod(MethodDescriptor(service: "", method: "", kind: .unary), handler: { _, _ in })
-    private let configuration: RPCServerConfiguration.Shared
-    private let logger: Logger
+    let configuration: RPCServerConfiguration.Shared
+    let logger: Logger
 
     /// - Parameters:
     ///   - interceptors: around every call; the first is the outermost.
@@ -35,7 +37,7 @@ public final class RPCServer: Sendable {
         logger: Logger
     ) {
         servedMethods = services.flatMap(\.methods).map { method in
-            ServedMethod(method.descriptor, handler: Self.compose(interceptors, method.handler))
+            ServedMethod(method.descriptor, handler: Self.compose(interceptors, method))
         }
         methods = MethodTable(servedMethods)
         self.routes = RouteTable(routes)
@@ -44,71 +46,100 @@ public final class RPCServer: Sendable {
     }
 
     /// The chain is built once for each method, not for each call.
-    private static func compose(_ interceptors: [any ServerInterceptor], _ handler: @escaping CallHandler) -> CallHandler {
-        interceptors.reversed().reduce(handler) { next, interceptor in
+    private static func compose(_ interceptors: [any ServerInterceptor], _ method: RPCMethod) -> CallHandler {
+        var handler = method.handler
+        if method.descriptor.kind == .bidirectionalStreaming {
+            // Innermost, so that a call is refused before its body is read.
+            handler = { call, context in
+                if call.isHalfDuplex { try await call.collectRequest() }
+                try await method.handler(call, context)
+            }
+        }
+        return interceptors.reversed().reduce(handler) { next, interceptor in
             { call, context in try await interceptor.intercept(call, context: context, next: next) }
         }
     }
 
+    /// What a request's head leads to.
+    enum Admission {
+        case call(ServerCall, ServedMethod)
+        case route(HTTPHandler)
+        /// The answer is on its way.
+        case answered
+    }
+
     /// Serves one exchange; give this to `HTTPServer.start`.
     public func handle(_ exchange: HTTPExchange) async {
-        guard let method = exchange.withPath({ methods.method(path: $0) }) else { return await handleOther(exchange) }
-        guard exchange.method == .post else {
-            return exchange.method == .options ? answerPreflight(exchange) : refuseMethod(exchange, allow: "POST, OPTIONS")
+        switch admit(exchange) {
+        case .answered: return
+        case .route(let handler): await handler(exchange)
+        case .call(let call, let method):
+            call.startDeadline()
+            do {
+                try await method.handler(call, CallContext(call))
+                call.finish(nil)
+            } catch {
+                call.finish(await status(of: error, call: call))
+            }
         }
+    }
+
+    private func admit(_ exchange: HTTPExchange) -> Admission {
+        guard let method = exchange.withPath({ methods.method(path: $0) }) else { return admitOther(exchange) }
+        guard exchange.method == .post else { return admitOtherVerb(exchange, method) }
         let fields = exchange.fields
-        guard fields.count(of: .contentType) == 1,
-            let form = fields.withFirst(.contentType, { WireForm(contentType: $0) }) ?? nil
-        else { return refuseContentType(exchange) }
-        if !form.isWeb, exchange.version != .http2 { return refuseVersion(exchange) }
-        let refusal: RPCError?
-        var deadline: NIODeadline?
-        do {
-            deadline = try admit(method.descriptor, exchange)
-            refusal = method.isEnabled ? nil : method.disabledError
-        } catch {
-            refusal = error
+        let form = fields.withFirst(.contentType) { WireForm(contentType: $0) } ?? nil
+        guard let form, form.wireProtocol.serves(method.descriptor) else {
+            return refuseContentType(exchange, method.descriptor)
         }
-        let call = ServerCall(
-            exchange: exchange, method: method, requestForm: form, deadline: deadline,
-            configuration: configuration
-        )
-        if let refusal { return call.finish(refusal) }
-        call.startDeadline()
-        do {
-            try await method.handler(call, CallContext(call))
-            call.finish(nil)
-        } catch {
-            call.finish(await status(of: error, call: call))
-        }
+        guard fields.count(of: .contentType) == 1 else { return refuseRepeatedContentType(exchange) }
+        if form.wireProtocol.needsHTTP2, exchange.version != .http2 { return refuseVersion(exchange, method.descriptor) }
+        return begin(exchange, method, form, query: nil)
     }
 
     /// Refuses what can be refused by the head alone.
-    ///
-    /// - Returns: when the call has to end; nil for never.
-    private func admit(_ method: MethodDescriptor, _ exchange: HTTPExchange) throws(RPCError) -> NIODeadline? {
-        let fields = exchange.fields
-        try checkEncoding(fields)
-        let requested = try GRPCTimeoutField.read(fields)
-        if requested == .some(0) { throw ServerCall.deadlineError }
-        return configuration.effectiveTimeout(requested: requested, kind: method.kind).map { nanoseconds in
-            NIODeadline.now() + .nanoseconds(Int64(clamping: min(nanoseconds, 1 << 60)))
+    func begin(_ exchange: HTTPExchange, _ method: ServedMethod, _ form: WireForm, query: ConnectQuery?) -> Admission {
+        let wire = form.wireProtocol
+        do throws(RPCError) {
+            let encodings = try CallEncodings(
+                exchange.fields, wire, method.descriptor, configuration.values.compression,
+                compression: query.map { $0.compression ?? "identity" }
+            )
+            try check(exchange.fields, wire, method.descriptor)
+            let requested = try CallTimeout.read(exchange.fields, wire)
+            if requested == .some(0) { throw ServerCall.deadlineError }
+            guard method.isEnabled else { throw method.disabledError }
+            let timeout = configuration.effectiveTimeout(requested: requested, kind: method.descriptor.kind)
+            let call = ServerCall(
+                exchange: exchange, method: method, form: form, encodings: encodings,
+                deadline: timeout.map { NIODeadline.now() + .nanoseconds(Int64(clamping: min($0, 1 << 60))) },
+                configuration: configuration
+            )
+            if let query { call.inbound.take(message: query.message) }
+            return .call(call, method)
+        } catch {
+            return refuse(exchange, form, method, error)
         }
     }
 
-    /// Rules P4, M12: an encoding that is not served is refused at once, and the answer lists what is; a repeated one is
-    /// ambiguous.
-    private func checkEncoding(_ fields: HTTPFields) throws(RPCError) {
-        let count = fields.count(of: .grpcEncoding)
-        guard count > 0 else { return }
-        guard count == 1 else { throw RPCError(.internalError, "grpc-encoding is given more than once") }
-        guard let encoding = fields.first(.grpcEncoding), encoding == "identity" else {
-            var accepted = Metadata()
-            accepted.fields.append(.grpcAcceptEncoding, "identity")
+    private func check(
+        _ fields: HTTPFields, _ wire: WireProtocol, _ method: MethodDescriptor
+    ) throws(RPCError) {
+        if wire.isConnect {
+            let version = fields.first(.connectProtocolVersion)
+            guard version == nil || version == "1" else {
+                throw RPCError(.invalidArgument, "connect-protocol-version must be 1, not \"\((version ?? "").bounded)\"")
+            }
+        } else if wire == .grpc, fields.count(of: .te) == 0 {
+            // Rule M2: a proxy that drops `te` may drop trailers too; worth knowing, no reason to refuse.
+            logger.debug("gRPC request without te: trailers", metadata: ["method": "\(method.path)"])
+        }
+        if wire != .connectUnary, let coding = fields.first(.contentEncoding), coding != "identity" {
+            throw RPCError(wire.badInputCode, "content-encoding is not for framed bodies; compress the messages instead")
+        }
+        guard !configuration.values.crossOrigin.isForgeable(fields, method) else {
             throw RPCError(
-                .unimplemented,
-                "grpc-encoding \"\(bounded(fields.first(.grpcEncoding) ?? ""))\" is not served; send identity",
-                metadata: accepted
+                .permissionDenied, "a call with cookies needs x-grpc-web, connect-protocol-version or authorization"
             )
         }
     }
@@ -118,99 +149,10 @@ public final class RPCServer: Sendable {
         case let error as RPCError: return error
         case let error as any RPCErrorConvertible: return error.rpcError
         case is CancellationError:
-            return await call.isPastDeadline ? ServerCall.deadlineError : RPCError(.cancelled, "the call was cancelled")
+            return await call.interruptingError ?? RPCError(.cancelled, "the call was cancelled")
         default:
             logger.error("handler failed", metadata: ["method": "\(call.method.path)", "error": "\(error)"])
             return RPCError(.unknown, "the handler failed; the server's log has the cause")
-        }
-    }
-}
-
-// MARK: - Answers without a call
-
-extension RPCServer {
-    /// A request whose path is no method.
-    private func handleOther(_ exchange: HTTPExchange) async {
-        if let resource = exchange.withPath({ routes.resource($0) }) {
-            if let handler = resource.handler(exchange.method) { return await handler(exchange) }
-            let allow = (resource.methods + [.options]).map(\.description).joined(separator: ", ")
-            return exchange.method == .options ? answerPreflight(exchange) : refuseMethod(exchange, allow: allow)
-        }
-        if exchange.method == .options { return answerPreflight(exchange) }
-        if exchange.method == .post, exchange.fields.count(of: .contentType) == 1,
-            let form = exchange.fields.withFirst(.contentType, { WireForm(contentType: $0) }) ?? nil,
-            form.isWeb || exchange.version == .http2
-        {
-            return finishUnknownMethod(exchange, form: form)
-        }
-        answer(exchange, 404, "no such page: this port serves gRPC and gRPC-Web calls, POST /service/Method")
-    }
-
-    private func answerPreflight(_ exchange: HTTPExchange) {
-        guard exchange.fields.count(of: .origin) > 0,
-            exchange.fields.count(of: .accessControlRequestMethod) > 0
-        else { return refuseMethod(exchange, allow: "POST, OPTIONS") }
-        exchange.sendHead(
-            HTTPResponseHead(status: 204, fields: configuration.values.crossOrigin.preflightFields(for: exchange.fields))
-        )
-        exchange.finish()
-    }
-
-    private func refuseMethod(_ exchange: HTTPExchange, allow: String) {
-        var fields = HTTPFields()
-        fields.append(.allow, allow)
-        answer(exchange, 405, "\(bounded(exchange.method.description)) is not allowed here; allowed: \(allow)", fields)
-    }
-
-    private func refuseContentType(_ exchange: HTTPExchange) {
-        var fields = HTTPFields()
-        fields.append(.acceptPost, WireForm.acceptPost)
-        answer(exchange, 415, "content-type must be one of: \(WireForm.acceptPost)", fields)
-    }
-
-    private func refuseVersion(_ exchange: HTTPExchange) {
-        answer(
-            exchange, 505,
-            "application/grpc needs HTTP/2 (its status travels in trailers); over HTTP/1.1 use application/grpc-web"
-        )
-    }
-
-    private func finishUnknownMethod(_ exchange: HTTPExchange, form: WireForm) {
-        let path = bounded(exchange.head.path)
-        let call = ServerCall(
-            exchange: exchange, method: unknownMethod, requestForm: form, deadline: nil, configuration: configuration
-        )
-        call.finish(RPCError(.unimplemented, "no such method: \(path)"))
-    }
-
-    private func answer(_ exchange: HTTPExchange, _ status: Int, _ text: String, _ extra: HTTPFields = HTTPFields()) {
-        var fields = extra
-        fields.append(.contentType, "text/plain; charset=utf-8")
-        configuration.values.crossOrigin.permitReading(&fields, by: exchange.fields)
-        exchange.sendHead(HTTPResponseHead(status: status, fields: fields))
-        exchange.sendLast(ByteBuffer(string: text + "\n"))
-    }
-
-    /// Peer text in an error: at most 64 characters.
-    private func bounded(_ text: String) -> String {
-        text.count <= 64 ? text : text.prefix(64) + "..."
-    }
-}
-
-/// The request's `grpc-timeout`.
-enum GRPCTimeoutField {
-    /// - Returns: nanoseconds; nil when absent or so long that it means none (rule T1).
-    /// - Throws: INTERNAL for a repeated or malformed value (rules M12, T3).
-    static func read(_ fields: HTTPFields) throws(RPCError) -> UInt64? {
-        switch fields.count(of: .grpcTimeout) {
-        case 0: return nil
-        case 1: break
-        default: throw RPCError(.internalError, "grpc-timeout is given more than once")
-        }
-        do {
-            return try fields.withFirst(.grpcTimeout) { try GRPCTimeout.parse($0) } ?? nil
-        } catch {
-            throw RPCError(.internalError, "grpc-timeout must be 1 to 8 digits and one of H M S m u n (such as 500m)")
         }
     }
 }

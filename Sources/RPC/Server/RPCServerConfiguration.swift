@@ -1,3 +1,6 @@
+import FrameCodec
+import NIOCore
+
 /// Limits and policies of the calls of one server. Every limit's name stands in the error that it causes.
 public struct RPCServerConfiguration: Sendable {
     /// Largest request message, in bytes after inflating; the declared length is checked before anything is
@@ -11,6 +14,15 @@ public struct RPCServerConfiguration: Sendable {
     public var maximumUnaryTimeout: Duration? = .seconds(300)
     /// Longest life of a streaming call; nil for no clamp. Default 30 min.
     public var maximumStreamTimeout: Duration? = .seconds(30 * 60)
+    /// Most bytes of a bidirectional request over HTTP/1.1, which is read whole before it is answered. Default 4 MiB.
+    public var maximumHalfDuplexByteCount = 4 * 1024 * 1024
+    /// How long such a request may pause before its client is told that full duplex needs HTTP/2. Default 4 s; a value
+    /// above `HTTPTimeouts.bodyGrace` lets the transport close the connection first.
+    public var halfDuplexGrace: Duration = .seconds(4)
+    /// What is compressed, and what is accepted.
+    public var compression = CompressionPolicy()
+    /// Message types that may stand in a `google.protobuf.Any` of a JSON call, besides the well-known ones.
+    public var jsonTypes = MessageRegistry()
     /// Origins whose pages may call from a browser.
     public var crossOrigin = CrossOriginPolicy()
 
@@ -22,12 +34,14 @@ public struct RPCServerConfiguration: Sendable {
     /// One copy for all calls of a server.
     final class Shared: Sendable {
         let values: RPCServerConfiguration
+        let halfDuplexGrace: TimeAmount
         private let defaultUnary: UInt64?
         private let maximumUnary: UInt64?
         private let maximumStream: UInt64?
 
         init(_ values: RPCServerConfiguration) {
             self.values = values
+            halfDuplexGrace = .nanoseconds(Int64(clamping: Self.nanoseconds(values.halfDuplexGrace)))
             defaultUnary = values.defaultUnaryTimeout.map(Self.nanoseconds)
             maximumUnary = values.maximumUnaryTimeout.map(Self.nanoseconds)
             maximumStream = values.maximumStreamTimeout.map(Self.nanoseconds)

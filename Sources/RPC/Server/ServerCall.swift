@@ -7,51 +7,65 @@ import Synchronization
 ///
 /// ```
 ///  head not sent --send--> streaming --finish--> finished
-///       |                                           ^
+///       |  ^                                        ^
+///       |  +-- send (the answer is one HTTP body: the message waits for finish)
 ///       +--------- finish (trailers-only) ----------+
 /// ```
 ///
+/// The same for every wire protocol; what differs is in `InboundMessages` and in `ServerCall+Ending.swift`.
 /// Safe to use from any task; one reader and one writer at a time.
 //
-// @unchecked Sendable: `inbound`, `textEncoder`, `phase` and `deadlinePassed` are touched only on
-// `exchange.eventLoop`: every method that uses them checks `inEventLoop` first and hops there otherwise.
+// @unchecked Sendable: every `var` here is touched only on `exchange.eventLoop`: every method that uses one checks
+// `inEventLoop` first and hops there otherwise.
 public final class ServerCall: @unchecked Sendable {
-    private enum Phase { case headNotSent, streaming, finished }
+    enum Phase { case headNotSent, streaming, finished }
 
     let exchange: HTTPExchange
     @usableFromInline
     let method: MethodDescriptor
-    private let served: ServedMethod
-    private let answerForm: WireForm
-    private let configuration: RPCServerConfiguration.Shared
-    private let isTextRequest: Bool
-    /// Made when a message is read that is not the whole body.
-    private lazy var inbound = InboundMessages(
-        isText: isTextRequest, maximumMessageByteCount: configuration.values.maximumRequestMessageByteCount
-    )
+    let served: ServedMethod
+    let answerForm: WireForm
+    let configuration: RPCServerConfiguration.Shared
     let deadline: NIODeadline?
-    private let answerMetadata = Mutex(AnswerMetadata())
-    private var textEncoder = Base64StreamEncoder()
-    private var phase = Phase.headNotSent
-    private var deadlinePassed = false
-    private var traffic = CallTraffic()
+    private let requestForm: WireForm
+    @usableFromInline
+    let usesJSON: Bool
+    /// Made when a message is read that is not the whole body.
+    lazy var inbound = InboundMessages(
+        requestForm.wireProtocol, algorithm: encodings.request, configuration: configuration.values
+    )
+    var encodings: CallEncodings
+    let answerMetadata = Mutex(AnswerMetadata())
+    var textEncoder = Base64StreamEncoder()
+    /// The frame of an answer that is sent when the call has ended.
+    var heldFrame: ByteBuffer?
+    var phase = Phase.headNotSent
+    var traffic = CallTraffic()
+    /// Set when the call has been ended from outside the handler: by its deadline, say.
+    private var interruption: RPCError?
 
     init(
         exchange: HTTPExchange,
         method: ServedMethod,
-        requestForm: WireForm,
+        form: WireForm,
+        encodings: CallEncodings,
         deadline: NIODeadline?,
         configuration: RPCServerConfiguration.Shared
     ) {
         self.exchange = exchange
         self.method = method.descriptor
         self.served = method
-        self.answerForm = requestForm.answering(exchange.fields)
+        self.requestForm = form
+        self.answerForm = form.answering(exchange.fields)
+        self.encodings = encodings
         self.configuration = configuration
-        self.isTextRequest = requestForm.isText
         self.deadline = deadline
+        usesJSON = form.codec == .json
         method.counters.didStart(shard: exchange.eventLoopIndex)
     }
+
+    /// How the messages are written. A handler of raw bytes reads and writes in this codec.
+    public var codec: MessageCodec { requestForm.codec }
 
     // MARK: Messages in
 
@@ -62,18 +76,20 @@ public final class ServerCall: @unchecked Sendable {
     public func nextMessage() async throws -> ByteBuffer? {
         guard exchange.eventLoop.inEventLoop else { return try await onEventLoop { try await self.nextMessage() } }
         while true {
-            if deadlinePassed { throw Self.deadlineError }
+            if let interruption { throw interruption }
             if let message = try inbound.next() {
                 traffic.didReceive(message.readableBytes)
                 return message
             }
-            guard try await fill() else { return nil }
+            if inbound.hasEnded { return nil }
+            try await fill()
         }
     }
 
     /// Decodes the next request message; nil at the end of the request.
     ///
-    /// - Throws: as ``nextMessage()``, and INTERNAL when the bytes are not such a message (rule P13).
+    /// - Throws: as ``nextMessage()``, and INTERNAL (Connect and JSON: INVALID_ARGUMENT) when the bytes are not such a
+    ///   message (rule P13).
     @inlinable
     public func receive<M: Message>(_ type: M.Type) async throws -> M? {
         guard let bytes = try await nextMessage() else { return nil }
@@ -106,7 +122,8 @@ public final class ServerCall: @unchecked Sendable {
 
     @usableFromInline
     func wholeMessage() throws -> ByteBuffer? {
-        guard !isTextRequest, let body = exchange.takeCompleteBody() else { return nil }
+        let wire = requestForm.wireProtocol
+        guard wire == .grpc || wire == .web, let body = exchange.takeCompleteBody() else { return nil }
         let limit = configuration.values.maximumRequestMessageByteCount
         let range = body.withUnsafeReadableBytes {
             InboundMessages.onlyMessage(in: $0, maximumMessageByteCount: limit)
@@ -122,6 +139,7 @@ public final class ServerCall: @unchecked Sendable {
     // Inlinable, and so the frame's own generic functions: the code is then made for the very message type.
     @inlinable
     func decode<M: Message>(_ bytes: ByteBuffer) throws -> M {
+        if usesJSON { return try decodeJSON(bytes) }
         do {
             return try bytes.withUnsafeReadableBytes { try M(serializedBytes: $0) }
         } catch {
@@ -130,184 +148,105 @@ public final class ServerCall: @unchecked Sendable {
     }
 
     @usableFromInline
-    func undecodable(_ error: any Error) -> RPCError {
-        RPCError(.internalError, "request message of \(method.path) is not valid protobuf: \(error)")
-    }
-
-    /// Waits for more body; false at its end.
-    private func fill() async throws -> Bool {
+    func decodeJSON<M: Message>(_ bytes: ByteBuffer) throws -> M {
+        // Unknown members are skipped, as unknown fields are in the binary format: clients may be newer.
+        let options = JSONDecodingOptions(ignoresUnknownFields: true, types: configuration.values.jsonTypes)
         do {
-            guard let chunk = try await exchange.readBody() else {
-                try inbound.finish()
-                return false
-            }
-            try inbound.append(chunk)
-            return true
-        } catch let error as HTTPStreamError {
-            throw deadlinePassed ? Self.deadlineError : RPCError(streamError: error)
-        }
-    }
-
-    // MARK: Messages out
-
-    /// Sends one message; suspends while the client reads too slowly.
-    ///
-    /// - Throws: ``RPCError``: RESOURCE_EXHAUSTED over the size limit, CANCELLED when the client has gone,
-    ///   DEADLINE_EXCEEDED.
-    @inlinable
-    public func send<M: Message>(_ message: M) async throws {
-        try await send(frame: try frame(message))
-    }
-
-    /// Sends the only message of an answer without suspending: nothing comes after it that could pile up.
-    ///
-    /// - Returns: false, and nothing was sent, off the event loop.
-    @inlinable
-    func sendNow<M: Message>(_ message: M) throws -> Bool {
-        try enqueue(frame: try frame(message))
-    }
-
-    @usableFromInline
-    func enqueue(frame: ByteBuffer) throws -> Bool {
-        guard exchange.eventLoop.inEventLoop else { return false }
-        try startStreaming()
-        traffic.didSend(frame.readableBytes &- FrameHeader.byteCount)
-        exchange.enqueue(encodeForWire(frame))
-        return true
-    }
-
-    @inlinable
-    func frame<M: Message>(_ message: M) throws -> ByteBuffer {
-        let byteCount = message.encodedByteCount
-        var frame = try emptyFrame(payloadByteCount: byteCount)
-        frame.writeWithUnsafeMutableBytes(minimumWritableBytes: byteCount) { memory in
-            message.encode(into: UnsafeMutableRawBufferPointer(rebasing: memory.prefix(byteCount)))
-            return byteCount
-        }
-        return frame
-    }
-
-    /// A frame's five bytes, and room for its payload.
-    @usableFromInline
-    func emptyFrame(payloadByteCount: Int) throws -> ByteBuffer {
-        try checkSize(payloadByteCount)
-        var frame = ByteBufferAllocator().buffer(capacity: FrameHeader.byteCount + payloadByteCount)
-        frame.writeWithUnsafeMutableBytes(minimumWritableBytes: FrameHeader.byteCount) { memory in
-            FrameHeader(flags: [], payloadByteCount: UInt32(truncatingIfNeeded: payloadByteCount)).write(into: memory)
-            return FrameHeader.byteCount
-        }
-        return frame
-    }
-
-    /// Sends one message given as its bytes; as ``send(_:)``.
-    public func send(bytes: ByteBuffer) async throws {
-        var frame = try emptyFrame(payloadByteCount: bytes.readableBytes)
-        frame.writeImmutableBuffer(bytes)
-        try await send(frame: frame)
-    }
-
-    private func checkSize(_ byteCount: Int) throws {
-        let limit = min(configuration.values.maximumResponseMessageByteCount, Int(UInt32.max))
-        guard byteCount <= limit else {
-            throw RPCError(
-                .resourceExhausted,
-                "response message of \(byteCount) bytes exceeds maximumResponseMessageByteCount (\(limit))"
-            )
-        }
-    }
-
-    @usableFromInline
-    func send(frame: ByteBuffer) async throws {
-        guard exchange.eventLoop.inEventLoop else {
-            return try await onEventLoop { try await self.send(frame: frame) }
-        }
-        try startStreaming()
-        traffic.didSend(frame.readableBytes &- FrameHeader.byteCount)
-        do {
-            try await exchange.send(encodeForWire(frame))
+            return try bytes.withUnsafeReadableBytes { try M(jsonBytes: $0, options: options) }
         } catch {
-            throw deadlinePassed ? Self.deadlineError : RPCError(streamError: error)
+            throw RPCError(.invalidArgument, "request message of \(method.path) is not valid JSON for it: \(error)")
         }
     }
 
-    private func startStreaming() throws {
-        if phase == .headNotSent {
-            sendHead(metadata: answer { $0.headers })
-            phase = .streaming
-        }
-        guard phase == .streaming else { throw deadlinePassed ? Self.deadlineError : Self.finishedError }
+    @usableFromInline
+    func undecodable(_ error: any Error) -> RPCError {
+        RPCError(
+            requestForm.wireProtocol.badInputCode, "request message of \(method.path) is not valid protobuf: \(error)"
+        )
     }
 
-    /// In text mode every frame is padded, so that the client can decode it at once (rules W12, W13).
-    private func encodeForWire(_ frame: ByteBuffer) -> ByteBuffer {
-        guard answerForm.isText else { return frame }
-        var text: [UInt8] = []
-        frame.withUnsafeReadableBytes { textEncoder.encode($0, into: &text) }
-        textEncoder.flush(into: &text)
-        return ByteBuffer(bytes: text)
-    }
-
-    // MARK: Status
-
-    /// Ends the call; later calls have no effect. nil is OK.
-    func finish(_ error: RPCError?) {
-        guard exchange.eventLoop.inEventLoop else { return exchange.eventLoop.execute { self.finish(error) } }
-        guard phase != .finished else { return }
-        let added = answer { $0 }
-        let trailers = StatusFields.fields(error, trailing: added.trailers)
-        if phase == .streaming {
-            finishStream(trailers)
-        } else if !added.headers.isEmpty {
-            sendHead(metadata: added.headers)
-            finishStream(trailers)
-        } else {
-            finishTrailersOnly(trailers)
-        }
-        phase = .finished
-        didEnd(error)
-    }
-
-    private func didEnd(_ error: RPCError?) {
-        let now = NIODeadline.now()
-        traffic.duration = now > exchange.receivedAt ? now - exchange.receivedAt : .zero
-        served.counters.didFinish(shard: exchange.eventLoopIndex, code: error?.code ?? .ok, traffic)
-        if let observer = configuration.values.observer {
-            observer.callDidEnd(EndedCall(exchange: exchange, method: served, error: error, traffic: traffic, notes: answer { $0.notes }))
+    /// Waits for more body.
+    private func fill() async throws {
+        do {
+            guard let chunk = try await exchange.readBody() else { return try inbound.finish() }
+            try inbound.append(chunk)
+        } catch let error as HTTPStreamError {
+            throw interruption ?? RPCError(streamError: error)
         }
     }
 
-    /// Status in the response head and no body (rules S9, W7): only when nothing was sent and no header was set.
-    private func finishTrailersOnly(_ trailers: HTTPFields) {
-        var fields = answerForm.responseFields
-        trailers.forEach { name, value in fields.append(name: name, value: value) }
-        configuration.values.crossOrigin.permitReading(&fields, by: exchange.fields)
-        exchange.sendHead(HTTPResponseHead(status: 200, fields: fields))
-        exchange.finish(trailers: nil)
+    // MARK: Half duplex
+
+    /// A bidirectional call over HTTP/1.1, where an answer cannot overtake its request (rule O5).
+    var isHalfDuplex: Bool { exchange.version != .http2 && method.kind == .bidirectionalStreaming }
+
+    /// Reads the request to its end before the handler runs, so that the handler may read and answer in any order.
+    ///
+    /// A client that waits for an answer before it ends its request gets UNIMPLEMENTED after the grace time.
+    func collectRequest() async throws {
+        guard exchange.eventLoop.inEventLoop else { return try await onEventLoop { try await self.collectRequest() } }
+        let limit = configuration.values.maximumHalfDuplexByteCount
+        while !inbound.hasEnded {
+            let timer = exchange.eventLoop.scheduleTask(in: configuration.halfDuplexGrace) {
+                self.interrupt(
+                    RPCError(
+                        .unimplemented,
+                        "full duplex needs HTTP/2; over HTTP/1.1 end the request before you wait for the answer"
+                    )
+                )
+            }
+            defer { timer.cancel() }
+            try await fill()
+            guard inbound.unreadByteCount <= limit else {
+                throw RPCError(
+                    .resourceExhausted,
+                    "a bidirectional request over HTTP/1.1 exceeds maximumHalfDuplexByteCount (\(limit)); use HTTP/2"
+                )
+            }
+        }
     }
 
-    private func finishStream(_ trailers: HTTPFields) {
-        guard answerForm.isWeb else { return exchange.finish(trailers: trailers) }
-        // gRPC-Web never uses HTTP trailers (rule W5): the status is the body's last frame (rule W4).
-        exchange.sendLast(encodeForWire(StatusFields.trailerFrame(trailers)))
-    }
-
-    private func sendHead(metadata: Metadata) {
-        var fields = answerForm.responseFields
-        metadata.fields.forEach { name, value in fields.append(name: name, value: value) }
-        configuration.values.crossOrigin.permitReading(&fields, by: exchange.fields)
-        exchange.sendHead(HTTPResponseHead(status: 200, fields: fields))
-    }
-
-
-    // MARK: Deadline
+    // MARK: Interruption
 
     /// On the event loop, before the handler runs.
     func startDeadline() {
         if let deadline { exchange.setDeadline(deadline, handler: self) }
     }
 
+    /// Answers at once and stops the handler. On the event loop.
+    private func interrupt(_ error: RPCError) {
+        guard phase != .finished else { return }
+        interruption = error
+        finish(error)
+        exchange.cancelHandler()
+    }
+
     static let deadlineError = RPCError(.deadlineExceeded, "the call's deadline has passed")
-    private static let finishedError = RPCError(.cancelled, "the call has ended")
+
+    /// What a sender gets when the call is over.
+    var endedError: RPCError { interruption ?? RPCError(.cancelled, "the call has ended") }
+
+    /// Why the handler was stopped from outside, if it was.
+    var interruptingError: RPCError? {
+        get async {
+            guard exchange.eventLoop.inEventLoop else { return try? await onEventLoop { self.interruption } }
+            return interruption
+        }
+    }
+
+    /// Continues `body` on the event loop, whatever executor the caller is on.
+    ///
+    /// `body` is `@concurrent`, or it would begin on the caller's executor, and so ask for the event loop again for ever.
+    func onEventLoop<R: Sendable>(_ body: @escaping @concurrent @Sendable () async throws -> R) async throws -> R {
+        try await withTaskExecutorPreference(exchange.taskExecutor, operation: body)
+    }
+}
+
+extension ServerCall: NIOScheduledCallbackHandler {
+    /// The deadline has passed: answer at once and stop the handler (rule T6).
+    public func handleScheduledCallback(eventLoop: some EventLoop) {
+        interrupt(Self.deadlineError)
+    }
 }
 
 extension ServerCall: CallState {
@@ -318,30 +257,16 @@ extension ServerCall: CallState {
     func answer<R>(_ body: (inout AnswerMetadata) -> R) -> R {
         answerMetadata.withLock { body(&$0) }
     }
-}
 
-extension ServerCall: NIOScheduledCallbackHandler {
-    /// The deadline has passed: answer at once and stop the handler (rule T6).
-    public func handleScheduledCallback(eventLoop: some EventLoop) {
-        deadlinePassed = true
-        finish(Self.deadlineError)
-        exchange.cancelHandler()
-    }
-}
-
-extension ServerCall {
-    /// Whether the deadline's timer has fired.
-    var isPastDeadline: Bool {
-        get async {
-            guard exchange.eventLoop.inEventLoop else { return (try? await onEventLoop { self.deadlinePassed }) ?? false }
-            return deadlinePassed
+    func compressResponses(_ isOn: Bool) {
+        guard exchange.eventLoop.inEventLoop else {
+            return exchange.eventLoop.execute { self.compressResponses(isOn) }
         }
-    }
-
-    /// Continues `body` on the event loop, whatever executor the caller is on.
-    ///
-    /// `body` is `@concurrent`, or it would begin on the caller's executor, and so ask for the event loop again for ever.
-    private func onEventLoop<R: Sendable>(_ body: @escaping @concurrent @Sendable () async throws -> R) async throws -> R {
-        try await withTaskExecutorPreference(exchange.taskExecutor, operation: body)
+        let policy = configuration.values.compression
+        if !isOn {
+            encodings.response = nil
+        } else if phase == .headNotSent, policy.responses != .never, encodings.response == nil {
+            encodings.chooseResponse(exchange.fields, answerForm.wireProtocol, method, policy)
+        }
     }
 }

@@ -17,8 +17,11 @@ enum StatusFields {
         if let status = error.serializedStatus() {
             fields.append(.grpcStatusDetailsBin, bytes: Base64.encode(status, padded: false))
         }
+        if let pushback = error.retryPushbackText { fields.append(.grpcRetryPushbackMilliseconds, pushback) }
+        error.protocolFields.forEach { name, value in fields.append(name: name, value: value) }
+        // An error that came from another server brings that server's status along: only its metadata goes on (M6).
         for metadata in [trailing, error.metadata] {
-            metadata.fields.forEach { name, value in fields.append(name: name, value: value) }
+            metadata.forEachApplicationField { name, value in fields.append(name: name, value: value) }
         }
         return fields
     }

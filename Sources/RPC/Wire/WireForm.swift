@@ -1,36 +1,53 @@
 import HTTPTransport
 
-/// How messages and status travel in one call: the wire protocol and the exact content type to mirror.
+/// One content type of one wire protocol: what a request came in, and what its answer repeats (rule W11).
 ///
-/// | content type | protocol | body |
-/// |---|---|---|
-/// | `application/grpc` | gRPC | frames; status in HTTP trailers; HTTP/2 only |
-/// | `application/grpc-web` | gRPC-Web | frames; status in a last frame with flag 0x80 |
-/// | `application/grpc-web-text` | gRPC-Web | the same as base64 |
-///
-/// Each may end in `+proto`; the answer repeats the suffix as it came (rule W11). Source: gRPC PROTOCOL-HTTP2 and
-/// PROTOCOL-WEB.
+/// A type without a subtype means protobuf. Raw-byte handlers see the codec as ``ServerCall/codec``.
 enum WireForm: UInt8, Sendable, CaseIterable {
-    case grpc, grpcProto
-    case web, webProto
-    case text, textProto, textBase64
+    case grpc, grpcProto, grpcJSON
+    case web, webProto, webJSON
+    case text, textProto, textJSON, textBase64
+    case connectProto, connectJSON
+    case connectStreamProto, connectStreamJSON
 
     var contentType: StaticString {
         switch self {
         case .grpc: "application/grpc"
         case .grpcProto: "application/grpc+proto"
+        case .grpcJSON: "application/grpc+json"
         case .web: "application/grpc-web"
         case .webProto: "application/grpc-web+proto"
+        case .webJSON: "application/grpc-web+json"
         case .text: "application/grpc-web-text"
         case .textProto: "application/grpc-web-text+proto"
+        case .textJSON: "application/grpc-web-text+json"
         case .textBase64: "application/grpc-web-text-base64"
+        case .connectProto: "application/proto"
+        case .connectJSON: "application/json"
+        case .connectStreamProto: "application/connect+proto"
+        case .connectStreamJSON: "application/connect+json"
+        }
+    }
+
+    var wireProtocol: WireProtocol {
+        switch self {
+        case .grpc, .grpcProto, .grpcJSON: .grpc
+        case .web, .webProto, .webJSON: .web
+        case .text, .textProto, .textJSON, .textBase64: .webText
+        case .connectProto, .connectJSON: .connectUnary
+        case .connectStreamProto, .connectStreamJSON: .connectStream
+        }
+    }
+
+    var codec: MessageCodec {
+        switch self {
+        case .grpcJSON, .webJSON, .textJSON, .connectJSON, .connectStreamJSON: .json
+        default: .proto
         }
     }
 
     /// Base64 instead of bytes.
-    var isText: Bool { rawValue >= WireForm.text.rawValue }
-    /// Status in the body instead of in HTTP trailers.
-    var isWeb: Bool { rawValue >= WireForm.web.rawValue }
+    var isText: Bool { wireProtocol == .webText }
 
     /// Header fields of an answer that adds none of its own. Made once: answers share the memory.
     var responseFields: HTTPFields { Self.responseFieldTable[Int(rawValue)] }
@@ -41,8 +58,10 @@ enum WireForm: UInt8, Sendable, CaseIterable {
         return fields
     }
 
-    /// Value of `Accept-Post` in a 415 answer.
-    static let acceptPost = allCases.map { "\($0.contentType)" }.joined(separator: ", ")
+    /// Value of `Accept-Post`: what `method` can be called with.
+    static func acceptPost(_ method: MethodDescriptor) -> String {
+        allCases.filter { $0.wireProtocol.serves(method) }.map { "\($0.contentType)" }.joined(separator: ", ")
+    }
 
     /// The form of a request, from its content type. Matching is exact, never by prefix: `application/grpcfoo` is not
     /// gRPC; parameters (`; charset=utf-8`) are ignored, case too (rule W9).
@@ -51,12 +70,25 @@ enum WireForm: UInt8, Sendable, CaseIterable {
         self = form
     }
 
+    /// The form of a Connect GET request, from its `encoding`.
+    init?(codec name: String) {
+        switch MessageCodec(rawValue: name) {
+        case .proto: self = .connectProto
+        case .json: self = .connectJSON
+        case nil: return nil
+        }
+    }
+
     /// The form of the answer: base64 text when the client asks for it, else the request's own form (rule W10).
     func answering(_ fields: HTTPFields) -> WireForm {
-        guard self == .web || self == .webProto, let accept = fields.first(.accept),
+        guard wireProtocol == .web, let accept = fields.first(.accept),
             accept.lowercased().contains("application/grpc-web-text")
         else { return self }
-        return self == .webProto ? .textProto : .text
+        switch self {
+        case .webProto: return .textProto
+        case .webJSON: return .textJSON
+        default: return .text
+        }
     }
 
     private static func matches(_ value: UnsafeRawBufferPointer, _ contentType: StaticString) -> Bool {

@@ -1,0 +1,126 @@
+import FrameCodec
+import HTTPTransport
+import NIOCore
+
+// The end of a call, in the words of each wire protocol.
+extension ServerCall {
+    /// Ends the call; later calls have no effect. nil is OK.
+    func finish(_ error: RPCError?) {
+        guard exchange.eventLoop.inEventLoop else { return exchange.eventLoop.execute { self.finish(error) } }
+        guard phase != .finished else { return }
+        let added = answer { $0 }
+        switch answerForm.wireProtocol {
+        case .grpc, .web, .webText: finishGRPC(error, added)
+        case .connectUnary, .connectGet: finishConnectUnary(error, added)
+        case .connectStream: finishConnectStream(error, added)
+        }
+        phase = .finished
+        didEnd(error)
+    }
+
+    private func didEnd(_ error: RPCError?) {
+        let now = NIODeadline.now()
+        traffic.duration = now > exchange.receivedAt ? now - exchange.receivedAt : .zero
+        served.counters.didFinish(shard: exchange.eventLoopIndex, code: error?.code ?? .ok, traffic)
+        guard let observer = configuration.values.observer else { return }
+        observer.callDidEnd(
+            EndedCall(exchange: exchange, method: served, error: error, traffic: traffic, notes: answer { $0.notes })
+        )
+    }
+
+    // MARK: gRPC and gRPC-Web
+
+    private func finishGRPC(_ error: RPCError?, _ added: AnswerMetadata) {
+        let trailers = StatusFields.fields(error, trailing: added.trailers)
+        if phase == .streaming {
+            finishStream(trailers)
+        } else if let heldFrame, error == nil {
+            finishWholeBody(heldFrame, trailers, added)
+        } else if !added.headers.isEmpty {
+            encodings.response = nil
+            var fields = answerForm.responseFields
+            sendHead(status: 200, &fields, added.headers)
+            finishStream(trailers)
+        } else {
+            finishTrailersOnly(trailers)
+        }
+    }
+
+    /// Status in the response head and no body (rules S9, W7): only when nothing was sent and no header was set.
+    private func finishTrailersOnly(_ trailers: HTTPFields) {
+        var fields = answerForm.responseFields
+        trailers.forEach { name, value in fields.append(name: name, value: value) }
+        configuration.values.crossOrigin.permitReading(&fields, by: exchange.fields)
+        exchange.sendHead(HTTPResponseHead(status: 200, fields: fields))
+        exchange.finish(trailers: nil)
+    }
+
+    private func finishStream(_ trailers: HTTPFields) {
+        guard answerForm.wireProtocol.isWeb else { return exchange.finish(trailers: trailers) }
+        // gRPC-Web never uses HTTP trailers (rule W5): the status is the body's last frame (rule W4).
+        exchange.sendLast(inText(StatusFields.trailerFrame(trailers)))
+    }
+
+    /// Message and trailers as one body that the browser inflates (rule W16).
+    private func finishWholeBody(_ frame: ByteBuffer, _ trailers: HTTPFields, _ added: AnswerMetadata) {
+        var body = inText(frame)
+        body.writeImmutableBuffer(inText(StatusFields.trailerFrame(trailers)))
+        var fields = answerForm.responseFields
+        body = encodedBody(body, &fields)
+        sendHead(status: 200, &fields, added.headers)
+        exchange.sendLast(body)
+    }
+
+    /// The body under `content-encoding` if one was negotiated and it makes the body smaller.
+    private func encodedBody(_ body: ByteBuffer, _ fields: inout HTTPFields) -> ByteBuffer {
+        guard let algorithm = encodings.response else { return body }
+        fields.append(.vary, "Accept-Encoding")
+        guard let bytes = compressed(body, algorithm) else { return body }
+        fields.append(.contentEncoding, algorithm.name)
+        return ByteBuffer(bytes: bytes)
+    }
+
+    // MARK: Connect
+
+    private func finishConnectUnary(_ error: RPCError?, _ added: AnswerMetadata) {
+        guard error == nil, let heldFrame else {
+            return finishConnectError(error ?? RPCError(.internalError, "the handler gave no response message"), added)
+        }
+        var fields = answerForm.responseFields
+        let message = heldFrame.getSlice(
+            at: heldFrame.readerIndex + FrameHeader.byteCount, length: heldFrame.readableBytes - FrameHeader.byteCount
+        )
+        let body = encodedBody(message ?? ByteBuffer(), &fields)
+        Self.append(prefixed: added.trailers, to: &fields)
+        sendHead(status: 200, &fields, added.headers)
+        exchange.sendLast(body)
+    }
+
+    /// JSON even when the messages are protobuf, and an HTTP status that says failure (rule S6).
+    private func finishConnectError(_ error: RPCError, _ added: AnswerMetadata) {
+        var fields = WireForm.connectJSON.responseFields
+        error.protocolFields.forEach { name, value in fields.append(name: name, value: value) }
+        Self.append(prefixed: added.trailers, to: &fields)
+        Self.append(prefixed: error.metadata, to: &fields)
+        sendHead(status: error.code.connectHTTPStatus, &fields, added.headers)
+        exchange.sendLast(ByteBuffer(bytes: ConnectStatus.json(error)))
+    }
+
+    /// Always 200; the outcome is the last message (its flag is Connect's own).
+    private func finishConnectStream(_ error: RPCError?, _ added: AnswerMetadata) {
+        if phase == .headNotSent {
+            encodings.response = nil
+            var fields = answerForm.responseFields
+            sendHead(status: 200, &fields, added.headers)
+        }
+        exchange.sendLast(ConnectStatus.endStreamFrame(error, trailing: added.trailers))
+    }
+
+    /// Trailing metadata of a unary Connect answer: header fields with the prefix `trailer-`.
+    private static func append(prefixed metadata: Metadata, to fields: inout HTTPFields) {
+        metadata.forEachApplicationField { name, value in
+            let prefixed = Array("trailer-".utf8) + name
+            prefixed.withUnsafeBytes { fields.append(name: $0, value: value) }
+        }
+    }
+}
