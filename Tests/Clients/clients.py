@@ -96,9 +96,11 @@ class GrpcioClient(Client):
 
     name = "grpcio"
 
+    compression = grpc.Compression.NoCompression
+
     def __init__(self, url: str, key: str | None, scm):
         super().__init__(url, key, scm)
-        self.channel = grpc.insecure_channel(url.removeprefix("http://"))
+        self.channel = grpc.insecure_channel(url.removeprefix("http://"), compression=self.compression)
 
     def unary(self, method, request, timeout=None):
         kind = self.methods[method]
@@ -128,20 +130,29 @@ class GrpcioClient(Client):
         self.channel.close()
 
 
-class ConnectClient(Client):
-    """The `connectrpc` client. It has three protocols; gRPC-Web is the one that matters here, over either HTTP.
+class GrpcioGzipClient(GrpcioClient):
+    name = "grpcio-gzip"
+    compression = grpc.Compression.Gzip
 
-    It sends no base64 text mode, compresses requests with gzip unless told otherwise, and gives only the error's
-    own details, not the whole google.rpc.Status.
+
+class ConnectClient(Client):
+    """The `connectrpc` client. It has three protocols, over either HTTP.
+
+    It sends no base64 text mode, and gives only the error's own details, not the whole google.rpc.Status.
     """
 
     http2 = False
-    grpc_web = True
+    protocol = "GRPC_WEB"
+    json = False
+    gzip = False
+    get = False
+    """Methods without side effects are asked with GET."""
 
     def __init__(self, url: str, key: str | None, scm):
         super().__init__(url, key, scm)
         from connectrpc.client import ConnectClientSync
-        from connectrpc.compat import google_protobuf_binary_codec
+        from connectrpc.compat import google_protobuf_binary_codec, google_protobuf_json_codec
+        from connectrpc.compression.gzip import GzipCompression
         from connectrpc.protocol import ProtocolType
         from pyqwest import HTTPVersion, SyncClient, SyncHTTPTransport
 
@@ -149,15 +160,18 @@ class ConnectClient(Client):
         self.transport = SyncHTTPTransport(http_version=version)
         self.client = ConnectClientSync(
             url,
-            codec=google_protobuf_binary_codec(),
-            protocol=ProtocolType.GRPC_WEB if self.grpc_web else ProtocolType.GRPC,
-            accept_compression=[],
-            send_compression=None,
+            codec=google_protobuf_json_codec() if self.json else google_protobuf_binary_codec(),
+            protocol=ProtocolType[self.protocol],
+            accept_compression=[GzipCompression()] if self.gzip else [],
+            send_compression=GzipCompression() if self.gzip else None,
             http_client=SyncClient(self.transport),
         )
 
     def unary(self, method, request, timeout=None):
-        return self._guard(lambda: self.client.execute_unary(**self._arguments(method, request, timeout)))
+        descriptor = request.DESCRIPTOR.file.services_by_name["ScmService"].methods_by_name[method]
+        get = self.get and descriptor.GetOptions().idempotency_level == descriptor.GetOptions().NO_SIDE_EFFECTS
+        arguments = self._arguments(method, request, timeout)
+        return self._guard(lambda: self.client.execute_unary(**arguments, use_get=get))
 
     def stream(self, method, request, timeout=None):
         answers = self.client.execute_server_stream(**self._arguments(method, request, timeout))
@@ -173,7 +187,7 @@ class ConnectClient(Client):
             service_name=SERVICE,
             input=kind.request,
             output=kind.response,
-            idempotency_level=IdempotencyLevel.UNKNOWN,
+            idempotency_level=IdempotencyLevel.NO_SIDE_EFFECTS if self.get else IdempotencyLevel.UNKNOWN,
             stream_type=StreamType.UNARY,
         )
         milliseconds = None if timeout is None else max(1, int(timeout * 1000))
@@ -208,7 +222,32 @@ class ConnectWebHTTP2Client(ConnectClient):
 class ConnectNativeClient(ConnectClient):
     name = "connectrpc-grpc-http2"
     http2 = True
-    grpc_web = False
+    protocol = "GRPC"
+
+
+class ConnectNativeGzipClient(ConnectNativeClient):
+    name = "connectrpc-grpc-gzip-http2"
+    gzip = True
+
+
+class ConnectProtoClient(ConnectClient):
+    """The Connect protocol itself."""
+
+    name = "connectrpc-proto-http1"
+    protocol = "CONNECT"
+    gzip = True
+
+
+class ConnectJSONClient(ConnectProtoClient):
+    name = "connectrpc-json-http2"
+    http2 = True
+    json = True
+    gzip = False
+
+
+class ConnectGetClient(ConnectProtoClient):
+    name = "connectrpc-get-http1"
+    get = True
 
 
 class SonoraClient(Client):

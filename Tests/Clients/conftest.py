@@ -8,16 +8,32 @@ from pathlib import Path
 
 import pytest
 
-from clients import ConnectNativeClient, ConnectWebClient, ConnectWebHTTP2Client, GrpcioClient, SonoraClient
+from clients import (
+    ConnectGetClient,
+    ConnectJSONClient,
+    ConnectNativeClient,
+    ConnectNativeGzipClient,
+    ConnectProtoClient,
+    ConnectWebClient,
+    ConnectWebHTTP2Client,
+    GrpcioClient,
+    GrpcioGzipClient,
+    SonoraClient,
+)
 from curl_client import CurlClient, CurlHTTP2Client, CurlTextClient, CurlTextHTTP2Client
 from fixture_repository import make_empty_repository, make_repository, make_small_repository
 from gateway import CHECKOUT, Gateway, row
 
 CLIENTS = [
     GrpcioClient,
+    GrpcioGzipClient,
     ConnectWebClient,
     ConnectWebHTTP2Client,
     ConnectNativeClient,
+    ConnectNativeGzipClient,
+    ConnectProtoClient,
+    ConnectJSONClient,
+    ConnectGetClient,
     SonoraClient,
     CurlClient,
     CurlHTTP2Client,

@@ -1,9 +1,13 @@
 """`curl` with hand-made frames: the proof that no library is needed."""
 
 import base64
+import json
 import subprocess
 
-from clients import Client
+import grpc
+from google.protobuf import json_format
+
+from clients import CallFailed, Client
 from frames import decode_text, frame, read_answer
 
 
@@ -70,3 +74,28 @@ class CurlTextHTTP2Client(CurlTextClient):
 
     name = "curl-text-http2"
     flags = ["--http2-prior-knowledge"]
+
+
+class CurlJSONClient(Client):
+    """Connect's unary JSON: a plain POST, as a person would type it. It has no streams."""
+
+    name = "curl-json-http1"
+
+    def unary(self, method, request, timeout=None):
+        kind = self.methods[method]
+        command = ["curl", "--silent", "--show-error", "--write-out", "\\n%{http_code}", "--json", "@-"]
+        fields = [("connect-timeout-ms", str(max(1, int(timeout * 1000))))] if timeout is not None else []
+        for name, value in [*fields, *self.metadata]:
+            command += ["--header", f"{name}: {value}"]
+        out = subprocess.run(
+            [*command, self.url + kind.path],
+            input=json_format.MessageToJson(request).encode(),
+            stdout=subprocess.PIPE,
+            check=True,
+        ).stdout
+        text, _, status = out.decode().rpartition("\n")
+        if status == "200":
+            return json_format.Parse(text, kind.response())
+        error = json.loads(text)
+        name = {"canceled": "CANCELLED"}.get(error["code"], error["code"].upper())
+        raise CallFailed(grpc.StatusCode[name].value[0], error.get("message", ""))

@@ -242,11 +242,15 @@ import Testing
         }
     }
 
-    @Test("P2: gRPC-Web's trailer bit and Connect's end bit mean nothing in a request", arguments: [0x80, 2] as [UInt8])
+    @Test("P2, P12: an end frame in a request is refused, whatever follows it", arguments: [0x80, 2] as [UInt8])
     func foreignFlags(flag: UInt8) async throws {
         try await TestServer.run { server in
-            let response = try await server.post(EchoService.repeated.path, headers: json, body: [flag, 0, 0, 0, 0])
-            #expect(response.text.contains(#"{"error":{"code":"internal""#))
+            for rest in [[], [0, 0, 0, 0, 1, 0x31]] as [[UInt8]] {
+                let response = try await server.post(
+                    EchoService.repeated.path, headers: json, body: [flag, 0, 0, 0, 0] + rest
+                )
+                #expect(response.text.contains(#"{"error":{"code":"internal""#))
+            }
         }
     }
 }

@@ -22,6 +22,10 @@ struct EchoService: RPCService {
     static let tailed = MethodDescriptor(service: name, method: "Tailed", kind: .serverStreaming)
     /// The echo, compressed on the handler's wish.
     static let compressed = MethodDescriptor(service: name, method: "Compressed", kind: .unary)
+    /// All metadata of the request come back as headers.
+    static let echoMetadata = MethodDescriptor(service: name, method: "EchoMetadata", kind: .unary)
+    /// Sends its headers, then fails.
+    static let earlyHead = MethodDescriptor(service: name, method: "EarlyHead", kind: .serverStreaming)
     static let raw = MethodDescriptor(service: name, method: "Raw", kind: .unary)
 
     struct Unexpected: Error { let secret = "internal text" }
@@ -81,6 +85,16 @@ struct EchoService: RPCService {
             .unary(Self.compressed) { (request: Protobuf.StringValue, context) in
                 context.compressResponses(true)
                 return request
+            },
+            .unary(Self.echoMetadata) { (request: Protobuf.StringValue, context) in
+                context.addResponseMetadata(contentsOf: context.metadata)
+                return request
+            },
+            .serverStreaming(Self.earlyHead) {
+                (_: Protobuf.UInt32Value, _: ResponseWriter<Protobuf.UInt32Value>, context) in
+                context.addResponseMetadata("x-early", "yes")
+                context.sendResponseMetadata()
+                throw RPCError(.aborted, "late")
             },
             RPCMethod(Self.raw) { call, _ in
                 while let bytes = try await call.nextMessage() { try await call.send(bytes: bytes) }

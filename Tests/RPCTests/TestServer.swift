@@ -9,7 +9,7 @@ struct TestServer: Sendable {
     let port: Int
 
     static func run<R: Sendable>(
-        service: EchoService = EchoService(),
+        service: any RPCService = EchoService(),
         interceptors: [any ServerInterceptor] = [],
         routes: [HTTPRoute] = [],
         configure: (inout RPCServerConfiguration) -> Void = { _ in },

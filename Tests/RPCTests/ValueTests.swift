@@ -33,6 +33,15 @@ import Testing
     }
 }
 
+@Suite struct LostConnectionTests {
+    @Test("H2d: a lost connection is UNAVAILABLE for the caller and CANCELLED for the handler")
+    func lost() {
+        let lost = HTTPStreamError.connectionClosed(reason: "no answer to a PING")
+        #expect(lost.statusCode == .unavailable)
+        #expect(RPCError(streamError: lost).code == .cancelled)
+    }
+}
+
 @Suite struct MetadataTests {
     @Test("M3, W3: invalid names and values stay out", arguments: [
         ("", "v"), ("a b", "v"), ("ä", "v"), ("x:y", "v"), ("x", "line\r\nforged: 1"), ("x", "\u{0}"), ("x", "é"), ("x-bin", "v"),

@@ -77,6 +77,11 @@ public struct CallContext: Sendable {
         state.answer { _ = $0.headers.add(name, value) }
     }
 
+    /// Adds all of `metadata` to the response's headers; what a peer sent can be echoed.
+    public func addResponseMetadata(contentsOf metadata: Metadata) {
+        state.answer { $0.headers.add(contentsOf: metadata) }
+    }
+
     /// Adds to the response's trailers.
     public func addTrailingMetadata(_ name: String, _ value: String) {
         state.answer { _ = $0.trailers.add(name, value) }

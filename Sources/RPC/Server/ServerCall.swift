@@ -20,6 +20,21 @@ import Synchronization
 public final class ServerCall: @unchecked Sendable {
     enum Phase { case headNotSent, streaming, finished }
 
+    private enum Interruption {
+        case deadline, fullDuplex
+
+        var error: RPCError {
+            switch self {
+            case .deadline: ServerCall.deadlineError
+            case .fullDuplex:
+                RPCError(
+                    .unimplemented,
+                    "full duplex needs HTTP/2; over HTTP/1.1 end the request before you wait for the answer"
+                )
+            }
+        }
+    }
+
     let exchange: HTTPExchange
     @usableFromInline
     let method: MethodDescriptor
@@ -41,8 +56,8 @@ public final class ServerCall: @unchecked Sendable {
     var heldFrame: ByteBuffer?
     var phase = Phase.headNotSent
     var traffic = CallTraffic()
-    /// Set when the call has been ended from outside the handler: by its deadline, say.
-    private var interruption: RPCError?
+    /// Set when the call has been ended from outside the handler.
+    private var interruption: Interruption?
 
     init(
         exchange: HTTPExchange,
@@ -76,7 +91,7 @@ public final class ServerCall: @unchecked Sendable {
     public func nextMessage() async throws -> ByteBuffer? {
         guard exchange.eventLoop.inEventLoop else { return try await onEventLoop { try await self.nextMessage() } }
         while true {
-            if let interruption { throw interruption }
+            if let interruption { throw interruption.error }
             if let message = try inbound.next() {
                 traffic.didReceive(message.readableBytes)
                 return message
@@ -171,7 +186,7 @@ public final class ServerCall: @unchecked Sendable {
             guard let chunk = try await exchange.readBody() else { return try inbound.finish() }
             try inbound.append(chunk)
         } catch let error as HTTPStreamError {
-            throw interruption ?? RPCError(streamError: error)
+            throw interruption?.error ?? RPCError(streamError: error)
         }
     }
 
@@ -188,12 +203,7 @@ public final class ServerCall: @unchecked Sendable {
         let limit = configuration.values.maximumHalfDuplexByteCount
         while !inbound.hasEnded {
             let timer = exchange.eventLoop.scheduleTask(in: configuration.halfDuplexGrace) {
-                self.interrupt(
-                    RPCError(
-                        .unimplemented,
-                        "full duplex needs HTTP/2; over HTTP/1.1 end the request before you wait for the answer"
-                    )
-                )
+                self.interrupt(.fullDuplex)
             }
             defer { timer.cancel() }
             try await fill()
@@ -214,23 +224,23 @@ public final class ServerCall: @unchecked Sendable {
     }
 
     /// Answers at once and stops the handler. On the event loop.
-    private func interrupt(_ error: RPCError) {
+    private func interrupt(_ reason: Interruption) {
         guard phase != .finished else { return }
-        interruption = error
-        finish(error)
+        interruption = reason
+        finish(reason.error)
         exchange.cancelHandler()
     }
 
     static let deadlineError = RPCError(.deadlineExceeded, "the call's deadline has passed")
 
     /// What a sender gets when the call is over.
-    var endedError: RPCError { interruption ?? RPCError(.cancelled, "the call has ended") }
+    var endedError: RPCError { interruption?.error ?? RPCError(.cancelled, "the call has ended") }
 
     /// Why the handler was stopped from outside, if it was.
     var interruptingError: RPCError? {
         get async {
-            guard exchange.eventLoop.inEventLoop else { return try? await onEventLoop { self.interruption } }
-            return interruption
+            guard exchange.eventLoop.inEventLoop else { return try? await onEventLoop { self.interruption?.error } }
+            return interruption?.error
         }
     }
 
@@ -245,7 +255,7 @@ public final class ServerCall: @unchecked Sendable {
 extension ServerCall: NIOScheduledCallbackHandler {
     /// The deadline has passed: answer at once and stop the handler (rule T6).
     public func handleScheduledCallback(eventLoop: some EventLoop) {
-        interrupt(Self.deadlineError)
+        interrupt(.deadline)
     }
 }
 

@@ -236,7 +236,7 @@ import Testing
         #expect(!server.isAlive)
     }
 
-    @Test func `too many streams before the first acknowledgement are refused`() throws {
+    @Test func `H2e too many streams before the first acknowledgement are refused`() throws {
         let server = try TestEngine(.server)
         var input = Wire.begin
         for index in 0..<200 {

@@ -49,6 +49,13 @@ import Testing
         #expect(fields.first(.grpcMessage) == "a  x: y z")
     }
 
+    @Test func `M10 no name of ours has an underscore or a dot, which some proxies drop`() {
+        for raw in 1...UInt8.max {
+            guard let token = FieldToken(rawValue: raw) else { break }
+            #expect(!"\(token.name)".contains { $0 == "_" || $0 == "." })
+        }
+    }
+
     @Test func `every known name is recognised, and only it`() {
         for raw in 1...UInt8.max {
             guard let token = FieldToken(rawValue: raw) else { break }

@@ -1,0 +1,95 @@
+import HTTPTransport
+import RPC
+import Testing
+
+/// What browsers need and must not get.
+@Suite struct CrossOriginRuleTests {
+    private let origin = ("origin", "http://a.test")
+    private func allow(_ configuration: inout RPCServerConfiguration) {
+        configuration.crossOrigin.allowedOrigins = ["http://a.test"]
+    }
+
+    @Test("C2: a preflight names GET only for methods that can be asked so, and the headers of every protocol")
+    func methods() async throws {
+        try await TestServer.run(configure: allow) { server in
+            let headers = [origin, ("access-control-request-method", "GET")]
+            let look = try await server.post(EchoService.look.path, method: .options, headers: headers)
+            #expect(look.header("access-control-allow-methods") == "POST, GET")
+            let unary = try await server.post(EchoService.unary.path, method: .options, headers: headers)
+            #expect(unary.header("access-control-allow-methods") == "POST")
+            for name in ["content-type", "grpc-timeout", "x-grpc-web", "x-user-agent", "authorization", "connect-protocol-version", "connect-timeout-ms"] {
+                #expect(unary.header("access-control-allow-headers")?.contains(name) == true, "\(name)")
+            }
+        }
+    }
+
+    @Test("C3: every header that a page has to read is exposed by name")
+    func exposed() async throws {
+        try await TestServer.run(configure: allow) { server in
+            let response = try await server.post(
+                EchoService.metadata.path, headers: [("content-type", "application/grpc-web"), origin], body: [0, 0, 0, 0, 0]
+            )
+            let names = response.header("access-control-expose-headers") ?? ""
+            for name in ["grpc-status", "grpc-message", "grpc-status-details-bin", "x-head"] {
+                #expect(names.contains(name), "\(name)")
+            }
+        }
+    }
+
+    @Test("C4: with credentials the origin is exact, nothing is a star, and Vary says so")
+    func credentials() async throws {
+        try await TestServer.run(configure: {
+            allow(&$0)
+            $0.crossOrigin.allowsCredentials = true
+        }) { server in
+            let preflight = try await server.post(
+                EchoService.unary.path, method: .options, headers: [origin, ("access-control-request-method", "POST")]
+            )
+            let call = try await server.post(
+                EchoService.unary.path, headers: [("content-type", "application/grpc-web"), origin], body: [0, 0, 0, 0, 0]
+            )
+            for response in [preflight, call] {
+                #expect(response.header("access-control-allow-credentials") == "true")
+                #expect(response.header("access-control-allow-origin") == "http://a.test")
+                #expect(response.header("access-control-allow-headers")?.contains("*") != true)
+                #expect(response.header("access-control-expose-headers")?.contains("*") != true)
+            }
+            #expect(preflight.header("vary") == "Origin, Access-Control-Request-Method, Access-Control-Request-Headers")
+            #expect(call.header("vary") == "Origin")
+        }
+    }
+
+    @Test("C5: refusals can be read by the page: 404, 405, 415, 400, an error's JSON")
+    func readableErrors() async throws {
+        try await TestServer.run(configure: allow) { server in
+            let path = EchoService.unary.path
+            let answers = [
+                try await server.post("/nothing", method: .get, headers: [origin]),
+                try await server.post(path, method: .delete, headers: [origin]),
+                try await server.post(path, headers: [("content-type", "text/plain"), origin]),
+                try await server.post(path, headers: [("content-type", "application/json"), ("content-type", "application/json"), origin]),
+                try await server.post(path, headers: [("content-type", "application/json"), origin], body: [0x7B]),
+            ]
+            #expect(answers.map(\.head.status) == [404, 405, 415, 400, 400])
+            for answer in answers { #expect(answer.header("access-control-allow-origin") == "http://a.test") }
+        }
+    }
+
+    @Test("C6: with credentials, a cookie alone makes no call that changes something")
+    func forgery() async throws {
+        try await TestServer.run(configure: {
+            allow(&$0)
+            $0.crossOrigin.allowsCredentials = true
+        }) { server in
+            let forged = [("content-type", "application/grpc-web"), ("cookie", "session=1")]
+            let refused = try await server.post(EchoService.unary.path, headers: forged, body: [0, 0, 0, 0, 0])
+            #expect(refused.header("grpc-status") == "7")
+            for proof in [("x-grpc-web", "1"), ("authorization", "Bearer x"), ("connect-protocol-version", "1")] {
+                let served = try await server.post(EchoService.unary.path, headers: forged + [proof], body: [0, 0, 0, 0, 0])
+                #expect(served.text.hasSuffix("grpc-status: 0\r\n"))
+            }
+            let harmless = try await server.post(EchoService.look.path, headers: forged, body: [0, 0, 0, 0, 0])
+            #expect(harmless.text.hasSuffix("grpc-status: 0\r\n"))
+        }
+    }
+}
