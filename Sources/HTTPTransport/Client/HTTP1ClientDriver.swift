@@ -8,19 +8,14 @@ final class HTTP1ClientDriver: ChannelDuplexHandler, ClientDriver, @unchecked Se
     typealias OutboundIn = ByteBuffer
     typealias OutboundOut = ByteBuffer
 
-    private struct Waiting {
-        let head: HTTPRequestHead
-        let ticket: WaitTicket
-        let done: @Sendable (Result<HTTPClientExchange, HTTPStreamError>) -> Void
-    }
-
     private let eventLoop: any EventLoop
+    private let configuration: HTTPClientConfiguration
     private let limits: HTTPLimits
     private let authority: String
     private let state: ClientConnectionState
     private var context: ChannelHandlerContext?
     private var endReason: String?
-    private var waiting = CircularBuffer<Waiting>()
+    private var waiting = CircularBuffer<StartRequest>()
 
     private var parser: HTTP1Parser
     private var unparsed = ByteBuffer()
@@ -33,12 +28,16 @@ final class HTTP1ClientDriver: ChannelDuplexHandler, ClientDriver, @unchecked Se
     private var isResponseDone = false
     private var isReadPaused = false
     private var isReadWanted = false
+    private var isDraining = false
+    private var timers: ClientTimers?
+    private var ticker: RepeatedTask?
 
     init(
         _ eventLoop: any EventLoop, _ configuration: HTTPClientConfiguration, authority: String,
         state: ClientConnectionState
     ) {
         self.eventLoop = eventLoop
+        self.configuration = configuration
         limits = configuration.limits
         self.authority = authority
         self.state = state
@@ -47,7 +46,21 @@ final class HTTP1ClientDriver: ChannelDuplexHandler, ClientDriver, @unchecked Se
 
     // MARK: Channel
 
-    func channelActive(context: ChannelHandlerContext) { self.context = context }
+    func channelActive(context: ChannelHandlerContext) {
+        self.context = context
+        guard let interval = ClientTimers.interval(configuration) else { return }
+        timers = ClientTimers(configuration, now: .now())
+        ticker = eventLoop.scheduleRepeatedTask(initialDelay: interval, delay: interval) { [weak self] _ in
+            self?.tick()
+        }
+    }
+
+    private func tick() {
+        let active = (current == nil ? 0 : 1) + waiting.count
+        guard case .drain(let idle) = timers?.check(now: .now(), activeCount: active) else { return }
+        if idle { state.endedIdle.store(true, ordering: .relaxed) }
+        drain()
+    }
 
     func channelInactive(context: ChannelHandlerContext) {
         if parser.endsAtClose, let current {
@@ -124,7 +137,6 @@ final class HTTP1ClientDriver: ChannelDuplexHandler, ClientDriver, @unchecked Se
                 return cancel(exchange)
             }
             exchange.didReceive(bytes)
-            exchange.inbox.compact()
         case .end:
             isResponseDone = true
             exchange.didReceiveEnd(trailers: nil)
@@ -135,20 +147,22 @@ final class HTTP1ClientDriver: ChannelDuplexHandler, ClientDriver, @unchecked Se
     private func nextIfDone() {
         guard isResponseDone else { return }
         guard keepsAlive, unparsed.readableBytes == 0 else {
-            current = nil
             end("the server ended the connection after its response", inBody: false)
             context?.close(promise: nil)
             return
         }
         // After an early answer the request is still sent to its end; only then can the next one follow.
         guard isRequestSent else { return }
+        let finished = current
         current = nil
         isResponseDone = false
         isRequestSent = false
         isHeadWritten = false
         body.removeAll()
         parser.startNextMessage()
+        finished?.releaseLease()
         startNext()
+        if isDraining, current == nil { close() }
     }
 
     private func settleReading() {
@@ -162,21 +176,22 @@ final class HTTP1ClientDriver: ChannelDuplexHandler, ClientDriver, @unchecked Se
         guard endReason == nil else { return }
         endReason = reason
         state.markClosed()
-        if let current, !isResponseDone {
-            current.fail(inBody ? .truncatedBody : .connectionClosed(reason: reason))
+        ticker?.cancel()
+        if let ended = current {
+            current = nil
+            if !isResponseDone { ended.fail(inBody ? .truncatedBody : .connectionClosed(reason: reason)) }
+            ended.gate.open(.connectionClosed(reason: reason))
+            ended.releaseLease()
         }
-        current = nil
         while let next = waiting.popFirst() { next.done(.failure(.connectionClosed(reason: reason))) }
     }
 
     // MARK: ClientDriver
 
-    func start(
-        _ head: HTTPRequestHead, _ ticket: WaitTicket,
-        _ done: @escaping @Sendable (Result<HTTPClientExchange, HTTPStreamError>) -> Void
-    ) {
-        if let endReason { return done(.failure(.connectionClosed(reason: endReason))) }
-        waiting.append(Waiting(head: head, ticket: ticket, done: done))
+    func start(_ request: StartRequest) {
+        if let endReason { return request.done(.failure(.connectionClosed(reason: endReason))) }
+        if isDraining { return request.done(.failure(.refused)) }
+        waiting.append(request)
         startNext()
     }
 
@@ -192,7 +207,7 @@ final class HTTP1ClientDriver: ChannelDuplexHandler, ClientDriver, @unchecked Se
                 next.done(.failure(.cancelled))
                 continue
             }
-            let exchange = HTTPClientExchange(head: next.head, eventLoop: eventLoop, driver: self)
+            let exchange = HTTPClientExchange(next, eventLoop: eventLoop, driver: self, state: state)
             parser.answersHEAD = next.head.method == .head
             current = exchange
             next.done(.success(exchange))
@@ -203,6 +218,11 @@ final class HTTP1ClientDriver: ChannelDuplexHandler, ClientDriver, @unchecked Se
         guard exchange === current else { return }
         body.append(bytes)
         flushBody()
+    }
+
+    func queue(_ bytes: ByteBuffer, _ exchange: HTTPClientExchange) {
+        guard exchange === current else { return }
+        body.append(bytes)
     }
 
     func finish(_ exchange: HTTPClientExchange) {
@@ -266,9 +286,19 @@ final class HTTP1ClientDriver: ChannelDuplexHandler, ClientDriver, @unchecked Se
 
     func cancel(_ exchange: HTTPClientExchange) {
         guard exchange === current else { return }
-        current = nil
         end("a request was cancelled", inBody: false)
         context?.close(promise: nil)
+    }
+
+    func drain() {
+        guard endReason == nil, !isDraining else { return }
+        isDraining = true
+        state.markClosed()
+        if current == nil, waiting.isEmpty { close() }
+    }
+
+    func whenReady(_ promise: EventLoopPromise<Void>) {
+        if let endReason { promise.fail(HTTPStreamError.connectionClosed(reason: endReason)) } else { promise.succeed() }
     }
 
     func close() {

@@ -17,7 +17,11 @@ final class HTTP2ClientDriver: ChannelInboundHandler, ClientDriver, @unchecked S
     private var isFlushScheduled = false
     private var endReason: String?
     private var stall = StallWatch()
-    private var timer: RepeatedTask?
+    private var ticker: RepeatedTask?
+    private var timers: ClientTimers
+    private var activeCount = 0
+    private var isDraining = false
+    private var readyPromises: [EventLoopPromise<Void>] = []
 
     init(
         _ eventLoop: any EventLoop, _ configuration: HTTPClientConfiguration, authority: String,
@@ -27,6 +31,7 @@ final class HTTP2ClientDriver: ChannelInboundHandler, ClientDriver, @unchecked S
         self.configuration = configuration
         self.authority = authority
         self.state = state
+        timers = ClientTimers(configuration, now: .now())
         engine = try HTTP2Engine(role: .client, limits: configuration.limits)
     }
 
@@ -34,9 +39,8 @@ final class HTTP2ClientDriver: ChannelInboundHandler, ClientDriver, @unchecked S
 
     func channelActive(context: ChannelHandlerContext) {
         self.context = context
-        if configuration.writeStall != nil {
-            timer = eventLoop.scheduleRepeatedTask(initialDelay: .seconds(1), delay: .seconds(1)) {
-                [weak self] _ in
+        if let interval = ClientTimers.interval(configuration) {
+            ticker = eventLoop.scheduleRepeatedTask(initialDelay: interval, delay: interval) { [weak self] _ in
                 self?.tick()
             }
         }
@@ -53,7 +57,9 @@ final class HTTP2ClientDriver: ChannelInboundHandler, ClientDriver, @unchecked S
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         isInRead = true
         var input = unwrapInboundIn(data)
-        let now = NIODeadline.now().uptimeNanoseconds
+        let time = NIODeadline.now()
+        timers.didRead(now: time)
+        let now = time.uptimeNanoseconds
         while input.readableBytes > 0, endReason == nil {
             let count = min(input.readableBytes, HTTP2Engine.sliceByteCount)
             let goesOn = input.withUnsafeReadableBytes { readable in
@@ -76,12 +82,27 @@ final class HTTP2ClientDriver: ChannelInboundHandler, ClientDriver, @unchecked S
     }
 
     private func tick() {
-        guard
+        let now = NIODeadline.now()
+        switch timers.check(now: now, activeCount: activeCount) {
+        case .none: break
+        case .ping:
+            engine.submitPing()
+            setNeedsFlush()
+        case .drain(let idle):
+            if idle { state.endedIdle.store(true, ordering: .relaxed) }
+            drain()
+        case .close(let reason): abort(reason)
+        }
+        guard endReason == nil,
             stall.isStalled(
                 bufferedByteCount: engine.unsentByteCount, progress: engine.sentDataByteCount,
-                period: configuration.writeStall, bytesPerSecond: 0, now: NIODeadline.now().uptimeNanoseconds)
+                period: configuration.writeStall, bytesPerSecond: 0, now: now.uptimeNanoseconds)
         else { return }
-        end("the server takes nothing: HTTPClientConfiguration.writeStall passed")
+        abort("the server takes nothing: HTTPClientConfiguration.writeStall passed")
+    }
+
+    private func abort(_ reason: String) {
+        end(reason)
         context?.close(promise: nil)
     }
 
@@ -103,11 +124,20 @@ final class HTTP2ClientDriver: ChannelInboundHandler, ClientDriver, @unchecked S
                 exchange(of: stream)?.didReceiveEnd(trailers: stream.trailers)
             case .closed(let stream, let code): didClose(stream.takeUnretainedValue(), code)
             case .drained(let stream): openGate(stream.takeUnretainedValue())
-            case .goAway: state.markClosed()
-            case .pingAcknowledged, .settings: break
+            case .goAway(_, let code):
+                if code == .enhanceYourCalm { state.wasToldToCalmDown.store(true, ordering: .relaxed) }
+                state.markClosed()
+            case .settings: didReceiveSettings()
+            case .pingAcknowledged: break
             }
         }
         engine.returnEvents(events)
+    }
+
+    private func didReceiveSettings() {
+        state.setCapacity(min(engine.peerConcurrentStreams, configuration.concurrentStreams))
+        for promise in readyPromises { promise.succeed() }
+        readyPromises.removeAll()
     }
 
     private func openGate(_ stream: HTTP2Stream) {
@@ -132,7 +162,6 @@ final class HTTP2ClientDriver: ChannelInboundHandler, ClientDriver, @unchecked S
             return engine.reset(stream, .cancel)
         }
         exchange.didReceive(bytes)
-        exchange.inbox.compact()
     }
 
     private func didClose(_ stream: HTTP2Stream, _ code: HTTP2ErrorCode) {
@@ -141,7 +170,14 @@ final class HTTP2ClientDriver: ChannelInboundHandler, ClientDriver, @unchecked S
             exchange.stream = nil
             if !exchange.isReceivingDone { exchange.fail(error(for: stream, code)) }
             exchange.gate.open()
+            didEnd(exchange)
         }
+    }
+
+    private func didEnd(_ exchange: HTTPClientExchange) {
+        activeCount -= 1
+        exchange.releaseLease()
+        if isDraining, activeCount == 0, endReason == nil { eventLoop.execute { self.close() } }
     }
 
     private func error(for stream: HTTP2Stream, _ code: HTTP2ErrorCode) -> HTTPStreamError {
@@ -157,21 +193,20 @@ final class HTTP2ClientDriver: ChannelInboundHandler, ClientDriver, @unchecked S
 
     // MARK: ClientDriver
 
-    func start(
-        _ head: HTTPRequestHead, _ ticket: WaitTicket,
-        _ done: @escaping @Sendable (Result<HTTPClientExchange, HTTPStreamError>) -> Void
-    ) {
-        if ticket.isCancelled { return done(.failure(.cancelled)) }
-        if let endReason { return done(.failure(.connectionClosed(reason: endReason))) }
-        guard !engine.isGoingAway, let stream = engine.request(head, authority: authority, endsStream: false)
+    func start(_ request: StartRequest) {
+        if request.ticket.isCancelled { return request.done(.failure(.cancelled)) }
+        if let endReason { return request.done(.failure(.connectionClosed(reason: endReason))) }
+        guard !isDraining, !engine.isGoingAway,
+            let stream = engine.request(request.head, authority: authority, endsStream: false)
         else {
-            return done(.failure(.refused))
+            return request.done(.failure(.refused))
         }
-        let exchange = HTTPClientExchange(head: head, eventLoop: eventLoop, driver: self)
+        let exchange = HTTPClientExchange(request, eventLoop: eventLoop, driver: self, state: state)
         exchange.stream = stream
         stream.owner = exchange
+        activeCount += 1
         setNeedsFlush()
-        done(.success(exchange))
+        request.done(.success(exchange))
     }
 
     func cancelStart(_ ticket: WaitTicket) { ticket.isCancelled = true }
@@ -181,6 +216,8 @@ final class HTTP2ClientDriver: ChannelInboundHandler, ClientDriver, @unchecked S
         engine.send(bytes, on: stream)
         setNeedsFlush()
     }
+
+    func queue(_ bytes: ByteBuffer, _ exchange: HTTPClientExchange) { send(bytes, exchange) }
 
     func finish(_ exchange: HTTPClientExchange) {
         guard let stream = exchange.stream else { return }
@@ -208,6 +245,19 @@ final class HTTP2ClientDriver: ChannelInboundHandler, ClientDriver, @unchecked S
         guard let stream = exchange.stream else { return }
         engine.reset(stream, .cancel)
         setNeedsFlush()
+    }
+
+    func drain() {
+        guard endReason == nil, !isDraining else { return }
+        isDraining = true
+        state.markClosed()
+        if activeCount == 0 { close() }
+    }
+
+    func whenReady(_ promise: EventLoopPromise<Void>) {
+        if let endReason { return promise.fail(HTTPStreamError.connectionClosed(reason: endReason)) }
+        if engine.receivedSettings { return promise.succeed() }
+        readyPromises.append(promise)
     }
 
     func close() {
@@ -250,15 +300,21 @@ final class HTTP2ClientDriver: ChannelInboundHandler, ClientDriver, @unchecked S
         guard endReason == nil else { return }
         endReason = reason
         state.markClosed()
-        timer?.cancel()
+        ticker?.cancel()
+        for promise in readyPromises { promise.fail(HTTPStreamError.connectionClosed(reason: reason)) }
+        readyPromises.removeAll()
         handleEvents(ByteBuffer())
         for stream in engine.openStreams {
             guard let exchange = exchange(of: stream) else { continue }
             stream.owner = nil
             exchange.stream = nil
-            if !exchange.isReceivingDone { exchange.fail(.connectionClosed(reason: reason)) }
+            // What never left is safe to send again elsewhere.
+            let wasSent = stream.isHeadSent
+            if !exchange.isReceivingDone { exchange.fail(wasSent ? .connectionClosed(reason: reason) : .refused) }
             exchange.gate.open(.connectionClosed(reason: reason))
+            exchange.releaseLease()
         }
+        activeCount = 0
         engine.abandonStreams()
     }
 }

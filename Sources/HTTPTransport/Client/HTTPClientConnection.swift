@@ -1,25 +1,35 @@
 import NIOCore
 import NIOPosix
-import Synchronization
 
-/// One connection to a server. Knows nothing of pools, retries or redirects.
+/// One connection to a server. Knows nothing of pools, retries or redirects; see ``HTTPConnectionPool``.
 ///
 /// HTTP/2: any number of exchanges at once; those beyond the server's MAX_CONCURRENT_STREAMS wait inside.
 /// HTTP/1.1: one at a time on a connection that is kept alive; ``start(_:)`` waits for its turn.
 public final class HTTPClientConnection: Sendable {
     private let channel: any Channel
     private let driver: any ClientDriver
-    private let state: ClientConnectionState
+    let state: ClientConnectionState
+    public let httpProtocol: HTTPClientProtocol
+    /// Where this connection goes; nil for a Unix socket without a name.
+    public let remoteAddress: SocketAddress?
     /// Runs tasks on this connection's event loop: a task that prefers it takes the steps of an exchange without a
     /// change of thread. Nothing that blocks may run there.
     public let taskExecutor: any TaskExecutor
 
-    private init(channel: any Channel, driver: any ClientDriver, state: ClientConnectionState) {
+    private init(
+        channel: any Channel, driver: any ClientDriver, state: ClientConnectionState, _ httpProtocol: HTTPClientProtocol
+    ) {
         self.channel = channel
         self.driver = driver
         self.state = state
+        self.httpProtocol = httpProtocol
+        self.remoteAddress = channel.remoteAddress
         self.taskExecutor = EventLoopTaskExecutor(eventLoop: channel.eventLoop)
     }
+
+    public var eventLoop: any EventLoop { channel.eventLoop }
+
+    // MARK: Connecting
 
     /// Looks the name up and connects.
     ///
@@ -32,51 +42,160 @@ public final class HTTPClientConnection: Sendable {
         group: any EventLoopGroup
     ) async throws -> HTTPClientConnection {
         let authority = host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)"
-        let state = ClientConnectionState()
-        do {
-            let (channel, driver) = try await ClientBootstrap(group: group)
-                .connectTimeout(.nanoseconds(configuration.connectTimeout.nanoseconds))
-                .channelOption(.tcpOption(.tcp_nodelay), value: 1)
-                .connect(host: host, port: port) { channel in
-                    channel.eventLoop.makeCompletedFuture {
-                        let driver: any ClientDriver
-                        switch `protocol` {
-                        case .http2:
-                            let http2 = try HTTP2ClientDriver(
-                                channel.eventLoop, configuration, authority: authority, state: state)
-                            try channel.pipeline.syncOperations.addHandler(http2)
-                            driver = http2
-                        case .http1:
-                            let http1 = HTTP1ClientDriver(
-                                channel.eventLoop, configuration, authority: authority, state: state)
-                            try channel.pipeline.syncOperations.addHandler(http1)
-                            driver = http1
-                        }
-                        return (channel, driver)
-                    }
-                }
-            return HTTPClientConnection(channel: channel, driver: driver, state: state)
-        } catch {
-            throw HTTPConnectionError("cannot connect to \(authority): \(ErrorText.describe(error))")
+        return try await connect(authority, `protocol`, configuration, { _ in }, group) { bootstrap, initialize in
+            try await bootstrap.connect(host: host, port: port, channelInitializer: initialize)
         }
     }
+
+    /// Connects to an address that is known, a Unix socket's path included. `authority` is what requests name as
+    /// their host.
+    ///
+    /// - Throws: ``HTTPConnectionError`` with the address and the reason of the system.
+    public static func connect(
+        to address: SocketAddress,
+        authority: String,
+        protocol: HTTPClientProtocol = .http2,
+        configuration: HTTPClientConfiguration = HTTPClientConfiguration(),
+        group: any EventLoopGroup
+    ) async throws -> HTTPClientConnection {
+        try await connect(
+            to: address, authority: authority, protocol: `protocol`, configuration: configuration, group: group,
+            changed: { _ in })
+    }
+
+    /// - Parameter changed: see ``ClientConnectionState``.
+    static func connect(
+        to address: SocketAddress, authority: String, protocol: HTTPClientProtocol,
+        configuration: HTTPClientConfiguration, group: any EventLoopGroup,
+        changed: @escaping @Sendable (ClientConnectionState.Change) -> Void
+    ) async throws -> HTTPClientConnection {
+        try await connect(
+            authority, `protocol`, configuration, changed, group, description: AddressText.describe(address)
+        ) { bootstrap, initialize in
+            try await bootstrap.connect(to: address, channelInitializer: initialize)
+        }
+    }
+
+    private typealias Initializer = @Sendable (any Channel) -> EventLoopFuture<(any Channel, any ClientDriver)>
+
+    private static func connect(
+        _ authority: String, _ httpProtocol: HTTPClientProtocol, _ configuration: HTTPClientConfiguration,
+        _ changed: @escaping @Sendable (ClientConnectionState.Change) -> Void, _ group: any EventLoopGroup, description: String? = nil,
+        _ dial: (sending ClientBootstrap, @escaping Initializer) async throws -> (any Channel, any ClientDriver)
+    ) async throws -> HTTPClientConnection {
+        let state = ClientConnectionState(capacity: httpProtocol == .http1 ? 1 : 100, changed: changed)
+        let bootstrap = ClientBootstrap(group: group)
+            .connectTimeout(.nanoseconds(configuration.connectTimeout.nanoseconds))
+            .channelOption(.tcpOption(.tcp_nodelay), value: 1)
+        do {
+            let (channel, driver) = try await dial(bootstrap) { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    let driver = try addDriver(httpProtocol, to: channel, configuration, authority, state)
+                    return (channel, driver)
+                }
+            }
+            return HTTPClientConnection(channel: channel, driver: driver, state: state, httpProtocol)
+        } catch {
+            throw HTTPConnectionError("cannot connect to \(description ?? authority): \(ErrorText.describe(error))")
+        }
+    }
+
+    private static func addDriver(
+        _ httpProtocol: HTTPClientProtocol, to channel: any Channel, _ configuration: HTTPClientConfiguration,
+        _ authority: String, _ state: ClientConnectionState
+    ) throws -> any ClientDriver {
+        switch httpProtocol {
+        case .http2:
+            let http2 = try HTTP2ClientDriver(channel.eventLoop, configuration, authority: authority, state: state)
+            try channel.pipeline.syncOperations.addHandler(http2)
+            return http2
+        case .http1:
+            let http1 = HTTP1ClientDriver(channel.eventLoop, configuration, authority: authority, state: state)
+            try channel.pipeline.syncOperations.addHandler(http1)
+            return http1
+        }
+    }
+
+    /// Waits until the peer has shown that it speaks the protocol: HTTP/2 has sent its SETTINGS.
+    ///
+    /// - Throws: ``HTTPConnectionError`` after `timeout`, or when the connection ended first; it is closed then.
+    func waitUntilReady(timeout: Duration) async throws {
+        let promise = channel.eventLoop.makePromise(of: Void.self)
+        onEventLoop { self.driver.whenReady(promise) }
+        let timer = channel.eventLoop.scheduleTask(in: TimeAmount(timeout)) { self.driver.close() }
+        defer { timer.cancel() }
+        let started = NIODeadline.now()
+        do {
+            try await promise.futureResult.get()
+        } catch {
+            let reason =
+                NIODeadline.now() - started >= TimeAmount(timeout)
+                ? "no HTTP/2 SETTINGS within \(timeout) (HTTPClientConfiguration.connectTimeout)" : "\(error)"
+            throw HTTPConnectionError("connected to \(remoteAddress.map(AddressText.describe) ?? "?"), but \(reason)")
+        }
+    }
+
+    // MARK: Exchanges
 
     /// Sends a request head and gives the exchange to go on with.
     ///
     /// - Throws: `.refused` when the connection takes no new requests (GOAWAY): safe to retry on another one;
     ///   `.connectionClosed` when it is gone; `.cancelled`.
     public func start(_ head: HTTPRequestHead) async throws(HTTPStreamError) -> HTTPClientExchange {
-        if Task.isCancelled { throw .cancelled }
+        try await start(head, isLeased: false)
+    }
+
+    /// - Parameter isLeased: the caller holds a place from ``HTTPConnectionPool``; it is given back when the exchange
+    ///   has ended, or cannot start.
+    func start(_ head: HTTPRequestHead, isLeased: Bool) async throws(HTTPStreamError) -> HTTPClientExchange {
         let ticket = WaitTicket()
         let result: Result<HTTPClientExchange, HTTPStreamError> = await withTaskCancellationHandler {
             await withUnsafeContinuation { continuation in
-                onEventLoop { self.driver.start(head, ticket) { continuation.resume(returning: $0) } }
+                onEventLoop {
+                    let request = StartRequest(head: head, ticket: ticket, isLeased: isLeased, receiver: nil) { result in
+                        if isLeased, case .failure = result { self.state.release() }
+                        continuation.resume(returning: result)
+                    }
+                    self.driver.start(request)
+                }
             }
         } onCancel: {
             onEventLoop { self.driver.cancelStart(ticket) }
         }
         return try result.get()
     }
+
+    /// Sends a whole request; `receiver` is told what comes back, on the event loop. From any thread, without waiting.
+    ///
+    /// - Parameter handle: can cancel the exchange from any thread, also before it has begun.
+    func send(
+        _ head: HTTPRequestHead, body: ByteBuffer, isLeased: Bool, handle: HTTPExchangeHandle,
+        receiver: any HTTPResponseReceiver
+    ) {
+        onEventLoop {
+            let request = StartRequest(
+                head: head, ticket: handle.ticket, isLeased: isLeased, receiver: receiver
+            ) { result in
+                switch result {
+                case .success(let exchange):
+                    handle.exchange = exchange
+                    exchange.sendWhole(body)
+                case .failure(let error):
+                    if isLeased { self.state.release() }
+                    receiver.didFail(error, nil)
+                }
+            }
+            self.driver.start(request)
+        }
+    }
+
+    func cancel(_ handle: HTTPExchangeHandle) {
+        onEventLoop {
+            if let exchange = handle.exchange { exchange.cancel() } else { self.driver.cancelStart(handle.ticket) }
+        }
+    }
+
+    // MARK: State
 
     /// True while new exchanges can be started: connected, and no GOAWAY or `Connection: close` has come.
     public var isOpen: Bool { state.isOpen.load(ordering: .relaxed) }
@@ -87,15 +206,21 @@ public final class HTTPClientConnection: Sendable {
         try? await channel.closeFuture.get()
     }
 
+    /// Takes no new exchanges, and closes when the last one has ended.
+    func drain() { onEventLoop { self.driver.drain() } }
+    func closeNow() { onEventLoop { self.driver.close() } }
+    var closeFuture: EventLoopFuture<Void> { channel.closeFuture }
+
     private func onEventLoop(_ body: @escaping @Sendable () -> Void) {
         let eventLoop = channel.eventLoop
         if eventLoop.inEventLoop { body() } else { eventLoop.execute(body) }
     }
 }
 
-/// What can be asked about a connection from any thread.
-final class ClientConnectionState: Sendable {
-    let isOpen = Atomic<Bool>(true)
-
-    func markClosed() { isOpen.store(false, ordering: .relaxed) }
+/// Names an exchange before it exists.
+///
+/// `@unchecked Sendable`: both fields are touched on the connection's event loop only.
+final class HTTPExchangeHandle: @unchecked Sendable {
+    let ticket = WaitTicket()
+    var exchange: HTTPClientExchange?
 }

@@ -16,6 +16,9 @@ public final class HTTPClientExchange: @unchecked Sendable {
     var gate = SendGate()
     var stream: HTTP2Stream?
     let head: HTTPRequestHead
+    /// Takes what arrives instead of a reader; let go of at the end.
+    private var receiver: (any HTTPResponseReceiver)?
+    private var lease: ClientConnectionState?
     private var response: Result<HTTPResponseHead, HTTPStreamError>?
     private var responseWaiter: UnsafeContinuation<Result<HTTPResponseHead, HTTPStreamError>, Never>?
     private var responseTicket: WaitTicket?
@@ -25,8 +28,12 @@ public final class HTTPClientExchange: @unchecked Sendable {
     private(set) var isSendingDone = false
     private(set) var isReceivingDone = false
 
-    init(head: HTTPRequestHead, eventLoop: any EventLoop, driver: any ClientDriver) {
-        self.head = head
+    init(
+        _ request: StartRequest, eventLoop: any EventLoop, driver: any ClientDriver, state: ClientConnectionState
+    ) {
+        head = request.head
+        receiver = request.receiver
+        lease = request.isLeased ? state : nil
         self.eventLoop = eventLoop
         self.driver = driver
     }
@@ -57,6 +64,15 @@ public final class HTTPClientExchange: @unchecked Sendable {
             onEventLoop { self.gate.cancelWait(ticket) }
         }
         if let error { throw error }
+    }
+
+    /// The whole request body and its end, on the event loop, without waiting for room: for bodies whose size the
+    /// caller has bounded.
+    func sendWhole(_ bytes: ByteBuffer) {
+        guard failure == nil, !isSendingDone else { return }
+        isSendingDone = true
+        if bytes.readableBytes > 0 { driver.queue(bytes, self) }
+        driver.finish(self)
     }
 
     /// End of the request body. Calling it again does nothing.
@@ -151,16 +167,36 @@ public final class HTTPClientExchange: @unchecked Sendable {
 
     // MARK: From the driver (on the event loop)
 
-    func didReceiveHead(_ head: HTTPResponseHead) { resolve(.success(head)) }
+    func didReceiveHead(_ head: HTTPResponseHead) {
+        resolve(.success(head))
+        receiver?.didReceiveHead(head, self)
+    }
 
     func didReceive(_ bytes: ByteBuffer) {
+        if let receiver {
+            driver.consumed(bytes.readableBytes, self)
+            return receiver.didReceiveBody(bytes, self)
+        }
         inbox.append(bytes)
         wakeReader()
+        inbox.compact()
+    }
+
+    /// The exchange's place in the connection is free again. Runs once.
+    func releaseLease() {
+        guard let lease else { return }
+        self.lease = nil
+        lease.release()
     }
 
     func didReceiveEnd(trailers: HTTPFields?) {
+        guard failure == nil, !isReceivingDone else { return }
         receivedTrailers = trailers
         isReceivingDone = true
+        if let receiver {
+            self.receiver = nil
+            return receiver.didReceiveEnd(trailers: trailers, self)
+        }
         if response == nil { resolve(.failure(.protocolViolation("the response has no head"))) }
         inbox.end()
         wakeReader()
@@ -170,6 +206,10 @@ public final class HTTPClientExchange: @unchecked Sendable {
     func fail(_ error: HTTPStreamError) {
         guard failure == nil else { return }
         failure = error
+        if let receiver {
+            self.receiver = nil
+            receiver.didFail(error, self)
+        }
         resolve(.failure(error))
         if !isReceivingDone {
             driver.consumed(inbox.fail(error), self)

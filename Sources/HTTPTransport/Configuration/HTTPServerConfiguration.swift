@@ -28,29 +28,3 @@ public struct HTTPServerConfiguration: Sendable {
         self.acceptsForwardedHTTPSScheme = acceptsForwardedHTTPSScheme
     }
 }
-
-/// Which HTTP a client connection speaks. Nothing is negotiated in clear text.
-public enum HTTPClientProtocol: Sendable, Hashable {
-    case http1
-    /// HTTP/2 with prior knowledge (RFC 9113 section 3.3).
-    case http2
-}
-
-/// What a client connection allows.
-public struct HTTPClientConfiguration: Sendable {
-    public var limits: HTTPLimits
-    /// Name look-up and TCP handshake together. Default 10 s.
-    public var connectTimeout: Duration
-    /// Something waits to be written and the peer takes nothing. Default 60 s; `nil` for never.
-    public var writeStall: Duration?
-
-    public init(
-        limits: HTTPLimits = HTTPLimits(),
-        connectTimeout: Duration = .seconds(10),
-        writeStall: Duration? = .seconds(60)
-    ) {
-        self.limits = limits
-        self.connectTimeout = connectTimeout
-        self.writeStall = writeStall
-    }
-}

@@ -41,6 +41,8 @@ final class HTTP2Stream {
     /// The request never left (GOAWAY came first): safe to retry.
     var wasNeverSent = false
     var sentByteCount = 0
+    /// Client: the request's HEADERS have been handed to the socket.
+    var isHeadSent = false
 
     var isClosed = false
     /// Report `drained` when bytes leave the queue: somebody waits for room.
@@ -83,6 +85,7 @@ final class HTTP2Stream {
         isResetByApplication = false
         wasNeverSent = false
         sentByteCount = 0
+        isHeadSent = false
         wantsDrainEvents = false
         isClosed = false
         owner = nil
