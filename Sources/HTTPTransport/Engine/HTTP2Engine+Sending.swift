@@ -226,7 +226,7 @@ extension HTTP2Engine {
         case NGHTTP2_HEADERS.rawValue, NGHTTP2_DATA.rawValue:
             state.pointee.budgets.didSendHeadersOrData()
             if role == .client, UInt32(header.type) == NGHTTP2_HEADERS.rawValue {
-                stream(header.stream_id)?.isHeadSent = true
+                withStream(header.stream_id) { $0.isHeadSent = true }
             }
             if header.flags & Flag.endStream != 0 { didSendEnd(header.stream_id) }
         case NGHTTP2_GOAWAY.rawValue:
