@@ -37,7 +37,9 @@ struct StartRequest: Sendable {
 /// Takes a response as it arrives, on the event loop of the connection. For callers that want no task to be
 /// woken before the whole answer is there. What arrives counts as consumed: the receiver bounds what it keeps, and
 /// cancels the exchange when that is too much.
-public protocol HTTPResponseReceiver: AnyObject, Sendable {
+package protocol HTTPResponseReceiver: AnyObject, Sendable {
+    /// The exchange exists; nothing of it has been sent.
+    func didStart(_ exchange: HTTPClientExchange)
     func didReceiveHead(_ head: HTTPResponseHead, _ exchange: HTTPClientExchange)
     func didReceiveBody(_ bytes: ByteBuffer, _ exchange: HTTPClientExchange)
     /// Last call, or ``didFail(_:_:)`` is.

@@ -29,6 +29,9 @@ public final class HTTPClientConnection: Sendable {
 
     public var eventLoop: any EventLoop { channel.eventLoop }
 
+    /// The event loops that clients share when their maker names none.
+    public static var defaultGroup: any EventLoopGroup { MultiThreadedEventLoopGroup.singleton }
+
     // MARK: Connecting
 
     /// Looks the name up and connects.
@@ -147,7 +150,7 @@ public final class HTTPClientConnection: Sendable {
 
     /// - Parameter isLeased: the caller holds a place from ``HTTPConnectionPool``; it is given back when the exchange
     ///   has ended, or cannot start.
-    func start(_ head: HTTPRequestHead, isLeased: Bool) async throws(HTTPStreamError) -> HTTPClientExchange {
+    package func start(_ head: HTTPRequestHead, isLeased: Bool) async throws(HTTPStreamError) -> HTTPClientExchange {
         let ticket = WaitTicket()
         let result: Result<HTTPClientExchange, HTTPStreamError> = await withTaskCancellationHandler {
             await withUnsafeContinuation { continuation in
@@ -168,7 +171,7 @@ public final class HTTPClientConnection: Sendable {
     /// Sends a whole request; `receiver` is told what comes back, on the event loop. From any thread, without waiting.
     ///
     /// - Parameter handle: can cancel the exchange from any thread, also before it has begun.
-    func send(
+    package func send(
         _ head: HTTPRequestHead, body: ByteBuffer, isLeased: Bool, handle: HTTPExchangeHandle,
         receiver: any HTTPResponseReceiver
     ) {
@@ -179,6 +182,7 @@ public final class HTTPClientConnection: Sendable {
                 switch result {
                 case .success(let exchange):
                     handle.exchange = exchange
+                    receiver.didStart(exchange)
                     exchange.sendWhole(body)
                 case .failure(let error):
                     if isLeased { self.state.release() }
@@ -189,7 +193,7 @@ public final class HTTPClientConnection: Sendable {
         }
     }
 
-    func cancel(_ handle: HTTPExchangeHandle) {
+    package func cancel(_ handle: HTTPExchangeHandle) {
         onEventLoop {
             if let exchange = handle.exchange { exchange.cancel() } else { self.driver.cancelStart(handle.ticket) }
         }
@@ -220,7 +224,9 @@ public final class HTTPClientConnection: Sendable {
 /// Names an exchange before it exists.
 ///
 /// `@unchecked Sendable`: both fields are touched on the connection's event loop only.
-final class HTTPExchangeHandle: @unchecked Sendable {
+package final class HTTPExchangeHandle: @unchecked Sendable {
     let ticket = WaitTicket()
     var exchange: HTTPClientExchange?
+
+    package init() {}
 }

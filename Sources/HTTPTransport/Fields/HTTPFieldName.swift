@@ -27,6 +27,13 @@ public struct HTTPFieldName: Sendable, Hashable, CustomStringConvertible {
         text = token == .other ? String(decoding: lowered, as: UTF8.self) : ""
     }
 
+    /// A name written in the program: a lower-case token, not checked.
+    package init(known name: StaticString) {
+        let bytes = UnsafeRawBufferPointer(start: name.utf8Start, count: name.utf8CodeUnitCount)
+        token = FieldToken.recognise(bytes)
+        text = token == .other ? name.description : ""
+    }
+
     public var description: String { token == .other ? text : token.name.description }
 
     /// Gives the bytes of the name to `body`.

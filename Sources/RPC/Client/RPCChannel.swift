@@ -2,90 +2,85 @@ import FrameCodec
 import HTTPTransport
 import NIOCore
 
-/// Calls to one server over one HTTP connection, which is opened by the first call and again after it was lost.
+/// Calls to the servers behind one target, over connections that are opened when needed and replaced when lost.
 ///
-/// Safe to use from any number of tasks. Over HTTP/2 calls share the connection; over HTTP/1.1 each waits its turn.
+/// ```swift
+/// let channel = try RPCChannel("http://127.0.0.1:8080")
+/// let scm = ScmServiceClient(channel: channel)
+/// ```
+///
+/// Safe to use from any number of tasks. Calls share HTTP/2 connections; over HTTP/1.1 each call has one to itself.
 public final class RPCChannel: Sendable {
-    /// How calls travel.
-    public enum Wire: Sendable, Hashable, CaseIterable {
-        /// gRPC over HTTP/2.
-        case grpc
-        /// gRPC-Web, binary, over either HTTP version.
-        case grpcWebHTTP1, grpcWebHTTP2
-        /// gRPC-Web as base64 text, over either HTTP version.
-        case grpcWebTextHTTP1, grpcWebTextHTTP2
-    }
-
-    public struct Configuration: Sendable {
-        /// Host name or address, and TCP port.
-        public var host: String
-        public var port: Int
-        public var wire: Wire
-        /// Metadata sent with every call, such as an API key.
-        public var metadata = Metadata()
-        /// Timeout of a unary call that names none; nil for none. Default 30 s.
-        public var defaultUnaryTimeout: Duration? = .seconds(30)
-        /// Largest response message, in bytes; the declared length is checked before allocation. Default 64 MiB.
-        public var maximumResponseMessageByteCount = 64 * 1024 * 1024
-
-        public init(host: String, port: Int, wire: Wire = .grpc) {
-            self.host = host
-            self.port = port
-            self.wire = wire
-        }
-    }
-
-    let configuration: Configuration
-    private let connections: ConnectionHolder
+    private let core: ChannelCore
+    private let methods: MethodConfigurations
 
     /// Opens nothing yet.
-    public init(_ configuration: Configuration, group: any EventLoopGroup) {
-        self.configuration = configuration
-        self.connections = ConnectionHolder(configuration: configuration, group: group)
+    public init(_ configuration: Configuration, group: any EventLoopGroup = HTTPClientConnection.defaultGroup) {
+        core = ChannelCore(configuration, group)
+        methods = MethodConfigurations(configuration.service)
     }
 
-    /// Closes the connection; calls in progress fail with UNAVAILABLE.
-    public func close() async {
-        await connections.close()
+    /// A channel to `http://host:port`, `host:port`, `unix:/path` and the other forms of ``ConnectionTarget``.
+    ///
+    /// - Throws: ``ConnectionTargetError`` that says what is wrong with the text.
+    public convenience init(
+        _ target: String, wire: Wire = .grpc, metadata: Metadata = Metadata(),
+        group: any EventLoopGroup = HTTPClientConnection.defaultGroup
+    ) throws {
+        var configuration = Configuration(target: try ConnectionTarget(target), wire: wire)
+        configuration.metadata = metadata
+        self.init(configuration, group: group)
     }
+
+    var configuration: Configuration { core.configuration }
+
+    // MARK: Connections
+
+    /// What the channel can do at the moment.
+    public var connectivityState: ConnectivityState { core.pool.connectivityState }
+
+    /// The state now and every later one.
+    public var connectivityStates: AsyncStream<ConnectivityState> { core.pool.connectivityStates }
+
+    /// Opens a connection before the first call needs it.
+    public func connect() { core.pool.connect() }
+
+    /// Closes the channel. Calls in progress may go on for `gracePeriod`, then they fail with UNAVAILABLE; new ones fail
+    /// at once.
+    public func close(gracePeriod: Duration = .zero) async {
+        await core.pool.shutdown(gracePeriod: gracePeriod)
+    }
+
+    // MARK: Calls
 
     /// Starts a call of any kind, in raw message bytes.
     ///
     /// - Throws: ``RPCError``: UNAVAILABLE when no connection can be made.
     public func start(_ method: MethodDescriptor, options: CallOptions = CallOptions()) async throws -> ClientCall {
-        try await start(method, options: options, on: try await connections.connection())
-    }
-
-    private func start(
-        _ method: MethodDescriptor, options: CallOptions, on connection: HTTPClientConnection
-    ) async throws -> ClientCall {
-        let timeout = options.timeout ?? (method.kind == .unary ? configuration.defaultUnaryTimeout : nil)
-        let deadline = timeout.map { NIODeadline.now() + TimeAmount($0) }
-        let exchange: HTTPClientExchange
-        do {
-            exchange = try await connection.start(requestHead(method, options: options, timeout: timeout))
-        } catch {
-            throw RPCError(.unavailable, "\(error)")
+        let settings = methods(method)
+        return try await intercepted(context(method, options, settings)) { context in
+            let call = ClientCall(context, core, settings)
+            try await call.start()
+            return call
         }
-        return ClientCall(method: method, exchange: exchange, configuration: configuration, deadline: deadline)
     }
 
     /// One message each way.
-    ///
-    /// Runs on the connection's event loop, so that the steps of a call cost no change of thread.
     ///
     /// - Throws: ``RPCError``, whatever went wrong.
     public func unary<Request: Message, Response: Message>(
         _ method: MethodDescriptor, _ request: Request, options: CallOptions = CallOptions()
     ) async throws -> Response {
-        let connection = try await connections.connection()
-        return try await withTaskExecutorPreference(connection.taskExecutor) { @concurrent in
-            let call = try await start(method, options: options, on: connection)
-            return try await call.withCancellation {
-                try await call.send(request)
-                await call.finishSending()
-                return try await call.receiveOnly(Response.self)
-            }
+        let settings = methods(method)
+        return try await intercepted(context(method, options, settings)) { context in
+            let body = try core.encoder.body(request, context)
+            let (result, attempts) = await core.unary.call(context, body: body, settings)
+            context.end(
+                ClientCallEnd(
+                    error: result.failure?.error, responseMetadata: result.responseMetadata,
+                    trailingMetadata: result.trailing, attempts: attempts))
+            if let failure = result.failure { throw failure.error }
+            return try core.configuration.wire.codec.decode(Response.self, result.message, of: method)
         }
     }
 
@@ -96,7 +91,7 @@ public final class RPCChannel: Sendable {
         let call = try await start(method, options: options)
         try await call.withCancellation {
             try await call.send(request)
-            await call.finishSending()
+            call.finishRequest()
         }
         return ResponseStream(call: call)
     }
@@ -108,8 +103,13 @@ public final class RPCChannel: Sendable {
     ) async throws -> Response {
         let call = try await start(method, options: options)
         return try await call.withCancellation {
-            try await requests(RequestWriter(call: call))
-            await call.finishSending()
+            do {
+                try await requests(RequestWriter(call: call))
+            } catch {
+                call.cancel()
+                throw error
+            }
+            call.finishRequest()
             return try await call.receiveOnly(Response.self)
         }
     }
@@ -122,91 +122,51 @@ public final class RPCChannel: Sendable {
         return (RequestWriter(call: call), ResponseStream(call: call))
     }
 
-    private func requestHead(_ method: MethodDescriptor, options: CallOptions, timeout: Duration?) -> HTTPRequestHead {
-        var fields = HTTPFields()
-        if let timeout {
-            let (seconds, attoseconds) = timeout.components
-            let nanoseconds = UInt64(clamping: seconds).multipliedReportingOverflow(by: 1_000_000_000)
-            let total = nanoseconds.overflow ? UInt64.max : nanoseconds.partialValue &+ UInt64(clamping: attoseconds / 1_000_000_000)
-            fields.append(.grpcTimeout, bytes: GRPCTimeout.encode(nanoseconds: total))
-        }
-        fields.append(.contentType, configuration.wire.contentType)
-        if configuration.wire == .grpc {
-            fields.append(.te, "trailers")
-        } else {
-            fields.append(.xGrpcWeb, "1")
-            fields.append(.accept, configuration.wire.contentType)
-        }
-        fields.append(.userAgent, "grpc-swift-framecodec/0.1")
-        for metadata in [configuration.metadata, options.metadata] {
-            metadata.fields.forEach { name, value in fields.append(name: name, value: value) }
-        }
-        return HTTPRequestHead(
-            method: .post, path: method.path, scheme: "http",
-            authority: "\(configuration.host):\(configuration.port)", fields: fields
-        )
+    // MARK: Before a call
+
+    private func context(
+        _ method: MethodDescriptor, _ options: CallOptions, _ settings: MethodConfiguration?
+    ) -> ClientCallContext {
+        let configuration = core.configuration
+        let standard = method.kind == .unary ? configuration.defaultUnaryTimeout : configuration.defaultStreamTimeout
+        var timeout = options.timeout
+        if let limit = settings?.timeout { timeout = timeout.map { min($0, limit) } ?? limit }
+        return ClientCallContext(
+            method, options, timeout: timeout ?? standard,
+            waitsForReady: options.waitsForReady ?? settings?.waitsForReady ?? false,
+            compression: configuration.compression, isWatched: !configuration.interceptors.isEmpty)
+    }
+
+    private func intercepted<Answer>(
+        _ context: ClientCallContext, _ body: (ClientCallContext) async throws -> Answer
+    ) async throws -> Answer {
+        let interceptors = core.configuration.interceptors
+        guard !interceptors.isEmpty else { return try await body(context) }
+        return try await run(interceptors[...], context, body)
+    }
+
+    private func run<Answer>(
+        _ rest: ArraySlice<any ClientInterceptor>, _ context: ClientCallContext,
+        _ body: (ClientCallContext) async throws -> Answer
+    ) async throws -> Answer {
+        guard let first = rest.first else { return try await body(context) }
+        return try await first.intercept(context) { try await run(rest.dropFirst(), $0, body) }
     }
 }
 
-extension RPCChannel.Wire {
-    var isWeb: Bool { self != .grpc }
-    var isText: Bool { self == .grpcWebTextHTTP1 || self == .grpcWebTextHTTP2 }
-    var httpProtocol: HTTPClientProtocol {
-        self == .grpcWebHTTP1 || self == .grpcWebTextHTTP1 ? .http1 : .http2
-    }
+/// What the calls of a channel share.
+final class ChannelCore: Sendable {
+    let pool: HTTPConnectionPool
+    let encoder: RequestEncoder
+    let throttle: RetryThrottle?
+    let unary: UnaryCaller
 
-    var contentType: String {
-        switch self {
-        case .grpc: "application/grpc+proto"
-        case .grpcWebHTTP1, .grpcWebHTTP2: "application/grpc-web+proto"
-        case .grpcWebTextHTTP1, .grpcWebTextHTTP2: "application/grpc-web-text+proto"
-        }
-    }
-}
+    var configuration: RPCChannel.Configuration { encoder.configuration }
 
-/// The channel's connection: made once however many calls ask for it, made anew when it is gone.
-private actor ConnectionHolder {
-    private let configuration: RPCChannel.Configuration
-    private let group: any EventLoopGroup
-    private var current: Task<HTTPClientConnection, any Error>?
-    private var isClosed = false
-
-    init(configuration: RPCChannel.Configuration, group: any EventLoopGroup) {
-        self.configuration = configuration
-        self.group = group
-    }
-
-    /// - Throws: ``RPCError`` UNAVAILABLE.
-    func connection() async throws -> HTTPClientConnection {
-        do {
-            return try await openConnection()
-        } catch let error as RPCError {
-            throw error
-        } catch {
-            throw RPCError(.unavailable, "\(error)")
-        }
-    }
-
-    private func openConnection() async throws -> HTTPClientConnection {
-        if let current {
-            let connection = try? await current.value
-            if let connection, connection.isOpen { return connection }
-            if self.current == current { self.current = nil }
-        }
-        guard !isClosed else { throw RPCError(.unavailable, "the channel is closed") }
-        let attempt = current ?? Task { [configuration, group] in
-            try await HTTPClientConnection.connect(
-                host: configuration.host, port: configuration.port, protocol: configuration.wire.httpProtocol,
-                configuration: HTTPClientConfiguration(), group: group
-            )
-        }
-        current = attempt
-        return try await attempt.value
-    }
-
-    func close() async {
-        isClosed = true
-        if let connection = try? await current?.value { await connection.close() }
-        current = nil
+    init(_ configuration: RPCChannel.Configuration, _ group: any EventLoopGroup) {
+        pool = HTTPConnectionPool(configuration.pool, group: group)
+        encoder = RequestEncoder(configuration)
+        throttle = configuration.service.retryThrottling.map { RetryThrottle($0) }
+        unary = UnaryCaller(pool: pool, encoder: encoder, throttle: throttle)
     }
 }

@@ -50,14 +50,14 @@ public final class HTTPConnectionPool: Sendable {
     // MARK: Asking for a connection
 
     /// A connection with a free place, if there is one now. The place must be used by starting exactly one exchange.
-    func leaseNow() -> HTTPClientConnection? { state.withLock { $0.lease() } }
+    package func leaseNow() -> HTTPClientConnection? { state.withLock { $0.lease() } }
 
     /// A connection with a free place.
     ///
     /// - Parameters:
     ///   - waitForReady: go on waiting while every address fails, instead of throwing `.unavailable`.
     /// - Throws: ``HTTPPoolError``
-    func lease(waitForReady: Bool, deadline: NIODeadline?) async throws(HTTPPoolError) -> HTTPClientConnection {
+    package func lease(waitForReady: Bool, deadline: NIODeadline?) async throws(HTTPPoolError) -> HTTPClientConnection {
         if let connection = leaseNow() { return connection }
         let waiter = PoolWaiter(waitForReady: waitForReady)
         let timer = deadline.map { deadline in

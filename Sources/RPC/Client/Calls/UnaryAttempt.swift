@@ -1,0 +1,119 @@
+import HTTPTransport
+import NIOCore
+
+/// What came of one attempt at a unary call.
+struct UnaryResult: Sendable {
+    /// Set when there is no failure.
+    var message = ByteBuffer()
+    var failure: AttemptFailure?
+    var responseMetadata = Metadata()
+    var trailing = Metadata()
+}
+
+/// One attempt at a unary call: state on the event loop of its connection, woken by what arrives, so that the caller's
+/// task sleeps once from sending to the whole answer.
+///
+/// `@unchecked Sendable`: everything mutable is touched on the event loop only.
+final class UnaryAttempt: HTTPResponseReceiver, @unchecked Sendable {
+    private var reader: ResponseReader
+    private let deadline: NIODeadline?
+    private var continuation: UnsafeContinuation<UnaryResult, Never>?
+    private var message: ByteBuffer?
+    private var timer: Scheduled<Void>?
+
+    init(_ reader: ResponseReader, deadline: NIODeadline?, _ continuation: UnsafeContinuation<UnaryResult, Never>) {
+        self.reader = reader
+        self.deadline = deadline
+        self.continuation = continuation
+    }
+
+    func didStart(_ exchange: HTTPClientExchange) {
+        guard let deadline else { return }
+        timer = exchange.eventLoop.scheduleTask(deadline: deadline) { exchange.cancel() }
+    }
+
+    func didReceiveHead(_ head: HTTPResponseHead, _ exchange: HTTPClientExchange) {
+        attempt(exchange) { () throws(RPCError) in try reader.readHead(head) }
+    }
+
+    func didReceiveBody(_ bytes: ByteBuffer, _ exchange: HTTPClientExchange) {
+        attempt(exchange) { () throws(RPCError) in
+            try reader.append(bytes)
+            try takeMessages()
+        }
+    }
+
+    func didReceiveEnd(trailers: HTTPFields?, _ exchange: HTTPClientExchange) {
+        attempt(exchange) { () throws(RPCError) in
+            try reader.finish(trailers: trailers)
+            try takeMessages()
+            let outcome = reader.outcome ?? .init()
+            if let error = outcome.error { throw error }
+            guard let message else {
+                throw RPCError(.unimplemented, "\(reader.method.path) answered OK without a message")
+            }
+            end(UnaryResult(message: message, responseMetadata: reader.responseMetadata, trailing: outcome.trailing))
+        }
+    }
+
+    func didFail(_ error: HTTPStreamError, _ exchange: HTTPClientExchange?) {
+        fail(ClientFailure.error(error, deadline: deadline), wasRefused: error.isSafeToRetry)
+    }
+
+    /// More than one message is an error (rule P11).
+    private func takeMessages() throws(RPCError) {
+        while let next = try reader.next() {
+            guard message == nil else {
+                throw RPCError(.unimplemented, "\(reader.method.path) answered with more than one message")
+            }
+            message = next
+        }
+    }
+
+    private func attempt(_ exchange: HTTPClientExchange, _ step: () throws(RPCError) -> Void) {
+        guard continuation != nil else { return }
+        do throws(RPCError) {
+            try step()
+        } catch {
+            fail(ClientFailure.adjusted(error, deadline: deadline))
+            exchange.cancel()
+        }
+    }
+
+    private func fail(_ error: RPCError, wasRefused: Bool = false) {
+        let failure = AttemptFailure(error: error, isCommitted: reader.isCommitted, wasRefused: wasRefused)
+        end(UnaryResult(failure: failure, responseMetadata: reader.responseMetadata, trailing: error.metadata))
+    }
+
+    private func end(_ result: UnaryResult) {
+        guard let continuation else { return }
+        self.continuation = nil
+        timer?.cancel()
+        timer = nil
+        continuation.resume(returning: result)
+    }
+}
+
+/// Broken streams and lost connections, as a client's status.
+enum ClientFailure {
+    static let pastDeadline = RPCError(.deadlineExceeded, "the call's deadline has passed")
+
+    static func error(_ error: HTTPStreamError, deadline: NIODeadline?) -> RPCError {
+        adjusted(RPCError(error.statusCode, "\(error)"), deadline: deadline)
+    }
+
+    /// CANCELLED at or after the deadline is DEADLINE_EXCEEDED, told by this side's own clock (rule T6).
+    static func adjusted(_ error: RPCError, deadline: NIODeadline?) -> RPCError {
+        guard error.code == .cancelled, let deadline, deadline <= .now() else { return error }
+        return pastDeadline
+    }
+
+    static func error(_ error: HTTPPoolError) -> RPCError {
+        switch error {
+        case .unavailable, .shutDown: RPCError(.unavailable, "\(error)")
+        case .deadlineExceeded: RPCError(.deadlineExceeded, "\(error)")
+        case .cancelled: RPCError(.cancelled, "\(error)")
+        case .tooManyWaiting: RPCError(.resourceExhausted, "\(error)")
+        }
+    }
+}

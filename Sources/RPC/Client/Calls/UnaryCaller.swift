@@ -1,0 +1,125 @@
+import HTTPTransport
+import NIOCore
+
+/// Makes unary calls: attempts, retries, hedging. One message each way, in the body's bytes.
+struct UnaryCaller: Sendable {
+    let pool: HTTPConnectionPool
+    let encoder: RequestEncoder
+    let throttle: RetryThrottle?
+
+    func call(_ context: ClientCallContext, body: ByteBuffer, _ method: MethodConfiguration?) async -> (UnaryResult, Int) {
+        if let hedging = method?.hedging, hedging.maximumAttempts > 1 {
+            return await Hedge(caller: self, context: context, body: body, policy: hedging).run()
+        }
+        var retry = RetryState(method?.retry, throttle)
+        while true {
+            let result = await attempt(context, body: body, retry.attempt)
+            guard let failure = result.failure else {
+                throttle?.didSucceed()
+                return (result, retry.attempt)
+            }
+            guard let delay = retry.delay(after: failure, deadline: context.deadline) else { return (result, retry.attempt) }
+            guard await wait(delay) else { return (result, retry.attempt) }
+        }
+    }
+
+    /// - Returns: false when the caller's task was cancelled meanwhile.
+    private func wait(_ delay: Duration) async -> Bool {
+        guard delay > .zero else { return !Task.isCancelled }
+        return (try? await Task.sleep(for: delay)) != nil
+    }
+
+    func attempt(_ context: ClientCallContext, body: ByteBuffer, _ number: Int) async -> UnaryResult {
+        if let deadline = context.deadline, deadline <= .now() {
+            return UnaryResult(failure: AttemptFailure(error: ClientFailure.pastDeadline))
+        }
+        let connection: HTTPClientConnection
+        if let open = pool.leaseNow() {
+            connection = open
+        } else {
+            do throws(HTTPPoolError) {
+                connection = try await pool.lease(waitForReady: context.waitsForReady, deadline: context.deadline)
+            } catch {
+                return UnaryResult(failure: AttemptFailure(error: ClientFailure.error(error)))
+            }
+        }
+        let get = encoder.getHead(context, message: body, attempt: number)
+        let head = get ?? encoder.head(context, attempt: number)
+        let handle = HTTPExchangeHandle()
+        let reader = ResponseReader(encoder.configuration, context.method)
+        return await withTaskCancellationHandler {
+            await withUnsafeContinuation { continuation in
+                let attempt = UnaryAttempt(reader, deadline: context.deadline, continuation)
+                connection.send(
+                    head, body: get == nil ? body : ByteBuffer(), isLeased: true, handle: handle, receiver: attempt)
+            }
+        } onCancel: {
+            connection.cancel(handle)
+        }
+    }
+}
+
+/// Several attempts at once: the first good or fatal answer counts, the others are cancelled. Source: gRFC A6.
+private struct Hedge {
+    private enum Event: Sendable {
+        case answer(UnaryResult)
+        /// The delay after that many attempts has passed.
+        case delayPassed(after: Int)
+    }
+
+    let caller: UnaryCaller
+    let context: ClientCallContext
+    let body: ByteBuffer
+    let policy: HedgingPolicy
+
+    func run() async -> (UnaryResult, Int) {
+        await withTaskGroup(of: Event.self) { group in
+            var started = 0
+            var running = 0
+            var mayStart = true
+            var last = UnaryResult(failure: AttemptFailure(error: RPCError(.cancelled, "cancelled before the first attempt")))
+
+            func startNext(_ group: inout TaskGroup<Event>, delay: Duration) {
+                started += 1
+                running += 1
+                let number = started
+                group.addTask { .answer(await caller.attempt(context, body: body, number)) }
+                guard started < policy.maximumAttempts else { return }
+                group.addTask {
+                    try? await Task.sleep(for: delay)
+                    return .delayPassed(after: number)
+                }
+            }
+
+            startNext(&group, delay: policy.delay)
+            while let event = await group.next() {
+                let isAllowed = mayStart && started < policy.maximumAttempts && caller.throttle?.allowsRetries ?? true
+                switch event {
+                case .delayPassed(let number):
+                    if number == started, isAllowed, !Task.isCancelled { startNext(&group, delay: policy.delay) }
+                case .answer(let result):
+                    running -= 1
+                    last = result
+                    guard let failure = result.failure else {
+                        caller.throttle?.didSucceed()
+                        group.cancelAll()
+                        return (result, started)
+                    }
+                    guard policy.nonFatalCodes.contains(failure.error.code), !failure.isCommitted else {
+                        group.cancelAll()
+                        return (result, started)
+                    }
+                    _ = caller.throttle?.didFail()
+                    if failure.pushback == .never { mayStart = false }
+                    if isAllowed, mayStart, !Task.isCancelled {
+                        startNext(&group, delay: policy.delay)
+                    } else if running == 0 {
+                        group.cancelAll()
+                        return (last, started)
+                    }
+                }
+            }
+            return (last, started)
+        }
+    }
+}

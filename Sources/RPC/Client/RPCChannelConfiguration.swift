@@ -1,0 +1,66 @@
+import Compression
+import HTTPTransport
+import NIOCore
+
+extension RPCChannel {
+    public struct Configuration: Sendable {
+        /// Where the servers are.
+        public var target: ConnectionTarget
+        public var wire: Wire
+        /// Metadata sent with every call, such as an API key.
+        public var metadata = Metadata()
+        /// Timeout of a unary call that names none; nil for none. Default 30 s.
+        public var defaultUnaryTimeout: Duration? = .seconds(30)
+        /// Timeout of a streaming call that names none; nil for none, the default.
+        public var defaultStreamTimeout: Duration?
+        /// Largest response message, in bytes; the declared length is checked before allocation, and what comes out of
+        /// decompression too. Default 64 MiB.
+        public var maximumResponseMessageByteCount = 64 * 1024 * 1024
+        /// Largest request message, in bytes. Default 64 MiB.
+        public var maximumRequestMessageByteCount = 64 * 1024 * 1024
+        /// Compresses request messages. Default nil, none.
+        public var compression: CompressionAlgorithm?
+        /// What answers may be compressed with; offered to the server. Default: everything.
+        public var acceptedCompression = CompressionAlgorithm.all
+        /// Connect sends unary calls without side effects by GET, so that caches can answer. Default false.
+        public var usesGetWithoutSideEffects = false
+        /// Timeouts, retries and hedging by method.
+        public var service = ServiceConfiguration()
+        /// Request bytes of a streaming call that are kept for another attempt; more end the chance. Default 256 KiB.
+        public var replayByteCount = 256 * 1024
+        /// Around every call, the first one outermost.
+        public var interceptors: [any ClientInterceptor] = []
+        /// Which of several addresses is used. Default: the first that answers.
+        public var loadBalancing = LoadBalancing.pickFirst
+        /// Timeouts, limits and keepalive of each connection.
+        public var connection = HTTPClientConfiguration()
+        /// Waits between attempts to connect.
+        public var backoff = ConnectionBackoff()
+        /// See ``HTTPConnectionPool/Configuration/maximumConnectionsPerAddress``; nil takes its default.
+        public var maximumConnectionsPerAddress: Int?
+        /// Finds the addresses; nil takes what the target says.
+        public var resolver: (any NameResolver)?
+
+        /// - Parameter port: TCP port.
+        public init(host: String, port: Int, wire: Wire = .grpc) {
+            self.init(target: ConnectionTarget(host: host, port: port), wire: wire)
+        }
+
+        public init(target: ConnectionTarget, wire: Wire = .grpc) {
+            self.target = target
+            self.wire = wire
+        }
+
+        var usesTLS: Bool { false }
+
+        var pool: HTTPConnectionPool.Configuration {
+            var pool = HTTPConnectionPool.Configuration(target: target, httpProtocol: wire.httpProtocol)
+            pool.balancing = service.loadBalancing ?? loadBalancing
+            pool.connection = connection
+            pool.backoff = backoff
+            pool.resolver = resolver
+            if let maximumConnectionsPerAddress { pool.maximumConnectionsPerAddress = maximumConnectionsPerAddress }
+            return pool
+        }
+    }
+}
