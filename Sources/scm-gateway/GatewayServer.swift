@@ -27,10 +27,11 @@ struct GatewayServer {
         let service = try ScmGatewayService(configuration: serviceConfiguration, database: database, logger: logger)
         let rpc = RPCServer(
             services: [service],
-            interceptors: [APIKeyInterceptor(keys: APIKeyStore(database))],
+            interceptors: [APIKeyInterceptor(keys: APIKeyStore(database)), organizationShare],
             configuration: rpcConfiguration,
             logger: logger
         )
+        DescriptorLimit.raise(for: settings.limits.http.connections, logger: logger)
         // Signals are trapped before the port opens: a supervisor may stop the server as soon as it answers.
         let signals = await UnixSignalsSequence(trapping: .sigint, .sigterm)
         let server = try await HTTPServer.start(
@@ -68,9 +69,13 @@ struct GatewayServer {
         return configuration
     }
 
+    private var organizationShare: OrganizationShareInterceptor {
+        let share = settings.limits.runningCallsPerOrganization ?? max(settings.limits.http.runningHandlers / 4, 1)
+        return OrganizationShareInterceptor(maximumRunningCalls: share)
+    }
+
     private var rpcConfiguration: RPCServerConfiguration {
-        var configuration = RPCServerConfiguration()
-        configuration.maximumRequestMessageByteCount = settings.maximumMessageByteCount
+        var configuration = settings.limits.rpc
         configuration.crossOrigin.allowedOrigins = Set(settings.corsOrigins)
         return configuration
     }
@@ -79,6 +84,8 @@ struct GatewayServer {
         var configuration = HTTPServerConfiguration()
         configuration.host = settings.listen
         configuration.port = settings.port
+        configuration.limits = settings.limits.http
+        configuration.timeouts = settings.limits.timeouts
         return configuration
     }
 

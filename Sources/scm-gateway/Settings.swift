@@ -36,6 +36,15 @@ struct ListenOptions: ParsableArguments {
     )
     var repositoryRoots: [String] = []
 
+    @Option(
+        name: .customLong("limit"),
+        help: """
+            NAME=NUMBER of a limit or timer (bytes, counts, seconds), such as connections=5000; repeatable; `--limit help` \
+            lists the names. [env: SCM_GATEWAY_LIMITS]
+            """
+    )
+    var limits: [String] = []
+
     @Option(help: "trace, debug, info, notice, warning or error. [env: SCM_GATEWAY_LOG_LEVEL, default: notice]")
     var logLevel: String?
 
@@ -54,7 +63,7 @@ struct Settings: Sendable {
     var repositoryRoots: [String] = []
     var logLevel = Logger.Level.notice
     var gracePeriodSeconds = 10
-    var maximumMessageByteCount = 4 * 1024 * 1024
+    var limits = LimitSettings()
 
     var databasePath: String { FilePath(dataFolder).appending("scm-gateway.sqlite").string }
 
@@ -88,9 +97,10 @@ struct Settings: Sendable {
         }
         gracePeriodSeconds =
             try await Self.value("gracePeriod") { try await reader.fetchInt(forKey: $0) } ?? gracePeriodSeconds
-        maximumMessageByteCount =
-            try await Self.value("maximumMessageByteCount") { try await reader.fetchInt(forKey: $0) }
-            ?? maximumMessageByteCount
+        if let bytes = try await Self.value("maximumMessageByteCount", { try await reader.fetchInt(forKey: $0) }) {
+            try limits.apply(["maximumRequestMessageByteCount=\(bytes)"])
+        }
+        try limits.apply(try await Self.value("limits") { try await reader.fetchStringArray(forKey: $0) } ?? [])
     }
 
     private mutating func apply(_ options: SettingsOptions, _ flags: ListenOptions?) throws {
@@ -98,9 +108,6 @@ struct Settings: Sendable {
         if let flags { try apply(flags) }
         guard (0...65_535).contains(port) else { throw ValidationError("port must be 0 to 65535, not \(port)") }
         guard gracePeriodSeconds >= 0 else { throw ValidationError("gracePeriod must not be negative") }
-        guard (1...Int(UInt32.max)).contains(maximumMessageByteCount) else {
-            throw ValidationError("maximumMessageByteCount must be 1 to 4294967295, not \(maximumMessageByteCount)")
-        }
         if let origin = corsOrigins.first(where: { !Self.isOrigin($0) }) {
             throw ValidationError("\"\(origin)\" is not an origin; write it like http://localhost:8000, without a path")
         }
@@ -111,6 +118,7 @@ struct Settings: Sendable {
         if let value = flags.port { port = value }
         if !flags.corsOrigins.isEmpty { corsOrigins = flags.corsOrigins }
         if !flags.repositoryRoots.isEmpty { repositoryRoots = flags.repositoryRoots }
+        try limits.apply(flags.limits)
         if let value = flags.logLevel { logLevel = try Self.level(value) }
         if let value = flags.gracePeriod { gracePeriodSeconds = value }
     }

@@ -236,7 +236,7 @@ def test_clients_that_vanish_in_the_middle_of_a_stream(world, scm, key):
     """The first round may start processes that are kept for object requests; later ones must leave nothing."""
     counts = []
     for _ in range(3):
-        for read in [0, 1, 100, 5000] * 5:
+        for read in [0, 1, 100, 5000] * 17:
             raw = RawHTTP(world.gateway.port)
             raw.send(post(key, body=blame_request(scm, world), path=BLAME_PATH))
             if read:

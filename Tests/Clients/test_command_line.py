@@ -211,3 +211,17 @@ def test_the_port_is_taken(world, tmp_path):
     result = run("serve", "--port", str(world.gateway.port), "--data-folder", tmp_path / "data")
     assert result.returncode != 0
     assert str(world.gateway.port) in result.stderr
+
+
+def test_limits_are_set_by_name(tmp_path):
+    """From the flag and from the environment; an unknown name or an impossible value ends the start."""
+    data = ["--data-folder", str(tmp_path / "data")]
+    for text, reason in [
+        ("conections=1", 'no limit "conections"; there are: '), ("connections=-1", "limit connections cannot be -1"),
+        ("connections", 'limit "connections" must look like NAME=NUMBER'),
+        ("maximumUnaryTimeout=-2", "limit maximumUnaryTimeout cannot be -2"),
+    ]:
+        for refused in (run("serve", "--limit", text, *data), run("serve", *data, SCM_GATEWAY_LIMITS=text)):
+            assert refused.returncode != 0 and reason in refused.stderr
+    listed = run("serve", "--limit", "help").stdout
+    assert "connectionsPerAddress" in listed and "maximumRequestMessageByteCount" in listed and "requestHead" in listed

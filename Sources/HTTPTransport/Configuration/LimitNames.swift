@@ -1,6 +1,8 @@
 /// A limit or timer that does not exist, or a value that it cannot have.
 public struct HTTPLimitError: Error, Sendable, Equatable, CustomStringConvertible {
     public let description: String
+
+    public init(_ description: String) { self.description = description }
 }
 
 extension HTTPLimits {
@@ -32,9 +34,9 @@ extension HTTPLimits {
         } else if let path = Self.numbers.first(where: { $0.name == name })?.path, value >= 0 {
             self[keyPath: path] = value
         } else if Self.names.contains(name) {
-            throw HTTPLimitError(description: "limit \(name) cannot be \(value)")
+            throw HTTPLimitError("limit \(name) cannot be \(value)")
         } else {
-            throw HTTPLimitError(description: "no limit \"\(name)\"; there are: \(Self.names.joined(separator: ", "))")
+            throw HTTPLimitError("no limit \"\(name)\"; there are: \(Self.names.joined(separator: ", "))")
         }
     }
 
@@ -63,7 +65,7 @@ extension HTTPTimeouts {
     /// Sets a timer (seconds) or a rate (bytes per second) by its name. -1 switches a timer off that may be off.
     public mutating func set(_ name: String, to value: Double) throws(HTTPLimitError) {
         guard value.isFinite, value < 1e9 else {
-            throw HTTPLimitError(description: "timer \(name) cannot be \(value)")
+            throw HTTPLimitError("timer \(name) cannot be \(value)")
         }
         if let path = Self.durations.first(where: { $0.name == name })?.path, value >= 0 || value == -1 {
             self[keyPath: path] = value < 0 ? nil : .seconds(value)
@@ -72,9 +74,9 @@ extension HTTPTimeouts {
         } else if let path = Self.rates.first(where: { $0.name == name })?.path, value >= 0 {
             self[keyPath: path] = Int(value)
         } else if Self.names.contains(name) {
-            throw HTTPLimitError(description: "timer \(name) cannot be \(value)")
+            throw HTTPLimitError("timer \(name) cannot be \(value)")
         } else {
-            throw HTTPLimitError(description: "no timer \"\(name)\"; there are: \(Self.names.joined(separator: ", "))")
+            throw HTTPLimitError("no timer \"\(name)\"; there are: \(Self.names.joined(separator: ", "))")
         }
     }
 }

@@ -25,13 +25,13 @@ import Testing
         var limits = HTTPLimits()
         try limits.set("connectionsPerAddress", to: -1)
         #expect(limits.connectionsPerAddress == nil)
-        #expect(throws: HTTPLimitError(description: "limit connections cannot be -1")) {
+        #expect(throws: HTTPLimitError("limit connections cannot be -1")) {
             try limits.set("connections", to: -1)
         }
         var timeouts = HTTPTimeouts()
         try timeouts.set("writeStall", to: -1)
         #expect(timeouts.writeStall == nil)
-        #expect(throws: HTTPLimitError(description: "timer lingeringClose cannot be -1.0")) {
+        #expect(throws: HTTPLimitError("timer lingeringClose cannot be -1.0")) {
             try timeouts.set("lingeringClose", to: -1)
         }
         #expect(throws: HTTPLimitError.self) { try timeouts.set("requestHead", to: .nan) }

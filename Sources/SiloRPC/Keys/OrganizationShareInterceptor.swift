@@ -1,0 +1,66 @@
+import RPC
+import Synchronization
+
+/// Lets one organization have only so many calls running at a time, so that it cannot take every handler of the server
+/// away from the others.
+///
+/// Stands behind ``APIKeyInterceptor``, which says whose call it is. A call counts until its handler has returned,
+/// whatever its client does meanwhile.
+public struct OrganizationShareInterceptor: ServerInterceptor {
+    private let maximum: Int
+    private let running = RunningCalls()
+
+    public init(maximumRunningCalls: Int) {
+        maximum = maximumRunningCalls
+    }
+
+    /// Calls that were refused since the start.
+    public var refusedCallCount: Int { running.refused }
+
+    /// - Throws: `RPCError` RESOURCE_EXHAUSTED.
+    public func intercept(_ call: ServerCall, context: CallContext, next: CallHandler) async throws {
+        guard let organization = context.serviceContext[PrincipalKey.self]?.organizationID else {
+            return try await next(call, context)
+        }
+        guard running.begin(organization, maximum) else {
+            throw RPCError(
+                .resourceExhausted,
+                "this organization has runningCallsPerOrganization = \(maximum) calls running; wait for one to end",
+                details: [GoogleRPC.ErrorInfo(reason: "TOO_MANY_CALLS", domain: "scm")]
+            )
+        }
+        defer { running.end(organization) }
+        try await next(call, context)
+    }
+}
+
+/// Calls of each organization that have begun and not ended.
+final class RunningCalls: Sendable {
+    private struct State {
+        var counts: [Int64: Int] = [:]
+        var refused = 0
+    }
+
+    private let state = Mutex(State())
+
+    var refused: Int { state.withLock { $0.refused } }
+
+    func begin(_ organization: Int64, _ maximum: Int) -> Bool {
+        state.withLock { state in
+            let count = state.counts[organization, default: 0]
+            guard count < maximum else {
+                state.refused += 1
+                return false
+            }
+            state.counts[organization] = count + 1
+            return true
+        }
+    }
+
+    func end(_ organization: Int64) {
+        state.withLock { state in
+            let count = state.counts[organization, default: 0]
+            state.counts[organization] = count > 1 ? count - 1 : nil
+        }
+    }
+}

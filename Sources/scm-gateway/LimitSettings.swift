@@ -1,0 +1,52 @@
+import ArgumentParser
+import HTTPTransport
+import RPC
+
+/// `NAME=VALUE` settings of every limit and timer of the server: bytes, counts or seconds; -1 for none where that is
+/// allowed.
+struct LimitSettings: Sendable {
+    var http = HTTPLimits()
+    var timeouts = HTTPTimeouts()
+    var rpc = RPCServerConfiguration()
+    /// Calls of one organization that may run at a time. Default: a quarter of `runningHandlers`.
+    var runningCallsPerOrganization: Int?
+
+    private static let organizationName = "runningCallsPerOrganization"
+
+    static let names = (HTTPLimits.names + HTTPTimeouts.names + RPCServerConfiguration.limitNames + [organizationName])
+        .sorted()
+
+    /// - Throws: `ValidationError` that names the setting.
+    mutating func apply(_ texts: [String]) throws {
+        for text in texts where text == "help" {
+            throw CleanExit.message("Limits and timers: \(Self.names.joined(separator: ", "))")
+        }
+        for text in texts {
+            let parts = text.split(separator: "=", maxSplits: 1).map(String.init)
+            guard parts.count == 2, let value = Double(parts[1]), value.isFinite, abs(value) < 1e15 else {
+                throw ValidationError("limit \"\(text)\" must look like NAME=NUMBER, such as connections=5000")
+            }
+            do {
+                try set(parts[0], value)
+            } catch {
+                throw ValidationError("\(error)")
+            }
+        }
+    }
+
+    private mutating func set(_ name: String, _ value: Double) throws(HTTPLimitError) {
+        if HTTPTimeouts.names.contains(name) {
+            try timeouts.set(name, to: value)
+        } else if RPCServerConfiguration.limitNames.contains(name) {
+            try rpc.setLimit(name, to: value)
+        } else if name == Self.organizationName, value >= 1 {
+            runningCallsPerOrganization = Int(value)
+        } else if HTTPLimits.names.contains(name) {
+            try http.set(name, to: Int(value))
+        } else if name == Self.organizationName {
+            throw HTTPLimitError("limit \(name) cannot be \(value)")
+        } else {
+            throw HTTPLimitError("no limit \"\(name)\"; there are: \(Self.names.joined(separator: ", "))")
+        }
+    }
+}

@@ -1,0 +1,15 @@
+import Testing
+
+@testable import SiloRPC
+
+@Suite struct OrganizationShareTests {
+    @Test func `an organization has its share of calls and no more, and gets places back`() {
+        let running = RunningCalls()
+        #expect(running.begin(1, 2) && running.begin(1, 2))
+        #expect(!running.begin(1, 2), "the third is refused")
+        #expect(running.begin(2, 2), "another organization is not touched")
+        #expect(running.refused == 1)
+        running.end(1)
+        #expect(running.begin(1, 2))
+    }
+}
