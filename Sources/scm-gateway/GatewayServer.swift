@@ -1,7 +1,9 @@
+import ArgumentParser
 import Foundation
 import HTTPTransport
 import Logging
 import NIOPosix
+import Operations
 import RPC
 import ScmGateway
 import SiloRPC
@@ -17,7 +19,7 @@ struct GatewayServer {
     init(settings: Settings) throws {
         self.settings = settings
         self.database = try GatewayDatabase.open(settings)
-        self.logger = Self.logger(settings.logLevel)
+        self.logger = Self.logger(settings)
     }
 
     /// Serves until SIGINT or SIGTERM, then lets calls finish for the grace period; a second signal ends them at once.
@@ -25,12 +27,22 @@ struct GatewayServer {
     /// - Parameter ready: called once when the port is open, with the server's base URL.
     func run(ready: (String) throws -> Void) async throws {
         let service = try ScmGatewayService(configuration: serviceConfiguration, database: database, logger: logger)
+        let operations = try GatewayOperations([service])
+        let keys = APIKeyInterceptor(
+            keys: APIKeyStore(database), openServices: [HealthService.name],
+            requiredScopes: Dictionary(uniqueKeysWithValues: GatewayOperations.guardedServices.map { ($0, .admin) })
+        )
         let rpc = RPCServer(
-            services: [service],
-            interceptors: [APIKeyInterceptor(keys: APIKeyStore(database)), organizationShare],
+            services: [service] + operations.publicServices,
+            interceptors: [TraceContextInterceptor(), keys, organizationShare],
+            routes: operations.publicRoutes,
             configuration: rpcConfiguration,
             logger: logger
         )
+        for path in settings.disabledMethods
+        where !rpc.setMethod(path, isEnabled: false, reason: "disabledMethods of its configuration") {
+            throw ValidationError("disabledMethods: there is no method \"\(path)\"; write /service/method")
+        }
         DescriptorLimit.raise(for: settings.limits.http.connections, logger: logger)
         // Signals are trapped before the port opens: a supervisor may stop the server as soon as it answers.
         let signals = await UnixSignalsSequence(trapping: .sigint, .sigterm)
@@ -38,19 +50,37 @@ struct GatewayServer {
             httpConfiguration, group: MultiThreadedEventLoopGroup.singleton, logger: logger,
             handler: { await rpc.handle($0) }
         )
+        operations.watch(server, rpc)
+        let administration = try await openAdministration(operations)
         try ready("http://\(Self.urlHost(settings.listen)):\(server.port)")
-        await drain(server, on: signals)
+        await drain(server, operations.health, on: signals)
+        await administration?.shutdown(gracePeriod: .zero)
         await service.shutdown()
     }
 
-    private func drain(_ server: HTTPServer, on signals: UnixSignalsSequence) async {
+    private func openAdministration(_ operations: GatewayOperations) async throws -> HTTPServer? {
+        guard let (host, port) = settings.adminListen else { return nil }
+        let server = try await operations.listen(host: host, port: port, logger: logger)
+        logger.notice("administration listener", metadata: ["url": "http://\(Self.urlHost(host)):\(server.port)"])
+        return server
+    }
+
+    /// Signal -> not ready -> drainDelay -> no new connections, GOAWAY -> calls end, at most gracePeriod. A second
+    /// signal ends everything at once.
+    private func drain(_ server: HTTPServer, _ health: HealthRegistry, on signals: UnixSignalsSequence) async {
         var iterator = signals.makeAsyncIterator()
         let signal = await iterator.next()
         logger.notice("stopping", metadata: [
             "signal": "\(signal.map { "\($0)" } ?? "none")", "gracePeriodSeconds": "\(settings.gracePeriodSeconds)",
         ])
         await withTaskGroup(of: Void.self) { group in
-            group.addTask { await server.shutdown(gracePeriod: .seconds(settings.gracePeriodSeconds)) }
+            group.addTask {
+                health.beginDrain()
+                try? await Task.sleep(for: .seconds(settings.drainDelaySeconds))
+                // Watches of health never end by themselves.
+                health.close()
+                await server.shutdown(gracePeriod: .seconds(settings.gracePeriodSeconds))
+            }
             group.addTask {
                 // A sequence of its own: one sequence can be iterated only once.
                 for await _ in await UnixSignalsSequence(trapping: .sigint, .sigterm) {
@@ -77,6 +107,11 @@ struct GatewayServer {
     private var rpcConfiguration: RPCServerConfiguration {
         var configuration = settings.limits.rpc
         configuration.crossOrigin.allowedOrigins = Set(settings.corsOrigins)
+        if let share = settings.accessLog {
+            var log = Self.logger(settings)
+            log.logLevel = .info
+            configuration.observer = AccessLog(logger: log, sample: share, excludedServices: [HealthService.name])
+        }
         return configuration
     }
 
@@ -93,9 +128,21 @@ struct GatewayServer {
         host.contains(":") ? "[\(host)]" : host
     }
 
-    private static func logger(_ level: Logger.Level) -> Logger {
-        var logger = Logger(label: "scm-gateway", factory: { StreamLogHandler.standardError(label: $0) })
-        logger.logLevel = level
+    private static func logger(_ settings: Settings) -> Logger {
+        let format = settings.logFormat
+        var logger = Logger(label: "scm-gateway", factory: { label -> any LogHandler in
+            switch format {
+            case .text:
+                var handler = StreamLogHandler.standardError(label: label)
+                handler.metadataProvider = .traceContext
+                return handler
+            case .json:
+                var handler = JSONLogHandler.standardError(label: label)
+                handler.metadataProvider = .traceContext
+                return handler
+            }
+        })
+        logger.logLevel = settings.logLevel
         return logger
     }
 }

@@ -20,7 +20,7 @@ struct KeyCommand: AsyncParsableCommand {
         @Option(help: "What the key is for.")
         var name = "unnamed"
 
-        @Option(help: "What the key may do; repeatable. (default: all) \(Scope.allCases.map(\.rawValue).joined(separator: ", "))")
+        @Option(help: "What the key may do; repeatable. (default: all but scm:admin) \(Scope.allCases.map(\.rawValue).joined(separator: ", "))")
         var scope: [Scope] = []
 
         @Option(help: "Import this key instead of making one: 20 to 256 printable characters.")
@@ -31,7 +31,7 @@ struct KeyCommand: AsyncParsableCommand {
 
         func run() async throws {
             let store = APIKeyStore(try await GatewayDatabase.open(settings))
-            let scopes = scope.isEmpty ? Set(Scope.allCases) : Set(scope)
+            let scopes = scope.isEmpty ? Scope.usual : Set(scope)
             let (key, text) = try await store.create(organizationID: organization, name: name, scopes: scopes, text: text)
             guard output.json else { return StandardOutput.line(text) }
             let row: [Table.Value] = [.integer(key.id), .integer(key.organizationID), .text(key.name), .text(text)]

@@ -72,7 +72,7 @@ struct QuickstartCommand: AsyncParsableCommand {
             return text
         }
         let text = try await store.create(
-            organizationID: organizationID, name: "quickstart", scopes: Set(Scope.allCases), text: given
+            organizationID: organizationID, name: "quickstart", scopes: Scope.usual, text: given
         ).text
         if given == nil { try Self.keep(text, file: file) }
         return text

@@ -11,7 +11,8 @@ struct ServeCommand: AsyncParsableCommand {
 
               {"listen": "127.0.0.1", "port": 8080, "dataFolder": "/var/lib/scm-gateway", "gracePeriod": 10,
                "repositoryRoots": ["/srv/git"], "corsOrigins": ["https://app.example"], "logLevel": "notice",
-               "maximumMessageByteCount": 4194304}
+               "maximumMessageByteCount": 4194304, "adminListen": "127.0.0.1:9090", "accessLog": 1.0,
+               "logFormat": "json", "disabledMethods": [], "drainDelay": 0}
 
             Prints `ready URL` when the port is open; logs go to standard error.
             """

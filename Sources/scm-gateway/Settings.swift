@@ -49,9 +49,47 @@ struct ListenOptions: ParsableArguments {
     var logLevel: String?
 
     @Option(
+        help: """
+            Address and port of the administration listener, such as 127.0.0.1:9090: metrics, reflection, administration, \
+            without a key; none by default. [env: SCM_GATEWAY_ADMIN_LISTEN]
+            """
+    )
+    var adminListen: String?
+
+    @Option(
+        help: """
+            Log calls: the share of successful ones, 0 to 1; failed ones are then always logged. \
+            [env: SCM_GATEWAY_ACCESS_LOG, default: no access log]
+            """
+    )
+    var accessLog: Double?
+
+    @Option(help: "Form of log lines: text or json. [env: SCM_GATEWAY_LOG_FORMAT, default: text]")
+    var logFormat: LogFormat?
+
+    @Option(
+        name: .customLong("disable-method"),
+        help: "Method to switch off, as /service/method; repeatable. [env: SCM_GATEWAY_DISABLED_METHODS]"
+    )
+    var disabledMethods: [String] = []
+
+    @Option(
+        help: """
+            Seconds between the signal to stop and the end of accepting, in which /readyz says no, so that load balancers \
+            move on. [env: SCM_GATEWAY_DRAIN_DELAY, default: 0]
+            """
+    )
+    var drainDelay: Int?
+
+    @Option(
         help: "Seconds that calls in progress get when the server stops. [env: SCM_GATEWAY_GRACE_PERIOD, default: 10]"
     )
     var gracePeriod: Int?
+}
+
+/// How log lines look.
+enum LogFormat: String, CaseIterable, ExpressibleByArgument {
+    case text, json
 }
 
 /// The effective settings of one process.
@@ -64,6 +102,13 @@ struct Settings: Sendable {
     var logLevel = Logger.Level.notice
     var gracePeriodSeconds = 10
     var limits = LimitSettings()
+    var drainDelaySeconds = 0
+    /// Host and port of the administration listener; nil for none.
+    var adminListen: (host: String, port: Int)?
+    /// Share of the successful calls that are logged; nil for no access log.
+    var accessLog: Double?
+    var logFormat = LogFormat.text
+    var disabledMethods: [String] = []
 
     var databasePath: String { FilePath(dataFolder).appending("scm-gateway.sqlite").string }
 
@@ -97,16 +142,49 @@ struct Settings: Sendable {
         }
         gracePeriodSeconds =
             try await Self.value("gracePeriod") { try await reader.fetchInt(forKey: $0) } ?? gracePeriodSeconds
+        try await readOperations(reader)
         if let bytes = try await Self.value("maximumMessageByteCount", { try await reader.fetchInt(forKey: $0) }) {
             try limits.apply(["maximumRequestMessageByteCount=\(bytes)"])
         }
         try limits.apply(try await Self.value("limits") { try await reader.fetchStringArray(forKey: $0) } ?? [])
     }
 
+    private mutating func readOperations(_ reader: ConfigReader) async throws {
+        if let text = try await Self.value("adminListen", { try await reader.fetchString(forKey: $0) }) {
+            adminListen = try Self.place(text)
+        }
+        accessLog = try await Self.value("accessLog") { try await reader.fetchDouble(forKey: $0) } ?? accessLog
+        if let text = try await Self.value("logFormat", { try await reader.fetchString(forKey: $0) }) {
+            guard let format = LogFormat(rawValue: text) else {
+                throw ValidationError("log format \"\(text)\" is none of \(LogFormat.allCases.map(\.rawValue))")
+            }
+            logFormat = format
+        }
+        disabledMethods =
+            try await Self.value("disabledMethods") { try await reader.fetchStringArray(forKey: $0) } ?? disabledMethods
+        drainDelaySeconds =
+            try await Self.value("drainDelay") { try await reader.fetchInt(forKey: $0) } ?? drainDelaySeconds
+    }
+
+    /// `127.0.0.1:9090`, `[::1]:9090`.
+    private static func place(_ text: String) throws -> (host: String, port: Int) {
+        guard let colon = text.lastIndex(of: ":"), let port = Int(text[text.index(after: colon)...]),
+            (0...65_535).contains(port), colon > text.startIndex
+        else { throw ValidationError("adminListen must look like 127.0.0.1:9090, not \"\(text)\"") }
+        let host = text[..<colon]
+        return (host.hasPrefix("[") && host.hasSuffix("]") ? String(host.dropFirst().dropLast()) : String(host), port)
+    }
+
     private mutating func apply(_ options: SettingsOptions, _ flags: ListenOptions?) throws {
         if let value = options.dataFolder { dataFolder = value }
         if let flags { try apply(flags) }
         guard (0...65_535).contains(port) else { throw ValidationError("port must be 0 to 65535, not \(port)") }
+        guard (0...3600).contains(drainDelaySeconds) else {
+            throw ValidationError("drainDelay must be 0 to 3600 seconds, not \(drainDelaySeconds)")
+        }
+        if let share = accessLog, !(0...1).contains(share) {
+            throw ValidationError("accessLog must be 0 to 1, not \(share)")
+        }
         guard gracePeriodSeconds >= 0 else { throw ValidationError("gracePeriod must not be negative") }
         if let origin = corsOrigins.first(where: { !Self.isOrigin($0) }) {
             throw ValidationError("\"\(origin)\" is not an origin; write it like http://localhost:8000, without a path")
@@ -121,6 +199,11 @@ struct Settings: Sendable {
         try limits.apply(flags.limits)
         if let value = flags.logLevel { logLevel = try Self.level(value) }
         if let value = flags.gracePeriod { gracePeriodSeconds = value }
+        if let value = flags.adminListen { adminListen = try Self.place(value) }
+        if let value = flags.accessLog { accessLog = value }
+        if let value = flags.logFormat { logFormat = value }
+        if let value = flags.drainDelay { drainDelaySeconds = value }
+        if !flags.disabledMethods.isEmpty { disabledMethods = flags.disabledMethods }
     }
 
     /// A missing setting is nil; one of the wrong type is an error that names it, not silently the default.

@@ -9,7 +9,8 @@ import Testing
     func live() async throws {
         try await OperatedServer.run { server in
             try await server.withChannel { channel in
-                let administration = Administration(http: server.http, rpc: server.rpc)
+                let administration = Administration()
+                administration.begin(http: server.http, rpc: server.rpc)
                 let context = CallContext(method: AdminServiceMethod.listStreams)
                 let (requests, responses): (RequestWriter<Protobuf.StringValue>, ResponseStream<Protobuf.StringValue>) =
                     try await channel.bidirectionalStreaming(WorkService.chat, options: CallOptions(timeout: .seconds(60)))
@@ -52,7 +53,8 @@ import Testing
     func methodSwitch(wire: RPCChannel.Wire) async throws {
         try await OperatedServer.run { server in
             try await server.withChannel(wire) { channel in
-                let administration = Administration(http: server.http, rpc: server.rpc)
+                let administration = Administration()
+                administration.begin(http: server.http, rpc: server.rpc)
                 let context = CallContext(method: AdminServiceMethod.setMethodEnabled)
                 let path = WorkService.echo.path
                 let off = try await administration.setMethodEnabled(
@@ -76,7 +78,8 @@ import Testing
     @Test("what cannot be done is refused with the field or the name")
     func refusals() async throws {
         try await OperatedServer.run { server in
-            let administration = Administration(http: server.http, rpc: server.rpc)
+            let administration = Administration()
+            administration.begin(http: server.http, rpc: server.rpc)
             let context = CallContext(method: AdminServiceMethod.setMethodEnabled)
             let unknown = await #expect(throws: RPCError.self) {
                 try await administration.setMethodEnabled(.init(path: "/no/Such"), context: context)

@@ -2,30 +2,38 @@ import FrameCodec
 import HTTPTransport
 import NIOCore
 import RPC
+import Synchronization
 
 /// `rpc.admin.v1.AdminService` over one server. Tells who is connected and switches methods off: serve it on an
 /// administration listener only, or behind a key with the scope for it.
-public struct Administration: AdminService {
+public final class Administration: AdminService {
     public static let serviceName = "rpc.admin.v1.AdminService"
     private static let defaultLimit = 1000
     private static let maximumLimit = 10_000
     private static let maximumReasonCount = 200
 
-    private let http: HTTPServer
-    private let rpc: RPCServer
+    private typealias Server = (http: HTTPServer, rpc: RPCServer)
+    private let watched = Mutex<Server?>(nil)
+
+    /// Answers UNAVAILABLE until ``begin(http:rpc:)``: it may be part of the very server that it looks into.
+    public init() {}
 
     /// - Parameters:
     ///   - http: whose connections are shown.
     ///   - rpc: whose methods are shown and switched.
-    public init(http: HTTPServer, rpc: RPCServer) {
-        self.http = http
-        self.rpc = rpc
+    public func begin(http: HTTPServer, rpc: RPCServer) {
+        watched.withLock { $0 = (http, rpc) }
+    }
+
+    private func server() throws(RPCError) -> Server {
+        guard let server = watched.withLock({ $0 }) else { throw RPCError(.unavailable, "the server is starting") }
+        return server
     }
 
     public func listConnections(
         _ request: ListConnectionsRequest, context: CallContext
     ) async throws -> ListConnectionsResponse {
-        let all = await http.connections().sorted { $0.acceptedAt < $1.acceptedAt }
+        let all = try await server().http.connections().sorted { $0.acceptedAt < $1.acceptedAt }
         let now = NIODeadline.now()
         return ListConnectionsResponse(
             connections: all.prefix(try Self.limit(request.limit)).map { Connection($0, now: now) },
@@ -33,9 +41,11 @@ public struct Administration: AdminService {
         )
     }
 
-    public func listStreams(_ request: ListStreamsRequest, context: CallContext) async throws -> ListStreamsResponse {
+    public func listStreams(
+        _ request: ListStreamsRequest, context: CallContext
+    ) async throws -> ListStreamsResponse {
         let now = NIODeadline.now()
-        let all = await http.connections()
+        let all = try await server().http.connections()
             .filter { request.connectionID == 0 || Int64($0.id) == request.connectionID }
             .flatMap { connection in connection.exchanges.map { (connection.id, $0) } }
             .sorted { $0.1.receivedAt < $1.1.receivedAt }
@@ -45,8 +55,10 @@ public struct Administration: AdminService {
         )
     }
 
-    public func listMethods(_ request: ListMethodsRequest, context: CallContext) async throws -> ListMethodsResponse {
-        ListMethodsResponse(methods: rpc.statistics.compactMap(Method.init).sorted { $0.path < $1.path })
+    public func listMethods(
+        _ request: ListMethodsRequest, context: CallContext
+    ) async throws -> ListMethodsResponse {
+        ListMethodsResponse(methods: try server().rpc.statistics.compactMap(Method.init).sorted { $0.path < $1.path })
     }
 
     public func setMethodEnabled(
@@ -55,6 +67,7 @@ public struct Administration: AdminService {
         guard request.reason.count <= Self.maximumReasonCount else {
             throw RPCError(.invalidArgument, "reason: at most \(Self.maximumReasonCount) characters")
         }
+        let rpc = try server().rpc
         guard rpc.setMethod(request.path, isEnabled: request.isEnabled, reason: request.reason) else {
             throw RPCError(.notFound, "there is no method \"\(request.path.prefix(64))\"; write /service/method")
         }
@@ -75,7 +88,8 @@ extension Connection {
             id: Int64(snapshot.id), peer: snapshot.remoteAddress.map(AccessLog.peer) ?? "unknown",
             protocol: snapshot.protocolName, isTls: snapshot.isTLS, age: .init(since: snapshot.acceptedAt, now),
             streamCount: Int32(clamping: snapshot.exchanges.count), isDraining: snapshot.isDraining,
-            requestCount: Int64(snapshot.requestCount), runningHandlerCount: Int32(clamping: snapshot.runningHandlerCount)
+            requestCount: Int64(snapshot.requestCount),
+            runningHandlerCount: Int32(clamping: snapshot.runningHandlerCount)
         )
     }
 }

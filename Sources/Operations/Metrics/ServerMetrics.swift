@@ -1,12 +1,13 @@
 import HTTPTransport
 import NIOCore
 import RPC
+import Synchronization
 
 /// Everything that a server counts, as Prometheus text. Collected when asked; calls pay for additions only.
 ///
 /// Label values come from the contract, from names of limits and from status codes: never from a peer, so that nobody
 /// can make the number of series grow.
-public struct ServerMetrics: Sendable {
+public final class ServerMetrics: Sendable {
     /// One listening socket with its calls.
     public struct Listener: Sendable {
         /// Value of the label `listener`.
@@ -21,11 +22,18 @@ public struct ServerMetrics: Sendable {
         }
     }
 
-    private let listeners: [Listener]
+    private let all: Mutex<[Listener]>
 
-    public init(_ listeners: [Listener]) {
-        self.listeners = listeners
+    public init(_ listeners: [Listener] = []) {
+        all = Mutex(listeners)
     }
+
+    /// Adds a listener; the page of metrics may belong to a server that is part of it.
+    public func add(_ listener: Listener) {
+        all.withLock { $0.append(listener) }
+    }
+
+    private var listeners: [Listener] { all.withLock { $0 } }
 
     /// - Parameter accept: the request's `Accept`; OpenMetrics is answered to who asks for it.
     public func text(accept: String = "") async -> (contentType: String, bytes: [UInt8]) {

@@ -13,16 +13,32 @@ public struct APIKeyInterceptor: ServerInterceptor {
 
     private let store: APIKeyStore
     private let verified = VerifiedKeys()
+    private let openServices: Set<String>
+    private let requiredScopes: [String: Scope]
 
-    public init(keys: APIKeyStore) {
+    /// - Parameters:
+    ///   - openServices: full names of services that need no key, such as health.
+    ///   - requiredScopes: service name -> scope that every call of it needs.
+    public init(keys: APIKeyStore, openServices: Set<String> = [], requiredScopes: [String: Scope] = [:]) {
         store = keys
+        self.openServices = openServices
+        self.requiredScopes = requiredScopes
     }
 
-    /// - Throws: `RPCError` UNAUTHENTICATED: no key, an unknown or a revoked one; UNAVAILABLE: the database cannot
-    ///   be read.
+    /// - Throws: `RPCError` UNAUTHENTICATED: no key, an unknown or a revoked one; PERMISSION_DENIED: it lacks the scope of
+    ///   the service; UNAVAILABLE: the database cannot be read.
     public func intercept(_ call: ServerCall, context: CallContext, next: CallHandler) async throws {
+        if openServices.contains(context.method.service) { return try await next(call, context) }
         var context = context
-        context.serviceContext[PrincipalKey.self] = try await principal(of: context.metadata)
+        let principal = try await principal(of: context.metadata)
+        context.serviceContext[PrincipalKey.self] = principal
+        context.noteIdentity("key \(principal.keyID) organization \(principal.organizationID)")
+        if let scope = requiredScopes[context.method.service], !principal.scopes.contains(scope) {
+            throw RPCError(
+                .permissionDenied, "the API key lacks the scope \(scope.rawValue)",
+                details: [GoogleRPC.ErrorInfo(reason: "SCOPE_MISSING", domain: "scm", metadata: ["scope": scope.rawValue])]
+            )
+        }
         try await next(call, context)
     }
 

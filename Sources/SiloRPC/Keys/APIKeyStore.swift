@@ -17,7 +17,7 @@ public struct APIKeyStore: Sendable {
     public func create(
         organizationID: Int64,
         name: String = "",
-        scopes: Set<Scope> = Set(Scope.allCases),
+        scopes: Set<Scope> = Scope.usual,
         text: String? = nil
     ) async throws -> (key: APIKey, text: String) {
         if let text { try KeyText.check(text) }
