@@ -113,8 +113,8 @@ import Testing
     @Test("a question of more than 16 KiB is RESOURCE_EXHAUSTED and names the limit; one of 16 KiB is answered")
     func limit() async throws {
         func request(_ byteCount: Int) -> Request {
-            // Tag, and a length of three bytes.
-            Request(messageRequest: .fileByFilename(String(repeating: "x", count: byteCount - 4)))
+            // Tag, and a length of two bytes.
+            Request(messageRequest: .fileByFilename(String(repeating: "x", count: byteCount - 3)))
         }
         #expect(request(16 * 1024).encodedByteCount == 16 * 1024)
         #expect(try await ask([request(16 * 1024)]).count == 1)
