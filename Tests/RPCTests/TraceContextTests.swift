@@ -124,6 +124,27 @@ import Testing
         #expect(log["span_id"] == "\(context?.spanIDText ?? "")")
     }
 
+    @Test("a client call carries the trace of its task on as a new span", arguments: RPCChannel.Wire.allCases)
+    func carriedOn(wire: RPCChannel.Wire) async throws {
+        let seen = Seen()
+        let trace = try #require(TraceContext(traceparent: Self.parent, tracestate: ["a=1"]))
+        try await TestServer.run(interceptors: [TraceContextInterceptor(), seen]) { server in
+            try await server.withChannel(wire, configure: { $0.interceptors = [TraceContextInterceptor()] }) { channel in
+                var context = ServiceContext.topLevel
+                context.traceContext = trace
+                try await ServiceContext.$current.withValue(context) {
+                    let _: Protobuf.StringValue = try await channel.unary(
+                        EchoService.unary, Protobuf.StringValue(value: "x")
+                    )
+                }
+            }
+        }
+        let received = seen.trace.withLock { $0.context }
+        #expect(received?.traceID == trace.traceID)
+        #expect(received?.state == "a=1")
+        #expect(received?.isSampled == true)
+    }
+
     @Test("no traceparent, two of them, or a bad one: no trace", arguments: [[], [parent, parent], ["bad"]])
     func absent(parents: [String]) async throws {
         let seen = Seen()

@@ -46,3 +46,21 @@ extension Logger.MetadataProvider {
         ]
     }
 }
+
+/// On a channel: calls made inside a trace carry it on, as a span of their own. A call's trace is that of its
+/// ``CallOptions/serviceContext``, else that of the task it is made in. A `traceparent` that the caller gave stays.
+extension TraceContextInterceptor: ClientInterceptor {
+    public func intercept<Answer>(
+        _ context: ClientCallContext, next: (ClientCallContext) async throws -> Answer
+    ) async throws -> Answer {
+        guard context.metadata["traceparent"] == nil,
+            let trace = context.serviceContext.traceContext ?? ServiceContext.current?.traceContext
+                ?? (startsTraces ? .root(isSampled: false) : nil)
+        else { return try await next(context) }
+        var context = context
+        let span = trace.child()
+        context.metadata.add("traceparent", span.traceparent)
+        if !span.state.isEmpty { context.metadata.add("tracestate", span.state) }
+        return try await next(context)
+    }
+}
