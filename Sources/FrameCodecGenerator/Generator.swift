@@ -30,6 +30,10 @@ public enum Generator {
         var namespaces: Set<String> = []
         for file in request.protoFile where request.fileToGenerate.contains(file.name ?? "") {
             let context = FileContext(file, request: request, options: options, index: index)
+            if options.output == .markdown {
+                outputs.append((name: markdownName(context.path), ReferencePrinter(context: context).content()))
+                continue
+            }
             if let namespace = options.namespace(of: context.path), namespaces.insert(namespace).inserted {
                 outputs.append((name: "\(namespace).swift", content: namespaceFile(namespace, context)))
             }
@@ -51,6 +55,10 @@ public enum Generator {
         \(context.access)enum \(namespace) {}
 
         """
+    }
+
+    private static func markdownName(_ path: String) -> String {
+        String(path.dropLast(".proto".count).split(separator: "/").last ?? "") + ".md"
     }
 
     private static func outputName(_ path: String, _ layout: Options.Layout) -> String {

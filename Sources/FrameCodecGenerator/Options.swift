@@ -15,6 +15,13 @@ public struct Options: Sendable {
         case all, none
     }
 
+    public enum Output: String, Sendable, CaseIterable {
+        case swift
+        /// An API reference for people.
+        case markdown
+    }
+
+    public var output = Output.swift
     public var visibility = Visibility.public
     public var layout = Layout.flat
     public var services = Services.all
@@ -42,6 +49,7 @@ public struct Options: Sendable {
           layout=flat|tree        flat: NAME.pb.swift; tree: the folders of the .proto are kept. Default flat.
           services=all|none       none leaves service protocols and clients out. Default all.
           required=error|optional what to do with `required` fields of proto2. Default error.
+          output=swift|markdown   markdown: a reference of services and messages, NAME.md. Default swift.
 
         Supported: proto3; of proto2 what descriptors need (optional, repeated, defaults as `...OrDefault`;
         enums are open; extension ranges are ignored). Groups and editions are refused.
@@ -62,6 +70,7 @@ public struct Options: Sendable {
             switch key {
             case "namespace": try Self.add(value, to: &namespaces, key)
             case "module": try Self.add(value, to: &modules, key)
+            case "output": output = try Self.choice(value, key)
             case "visibility": visibility = try Self.choice(value, key)
             case "layout": layout = try Self.choice(value, key)
             case "services": services = try Self.choice(value, key)

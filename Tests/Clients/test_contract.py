@@ -1,10 +1,4 @@
-"""The contracts in Protos/ keep to the rules in buf.yaml."""
-
-import subprocess
-import sys
-from pathlib import Path
-
-from gateway import CHECKOUT
+"""What was published of Protos/ stays; scripts/contract checks the rest."""
 
 # Numbers that were published; moving one breaks clients.
 FROZEN = {
@@ -21,12 +15,6 @@ PROVIDERS = {
     "PROVIDER_BITBUCKET_SERVER": 4, "PROVIDER_AZURE_DEVOPS": 5, "PROVIDER_GITHUB_ENTERPRISE": 6,
     "PROVIDER_LOCAL_GIT": 9,
 }
-
-
-def test_buf_lint():
-    buf = Path(sys.executable).with_name("buf")
-    result = subprocess.run([buf, "lint"], cwd=CHECKOUT, capture_output=True, text=True)
-    assert result.returncode == 0, result.stdout + result.stderr
 
 
 def test_published_numbers_stay(scm):
