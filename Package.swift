@@ -133,6 +133,7 @@ let package = Package(
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ] + nio,
             path: "Benchmarks",
+            exclude: ["Peers"],
             swiftSettings: served
         ),
 

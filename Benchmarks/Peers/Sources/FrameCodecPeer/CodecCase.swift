@@ -1,0 +1,65 @@
+/// One operation to time, with a name that the peers know too.
+struct CodecCase {
+    let name: String
+    /// Bytes of the message, frame or text that one operation handles; nil where they say nothing about its time.
+    let byteCount: Int?
+    /// Does it so many times. The loop is inside, so that short operations are not measured with a call around each.
+    let run: (_ count: Int) -> Void
+}
+
+/// Times a case in rounds of a few milliseconds. Rounds of several cases can be taken in turn, so that what else
+/// the machine does hits all of them.
+final class CodecTimer {
+    struct Round {
+        let nanoseconds: Double
+        /// Nil when the process was not started with the allocation counter preloaded.
+        let allocations: Double?
+    }
+
+    private let benchmark: CodecCase
+    private let count: Int
+
+    /// Warms up and finds out how many operations a round takes.
+    init(_ benchmark: CodecCase, roundNanoseconds: Double = 4_000_000) {
+        self.benchmark = benchmark
+        var count = 1
+        while true {
+            let elapsed = Self.nanoseconds { benchmark.run(count) }
+            if elapsed >= roundNanoseconds / 2 || count > 1 << 40 { break }
+            // At least double, so that a coarse clock cannot keep the loop small.
+            count = max(count * 2, Int(Double(count) * roundNanoseconds / max(elapsed, 1000)))
+        }
+        self.count = count
+    }
+
+    /// Time and allocations of one operation, over one round.
+    func round() -> Round {
+        let before = AllocationCounter.value
+        let elapsed = Self.nanoseconds { benchmark.run(count) }
+        let after = AllocationCounter.value
+        let allocations = before.flatMap { before in after.map { Double($0 - before) / Double(count) } }
+        return Round(nanoseconds: elapsed / Double(count), allocations: allocations)
+    }
+
+    private static func nanoseconds(_ body: () -> Void) -> Double {
+        let (seconds, attoseconds) = ContinuousClock().measure(body).components
+        return Double(seconds) * 1e9 + Double(attoseconds) / 1e9
+    }
+}
+
+/// Makes the optimiser believe that somebody looks at `value`.
+@inline(never)
+@_optimize(none)
+func blackHole<Value>(_ value: Value) {}
+
+/// Memory that benchmarks write into.
+final class Scratch {
+    let bytes: UnsafeMutableRawBufferPointer
+
+    init(byteCount: Int) {
+        bytes = .allocate(byteCount: byteCount, alignment: 16)
+        bytes.initializeMemory(as: UInt8.self, repeating: 0)
+    }
+
+    deinit { bytes.deallocate() }
+}

@@ -1,0 +1,69 @@
+import FrameCodec
+
+/// Frames and text mode; no message inside.
+enum FrameCases {
+    static var all: [CodecCase] { frames + text }
+
+    private static var frames: [CodecCase] {
+        [("16 B", 16), ("1 KiB", 1024), ("64 KiB", 65536)].flatMap { label, byteCount in
+            let payload = SampleData.bytes(byteCount)
+            return [
+                encode("frame \(label) encode", payload), decode("frame \(label) decode", payload),
+                MessageCases.copy("frame \(label) memcpy", payload)
+            ]
+        }
+    }
+
+    private static func encode(_ name: String, _ payload: [UInt8]) -> CodecCase {
+        let memory = Scratch(byteCount: FrameHeader.byteCount + payload.count)
+        return CodecCase(name: name, byteCount: payload.count) { count in
+            for _ in 0..<count {
+                FrameHeader(payloadByteCount: UInt32(payload.count)).write(into: memory.bytes)
+                payload.withUnsafeBytes { source in
+                    UnsafeMutableRawBufferPointer(rebasing: memory.bytes[FrameHeader.byteCount...])
+                        .copyMemory(from: source)
+                }
+                blackHole(memory.bytes.baseAddress)
+            }
+        }
+    }
+
+    /// Walks along eight frames, one behind the other, as a receive buffer holds them.
+    private static func decode(_ name: String, _ payload: [UInt8]) -> CodecCase {
+        let frame = FrameHeader(payloadByteCount: UInt32(payload.count)).bytes + payload
+        let stream = [[UInt8]](repeating: frame, count: 8).flatMap { $0 }
+        let reader = FrameReader(maximumPayloadByteCount: 4 << 20, allowedFlags: .compressed)
+        return CodecCase(name: name, byteCount: nil) { count in
+            stream.withUnsafeBytes { stream in
+                var unread = stream
+                for _ in 0..<count {
+                    if unread.isEmpty { unread = stream }
+                    guard let slice = try? reader.next(unread) else { return }
+                    unread = UnsafeRawBufferPointer(rebasing: unread[slice.consumed...])
+                }
+                blackHole(unread.count)
+            }
+        }
+    }
+
+    private static var text: [CodecCase] {
+        let bytes = SampleData.bytes(65536)
+        let text = Base64.encode(bytes)
+        let memory = Scratch(byteCount: Base64.encodedByteCount(bytes.count + 2) + 8)
+        return [
+            CodecCase(name: "text 64 KiB encode", byteCount: bytes.count) { count in
+                for _ in 0..<count {
+                    var encoder = Base64StreamEncoder()
+                    bytes.withUnsafeBytes { blackHole(encoder.encode($0, into: memory.bytes)) }
+                }
+            },
+            CodecCase(name: "text 64 KiB decode", byteCount: bytes.count) { count in
+                for _ in 0..<count {
+                    var decoder = Base64StreamDecoder()
+                    text.withUnsafeBytes { blackHole(try? decoder.decode($0, into: memory.bytes)) }
+                }
+            },
+            MessageCases.copy("text 64 KiB memcpy", bytes)
+        ]
+    }
+}
