@@ -35,13 +35,26 @@ struct MappingApplication: Sendable, Hashable {
 /// The place of a mapping among those of its project.
 struct MappingRank: Sendable, Hashable, Comparable {
     let isAutomatic: Bool
-    let stackRoot: String
+    let isRelative: Bool
+    /// Of the stack root.
+    let byteCount: Int64
     let id: Int64
 
-    /// What people made comes before what was derived, absolute roots before relative ones, long roots before short ones.
-    private var key: (Int, Int, Int, Int64) {
-        (isAutomatic ? 1 : 0, stackRoot.hasPrefix("/") ? 0 : 1, -stackRoot.utf8.count, id)
+    init(isAutomatic: Bool, isRelative: Bool, byteCount: Int64, id: Int64) {
+        self.isAutomatic = isAutomatic
+        self.isRelative = isRelative
+        self.byteCount = byteCount
+        self.id = id
     }
+
+    init(isAutomatic: Bool, stackRoot: String, id: Int64) {
+        self.init(
+            isAutomatic: isAutomatic, isRelative: !stackRoot.hasPrefix("/"), byteCount: Int64(stackRoot.utf8.count), id: id
+        )
+    }
+
+    /// What people made comes before what was derived, absolute roots before relative ones, long roots before short ones.
+    private var key: (Int, Int, Int64, Int64) { (isAutomatic ? 1 : 0, isRelative ? 1 : 0, -byteCount, id) }
 
     static func < (left: Self, right: Self) -> Bool { left.key < right.key }
 }

@@ -1,5 +1,4 @@
 import FrameCodec
-import Foundation
 import RPC
 import ScmAPI
 import SiloRPC
@@ -19,20 +18,11 @@ extension ScmGatewayService {
         guard !request.validateOnly else {
             return try await validated(folder, name, request.config, organizationID: organizationID)
         }
-        let result = try await mappingStorageErrors {
-            try await self.database.write { transaction in
-                // Again inside the transaction: the same request may have been answered meanwhile.
-                switch try memory?.recall(transaction.reading) {
-                case .answered(let bytes): return try Repository(serializedBytes: bytes)
-                case .differs: throw IdempotentRequest.differentBody
-                case .unknown, nil: break
-                }
-                let row = try Self.store(folder, name, request.config, organizationID: organizationID, transaction)
-                transaction.afterCommit { self.directory.forget(id: row.id, organizationID: organizationID) }
-                let answer = Repository(row)
-                try memory?.remember(answer.serializedBytes(), transaction)
-                return answer
-            }
+        // Again inside the transaction: the same request may have been answered meanwhile.
+        let result = try await once(memory) { transaction in
+            let row = try Self.store(folder, name, request.config, organizationID: organizationID, transaction)
+            transaction.afterCommit { self.directory.forget(id: row.id, organizationID: organizationID) }
+            return Repository(row)
         }
         logger.info("repository added", metadata: [
             "organization": "\(organizationID)", "repository": "\(result.id)",
@@ -182,23 +172,5 @@ extension ScmGatewayService {
             .alreadyExists, .repositoryExists, "the organization has this repository",
             facts: ["repositoryId": "\(row.id)"]
         )
-    }
-}
-
-extension IdempotentRequest {
-    /// - Parameter body: everything in the request that matters, in a fixed order.
-    /// - Throws: INVALID_ARGUMENT unless the id is a UUID.
-    init(method: String, requestID: String, organizationID: Int64, body: [String]) throws(RPCError) {
-        guard let id = UUID(uuidString: requestID) else {
-            throw RPCError.badField("request_id", "a request id is a UUID")
-        }
-        let bytes = body.flatMap { Array("\($0.utf8.count):".utf8) + Array($0.utf8) }
-        self.init(
-            organizationID: organizationID, method: method, requestID: id.uuidString, bodyHash: SHA256.digest(bytes)
-        )
-    }
-
-    static var differentBody: RPCError {
-        RPCError.badField("request_id", "this request id was used for another request within the last 24 hours")
     }
 }

@@ -10,6 +10,15 @@ protocol CommitProvider: Sendable {
     func fileChanges(_ ids: [ObjectID]) async throws -> FileChangeParser.Result
 }
 
+protocol TreeProvider: Sendable {
+    /// The paths of all files of a commit.
+    func files(at commit: ObjectID) async throws -> FileList
+    /// Whether a commit has a file at a path.
+    func hasFile(_ path: RepositoryPath, at commit: ObjectID) async throws -> Bool
+    /// A file's content and object id.
+    func content(_ path: RepositoryPath, at commit: ObjectID) async throws -> (bytes: [UInt8], id: ObjectID)
+}
+
 protocol BlameProvider: Sendable {
     func blameLine(_ line: Int, _ query: BlameQuery) async throws -> GitBlameHunk
     /// Hands hunks over in the order they are found; waits for the receiver.

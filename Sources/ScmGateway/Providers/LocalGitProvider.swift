@@ -11,7 +11,7 @@ struct LocalGitProvider: Sendable {
 }
 
 /// One local repository and everything it can do.
-struct LocalGitRepository: CommitProvider, BlameProvider {
+struct LocalGitRepository: CommitProvider, BlameProvider, TreeProvider {
     let engine: GitEngine
     let repository: GitRepository
 
@@ -29,6 +29,24 @@ struct LocalGitRepository: CommitProvider, BlameProvider {
 
     func fileChanges(_ ids: [ObjectID]) async throws -> FileChangeParser.Result {
         try await engine.fileChanges(ids, in: repository)
+    }
+
+    func files(at commit: ObjectID) async throws -> FileList {
+        try await engine.files(at: commit, in: repository)
+    }
+
+    func hasFile(_ path: RepositoryPath, at commit: ObjectID) async throws -> Bool {
+        do {
+            _ = try await engine.file(path, at: commit, in: repository)
+            return true
+        } catch GitError.fileNotFound, GitError.notAFile {
+            return false
+        }
+    }
+
+    func content(_ path: RepositoryPath, at commit: ObjectID) async throws -> (bytes: [UInt8], id: ObjectID) {
+        let file = try await engine.file(path, at: commit, in: repository)
+        return (try await engine.content(file, in: repository), file.id)
     }
 
     func blameLine(_ line: Int, _ query: BlameQuery) async throws -> GitBlameHunk {

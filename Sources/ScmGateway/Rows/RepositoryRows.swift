@@ -90,7 +90,7 @@ enum RepositoryRows {
     /// How long a deleted row still answers "deleted" instead of "not found", in milliseconds: 24 hours.
     static let deletionMemory: Int64 = 86_400_000
 
-    /// Marks a row deleted. Its unique values get placeholders, so that the same folder can be added again at once.
+    /// Marks a row deleted, and deletes the code mappings that lead to it with their code owners. Its unique values get placeholders, so that the same folder can be added again at once.
     ///
     /// - Returns: false when there is no such row, nor one that was deleted within the last 24 hours.
     static func delete(id: Int64, organizationID: Int64, _ transaction: WriteTransaction) throws -> Bool {
@@ -102,6 +102,7 @@ enum RepositoryRows {
                 [.integer(id), .integer(organizationID)]
             ) != nil
         }
+        try transaction.execute("DELETE FROM code_mappings WHERE repository_id = ?", [.integer(id)])
         let config = repository.config.merging(["pending_deletion_name": repository.name]) { _, new in new }
         try transaction.execute(
             """

@@ -39,6 +39,37 @@ public enum ScmGatewaySchema {
                 );
                 CREATE INDEX idempotent_requests_by_age ON idempotent_requests (created_at);
                 """
-        )
+        ),
+        Migration(
+            "scm-2-code-mappings",
+            // `is_relative` and `brevity` are the order in which mappings are tried, see `MappingRank`.
+            sql: """
+                CREATE TABLE code_mappings (
+                    id INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL,
+                    organization_id INTEGER NOT NULL REFERENCES organizations (id) ON DELETE CASCADE,
+                    project_id INTEGER NOT NULL,
+                    repository_id INTEGER NOT NULL REFERENCES repositories (id) ON DELETE CASCADE,
+                    stack_root TEXT NOT NULL,
+                    source_root TEXT NOT NULL,
+                    default_branch TEXT NOT NULL,
+                    is_automatic INTEGER NOT NULL,
+                    is_relative INTEGER NOT NULL,
+                    brevity INTEGER NOT NULL,
+                    created_at INTEGER NOT NULL,
+                    updated_at INTEGER NOT NULL,
+                    UNIQUE (organization_id, project_id, stack_root)
+                );
+                CREATE INDEX code_mappings_by_repository ON code_mappings (repository_id);
+                CREATE TABLE code_owners (
+                    id INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL,
+                    organization_id INTEGER NOT NULL REFERENCES organizations (id) ON DELETE CASCADE,
+                    code_mapping_id INTEGER NOT NULL UNIQUE REFERENCES code_mappings (id) ON DELETE CASCADE,
+                    dialect INTEGER NOT NULL,
+                    raw TEXT NOT NULL,
+                    created_at INTEGER NOT NULL,
+                    updated_at INTEGER NOT NULL
+                );
+                """
+        ),
     ]
 }

@@ -17,6 +17,7 @@ public final class ScmGatewayService: ScmService {
     let database: Database
     let directory: RepositoryDirectory
     let localGit: LocalGitProvider
+    let derivations = OrganizationLocks()
     let logger: Logger
 
     /// - Parameter database: opened with `SiloSchema.migrations + ScmGatewaySchema.migrations`.

@@ -9,6 +9,8 @@ enum CacheKey: Hashable, Sendable {
     case blame(GitRepository.ID, BlameQuery)
     case snippet(GitRepository.ID, ObjectID, RepositoryPath, line: Int)
     case history(GitRepository.ID, HistoryQuery, block: Int)
+    /// The paths of all files of a commit.
+    case files(GitRepository.ID, ObjectID)
 }
 
 enum CachedResult: Sendable {
@@ -17,4 +19,5 @@ enum CachedResult: Sendable {
     case hunks([GitBlameHunk])
     case snippet(Snippet)
     case history([ObjectID])
+    case files(FileList)
 }

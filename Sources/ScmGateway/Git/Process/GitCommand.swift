@@ -68,12 +68,13 @@ extension GitCommand {
         case blame
         case catFile = "cat-file"
         case diffTree = "diff-tree"
+        case listTree = "ls-tree"
         case revList = "rev-list"
         case revParse = "rev-parse"
 
         /// git 2.39: blame refuses it with its usage text, `cat-file` takes it only behind `-p` or `-e`, `diff-tree`
         /// and `rev-parse` get no revision here.
-        var takesEndOfOptions: Bool { self == .revList }
+        var takesEndOfOptions: Bool { self == .revList || self == .listTree }
         /// Whether paths may follow behind `--`.
         var takesPath: Bool { self == .blame || self == .revList }
     }
@@ -95,7 +96,7 @@ extension GitCommand {
         case nulTerminated = "-z"
         // diff-tree
         case standardInput = "--stdin"
-        case recursive = "-r"
+        case recursive = "-r"  // ls-tree, too
         case raw = "--raw"
         case numberStatistics = "--numstat"
         case detectRenames = "--find-renames"

@@ -1,0 +1,82 @@
+import FrameCodec
+import RPC
+import ScmAPI
+import SiloRPC
+import Storage
+
+extension ScmGatewayService {
+    public func importCodeOwners(_ request: ImportCodeOwnersRequest, context: CallContext) async throws -> CodeOwners {
+        let organizationID = try authorise(context, .write, organizationID: request.organizationID)
+        let dialect = try OwnersDialect(request.dialect)
+        guard !request.raw.utf8.contains(0) else { throw RPCError.badField("raw", "no NUL is allowed") }
+        try Self.checkOwnersText(request.raw)
+        let mapping = try await codeMapping(request.codeMappingID, organizationID: organizationID)
+        let memory = request.requestID.isEmpty
+            ? nil
+            : try IdempotentRequest(
+                method: "ImportCodeOwners", requestID: request.requestID, organizationID: organizationID,
+                body: ["\(mapping.id)", "\(request.dialect.rawValue)", request.raw]
+            )
+        let (text, read) = try await ownersText(request.raw, mapping, dialect, organizationID: organizationID)
+        let file = try await offLoop { OwnersFile(text, dialect: read) }
+        return try await once(memory) { transaction in
+            // The mapping may have gone while the file was read.
+            guard try CodeMappingRows.find(id: mapping.id, organizationID: organizationID, transaction.reading) != nil,
+                let stored = try CodeOwnersRows.store(
+                    mappingID: mapping.id, organizationID: organizationID, dialect: Int64(read.message.rawValue), raw: text,
+                    transaction
+                )
+            else { throw Self.codeMappingNotFound }
+            return CodeOwners(stored, file)
+        }
+    }
+
+    /// The request's text, or the file of the mapping's repository.
+    private func ownersText(
+        _ raw: String, _ mapping: StoredCodeMapping, _ dialect: OwnersDialect?, organizationID: Int64
+    ) async throws -> (String, OwnersDialect) {
+        guard raw.isEmpty else { return (raw, dialect ?? .github) }
+        let row = try await activeRepository(mapping.repositoryID, organizationID: organizationID)
+        return try await mappingGitErrors(GitFields(revision: "code_mapping_id")) {
+            let revision = mapping.defaultBranch.isEmpty ? nil : try Revision(mapping.defaultBranch)
+            let found = try await ownersFile(in: try await localGit.repository(row), at: revision, dialect: dialect)
+            return (found.text, found.dialect)
+        }
+    }
+
+    public func listCodeOwners(_ request: ListCodeOwnersRequest, context: CallContext) async throws -> ListCodeOwnersResponse {
+        let organizationID = try authorise(context, .read, organizationID: request.organizationID)
+        let size = min(try PageSize.check(request.pageSize), 100)
+        let pageFilter = PageFilter(
+            "ListCodeOwners", ["\(organizationID)", "\(request.projectID)", "\(request.repositoryID)"]
+        )
+        let after = try PageToken.parse(request.pageToken, filter: pageFilter)?.position ?? 0
+        let filter = CodeMappingFilter(
+            organizationID: organizationID, projectID: request.projectID, repositoryID: request.repositoryID
+        )
+        let rows = try await mappingStorageErrors {
+            try await self.database.read { try CodeOwnersRows.list(filter, after: after, limit: size + 1, $0) }
+        }
+        let page = rows.prefix(size)
+        let last = rows.count > size ? page.last : nil
+        return ListCodeOwnersResponse(
+            codeOwners: page.map { CodeOwners($0) },
+            nextPageToken: last.map { PageToken(filter: pageFilter, position: $0.id).text } ?? ""
+        )
+    }
+
+    public func deleteCodeOwners(_ request: DeleteCodeOwnersRequest, context: CallContext) async throws -> Protobuf.Empty {
+        let organizationID = try authorise(context, .write, organizationID: request.organizationID)
+        let id = request.codeMappingID
+        guard id > 0 else { throw RPCError.badField("code_mapping_id", "a positive id is required") }
+        let existed = try await mappingStorageErrors {
+            try await self.database.write {
+                try CodeOwnersRows.delete(mappingID: id, organizationID: organizationID, $0)
+            }
+        }
+        guard existed else {
+            throw RPCError(.notFound, .codeOwnersNotFound, "the code mapping has no code owners import")
+        }
+        return Protobuf.Empty()
+    }
+}

@@ -1,0 +1,128 @@
+import FrameCodec
+import RPC
+import ScmAPI
+import Testing
+
+@testable import ScmGateway
+
+@Suite struct CodeOwnersServiceTests {
+    private struct Fixture {
+        let gateway: Gateway
+        let repository: TestRepository
+        let id: Int64
+        let mapping: CodeMapping
+        var service: ScmGatewayService { gateway.service }
+
+        init(_ files: [String: String]) async throws {
+            gateway = try await Gateway()
+            repository = try TestRepository()
+            try repository.commit("first", files)
+            id = try await gateway.add(repository)
+            mapping = try await gateway.service.createCodeMapping(
+                CreateCodeMappingRequest(projectID: 7, repositoryID: id, stackRoot: "app/", sourceRoot: "src/"),
+                context: gateway.context()
+            )
+        }
+
+        func resolve(_ request: ResolveCodeOwnersRequest) async throws -> ResolveCodeOwnersResponse {
+            try await service.resolveCodeOwners(request, context: gateway.context())
+        }
+    }
+
+    private static let text = "* @all\n/src/ @org/app dev@example.org\n/src/gen/\n!x @n\n"
+
+    @Test("the file is found in the place that its host would use")
+    func finding() async throws {
+        let fixture = try await Fixture([".github/CODEOWNERS": Self.text, "docs/CODEOWNERS": "* @docs", "a": ""])
+        let context = fixture.gateway.context()
+        let found = try await fixture.service.getCodeOwnersFile(
+            GetCodeOwnersFileRequest(repositoryID: fixture.id, includeRules: true), context: context
+        )
+        #expect(found.filepath == ".github/CODEOWNERS" && found.dialect == .github && found.raw == Self.text)
+        #expect(found.rules.map(\.line) == [1, 2, 3] && found.problems.map(\.line) == [4])
+        #expect(found.rules[1].owners == [CodeOwner(kind: .team, name: "org/app"), CodeOwner(kind: .email, name: "dev@example.org")])
+        #expect(found.commitSHA.count == 40 && found.sha.count == 40)
+        await expectError(.notFound, "CODE_OWNERS_NOT_FOUND") {
+            try await fixture.service.getCodeOwnersFile(
+                GetCodeOwnersFileRequest(repositoryID: fixture.id, dialect: .bitbucket), context: context
+            )
+        }
+        await expectError(.invalidArgument, "BAD_REQUEST", field: "ref") {
+            try await fixture.service.getCodeOwnersFile(
+                GetCodeOwnersFileRequest(repositoryID: fixture.id, ref: "--output=x"), context: context
+            )
+        }
+        await expectError(.notFound, "REPOSITORY_NOT_FOUND") {
+            try await fixture.service.getCodeOwnersFile(
+                GetCodeOwnersFileRequest(repositoryID: fixture.id),
+                context: fixture.gateway.context(organizationID: fixture.gateway.second)
+            )
+        }
+    }
+
+    @Test("an import is made, replaced, listed, resolved and deleted, and holds its mapping")
+    func imports() async throws {
+        let fixture = try await Fixture(["CODEOWNERS": Self.text])
+        let (service, context) = (fixture.service, fixture.gateway.context())
+        let made = try await service.importCodeOwners(
+            ImportCodeOwnersRequest(codeMappingID: fixture.mapping.id), context: context
+        )
+        #expect(made.raw == Self.text && made.rules.count == 3 && made.problems.count == 1)
+        #expect(made.ownershipRules == "codeowners:* all\ncodeowners:app/ org/app dev@example.org\ncodeowners:app/gen/")
+        let replaced = try await service.importCodeOwners(
+            ImportCodeOwnersRequest(codeMappingID: fixture.mapping.id, raw: "/src/ @new\n/src/gen/\n", dialect: .github),
+            context: context
+        )
+        #expect(replaced.id == made.id && replaced.rules.map(\.pattern) == ["/src/", "/src/gen/"])
+        let list = try await service.listCodeOwners(ListCodeOwnersRequest(projectID: 7), context: context)
+        #expect(list.codeOwners.map(\.id) == [made.id] && list.codeOwners.first?.raw == "")
+        let delete = DeleteCodeMappingRequest(codeMappingID: fixture.mapping.id)
+        await expectError(.failedPrecondition, "CODEOWNERS_USES_MAPPING") {
+            try await service.deleteCodeMapping(delete, context: context)
+        }
+        let frames = [
+            StackFrame(filename: "app/x.py"), StackFrame(filename: "app/gen/x.py"), StackFrame(filename: "app/x.py", inApp: false),
+            StackFrame(filename: "other/x.py"),
+        ]
+        let resolved = try await fixture.resolve(ResolveCodeOwnersRequest(projectID: 7, paths: ["src/y"], frames: frames))
+        #expect(resolved.results.map { $0.owners.map(\.name) } == [["new"], ["new"], [], [], []])
+        #expect(resolved.results.map(\.excluded) == [false, false, true, false, false])
+        #expect(resolved.results.map(\.frameIndex) == [-1, 0, 1, 2, 3])
+        #expect(resolved.owners.map(\.name) == ["new"])
+        let deleteOwners = DeleteCodeOwnersRequest(codeMappingID: fixture.mapping.id)
+        await expectError(.notFound, "CODE_OWNERS_NOT_FOUND") {
+            try await service.deleteCodeOwners(
+                deleteOwners, context: fixture.gateway.context(organizationID: fixture.gateway.second)
+            )
+        }
+        _ = try await service.deleteCodeOwners(deleteOwners, context: context)
+        await expectError(.notFound, "CODE_OWNERS_NOT_FOUND") { try await service.deleteCodeOwners(deleteOwners, context: context) }
+        _ = try await service.deleteCodeMapping(delete, context: context)
+    }
+
+    @Test("owners of paths in a repository, with the rule and line that decided")
+    func paths() async throws {
+        let fixture = try await Fixture([".gitlab/CODEOWNERS": "* @g\n[Docs][2] @docs\n*.md\n", "README.md": ""])
+        let answer = try await fixture.resolve(
+            ResolveCodeOwnersRequest(repositoryID: fixture.id, paths: ["README.md", "x.py"])
+        )
+        #expect(answer.results.map { $0.owners.map(\.name) } == [["g", "docs"], ["g"]])
+        #expect(answer.results[0].rules.map(\.line) == [1, 3])
+        #expect(answer.results[0].rules.map(\.requiredApprovals) == [0, 2])
+        let limited = try await fixture.resolve(
+            ResolveCodeOwnersRequest(repositoryID: fixture.id, paths: ["README.md"], maxOwners: 1)
+        )
+        #expect(limited.results.map { $0.owners.map(\.name) } == [["g"]])
+        await expectError(.invalidArgument, "BAD_REQUEST", field: "project_id") {
+            try await fixture.resolve(ResolveCodeOwnersRequest(paths: ["x"]))
+        }
+        await expectError(.invalidArgument, "BAD_REQUEST", field: "frames") {
+            try await fixture.resolve(ResolveCodeOwnersRequest(repositoryID: fixture.id, frames: [StackFrame()]))
+        }
+        await expectError(.invalidArgument, "BAD_REQUEST", field: "dialect") {
+            try await fixture.resolve(
+                ResolveCodeOwnersRequest(repositoryID: fixture.id, dialect: CodeOwnersDialect(rawValue: 99))
+            )
+        }
+    }
+}
