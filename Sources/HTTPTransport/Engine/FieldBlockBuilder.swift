@@ -11,6 +11,8 @@ struct FieldBlockBuilder {
     private(set) var storage: FieldStorage?
     private(set) var listByteCount = 0
     private(set) var fieldCount = 0
+    /// Memory of earlier blocks, to be used again.
+    private var spares: [FieldStorage] = []
     let maximumListByteCount: Int
     let maximumFieldCount: Int
 
@@ -45,21 +47,30 @@ struct FieldBlockBuilder {
 
     /// The fields so far; the builder starts afresh.
     mutating func takeStorage() -> FieldStorage {
-        let taken = storage ?? FieldStorage.make(capacity: 0)
-        self = FieldBlockBuilder(maximumListByteCount, maximumFieldCount)
+        let taken = storage.take() ?? FieldStorage.make(capacity: 0)
+        reset()
         return taken
     }
 
-    mutating func reset() { self = FieldBlockBuilder(maximumListByteCount, maximumFieldCount) }
-
-    private init(_ maximumListByteCount: Int, _ maximumFieldCount: Int) {
-        self.maximumListByteCount = maximumListByteCount
-        self.maximumFieldCount = maximumFieldCount
+    mutating func reset() {
+        storage = nil
+        listByteCount = 0
+        fieldCount = 0
     }
+
+    /// Takes the memory of a block that nobody else holds.
+    mutating func reuse(_ storage: FieldStorage) {
+        guard spares.count < 128, storage.regionByteCount <= 1024 else { return }
+        storage.removeAll()
+        spares.append(storage)
+    }
+
+    mutating func trim() { spares = [] }
 
     private mutating func reserve(_ needed: Int) {
         if storage == nil {
-            storage = FieldStorage.make(capacity: max(needed, 480))
+            storage = needed <= 480 ? spares.popLast() : nil
+            if storage == nil { storage = FieldStorage.make(capacity: max(needed, 480)) }
         } else if let free = storage?.freeByteCount, free < needed {
             storage = storage?.copy(additional: needed)
         }

@@ -123,6 +123,7 @@ extension HTTP2Engine {
     ) rethrows {
         guard !stream.isClosed, !stream.outboundEnded else { return }
         try stream.outbound.append(count: count, write)
+        unsentByteCount += count
         resume(stream)
     }
 

@@ -214,16 +214,29 @@ final class HTTP2Engine {
             if state.pointee.spareStreams.count < 128 {
                 state.pointee.spareStreams.append(stream)
             } else {
-                stream.release()
+                discard(stream)
             }
         }
     }
 
+    /// Lets go of a stream for good. What is attached may hold the stream in turn.
+    private func discard(_ stream: Unmanaged<HTTP2Stream>) {
+        stream._withUnsafeGuaranteedRef {
+            $0.owner = nil
+            $0.spareOwner = nil
+        }
+        stream.release()
+    }
+
+    /// Takes back the memory of a received head that nobody else holds.
+    func reuse(_ storage: FieldStorage) { state.pointee.assembler.reuse(storage) }
+
     /// An idle connection holds no memory for streams to come.
     func trim() {
-        while let stream = state.pointee.spareStreams.popLast() { stream.release() }
+        while let stream = state.pointee.spareStreams.popLast() { discard(stream) }
         state.pointee.headPairs.removeAll()
         state.pointee.trailerPairs.removeAll()
+        state.pointee.assembler.trim()
         memory.trim()
     }
 
@@ -231,7 +244,7 @@ final class HTTP2Engine {
     func abandonStreams() {
         if let session { nghttp2_session_del(session) }
         session = nil
-        while let stream = state.pointee.openStreams.popLast() { stream.release() }
+        while let stream = state.pointee.openStreams.popLast() { discard(stream) }
         recycleClosed()
         trim()
     }

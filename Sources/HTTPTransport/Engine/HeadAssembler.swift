@@ -78,6 +78,9 @@ struct HeadAssembler {
         return HTTPRequestHead(method: method, target: target, fields: fields)
     }
 
+    mutating func reuse(_ storage: FieldStorage) { builder.reuse(storage) }
+    mutating func trim() { builder.trim() }
+
     mutating func takeFields() -> HTTPFields { HTTPFields(storage: builder.takeStorage()) }
 
     static func isPath(_ path: UnsafeRawBufferPointer, _ method: HTTPMethod) -> Bool {

@@ -10,6 +10,17 @@ class ExchangeDriver {
     func readerWaits(_ exchange: HTTPExchange) {}
     func isHeadSent(_ exchange: HTTPExchange) -> Bool { true }
     func send(_ bytes: ByteBuffer, _ exchange: HTTPExchange) {}
+    /// As ``send(_:_:)``, with `count` bytes that `write` puts in place.
+    func send(
+        count: Int, _ exchange: HTTPExchange, _ write: (UnsafeMutableRawBufferPointer) throws -> Void
+    ) rethrows {
+        var bytes = ByteBufferAllocator().buffer(capacity: count)
+        try bytes.writeWithUnsafeMutableBytes(minimumWritableBytes: count) { memory in
+            try write(UnsafeMutableRawBufferPointer(rebasing: memory.prefix(count)))
+            return count
+        }
+        send(bytes, exchange)
+    }
     /// More waits to be sent than should; the exchange's gate is opened when that has changed.
     func isCongested(_ exchange: HTTPExchange) -> Bool { false }
     func finish(_ exchange: HTTPExchange, _ trailers: HTTPFields?) {}

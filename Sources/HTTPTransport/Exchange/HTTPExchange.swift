@@ -8,26 +8,42 @@ import Synchronization
 ///
 /// The two directions are independent: the response may begin, and end, before the request body was read.
 ///
-/// `@unchecked Sendable`: `head`, `version`, `eventLoop` and `remoteAddress` never change; all other state is
-/// touched on `eventLoop` only, and every method hops there when it is called from elsewhere. Calls from one
+/// `@unchecked Sendable`: `version`, `eventLoop` and `remoteAddress` never change, `head` and `receivedAt` only while nobody but
+/// the driver knows the exchange; all other state is touched on `eventLoop` only, and every method hops there when it is
+/// called from elsewhere. Calls from one
 /// task keep their order. One task may read while another sends; two concurrent readers, or two concurrent
 /// senders, are an error.
 public final class HTTPExchange: @unchecked Sendable {
-    public let head: HTTPRequestHead
+    private var storedHead: HTTPRequestHead
     public let version: HTTPVersion
     public let eventLoop: any EventLoop
     /// The peer's address; nil when the socket has none.
     public let remoteAddress: SocketAddress?
     /// When the head was complete, by the connection's clock: the read that brought it.
-    public let receivedAt: NIODeadline
+    public private(set) var receivedAt: NIODeadline
 
     // On the event loop only.
-    var inbox = BodyInbox()
-    var gate = SendGate()
-    /// nil when the exchange is over for the protocol.
-    var driver: ExchangeDriver?
-    /// Only with HTTP/2.
-    var stream: HTTP2Stream?
+    /// Behind a pointer, as ``HTTP2Engine/state``: no run-time exclusivity checks.
+    private let queues: UnsafeMutablePointer<Queues>
+    private struct Queues {
+        var inbox = BodyInbox()
+        var gate = SendGate()
+    }
+    var inbox: BodyInbox {
+        _read { yield queues.pointee.inbox }
+        _modify { yield &queues.pointee.inbox }
+    }
+    var gate: SendGate {
+        _read { yield queues.pointee.gate }
+        _modify { yield &queues.pointee.gate }
+    }
+    /// Constant references are not counted when they are used; ``isAttached`` tells whether they may be.
+    private let driver: ExchangeDriver
+    private let ownStream: HTTP2Stream?
+    /// False when the exchange is over for the protocol.
+    private var isAttached = true
+    /// Only with HTTP/2; nil when the exchange is over for the protocol.
+    var stream: HTTP2Stream? { isAttached ? ownStream : nil }
     private let connection: ServerConnection
     var pendingHead: HTTPResponseHead?
     private(set) var failure: HTTPStreamError?
@@ -37,7 +53,7 @@ public final class HTTPExchange: @unchecked Sendable {
     private(set) var sentByteCount = 0
     private var task: Task<Void, Never>?
     private(set) var isStarted = false
-    private var hasReturned = false
+    private(set) var hasReturned = false
     private var isHandlerCancelled = false
     private var isStarting = false
     private var deadline: (instant: NIODeadline, handler: any NIOScheduledCallbackHandler & Sendable)?
@@ -48,15 +64,49 @@ public final class HTTPExchange: @unchecked Sendable {
         head: HTTPRequestHead, version: HTTPVersion, connection: ServerConnection, driver: ExchangeDriver,
         stream: HTTP2Stream? = nil, receivedAt: UInt64
     ) {
-        self.head = head
+        storedHead = head
         self.version = version
         self.connection = connection
         self.driver = driver
-        self.stream = stream
         self.receivedAt = .uptimeNanoseconds(receivedAt)
+        ownStream = stream
+        queues = .allocate(capacity: 1)
+        queues.initialize(to: Queues())
         eventLoop = connection.loop.eventLoop
         remoteAddress = connection.remoteAddress
     }
+
+    deinit {
+        queues.deinitialize(count: 1)
+        queues.deallocate()
+    }
+
+    /// After the exchange is over for the protocol and its handler has returned, and while the driver holds the only
+    /// reference: back to the state of a new object, for the next request of the same stream object.
+    ///
+    /// - Returns: the head's memory, unless somebody holds a part of it.
+    func recycle() -> FieldStorage? {
+        queues.pointee = Queues()
+        pendingHead = nil
+        failure = nil
+        isFinished = false
+        receivedByteCount = 0
+        sentByteCount = 0
+        isStarted = false
+        hasReturned = false
+        isHandlerCancelled = false
+        isStarting = false
+        closed.store(false, ordering: .relaxed)
+        return storedHead.takeStorage()
+    }
+
+    func reuse(_ head: consuming HTTPRequestHead, receivedAt: UInt64) {
+        storedHead = head
+        self.receivedAt = .uptimeNanoseconds(receivedAt)
+        isAttached = true
+    }
+
+    public var head: HTTPRequestHead { storedHead }
 
     /// The peer has reset this exchange or the connection is gone: nothing sent can arrive. Callable from
     /// anywhere.
@@ -66,13 +116,13 @@ public final class HTTPExchange: @unchecked Sendable {
     public var eventLoopIndex: Int { connection.loop.index }
 
     /// The head's fields, without a copy of the whole head.
-    public var fields: HTTPFields { head.fields }
+    public var fields: HTTPFields { storedHead.fields }
     /// The head's method, without a copy of the whole head.
-    public var method: HTTPMethod { head.method }
+    public var method: HTTPMethod { storedHead.method }
 
     /// Gives the bytes of the request's path to `body`, without a copy of the whole head.
     public func withPath<R>(_ body: (UnsafeRawBufferPointer) throws -> R) rethrows -> R {
-        try head.withPath(body)
+        try storedHead.withPath(body)
     }
 
     // MARK: Request
@@ -97,7 +147,7 @@ public final class HTTPExchange: @unchecked Sendable {
                         continuation.resume(returning: read)
                     } else {
                         self.inbox.wait(continuation, ticket)
-                        self.driver?.readerWaits(self)
+                        if self.isAttached { self.driver.readerWaits(self) }
                     }
                 }
             }
@@ -116,7 +166,7 @@ public final class HTTPExchange: @unchecked Sendable {
 
     private func takeBody() -> BodyRead? {
         guard let read = inbox.take() else { return nil }
-        if case .bytes(let bytes) = read { driver?.didConsume(bytes.readableBytes, self) }
+        if case .bytes(let bytes) = read { didConsume(bytes.readableBytes) }
         return read
     }
 
@@ -124,8 +174,12 @@ public final class HTTPExchange: @unchecked Sendable {
     /// A short request that came in one piece is read so without suspending.
     public func takeCompleteBody() -> ByteBuffer? {
         guard eventLoop.inEventLoop, let bytes = inbox.takeComplete() else { return nil }
-        if bytes.readableBytes > 0 { driver?.didConsume(bytes.readableBytes, self) }
+        didConsume(bytes.readableBytes)
         return bytes
+    }
+
+    private func didConsume(_ count: Int) {
+        if count > 0, isAttached { driver.didConsume(count, self) }
     }
 
     // MARK: Response
@@ -135,7 +189,7 @@ public final class HTTPExchange: @unchecked Sendable {
     /// first; afterwards it does nothing.
     public func sendHead(_ head: HTTPResponseHead) {
         guard eventLoop.inEventLoop else { return eventLoop.execute { self.sendHead(head) } }
-        if driver?.isHeadSent(self) == false { pendingHead = head }
+        if isAttached, !driver.isHeadSent(self) { pendingHead = head }
     }
 
     /// Queues body bytes. Suspends while more than ``HTTPLimits/unsentBodyByteCount`` wait to be taken by the
@@ -147,7 +201,7 @@ public final class HTTPExchange: @unchecked Sendable {
     public nonisolated(nonsending) func send(_ bytes: ByteBuffer) async throws(HTTPStreamError) {
         if eventLoop.inEventLoop {
             if let error = queue(bytes) { throw error }
-            guard driver?.isCongested(self) == true else { return }
+            guard isCongested else { return }
         }
         let isQueued = eventLoop.inEventLoop
         if Task.isCancelled, isQueued { throw .cancelled }
@@ -159,7 +213,7 @@ public final class HTTPExchange: @unchecked Sendable {
                         return continuation.resume(returning: error)
                     }
                     if let failure = self.failure { return continuation.resume(returning: failure) }
-                    guard self.driver?.isCongested(self) == true else {
+                    guard self.isCongested else {
                         return continuation.resume(returning: nil)
                     }
                     self.gate.wait(continuation, ticket)
@@ -181,13 +235,27 @@ public final class HTTPExchange: @unchecked Sendable {
         guard eventLoop.inEventLoop else { return eventLoop.execute { self.finish(trailers: trailers) } }
         guard failure == nil, !isFinished else { return }
         isFinished = true
-        driver?.finish(self, trailers)
+        if isAttached { driver.finish(self, trailers) }
     }
+
+    private var isCongested: Bool { isAttached && driver.isCongested(self) }
 
     /// Queues body bytes without back-pressure: for the only message of an answer. Nothing happens when the peer is gone.
     public func enqueue(_ bytes: ByteBuffer) {
         guard eventLoop.inEventLoop else { return eventLoop.execute { self.enqueue(bytes) } }
         _ = queue(bytes)
+    }
+
+    /// As ``enqueue(_:)``, for `count` bytes that `write` puts in place: no buffer of their own. On the event loop only.
+    ///
+    /// - Returns: whether the bytes are wanted; `write` is not called otherwise.
+    @discardableResult
+    public func enqueue(count: Int, _ write: (UnsafeMutableRawBufferPointer) throws -> Void) rethrows -> Bool {
+        guard failure == nil, !isFinished, isAttached else { return false }
+        eventLoop.preconditionInEventLoop()
+        try driver.send(count: count, self, write)
+        sentByteCount &+= count
+        return true
     }
 
     /// Queues the last body bytes and ends the response without trailers. Never suspends: for short, final
@@ -220,36 +288,33 @@ public final class HTTPExchange: @unchecked Sendable {
     public func reset(_ code: HTTP2ErrorCode) {
         guard eventLoop.inEventLoop else { return eventLoop.execute { self.reset(code) } }
         guard failure == nil, !isFinished else { return }
-        let driver = driver
+        let wasAttached = isAttached
         fail(.cancelled, cancelsTask: false)
-        driver?.reset(self, code)
+        if wasAttached { driver.reset(self, code) }
     }
 
     private func queue(_ bytes: ByteBuffer) -> HTTPStreamError? {
         if let failure { return failure }
         if isFinished { return .protocolViolation("send after finish") }
         sentByteCount &+= bytes.readableBytes
-        driver?.send(bytes, self)
+        if isAttached { driver.send(bytes, self) }
         return nil
     }
 
     /// The protocol is done with this exchange.
-    func detach() {
-        driver = nil
-        stream = nil
-    }
+    func detach() { isAttached = false }
 
     // MARK: From the connection (on the event loop)
 
-    /// The handler to run now; nil when the exchange has ended already.
-    func handlerWillRun() -> HTTPHandler? {
+    /// False when the exchange has ended already.
+    func handlerWillRun() -> Bool {
         guard !isClosed else {
             connection.handlerDidReturn()
-            return nil
+            return false
         }
         isStarted = true
         isStarting = true
-        return connection.server.handler
+        return true
     }
 
     /// The handler goes on later, in a task of its own.
@@ -265,11 +330,14 @@ public final class HTTPExchange: @unchecked Sendable {
     func handlerReturned() {
         guard eventLoop.inEventLoop else { return eventLoop.execute { self.handlerReturned() } }
         hasReturned = true
+        isStarting = false
         task = nil
         deadline = nil
-        deadlineTimer?.cancel()
-        deadlineTimer = nil
-        if failure == nil, !isFinished { driver?.abandoned(self) }
+        if let timer = deadlineTimer {
+            timer.cancel()
+            deadlineTimer = nil
+        }
+        if failure == nil, !isFinished, isAttached { driver.abandoned(self) }
         connection.handlerDidReturn()
     }
 
@@ -284,7 +352,7 @@ public final class HTTPExchange: @unchecked Sendable {
         failure = error
         closed.store(true, ordering: .relaxed)
         let dropped = inbox.fail(error)
-        if dropped > 0 { driver?.didConsume(dropped, self) }
+        didConsume(dropped)
         _ = inbox.wake()
         gate.open(error)
         if cancelsTask { task?.cancel() }
@@ -293,7 +361,7 @@ public final class HTTPExchange: @unchecked Sendable {
     /// The request body is broken, but the response may still be sent.
     func failBody(_ error: HTTPStreamError, cancelsTask: Bool) {
         let dropped = inbox.fail(error)
-        if dropped > 0 { driver?.didConsume(dropped, self) }
+        didConsume(dropped)
         _ = inbox.wake()
         if cancelsTask { task?.cancel() }
     }
@@ -303,8 +371,7 @@ public final class HTTPExchange: @unchecked Sendable {
 
     /// After a push of received bytes or of the end: tells a waiting reader.
     func wakeReader() {
-        let taken = inbox.wake()
-        if taken > 0 { driver?.didConsume(taken, self) }
+        didConsume(inbox.wake())
     }
 
     var deadlineInstant: NIODeadline? { deadline?.instant }
@@ -319,7 +386,3 @@ public final class HTTPExchange: @unchecked Sendable {
         if eventLoop.inEventLoop { body() } else { eventLoop.execute(body) }
     }
 }
-
-/// What a server does with every exchange. Starts on the exchange's event loop, which it must not block; when
-/// it returns without having finished the response, the server does that (500 or RST_STREAM).
-public typealias HTTPHandler = @Sendable (HTTPExchange) async -> Void

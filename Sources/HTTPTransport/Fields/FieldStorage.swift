@@ -115,6 +115,15 @@ final class FieldStorage: ManagedBuffer<FieldStorageHeader, UInt8> {
         return UnsafeMutableRawBufferPointer(start: start + stored, count: value.count)
     }
 
+    /// Forgets all fields. Only for a single owner.
+    func removeAll() {
+        numbers.pointee.entryCount = 0
+        numbers.pointee.byteCount = 0
+        numbers.pointee.tokenBits = 0
+    }
+
+    var regionByteCount: Int { numbers.pointee.capacity }
+
     /// A copy with room for `additional` more bytes.
     func copy(additional: Int) -> FieldStorage {
         let source = numbers.pointee

@@ -4,12 +4,27 @@ public struct HTTPMethod: Sendable, Hashable, CustomStringConvertible {
         case other, get, head, post, put, delete, options, patch, connect, trace
     }
 
+    /// The text of an unusual method. Behind a reference, so that copies of the usual ones count none.
+    private final class Name: Sendable {
+        let text: String
+        init(_ text: String) { self.text = text }
+    }
+
     private let known: Known
-    private let text: String
+    private let other: Name?
 
     private init(_ known: Known) {
         self.known = known
-        text = ""
+        other = nil
+    }
+
+    public static func == (left: HTTPMethod, right: HTTPMethod) -> Bool {
+        left.known == right.known && (left.known != .other || left.other?.text == right.other?.text)
+    }
+
+    public func hash(into hasher: inout Hasher) {
+        hasher.combine(known)
+        hasher.combine(other?.text)
     }
 
     public static var get: HTTPMethod { HTTPMethod(.get) }
@@ -32,20 +47,24 @@ public struct HTTPMethod: Sendable, Hashable, CustomStringConvertible {
     }
 
     init?(bytes: UnsafeRawBufferPointer) {
-        guard !bytes.isEmpty, bytes.allSatisfy(ASCII.isToken) else { return nil }
         known = Self.recognise(bytes)
-        text = known == .other ? String(decoding: bytes, as: UTF8.self) : ""
+        guard known == .other else {
+            other = nil
+            return
+        }
+        guard !bytes.isEmpty, bytes.allSatisfy(ASCII.isToken) else { return nil }
+        other = Name(String(decoding: bytes, as: UTF8.self))
     }
 
     /// The method as it stands on the wire.
-    public var description: String { known == .other ? text : Self.name(of: known).description }
+    public var description: String { other?.text ?? Self.name(of: known).description }
 
     func withBytes<Result>(_ body: (UnsafeRawBufferPointer) throws -> Result) rethrows -> Result {
         guard known == .other else {
             let name = Self.name(of: known)
             return try body(UnsafeRawBufferPointer(start: name.utf8Start, count: name.utf8CodeUnitCount))
         }
-        var copy = text
+        var copy = other?.text ?? ""
         return try copy.withUTF8 { try body(UnsafeRawBufferPointer($0)) }
     }
 

@@ -4,12 +4,19 @@
 public struct HTTPRequestHead: Sendable {
     public var method: HTTPMethod
     public var fields: HTTPFields
-    let target: RequestTarget
+    private(set) var target: RequestTarget
 
     init(method: HTTPMethod, target: RequestTarget, fields: HTTPFields) {
         self.method = method
         self.target = target
         self.fields = fields
+    }
+
+    /// Gives up the memory of a received head, when nobody else holds a part of it. The head is empty then.
+    mutating func takeStorage() -> FieldStorage? {
+        fields.storage = nil
+        var storage = target.takeStorage()
+        return isKnownUniquelyReferenced(&storage) ? storage : nil
     }
 
     /// A request to send.

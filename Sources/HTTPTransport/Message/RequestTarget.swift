@@ -29,7 +29,8 @@ struct StoredRange {
 ///
 /// `@unchecked Sendable`: nobody writes to the storage once a target exists.
 struct RequestTarget: @unchecked Sendable {
-    private let storage: FieldStorage
+    /// nil when it was taken away; path and authority are empty then.
+    private var storage: FieldStorage?
     private let pathOffset: UInt32
     private let pathCount: UInt32
     private let authorityOffset: UInt32
@@ -64,14 +65,16 @@ struct RequestTarget: @unchecked Sendable {
 
     func withPath<Result>(_ body: (UnsafeRawBufferPointer) throws -> Result) rethrows -> Result {
         defer { withExtendedLifetime(storage) {} }
-        return try body(storage.bytes(offset: pathOffset, count: pathCount))
+        return try body(storage?.bytes(offset: pathOffset, count: pathCount) ?? UnsafeRawBufferPointer(start: nil, count: 0))
     }
 
     func withAuthority<Result>(_ body: (UnsafeRawBufferPointer) throws -> Result) rethrows -> Result? {
         guard hasAuthority else { return nil }
         defer { withExtendedLifetime(storage) {} }
-        return try body(storage.bytes(offset: authorityOffset, count: authorityCount))
+        return try storage.map { try body($0.bytes(offset: authorityOffset, count: authorityCount)) }
     }
+
+    mutating func takeStorage() -> FieldStorage? { storage.take() }
 
     var authorityText: String? { withAuthority { String(decoding: $0, as: UTF8.self) } }
 }

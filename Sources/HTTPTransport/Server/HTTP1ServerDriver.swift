@@ -64,7 +64,7 @@ final class HTTP1ServerDriver: ExchangeDriver {
             let starts = parseAvailable()
             if starts {
                 if let exchange, !isOver {
-                    HandlerBatch.start([exchange], on: connection.loop.executor)
+                    HandlerBatch.start([exchange], service: connection.server.service, on: connection.loop.executor)
                 } else {
                     connection.handlerDidReturn()
                 }
@@ -274,7 +274,7 @@ final class HTTP1ServerDriver: ExchangeDriver {
             HTTP1Writer.writeResponse(
                 responseHead, framing: framing, keepsAlive: keepsAlive, version: exchange.version,
                 into: &output)
-            if framing == .none || exchange.head.method == .head { sendsBody = false }
+            if framing == .none || exchange.method == .head { sendsBody = false }
         }
         writeBody(into: &output)
         if isLast, framing == .chunked, sendsBody {

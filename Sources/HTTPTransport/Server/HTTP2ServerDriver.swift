@@ -93,12 +93,31 @@ final class HTTP2ServerDriver: ExchangeDriver {
     private func didReceiveEnd(_ stream: HTTP2Stream) {
         guard let exchange = exchange(of: stream) else { return }
         exchange.inbox.end()
-        exchange.wakeReader()
+        if exchange.isStarted { exchange.wakeReader() }
     }
 
     private func exchange(of stream: HTTP2Stream) -> HTTPExchange? {
         // Only exchanges are ever attached by this driver.
         stream.owner.map { unsafeDowncast($0, to: HTTPExchange.self) }
+    }
+
+    /// The stream object's own exchange of an earlier request, or a new one.
+    private func makeExchange(_ head: consuming HTTPRequestHead, _ stream: HTTP2Stream) -> HTTPExchange {
+        guard let spare = stream.spareOwner.take() else {
+            return HTTPExchange(
+                head: head, version: .http2, connection: connection, driver: self, stream: stream,
+                receivedAt: engine.now)
+        }
+        let exchange = unsafeDowncast(spare, to: HTTPExchange.self)
+        exchange.reuse(head, receivedAt: engine.now)
+        return exchange
+    }
+
+    /// Keeps the exchange of a closed stream for the next one, unless somebody still holds it.
+    private func keepExchange(of stream: HTTP2Stream) {
+        guard isKnownUniquelyReferenced(&stream.owner) else { return stream.owner = nil }
+        if let storage = exchange(of: stream)?.recycle() { engine.reuse(storage) }
+        swap(&stream.owner, &stream.spareOwner)
     }
 
     private func didReceiveHead(_ stream: HTTP2Stream) {
@@ -108,9 +127,7 @@ final class HTTP2ServerDriver: ExchangeDriver {
             return engine.reset(stream, .refusedStream)
         }
         guard connection.takeHandlerSlot() == nil else { return engine.reset(stream, .refusedStream) }
-        let exchange = HTTPExchange(
-            head: head, version: .http2, connection: connection, driver: self, stream: stream,
-            receivedAt: engine.now)
+        let exchange = makeExchange(head, stream)
         stream.owner = exchange
         starting.append(exchange)
     }
@@ -133,21 +150,26 @@ final class HTTP2ServerDriver: ExchangeDriver {
     }
 
     private func didClose(_ stream: HTTP2Stream, _ code: HTTP2ErrorCode) {
-        if let exchange = exchange(of: stream) {
-            stream.owner = nil
-            let isComplete = exchange.isFinished && stream.localEnded
-            exchange.detach()
-            engine.consume(exchange.inbox.dropUnread(), on: nil)
-            if isComplete { exchange.gate.open() } else { exchange.fail(.reset(code)) }
+        if let isOver = exchange(of: stream).map({ didClose($0, stream, code) }) {
+            if isOver { keepExchange(of: stream) } else { stream.owner = nil }
         }
         if !engine.hasOpenStreams { idleSince = engine.now }
+    }
+
+    /// True when nothing of the exchange is left to be done.
+    private func didClose(_ exchange: HTTPExchange, _ stream: HTTP2Stream, _ code: HTTP2ErrorCode) -> Bool {
+        let isComplete = exchange.isFinished && stream.localEnded
+        exchange.detach()
+        engine.consume(exchange.inbox.dropUnread(), on: nil)
+        if isComplete { exchange.gate.open() } else { exchange.fail(.reset(code)) }
+        return isComplete && exchange.hasReturned
     }
 
     private func startHandlers() {
         guard !starting.isEmpty else { return }
         var taken: [HTTPExchange] = []
         swap(&taken, &starting)
-        HandlerBatch.start(taken, on: connection.loop.executor)
+        HandlerBatch.start(taken, service: connection.server.service, on: connection.loop.executor)
         for exchange in taken where !exchange.isClosed { noteUnread(exchange) }
         taken.removeAll(keepingCapacity: true)
         if starting.isEmpty { starting = taken }
@@ -212,7 +234,17 @@ final class HTTP2ServerDriver: ExchangeDriver {
     override func send(_ bytes: ByteBuffer, _ exchange: HTTPExchange) {
         guard let stream = exchange.stream else { return }
         submitHead(exchange, stream, endsStream: false)
-        if exchange.head.method != .head { engine.send(bytes, on: stream) }
+        if exchange.method != .head { engine.send(bytes, on: stream) }
+        connection.setNeedsFlush()
+    }
+
+    override func send(
+        count: Int, _ exchange: HTTPExchange, _ write: (UnsafeMutableRawBufferPointer) throws -> Void
+    ) rethrows {
+        guard let stream = exchange.stream else { return }
+        // Before the head: when `write` throws, nothing has been sent.
+        if exchange.method != .head { try engine.send(count: count, on: stream, write) }
+        submitHead(exchange, stream, endsStream: false)
         connection.setNeedsFlush()
     }
 
@@ -245,8 +277,7 @@ final class HTTP2ServerDriver: ExchangeDriver {
 
     private func submitHead(_ exchange: HTTPExchange, _ stream: HTTP2Stream, endsStream: Bool) {
         guard !stream.isHeadSubmitted else { return }
-        let head = exchange.pendingHead ?? HTTPResponseHead(status: 200)
-        exchange.pendingHead = nil
+        let head = exchange.pendingHead.take() ?? HTTPResponseHead(status: 200)
         engine.respond(stream, head, endsStream: endsStream)
     }
 

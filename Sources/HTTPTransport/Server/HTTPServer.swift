@@ -35,15 +35,15 @@ public final class HTTPServer: Sendable {
     ///
     /// - Parameters:
     ///   - group: must outlive the server; shut it down after ``shutdown(gracePeriod:)``.
-    ///   - handler: runs once per request, see ``HTTPHandler``.
+    ///   - service: serves every request.
     /// - Throws: ``HTTPConnectionError`` that names host and port when the address cannot be used.
     public static func start(
         _ configuration: HTTPServerConfiguration,
         group: any EventLoopGroup,
         logger: Logger,
-        handler: @escaping HTTPHandler
+        service: any HTTPService
     ) async throws -> HTTPServer {
-        let shared = ServerShared(configuration: configuration, handler: handler, logger: logger)
+        let shared = ServerShared(configuration: configuration, service: service, logger: logger)
         let loops = group.makeIterator().enumerated().map { index, eventLoop in
             ServerLoop(eventLoop: eventLoop, index: index, timeouts: configuration.timeouts)
         }
@@ -76,6 +76,16 @@ public final class HTTPServer: Sendable {
         } catch {
             throw HTTPConnectionError("cannot listen on \(place): \(ErrorText.describe(error))")
         }
+    }
+
+    /// As ``start(_:group:logger:service:)``, with a function that runs once per request.
+    public static func start(
+        _ configuration: HTTPServerConfiguration,
+        group: any EventLoopGroup,
+        logger: Logger,
+        handler: @escaping HTTPHandler
+    ) async throws -> HTTPServer {
+        try await start(configuration, group: group, logger: logger, service: HandlerService(handler: handler))
     }
 
     /// Ends gracefully: no new connections; HTTP/2 peers get GOAWAY(2^31-1), and after a round trip the real

@@ -7,7 +7,7 @@ import Synchronization
 /// limits.
 final class ServerShared: Sendable {
     let configuration: HTTPServerConfiguration
-    let handler: HTTPHandler
+    let service: any HTTPService
     let logger: Logger
     let limitHits = LimitHits()
     private let acceptedConnections = Atomic<Int>(0)
@@ -18,9 +18,9 @@ final class ServerShared: Sendable {
     private let lastConnectionID = Atomic<Int>(0)
     private let addresses = Mutex<[String: Int]>([:])
 
-    init(configuration: HTTPServerConfiguration, handler: @escaping HTTPHandler, logger: Logger) {
+    init(configuration: HTTPServerConfiguration, service: any HTTPService, logger: Logger) {
         self.configuration = configuration
-        self.handler = handler
+        self.service = service
         self.logger = logger
     }
 
