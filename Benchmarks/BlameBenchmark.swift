@@ -47,7 +47,7 @@ struct BlameCommand: AsyncParsableCommand {
         )
         let http = try await HTTPServer.start(
             HTTPServerConfiguration(), group: MultiThreadedEventLoopGroup.singleton, logger: logger,
-            handler: { await server.handle($0) }
+            service: server
         )
         var configuration = RPCChannel.Configuration(host: "127.0.0.1", port: http.port)
         configuration.metadata.add("x-api-key", key.text)

@@ -27,7 +27,7 @@ struct EchoServerCommand: AsyncParsableCommand {
         configuration.port = port
         let http = try await HTTPServer.start(
             configuration, group: MultiThreadedEventLoopGroup(numberOfThreads: threads), logger: logger,
-            handler: { await server.handle($0) }
+            service: server
         )
         // Not `print`: it would stay in a buffer, since standard output is a pipe.
         FileHandle.standardOutput.write(Data("ready \(http.port)\n".utf8))
@@ -37,8 +37,16 @@ struct EchoServerCommand: AsyncParsableCommand {
 
 private struct EchoService: RPCService {
     private static let unary = MethodDescriptor(service: "benchmark.Echo", method: "Unary", kind: .unary)
+    private static let unaryAsync = MethodDescriptor(service: "benchmark.Echo", method: "UnaryAsync", kind: .unary)
 
     var methods: [RPCMethod] {
-        [.unary(Self.unary) { (request: Protobuf.BytesValue, _) in request }]
+        [
+            .unary(Self.unary) { (request: Protobuf.BytesValue, _) in request },
+            .unary(Self.unaryAsync) { (request: Protobuf.BytesValue, context) in await Self.echo(request, context) },
+        ]
+    }
+
+    private static func echo(_ request: Protobuf.BytesValue, _ context: CallContext) async -> Protobuf.BytesValue {
+        request
     }
 }

@@ -48,7 +48,7 @@ struct GatewayServer {
         let signals = await UnixSignalsSequence(trapping: .sigint, .sigterm)
         let server = try await HTTPServer.start(
             httpConfiguration, group: MultiThreadedEventLoopGroup.singleton, logger: logger,
-            handler: { await rpc.handle($0) }
+            service: rpc
         )
         operations.watch(server, rpc)
         let administration = try await openAdministration(operations)

@@ -30,7 +30,7 @@ struct OperatedServer: Sendable {
         )
         let http = try await HTTPServer.start(
             httpConfiguration, group: MultiThreadedEventLoopGroup.singleton, logger: logger,
-            handler: { await rpc.handle($0) }
+            service: rpc
         )
         do {
             let result = try await body(OperatedServer(http: http, rpc: rpc, health: health))

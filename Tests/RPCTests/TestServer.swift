@@ -26,7 +26,7 @@ struct TestServer: Sendable {
         http.host = "127.0.0.1"
         http.port = 0
         let server = try await HTTPServer.start(
-            http, group: MultiThreadedEventLoopGroup.singleton, logger: logger, handler: { await rpc.handle($0) }
+            http, group: MultiThreadedEventLoopGroup.singleton, logger: logger, service: rpc
         )
         do {
             let result = try await body(TestServer(port: server.port))

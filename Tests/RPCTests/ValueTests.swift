@@ -122,7 +122,9 @@ import Testing
 @Suite struct MethodTableTests {
     @Test("M1: exact bytes only") func lookup() {
         let methods = (0..<200).map { index in
-            ServedMethod(MethodDescriptor(service: "a.B", method: "M\(index)", kind: .unary)) { _, _ in }
+            ServedMethod(
+                RPCMethod(MethodDescriptor(service: "a.B", method: "M\(index)", kind: .unary)) { _, _ in }, chain: []
+            )
         }
         let table = MethodTable(methods)
         func found(_ path: String) -> String? { Array(path.utf8).withUnsafeBytes { table.method(path: $0)?.descriptor.method } }

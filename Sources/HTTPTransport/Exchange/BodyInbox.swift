@@ -88,6 +88,13 @@ struct BodyInbox {
         return taken
     }
 
+    /// The end has been received, and all is well.
+    var isComplete: Bool { isEnded && failure == nil }
+
+    func withUnread(_ body: (UnsafeRawBufferPointer) throws -> Bool) rethrows -> Bool {
+        try buffer?.withUnsafeReadableBytes(body) ?? body(UnsafeRawBufferPointer(start: nil, count: 0))
+    }
+
     mutating func wait(_ continuation: UnsafeContinuation<BodyRead, Never>, _ ticket: WaitTicket) {
         guard !ticket.isCancelled else { return continuation.resume(returning: .failed(.cancelled)) }
         guard waiter == nil else {

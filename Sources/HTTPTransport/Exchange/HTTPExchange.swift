@@ -178,6 +178,16 @@ public final class HTTPExchange: @unchecked Sendable {
         return bytes
     }
 
+    /// Shows `body` what ``takeCompleteBody()`` would take, in place. The bytes count as read when it returns true.
+    ///
+    /// - Returns: what `body` returned; false, without a call, while more may come, or off the event loop.
+    @discardableResult
+    public func withCompleteBody(_ body: (UnsafeRawBufferPointer) throws -> Bool) rethrows -> Bool {
+        guard eventLoop.inEventLoop, inbox.isComplete, try inbox.withUnread(body) else { return false }
+        didConsume(inbox.dropUnread())
+        return true
+    }
+
     private func didConsume(_ count: Int) {
         if count > 0, isAttached { driver.didConsume(count, self) }
     }
@@ -203,26 +213,24 @@ public final class HTTPExchange: @unchecked Sendable {
             if let error = queue(bytes) { throw error }
             guard isCongested else { return }
         }
-        let isQueued = eventLoop.inEventLoop
-        if Task.isCancelled, isQueued { throw .cancelled }
+        if let error = await waitForRoom(queueing: eventLoop.inEventLoop ? nil : bytes) { throw error }
+    }
+
+    private nonisolated(nonsending) func waitForRoom(queueing bytes: ByteBuffer?) async -> HTTPStreamError? {
+        if Task.isCancelled, bytes == nil { return .cancelled }
         let ticket = WaitTicket()
-        let error: HTTPStreamError? = await withTaskCancellationHandler {
+        return await withTaskCancellationHandler {
             await withUnsafeContinuation { continuation in
                 onEventLoop {
-                    if !isQueued, let error = self.queue(bytes) {
-                        return continuation.resume(returning: error)
-                    }
+                    if let bytes, let error = self.queue(bytes) { return continuation.resume(returning: error) }
                     if let failure = self.failure { return continuation.resume(returning: failure) }
-                    guard self.isCongested else {
-                        return continuation.resume(returning: nil)
-                    }
+                    guard self.isCongested else { return continuation.resume(returning: nil) }
                     self.gate.wait(continuation, ticket)
                 }
             }
         } onCancel: {
             onEventLoop { self.gate.cancelWait(ticket) }
         }
-        if let error { throw error }
     }
 
     /// Ends the response. Without body and trailers that is one HEADERS frame on HTTP/2 (rule S9); on
@@ -238,12 +246,20 @@ public final class HTTPExchange: @unchecked Sendable {
         if isAttached { driver.finish(self, trailers) }
     }
 
-    private var isCongested: Bool { isAttached && driver.isCongested(self) }
-
     /// Queues body bytes without back-pressure: for the only message of an answer. Nothing happens when the peer is gone.
     public func enqueue(_ bytes: ByteBuffer) {
         guard eventLoop.inEventLoop else { return eventLoop.execute { self.enqueue(bytes) } }
         _ = queue(bytes)
+    }
+
+    /// More waits to be sent than should: whoever sends a stream ought to wait for ``room()``. On the event loop only.
+    public var isCongested: Bool { isAttached && driver.isCongested(self) }
+
+    /// Suspends while ``isCongested``.
+    ///
+    /// - Throws: as ``send(_:)``.
+    public nonisolated(nonsending) func room() async throws(HTTPStreamError) {
+        if let error = await waitForRoom(queueing: nil) { throw error }
     }
 
     /// As ``enqueue(_:)``, for `count` bytes that `write` puts in place: no buffer of their own. On the event loop only.

@@ -23,17 +23,18 @@ public typealias HTTPHandler = @Sendable (HTTPExchange) async -> Void
 struct HandlerService: HTTPService {
     let handler: HTTPHandler
 
-    func begin(_ exchange: HTTPExchange) -> (any HTTPExchangeTask)? { HandlerTask(exchange, handler) }
+    func begin(_ exchange: HTTPExchange) -> (any HTTPExchangeTask)? { HTTPHandlerTask(exchange, handler) }
 }
 
-private final class HandlerTask: HTTPExchangeTask {
-    let exchange: HTTPExchange
+/// An ``HTTPHandler`` at work.
+public final class HTTPHandlerTask: HTTPExchangeTask {
+    public let exchange: HTTPExchange
     private let handler: HTTPHandler
 
-    init(_ exchange: HTTPExchange, _ handler: @escaping HTTPHandler) {
+    public init(_ exchange: HTTPExchange, _ handler: @escaping HTTPHandler) {
         self.exchange = exchange
         self.handler = handler
     }
 
-    func run() async { await handler(exchange) }
+    public func run() async { await handler(exchange) }
 }

@@ -12,9 +12,9 @@ public struct CallContext: Sendable {
     /// Typed values that interceptors attach, such as the authenticated principal or a trace span.
     public var serviceContext: ServiceContext
 
-    init(_ state: any CallState) {
+    init(_ state: any CallState, _ serviceContext: ServiceContext = .topLevel) {
         self.state = state
-        self.serviceContext = .topLevel
+        self.serviceContext = serviceContext
     }
 
     /// For tests and for calls in process, without a network.

@@ -4,14 +4,17 @@ import Synchronization
 /// A method as one server serves it: its code with all interceptors around, its counters, its switch.
 final class ServedMethod: Sendable {
     let descriptor: MethodDescriptor
-    let handler: CallHandler
+    let immediate: ImmediateCallHandler?
+    /// The handler behind all interceptors, behind all but the first, ... behind none.
+    let chain: [CallHandler]
     let counters = MethodCounters()
     private let isDisabled = Atomic<Bool>(false)
     private let reason = Mutex("")
 
-    init(_ descriptor: MethodDescriptor, handler: @escaping CallHandler) {
-        self.descriptor = descriptor
-        self.handler = handler
+    init(_ method: RPCMethod, chain: [CallHandler]) {
+        descriptor = method.descriptor
+        immediate = method.immediate
+        self.chain = chain
     }
 
     var isEnabled: Bool { !isDisabled.load(ordering: .relaxed) }

@@ -4,6 +4,11 @@ import FrameCodec
 /// one message each way. Runs as the call's task; throwing ends the call with that status, returning ends it with OK.
 public typealias CallHandler = @Sendable (_ call: ServerCall, _ context: CallContext) async throws -> Void
 
+/// What serves a call at once: without a task, and without suspending.
+///
+/// Returns false, having done nothing, when the call needs the ``CallHandler``: the request has not arrived whole.
+public typealias ImmediateCallHandler = @Sendable (_ call: ServerCall, _ context: CallContext) throws -> Bool
+
 /// Code around every call of a server: authentication, authorisation, logging, metrics.
 ///
 /// Runs before the request body is read: to refuse a call, throw an ``RPCError`` without calling `next`, and no
@@ -11,6 +16,16 @@ public typealias CallHandler = @Sendable (_ call: ServerCall, _ context: CallCon
 /// Called concurrently for different calls, on an event loop: must not block.
 public protocol ServerInterceptor: Sendable {
     func intercept(_ call: ServerCall, context: CallContext, next: CallHandler) async throws
+
+    /// Decides at once, when that needs no waiting: a call whose interceptors all do costs no suspension point for them.
+    ///
+    /// On the event loop. To refuse the call, throw; to let it through, change `context` if need be and return true.
+    /// When it returns false (the default), ``intercept(_:context:next:)`` is called.
+    func interceptNow(_ call: ServerCall, context: inout CallContext) throws -> Bool
+}
+
+extension ServerInterceptor {
+    public func interceptNow(_ call: ServerCall, context: inout CallContext) throws -> Bool { false }
 }
 
 /// A set of methods that a server can register. Generated service protocols refine it.
@@ -28,11 +43,36 @@ extension RPCService {
 public final class RPCMethod: Sendable {
     public let descriptor: MethodDescriptor
     public let handler: CallHandler
+    public let immediate: ImmediateCallHandler?
 
     /// The lowest interface: raw message bytes through `call`, so that any message library can be used.
-    public init(_ descriptor: MethodDescriptor, handler: @escaping CallHandler) {
+    ///
+    /// - Parameter immediate: tried first, for calls that can be served without suspending.
+    public init(
+        _ descriptor: MethodDescriptor, immediate: ImmediateCallHandler? = nil, handler: @escaping CallHandler
+    ) {
         self.descriptor = descriptor
+        self.immediate = immediate
         self.handler = handler
+    }
+
+    /// A method that never waits: served on the event loop, which `body` must not block, without a task.
+    @inlinable
+    public static func unary<Request: Message, Response: Message>(
+        _ descriptor: MethodDescriptor,
+        _ body: @escaping @Sendable (Request, CallContext) throws -> Response
+    ) -> RPCMethod {
+        RPCMethod(
+            descriptor,
+            immediate: { call, context in
+                guard let request = try call.receiveWhole(Request.self) else { return false }
+                return try call.sendNow(try body(request, context))
+            },
+            handler: { call, context in
+                let response = try body(try await call.receiveOnly(Request.self), context)
+                if try !call.sendNow(response) { try await call.send(response) }
+            }
+        )
     }
 
     @inlinable
@@ -108,22 +148,34 @@ public struct RequestStream<Request: Message>: AsyncSequence, Sendable {
 /// Where a handler puts the messages of a streamed answer.
 public struct ResponseWriter<Response: Message>: Sendable {
     @usableFromInline
-    let sink: @Sendable (Response) async throws -> Void
+    enum Target: Sendable {
+        case call(ServerCall)
+        case sink(@Sendable (Response) async throws -> Void)
+    }
+
+    @usableFromInline
+    let target: Target
 
     @inlinable
     init(call: ServerCall) {
-        sink = { try await call.send($0) }
+        target = .call(call)
     }
 
     /// For tests and for calls in process: every message goes to `sink`.
     public init(sink: @escaping @Sendable (Response) async throws -> Void) {
-        self.sink = sink
+        target = .sink(sink)
     }
 
     /// Sends one message; suspends while the client reads too slowly.
     ///
     /// - Throws: ``RPCError`` when the client has gone or the deadline has passed: stop working then.
+    @inlinable
     public func send(_ message: Response) async throws {
-        try await sink(message)
+        switch target {
+        case .call(let call):
+            // The usual message suspends nowhere and gets no memory of its own.
+            if try !call.sendToStream(message) { try await call.send(message) }
+        case .sink(let sink): try await sink(message)
+        }
     }
 }

@@ -17,14 +17,17 @@ import NIOCore
 /// ```
 ///
 /// Which verbs, types and versions there are stands in ``WireProtocol`` alone.
-public final class RPCServer: Sendable {
+public final class RPCServer: HTTPService {
     let methods: MethodTable
     let routes: RouteTable
     let servedMethods: [ServedMethod]
     /// Stands for every path that is no method, so that peers cannot make up counters.
-    let unknownMethod = ServedMethod(MethodDescriptor(service: "", method: "", kind: .unary), handler: { _, _ in })
+    let unknownMethod = ServedMethod(
+        RPCMethod(MethodDescriptor(service: "", method: "", kind: .unary)) { _, _ in }, chain: []
+    )
     let configuration: RPCServerConfiguration.Shared
     let logger: Logger
+    private let interceptors: [any ServerInterceptor]
 
     /// - Parameters:
     ///   - interceptors: around every call; the first is the outermost.
@@ -36,17 +39,16 @@ public final class RPCServer: Sendable {
         configuration: RPCServerConfiguration = RPCServerConfiguration(),
         logger: Logger
     ) {
-        servedMethods = services.flatMap(\.methods).map { method in
-            ServedMethod(method.descriptor, handler: Self.compose(interceptors, method))
-        }
+        servedMethods = services.flatMap(\.methods).map { Self.serve($0, interceptors) }
         methods = MethodTable(servedMethods)
         self.routes = RouteTable(routes)
         self.configuration = RPCServerConfiguration.Shared(configuration)
         self.logger = logger
+        self.interceptors = interceptors
     }
 
-    /// The chain is built once for each method, not for each call.
-    private static func compose(_ interceptors: [any ServerInterceptor], _ method: RPCMethod) -> CallHandler {
+    /// The chain is built once for each method, not for each call: from every interceptor on.
+    private static func serve(_ method: RPCMethod, _ interceptors: [any ServerInterceptor]) -> ServedMethod {
         var handler = method.handler
         if method.descriptor.kind == .bidirectionalStreaming {
             // Innermost, so that a call is refused before its body is read.
@@ -55,9 +57,13 @@ public final class RPCServer: Sendable {
                 try await method.handler(call, context)
             }
         }
-        return interceptors.reversed().reduce(handler) { next, interceptor in
-            { call, context in try await interceptor.intercept(call, context: context, next: next) }
+        var chain = [handler]
+        for interceptor in interceptors.reversed() {
+            let next = handler
+            handler = { call, context in try await interceptor.intercept(call, context: context, next: next) }
+            chain.append(handler)
         }
+        return ServedMethod(method, chain: chain.reversed())
     }
 
     /// What a request's head leads to.
@@ -68,19 +74,40 @@ public final class RPCServer: Sendable {
         case answered
     }
 
-    /// Serves one exchange; give this to `HTTPServer.start`.
+    /// Serves one exchange: for servers whose every request goes through a function of theirs.
     public func handle(_ exchange: HTTPExchange) async {
+        await begin(exchange)?.run()
+    }
+
+    /// Called by the transport for each exchange.
+    public func begin(_ exchange: HTTPExchange) -> (any HTTPExchangeTask)? {
         switch admit(exchange) {
-        case .answered: return
-        case .route(let handler): await handler(exchange)
-        case .call(let call, let method):
-            call.startDeadline()
-            do {
-                try await method.handler(call, CallContext(call))
-                call.finish(nil)
-            } catch {
-                call.finish(await status(of: error, call: call))
+        case .answered: nil
+        case .route(let handler): HTTPHandlerTask(exchange, handler)
+        case .call(let call, let method): start(call, method)
+        }
+    }
+
+    /// Serves the call as far as that needs no waiting; returns it when something is left.
+    private func start(_ call: ServerCall, _ method: ServedMethod) -> ServerCall? {
+        var context = CallContext(call)
+        do {
+            var passed = 0
+            while passed < interceptors.count, try interceptors[passed].interceptNow(call, context: &context) {
+                passed += 1
             }
+            if passed == interceptors.count, let immediate = method.immediate, try immediate(call, context) {
+                call.finish(nil)
+                return nil
+            }
+            call.rest = ServerCall.Rest(
+                server: self, handler: method.chain[passed], serviceContext: context.serviceContext
+            )
+            call.startDeadline()
+            return call
+        } catch {
+            call.finish(status(of: error, in: call, interruptedBy: call.interruption?.error))
+            return nil
         }
     }
 
@@ -112,7 +139,7 @@ public final class RPCServer: Sendable {
             let timeout = configuration.effectiveTimeout(requested: requested, kind: method.descriptor.kind)
             let call = ServerCall(
                 exchange: exchange, method: method, form: form, encodings: encodings,
-                deadline: timeout.map { NIODeadline.now() + .nanoseconds(Int64(clamping: min($0, 1 << 60))) },
+                deadline: timeout.map { exchange.receivedAt + .nanoseconds(Int64(clamping: min($0, 1 << 60))) },
                 configuration: configuration
             )
             if let query { call.inbound.take(message: query.message) }
@@ -144,12 +171,12 @@ public final class RPCServer: Sendable {
         }
     }
 
-    private func status(of error: any Error, call: ServerCall) async -> RPCError {
+    func status(of error: any Error, in call: ServerCall, interruptedBy interruption: RPCError?) -> RPCError {
         switch error {
         case let error as RPCError: return error
         case let error as any RPCErrorConvertible: return error.rpcError
         case is CancellationError:
-            return await call.interruptingError ?? RPCError(.cancelled, "the call was cancelled")
+            return interruption ?? RPCError(.cancelled, "the call was cancelled")
         default:
             logger.error("handler failed", metadata: ["method": "\(call.method.path)", "error": "\(error)"])
             return RPCError(.unknown, "the handler failed; the server's log has the cause")

@@ -34,6 +34,8 @@ public struct RPCServerConfiguration: Sendable {
     /// One copy for all calls of a server.
     final class Shared: Sendable {
         let values: RPCServerConfiguration
+        /// Whether any origin may call.
+        let permitsOrigins: Bool
         let halfDuplexGrace: TimeAmount
         private let defaultUnary: UInt64?
         private let maximumUnary: UInt64?
@@ -41,6 +43,7 @@ public struct RPCServerConfiguration: Sendable {
 
         init(_ values: RPCServerConfiguration) {
             self.values = values
+            permitsOrigins = !values.crossOrigin.allowedOrigins.isEmpty
             halfDuplexGrace = .nanoseconds(Int64(clamping: Self.nanoseconds(values.halfDuplexGrace)))
             defaultUnary = values.defaultUnaryTimeout.map(Self.nanoseconds)
             maximumUnary = values.maximumUnaryTimeout.map(Self.nanoseconds)

@@ -26,7 +26,41 @@ extension ServerCall {
     /// - Returns: false, and nothing was sent, off the event loop.
     @inlinable
     func sendNow<M: Message>(_ message: M) throws -> Bool {
-        try enqueue(frame: try frame(message))
+        guard sendsInPlace else { return try enqueue(frame: try frame(message)) }
+        try enqueue(byteCount: message.encodedByteCount) { message.encode(into: $0) }
+        return true
+    }
+
+    /// Sends one message of a stream without suspending, when there is room for it.
+    ///
+    /// - Returns: false, and nothing was sent, when `send` must do it.
+    @inlinable
+    func sendToStream<M: Message>(_ message: M) throws -> Bool {
+        guard sendsInPlace, hasRoom else { return false }
+        return try enqueue(byteCount: message.encodedByteCount) { message.encode(into: $0) }
+    }
+
+    @usableFromInline
+    var hasRoom: Bool { !exchange.isCongested }
+
+    /// Whether messages can be written into the transport's memory: they leave as they are.
+    @usableFromInline
+    var sendsInPlace: Bool {
+        !usesJSON && !answerForm.isText && encodings.response == nil && !encodings.isWholeBody
+            && exchange.eventLoop.inEventLoop
+    }
+
+    /// - Returns: false when the client has gone.
+    @usableFromInline
+    @discardableResult
+    func enqueue(byteCount: Int, _ encode: (UnsafeMutableRawBufferPointer) -> Void) throws -> Bool {
+        try checkResponse(byteCount: byteCount)
+        try startStreaming()
+        traffic.didSend(byteCount)
+        return exchange.enqueue(count: FrameHeader.byteCount + byteCount) { memory in
+            FrameHeader(flags: [], payloadByteCount: UInt32(truncatingIfNeeded: byteCount)).write(into: memory)
+            encode(UnsafeMutableRawBufferPointer(rebasing: memory[FrameHeader.byteCount...]))
+        }
     }
 
     @usableFromInline
@@ -67,14 +101,18 @@ extension ServerCall {
     /// A frame's five bytes, and room for its payload.
     @usableFromInline
     func emptyFrame(payloadByteCount: Int) throws -> ByteBuffer {
+        try checkResponse(byteCount: payloadByteCount)
+        return Self.frame(flags: [], payloadByteCount: payloadByteCount)
+    }
+
+    private func checkResponse(byteCount: Int) throws {
         let limit = min(configuration.values.maximumResponseMessageByteCount, Int(UInt32.max))
-        guard payloadByteCount <= limit else {
+        guard byteCount <= limit else {
             throw RPCError(
                 .resourceExhausted,
-                "response message of \(payloadByteCount) bytes exceeds maximumResponseMessageByteCount (\(limit))"
+                "response message of \(byteCount) bytes exceeds maximumResponseMessageByteCount (\(limit))"
             )
         }
-        return Self.frame(flags: [], payloadByteCount: payloadByteCount)
     }
 
     private static func frame(flags: FrameFlags, payloadByteCount: Int) -> ByteBuffer {
@@ -151,7 +189,7 @@ extension ServerCall {
             fields.append(.xAccelBuffering, "no")
         }
         metadata.fields.forEach { name, value in fields.append(name: name, value: value) }
-        configuration.values.crossOrigin.permitReading(&fields, by: exchange.fields)
+        if configuration.permitsOrigins { configuration.values.crossOrigin.permitReading(&fields, by: exchange.fields) }
         exchange.sendHead(HTTPResponseHead(status: status, fields: fields))
     }
 

@@ -1,6 +1,7 @@
 import FrameCodec
 import HTTPTransport
 import NIOCore
+import ServiceContextModule
 import Synchronization
 
 /// One call on the server: messages in, messages out, then a status. Unary is the case of one message each way.
@@ -20,7 +21,7 @@ import Synchronization
 public final class ServerCall: @unchecked Sendable {
     enum Phase { case headNotSent, streaming, finished }
 
-    private enum Interruption {
+    enum Interruption {
         case deadline, fullDuplex
 
         var error: RPCError {
@@ -35,7 +36,7 @@ public final class ServerCall: @unchecked Sendable {
         }
     }
 
-    let exchange: HTTPExchange
+    public let exchange: HTTPExchange
     @usableFromInline
     let method: MethodDescriptor
     let served: ServedMethod
@@ -57,7 +58,15 @@ public final class ServerCall: @unchecked Sendable {
     var phase = Phase.headNotSent
     var traffic = CallTraffic()
     /// Set when the call has been ended from outside the handler.
-    private var interruption: Interruption?
+    private(set) var interruption: Interruption?
+    /// What `run` has to do.
+    var rest: Rest?
+
+    struct Rest {
+        let server: RPCServer
+        let handler: CallHandler
+        let serviceContext: ServiceContext
+    }
 
     init(
         exchange: HTTPExchange,
@@ -131,43 +140,45 @@ public final class ServerCall: @unchecked Sendable {
     /// - Returns: nil when it is not so; then ``receiveOnly(_:)`` finds out what it is.
     @inlinable
     func receiveWhole<M: Message>(_ type: M.Type) throws -> M? {
-        guard let bytes = try wholeMessage() else { return nil }
-        return try decode(bytes)
+        var message: M?
+        try withWholeMessage { message = try decode($0) }
+        return message
     }
 
     @usableFromInline
-    func wholeMessage() throws -> ByteBuffer? {
-        let wire = requestForm.wireProtocol
-        guard wire == .grpc || wire == .web, let body = exchange.takeCompleteBody() else { return nil }
+    func withWholeMessage(_ body: (UnsafeRawBufferPointer) throws -> Void) throws {
+        guard requestForm.wireProtocol == .grpc || requestForm.wireProtocol == .web else { return }
         let limit = configuration.values.maximumRequestMessageByteCount
-        let range = body.withUnsafeReadableBytes {
-            InboundMessages.onlyMessage(in: $0, maximumMessageByteCount: limit)
-        }
-        if let range {
+        try exchange.withCompleteBody { bytes in
+            guard let range = InboundMessages.onlyMessage(in: bytes, maximumMessageByteCount: limit) else { return false }
             traffic.didReceive(range.count)
-            return body.getSlice(at: body.readerIndex + range.lowerBound, length: range.count)
+            try body(UnsafeRawBufferPointer(rebasing: bytes[range]))
+            return true
         }
-        try inbound.append(body)
-        return nil
+    }
+
+    @inlinable
+    func decode<M: Message>(_ bytes: ByteBuffer) throws -> M {
+        try bytes.withUnsafeReadableBytes { try decode($0) }
     }
 
     // Inlinable, and so the frame's own generic functions: the code is then made for the very message type.
     @inlinable
-    func decode<M: Message>(_ bytes: ByteBuffer) throws -> M {
+    func decode<M: Message>(_ bytes: UnsafeRawBufferPointer) throws -> M {
         if usesJSON { return try decodeJSON(bytes) }
         do {
-            return try bytes.withUnsafeReadableBytes { try M(serializedBytes: $0) }
+            return try M(serializedBytes: bytes)
         } catch {
             throw undecodable(error)
         }
     }
 
     @usableFromInline
-    func decodeJSON<M: Message>(_ bytes: ByteBuffer) throws -> M {
+    func decodeJSON<M: Message>(_ bytes: UnsafeRawBufferPointer) throws -> M {
         // Unknown members are skipped, as unknown fields are in the binary format: clients may be newer.
         let options = JSONDecodingOptions(ignoresUnknownFields: true, types: configuration.values.jsonTypes)
         do {
-            return try bytes.withUnsafeReadableBytes { try M(jsonBytes: $0, options: options) }
+            return try M(jsonBytes: bytes, options: options)
         } catch {
             throw RPCError(.invalidArgument, "request message of \(method.path) is not valid JSON for it: \(error)")
         }
@@ -249,6 +260,20 @@ public final class ServerCall: @unchecked Sendable {
     /// `body` is `@concurrent`, or it would begin on the caller's executor, and so ask for the event loop again for ever.
     func onEventLoop<R: Sendable>(_ body: @escaping @concurrent @Sendable () async throws -> R) async throws -> R {
         try await withTaskExecutorPreference(exchange.taskExecutor, operation: body)
+    }
+}
+
+extension ServerCall: HTTPExchangeTask {
+    /// Called by the transport: runs the handler.
+    public func run() async {
+        guard let rest = rest.take() else { return }
+        do {
+            try await rest.handler(self, CallContext(self, rest.serviceContext))
+            finish(nil)
+        } catch {
+            let interruption = error is CancellationError ? await interruptingError : nil
+            finish(rest.server.status(of: error, in: self, interruptedBy: interruption))
+        }
     }
 }
 

@@ -42,6 +42,15 @@ public struct APIKeyInterceptor: ServerInterceptor {
         try await next(call, context)
     }
 
+    /// A key that is remembered is decided at once.
+    public func interceptNow(_ call: ServerCall, context: inout CallContext) throws -> Bool {
+        guard let key = try Self.key(in: context.metadata),
+            let known = verified.principal(of: KeyText.hash(key), at: .now)
+        else { return false }
+        context.serviceContext[PrincipalKey.self] = try Self.accept(known)
+        return true
+    }
+
     /// The principal of a call's metadata; throws as ``intercept(_:context:next:)``.
     public func principal(of metadata: Metadata) async throws -> Principal {
         guard let key = try Self.key(in: metadata) else {
