@@ -121,6 +121,7 @@ struct GatewayServer {
         configuration.port = settings.port
         configuration.limits = settings.limits.http
         configuration.timeouts = settings.limits.timeouts
+        configuration.refusalFields = rpcConfiguration.crossOrigin.refusalFields(for:)
         return configuration
     }
 

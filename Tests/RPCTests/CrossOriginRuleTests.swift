@@ -75,6 +75,24 @@ import Testing
         }
     }
 
+    @Test("C5: so can the refusals of the transport itself: a body over the limit, a server that is full")
+    func readableTransportErrors() async throws {
+        var small = HTTPLimits()
+        small.bodyByteCount = 3
+        var full = HTTPLimits()
+        full.runningHandlers = 0
+        for (limits, status) in [(small, 413), (full, 503)] {
+            try await TestServer.run(limits: limits, configure: allow) { server in
+                let response = try await server.post(
+                    EchoService.unary.path,
+                    headers: [("content-type", "application/grpc-web"), ("content-length", "5"), origin], body: [0, 0, 0, 0, 0]
+                )
+                #expect(response.head.status == status)
+                #expect(response.header("access-control-allow-origin") == "http://a.test")
+            }
+        }
+    }
+
     @Test("C6: with credentials, a cookie alone makes no call that changes something")
     func forgery() async throws {
         try await TestServer.run(configure: {

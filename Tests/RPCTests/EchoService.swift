@@ -26,6 +26,8 @@ struct EchoService: RPCService {
     static let echoMetadata = MethodDescriptor(service: name, method: "EchoMetadata", kind: .unary)
     /// Sends its headers, then fails.
     static let earlyHead = MethodDescriptor(service: name, method: "EarlyHead", kind: .serverStreaming)
+    /// The request, two times.
+    static let twice = MethodDescriptor(service: name, method: "Twice", kind: .serverStreaming)
     static let raw = MethodDescriptor(service: name, method: "Raw", kind: .unary)
 
     struct Unexpected: Error { let secret = "internal text" }
@@ -95,6 +97,10 @@ struct EchoService: RPCService {
                 context.addResponseMetadata("x-early", "yes")
                 context.sendResponseMetadata()
                 throw RPCError(.aborted, "late")
+            },
+            .serverStreaming(Self.twice) {
+                (request: Protobuf.StringValue, responses: ResponseWriter<Protobuf.StringValue>, _) in
+                for _ in 0..<2 { try await responses.send(request) }
             },
             RPCMethod(Self.raw) { call, _ in
                 while let bytes = try await call.nextMessage() { try await call.send(bytes: bytes) }

@@ -12,6 +12,7 @@ struct TestServer: Sendable {
         service: any RPCService = EchoService(),
         interceptors: [any ServerInterceptor] = [],
         routes: [HTTPRoute] = [],
+        limits: HTTPLimits = HTTPLimits(),
         configure: (inout RPCServerConfiguration) -> Void = { _ in },
         _ body: @Sendable (TestServer) async throws -> R
     ) async throws -> R {
@@ -25,6 +26,8 @@ struct TestServer: Sendable {
         var http = HTTPServerConfiguration()
         http.host = "127.0.0.1"
         http.port = 0
+        http.limits = limits
+        http.refusalFields = configuration.crossOrigin.refusalFields(for:)
         let server = try await HTTPServer.start(
             http, group: MultiThreadedEventLoopGroup.singleton, logger: logger, service: rpc
         )

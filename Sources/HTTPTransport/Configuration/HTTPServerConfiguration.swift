@@ -11,6 +11,9 @@ public struct HTTPServerConfiguration: Sendable {
     /// Accept `:scheme` `https` on a clear-text port. Only for a server behind a proxy that ends TLS. Default
     /// false.
     public var acceptsForwardedHTTPSScheme: Bool
+    /// Fields to add to an HTTP/1.1 answer that the server gives by itself (413, 503), from the request's fields: what a
+    /// browser needs to let its page read the answer (rule C5). nil for none.
+    public var refusalFields: (@Sendable (_ request: HTTPFields) -> HTTPFields)?
 
     public init(
         host: String = "127.0.0.1",

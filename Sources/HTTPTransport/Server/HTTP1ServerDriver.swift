@@ -162,7 +162,10 @@ final class HTTP1ServerDriver: ExchangeDriver {
             return
         }
         var output = connection.loop.takeScratch()
-        let fields: HTTPFields = [.contentType: "text/plain; charset=utf-8"]
+        var fields: HTTPFields = [.contentType: "text/plain; charset=utf-8"]
+        if let added = connection.server.configuration.refusalFields, case .request(let request) = head?.start {
+            added(request.fields).forEach { name, value in fields.append(name: name, value: value) }
+        }
         let version = head?.version ?? .http1_1
         let text = error.description
         let hasBody = head.map {

@@ -16,19 +16,22 @@ struct CallEncodings: Sendable {
     /// - Throws: UNIMPLEMENTED for an encoding that is not served (rule P4), the protocol's code for bad input for a
     ///   repeated field (rule M12).
     init(
-        _ fields: HTTPFields, _ wire: WireProtocol, _ method: MethodDescriptor, _ policy: CompressionPolicy,
-        compression: String? = nil
+        _ fields: HTTPFields, _ wire: WireProtocol, _ method: MethodDescriptor,
+        _ configuration: RPCServerConfiguration.Shared, compression: String? = nil
     ) throws(RPCError) {
         isWholeBody = wire == .connectUnary
         let name: String? = if let compression { compression } else { try Self.requested(fields, wire) }
         if let name, name != "identity" {
+            let policy = configuration.values.compression
             guard let algorithm = CompressionAlgorithm(name: name), policy.algorithms.contains(algorithm) else {
                 throw Self.unsupported(name, wire, policy)
             }
             request = algorithm
         }
-        guard policy.responses == .whenAccepted || request != nil && policy.responses != .never else { return }
-        chooseResponse(fields, wire, method, policy)
+        // The policy is looked at in place: a copy of it would cost every call.
+        let responses = configuration.values.compression.responses
+        guard responses == .whenAccepted || request != nil && responses != .never else { return }
+        chooseResponse(fields, wire, method, configuration.values.compression)
     }
 
     /// For calls that are refused before anything was negotiated.

@@ -61,6 +61,13 @@ public struct CrossOriginPolicy: Sendable {
         fields.append(.vary, "Origin")
     }
 
+    /// What makes an answer of the transport itself readable: for `HTTPServerConfiguration.refusalFields` (rule C5).
+    public func refusalFields(for request: HTTPFields) -> HTTPFields {
+        var fields = HTTPFields()
+        permitReading(&fields, by: request)
+        return fields
+    }
+
     /// Whether a page of any origin could have made this call with the user's cookies (rule C6): it has a cookie, and
     /// none of the headers that need a preflight.
     func isForgeable(_ request: HTTPFields, _ method: MethodDescriptor) -> Bool {

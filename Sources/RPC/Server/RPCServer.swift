@@ -129,7 +129,7 @@ public final class RPCServer: HTTPService {
         let wire = form.wireProtocol
         do throws(RPCError) {
             let encodings = try CallEncodings(
-                exchange.fields, wire, method.descriptor, configuration.values.compression,
+                exchange.fields, wire, method.descriptor, configuration,
                 compression: query.map { $0.compression ?? "identity" }
             )
             try check(exchange.fields, wire, method.descriptor)
@@ -164,7 +164,9 @@ public final class RPCServer: HTTPService {
         if wire != .connectUnary, let coding = fields.first(.contentEncoding), coding != "identity" {
             throw RPCError(wire.badInputCode, "content-encoding is not for framed bodies; compress the messages instead")
         }
-        guard !configuration.values.crossOrigin.isForgeable(fields, method) else {
+        if configuration.values.crossOrigin.allowsCredentials,
+            configuration.values.crossOrigin.isForgeable(fields, method)
+        {
             throw RPCError(
                 .permissionDenied, "a call with cookies needs x-grpc-web, connect-protocol-version or authorization"
             )
