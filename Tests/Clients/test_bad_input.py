@@ -47,12 +47,18 @@ def test_a_good_call_for_comparison(raw, key):
 # ------------------------------------------------------------------------------------------- HTTP level
 
 
-@pytest.mark.parametrize("method", ["GET", "PUT", "HEAD", "DELETE", "PATCH"])
-def test_only_post(raw, key, method):
+@pytest.mark.parametrize("method", ["PUT", "HEAD", "DELETE", "PATCH"])
+def test_verbs(raw, key, method):
     raw.send(post(key, method=method, extra=["connection: close"]))
     head = raw._until(b"\r\n\r\n").decode().lower()
     assert head.startswith("http/1.1 405 ")
     assert "allow: post" in head
+
+
+def test_get_without_a_message(raw, key):
+    """A method that only reads can be asked with GET (Connect), but the message must be in the query."""
+    raw.send(post(key, method="GET", extra=["connection: close"]))
+    assert raw._until(b"\r\n\r\n").decode().lower().startswith("http/1.1 400 ")
 
 
 @pytest.mark.parametrize("content_type", [

@@ -113,7 +113,10 @@ struct InboundMessages {
             } catch {
                 throw RPCError(.internalError, "request body is not valid base64: \(error)")
             }
-            buffer.writeBytes(bytes)
+            // The decoder forgives a missing `=`; here that may be a body that was cut (rule W12).
+            guard bytes.isEmpty else {
+                throw RPCError(.internalError, "request body is not valid base64: its last group is not padded")
+            }
         }
         do {
             try buffer.withUnsafeReadableBytes { bytes throws(FrameError) in try checkEnd(bytes) }
