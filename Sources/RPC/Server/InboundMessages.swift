@@ -83,7 +83,7 @@ struct InboundMessages {
         do {
             slice = try buffer.withUnsafeReadableBytes { bytes throws(FrameError) in try reader.next(bytes) }
         } catch {
-            throw RPCError(frameError: error)
+            throw RPCError(frameError: error, limit: "maximumRequestMessageByteCount")
         }
         guard let slice else { return nil }
         let payload = buffer.getSlice(at: buffer.readerIndex + slice.payload.lowerBound, length: slice.payload.count)
@@ -121,7 +121,7 @@ struct InboundMessages {
         do {
             try buffer.withUnsafeReadableBytes { bytes throws(FrameError) in try checkEnd(bytes) }
         } catch {
-            throw RPCError(frameError: error)
+            throw RPCError(frameError: error, limit: "maximumRequestMessageByteCount")
         }
     }
 

@@ -74,8 +74,14 @@ enum StatusFields {
 
 extension RPCError {
     /// A frame that breaks the protocol (rules P1, P2, P8, P10).
-    init(frameError: FrameError) {
-        self.init(frameError.isMessageTooLarge ? .resourceExhausted : .internalError, "\(frameError)")
+    ///
+    /// - Parameter limit: name of the limit on the size of a message, for the error that it causes.
+    init(frameError: FrameError, limit: String) {
+        if frameError.isMessageTooLarge {
+            self.init(.resourceExhausted, "\(frameError) (\(limit))")
+        } else {
+            self.init(.internalError, "\(frameError)")
+        }
     }
 
     /// What became of a call whose stream broke, as the server's handler sees it.

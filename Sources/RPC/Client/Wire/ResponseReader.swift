@@ -154,7 +154,7 @@ struct ResponseReader: Sendable {
         do {
             slice = try inbound.withUnsafeReadableBytes { bytes throws(FrameError) in try frames.next(bytes) }
         } catch {
-            throw RPCError(frameError: error)
+            throw RPCError(frameError: error, limit: "maximumResponseMessageByteCount")
         }
         guard let slice else { return nil }
         let payload = inbound.getSlice(at: inbound.readerIndex + slice.payload.lowerBound, length: slice.payload.count)
@@ -198,7 +198,7 @@ struct ResponseReader: Sendable {
         do {
             try inbound.withUnsafeReadableBytes { bytes throws(FrameError) in try frames.finish(bytes) }
         } catch {
-            throw RPCError(frameError: error)
+            throw RPCError(frameError: error, limit: "maximumResponseMessageByteCount")
         }
         if wire.isConnect {
             guard let connectEnd else {
