@@ -37,7 +37,7 @@ enum TextChecks {
         guard let unit = text.last, let factor = units[unit], (1...8).contains(digits.count),
             digits.allSatisfy({ "0123456789".contains($0) }), let amount = UInt64(digits)
         else { return nil }
-        guard Double(amount) * factor < 9_223_372_036_854_775_807 else { return .some(nil) }
+        guard Double(amount) * factor < 0x1p63 else { return .some(nil) }
         return .some(amount * UInt64(factor))
     }
 }
