@@ -169,6 +169,29 @@ let package = Package(
             dependencies: ["RPC", "Compression", "FrameCodec", "HTTPTransport", log, serviceContext] + nio,
             swiftSettings: strict
         ),
+        // The public gRPC interoperability tests, as programs.
+        .target(
+            name: "InteropContract", dependencies: ["FrameCodec", "RPC"], path: "Tests/Interop/Contract",
+            swiftSettings: served
+        ),
+        .executableTarget(
+            name: "InteropServer",
+            dependencies: [
+                "InteropContract", "RPC", "HTTPTransport", log,
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ] + nio,
+            path: "Tests/Interop/Server",
+            swiftSettings: served
+        ),
+        .executableTarget(
+            name: "InteropClient",
+            dependencies: [
+                "InteropContract", "RPC", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ] + nio,
+            path: "Tests/Interop/Client",
+            swiftSettings: served
+        ),
+
         .testTarget(
             name: "OperationsTests",
             dependencies: ["Operations", "RPC", "FrameCodec", "HTTPTransport", log] + nio,
