@@ -1,4 +1,5 @@
 import FrameCodec
+import ScmAPI
 
 /// One measured line.
 struct BenchmarkResult: Sendable {
@@ -70,6 +71,10 @@ enum CodecBenchmarks {
             },
             CodecBenchmark(name: "decode 1000 repositories", bytes: bytes) {
                 blackHole(try? type(of: message).init(serializedBytes: bytes))
+            },
+            CodecBenchmark(name: "view 1000 repositories, one field", bytes: bytes) {
+                let view = try? MessageView<ListRepositoriesResponse>(serializedBytes: bytes)
+                blackHole(view?.totalSize)
             },
             CodecBenchmark(name: "JSON encode 1000 repositories", bytes: json) {
                 blackHole(try? message.jsonBytes())

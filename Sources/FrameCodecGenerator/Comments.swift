@@ -37,4 +37,9 @@ enum DescriptorPath {
     static let messageOneof: Int32 = 8
     static let enumValue: Int32 = 2
     static let serviceMethod: Int32 = 2
+
+    /// The positions in a path, without the field numbers between them.
+    static func positions(_ path: [Int32]) -> String {
+        stride(from: 1, to: path.count, by: 2).map { "\(path[$0])" }.joined(separator: ", ")
+    }
 }

@@ -23,22 +23,16 @@ struct EnumPrinter {
         printer.documentation(context.comments[path])
         try printer.block("\(context.access)struct \(type): \(context.runtime("OpenEnum")) {") {
             printer throws(GeneratorError) in
-            printer.line("\(context.access)let rawValue: \(number)")
-            printer.line("\(context.access)init(rawValue: \(number)) { self.rawValue = rawValue }")
-            printer.line()
             for (index, value) in enumeration.value.enumerated() where !repeated.contains(index) {
                 printer.documentation(context.comments[path + [DescriptorPath.enumValue, Int32(index)]])
-                printer.line(
-                    "\(context.access)static let \(cases[index]) = \(type)(rawValue: \(value.number ?? 0))")
+                printer.line("\(context.access)static let \(cases[index]) = Self(rawValue: \(value.number ?? 0))")
             }
-            printer.line()
-            let name = SwiftLiteral.string(context.fullName(scope.joined(separator: ".")))
-            let values = enumeration.value.map {
-                "(\(SwiftLiteral.string($0.name ?? "")), \($0.number ?? 0))"
-            }
-            printer.list(
-                "\(context.access)static let schema = \(context.runtime("EnumSchema"))(\(name), [", values,
-                "])")
+            printer.line("\(context.access)let rawValue: \(number)")
+            printer.line("\(context.access)init(rawValue: \(number)) { self.rawValue = rawValue }")
+            let schema = context.runtime("EnumSchema")
+            let file = FileDescriptorPrinter.member(context.path)
+            printer.line(
+                "\(context.access)static let schema = \(schema)(.\(file), \(DescriptorPath.positions(path)))")
         }
     }
 

@@ -18,7 +18,6 @@ struct FieldModel {
     let name: String
     /// Swift name, in backticks where needed.
     let member: String
-    let jsonName: String?
     let shape: Shape
     /// Such as `StringField` or `MessageField<Repository>`.
     let codec: String
@@ -26,15 +25,8 @@ struct FieldModel {
     let valueType: String
     /// Swift expression for the value of an absent implicit field.
     let defaultValue: String
-    /// Expression of type `FieldKind`.
-    let kind: String
-    let wireType: Int
-    let isMessage: Bool
-    /// Repeated scalars may arrive packed or not.
-    let isPackable: Bool
     /// Holds its own message again: needs storage on the heap.
     let isRecursive: Bool
-    let isRedacted: Bool
     /// Index of a oneof that the .proto spells out; nil for the invented ones of `optional`.
     let oneof: Int?
     /// proto2 `[default = ...]` as a Swift expression.
@@ -58,29 +50,6 @@ struct FieldModel {
         case .repeated, .packed: "[]"
         case .map: "[:]"
         }
-    }
-
-    /// The property in code that has variables of its own.
-    var access: String {
-        ["size", "writer", "reader", "tag", "value", "current"].contains(member) ? "self.\(member)" : member
-    }
-
-    func tag(wireType: Int) -> Int { number << 3 | wireType }
-
-    /// One element of the schema's field table.
-    var schemaEntry: String {
-        var arguments = ["\(number)", SwiftLiteral.string(name)]
-        if let jsonName { arguments.append("json: \(SwiftLiteral.string(jsonName))") }
-        arguments.append(kind)
-        switch shape {
-        case .implicit: break
-        case .explicit: arguments.append(".explicit")
-        case .repeated, .map: arguments.append(".repeated")
-        case .packed: arguments.append(".packed")
-        }
-        if let oneof { arguments.append("oneof: \(oneof)") }
-        if isRedacted { arguments.append("redacted: true") }
-        return ".init(\(arguments.joined(separator: ", ")))"
     }
 }
 

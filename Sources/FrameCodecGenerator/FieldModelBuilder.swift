@@ -11,8 +11,6 @@ struct FieldModelBuilder {
         var codec: String
         var type: String
         var defaultValue: String
-        var schema: String
-        var wireType: Int
         var isPackable: Bool
     }
 
@@ -24,24 +22,17 @@ struct FieldModelBuilder {
         let kind = try kind(of: field, element)
         let shape = try shape(of: field, kind, element)
         let isMessage = field.type == .message && shape != .map
-        let standardJSONName = FieldSchema.defaultJSONName(name)
         return FieldModel(
             number: Int(field.number ?? 0),
             name: name,
             member: Naming.member(name),
-            jsonName: field.jsonName == standardJSONName || field.jsonName == nil ? nil : field.jsonName,
             shape: shape,
             codec: kind.codec,
             valueType: kind.type,
             defaultValue: kind.defaultValue,
-            kind: kind.schema,
-            wireType: kind.wireType,
-            isMessage: isMessage,
-            isPackable: kind.isPackable,
             isRecursive: isMessage && shape == .explicit
                 && context.index.isRecursive(
                     field.typeName ?? "", in: context.fullName(scope.joined(separator: "."))),
-            isRedacted: isRedacted(field),
             oneof: field.proto3Optional == true ? nil : field.oneofIndex.map { Int($0) },
             declaredDefault: try declaredDefault(field, kind.type, element),
             documentation: Self.documentation(documentation, field)
@@ -52,12 +43,6 @@ struct FieldModelBuilder {
     {
         guard field.options?.deprecated == true else { return comment }
         return comment.isEmpty ? "Deprecated." : comment + "\n\nDeprecated."
-    }
-
-    /// `debug_redact` is field 16 of FieldOptions; descriptors older than protobuf 22 keep it as an unknown
-    /// field.
-    private func isRedacted(_ field: Descriptors.FieldDescriptorProto) -> Bool {
-        field.options?.unknownFields.lastVarint(field: 16) == 1
     }
 
     private func shape(
@@ -90,9 +75,7 @@ struct FieldModelBuilder {
             let reference = try context.reference(typeName, from: scope, element: element)
             return Kind(
                 codec: "\(context.runtime("EnumField"))<\(reference)>", type: reference,
-                defaultValue: try enumDefault(entry, reference), schema: ".enumeration(\(reference).self)",
-                wireType: 0,
-                isPackable: true)
+                defaultValue: try enumDefault(entry, reference), isPackable: true)
         }
         guard type == .message else {
             throw context.error(element, "groups are not supported; use a nested message instead")
@@ -101,8 +84,7 @@ struct FieldModelBuilder {
         let reference = try context.reference(typeName, from: scope, element: element)
         return Kind(
             codec: "\(context.runtime("MessageField"))<\(reference)>", type: reference,
-            defaultValue: "\(reference)()",
-            schema: ".message(\(reference).self)", wireType: 2, isPackable: false)
+            defaultValue: "\(reference)()", isPackable: false)
     }
 
     private func enumDefault(_ entry: TypeIndex.Entry, _ reference: String) throws(GeneratorError) -> String {
@@ -122,41 +104,40 @@ struct FieldModelBuilder {
         return Kind(
             codec: "\(context.runtime("MapField"))<\(key.codec), \(value.codec)>",
             type: "[\(key.type): \(value.type)]",
-            defaultValue: "[:]", schema: ".map(key: \(key.schema), value: \(value.schema))", wireType: 2,
-            isPackable: false)
+            defaultValue: "[:]", isPackable: false)
     }
 
     private func scalar(_ type: Descriptors.FieldDescriptorProto.Type_) -> Kind? {
         switch type {
-        case .double: number("Double", "Double", wireType: 1)
-        case .float: number("Float", "Float", wireType: 5)
-        case .int64: number("Int64", "Int64", wireType: 0)
-        case .uint64: number("UInt64", "UInt64", wireType: 0)
-        case .int32: number("Int32", "Int32", wireType: 0)
-        case .fixed64: number("Fixed64", "UInt64", wireType: 1)
-        case .fixed32: number("Fixed32", "UInt32", wireType: 5)
-        case .uint32: number("UInt32", "UInt32", wireType: 0)
-        case .sfixed32: number("SFixed32", "Int32", wireType: 5)
-        case .sfixed64: number("SFixed64", "Int64", wireType: 1)
-        case .sint32: number("SInt32", "Int32", wireType: 0)
-        case .sint64: number("SInt64", "Int64", wireType: 0)
-        case .bool: scalar("Bool", context.swift("Bool"), "false", wireType: 0, isPackable: true)
-        case .string: scalar("String", context.swift("String"), "\"\"", wireType: 2, isPackable: false)
-        case .bytes: scalar("Bytes", "[\(context.swift("UInt8"))]", "[]", wireType: 2, isPackable: false)
+        case .double: number("Double", "Double")
+        case .float: number("Float", "Float")
+        case .int64: number("Int64", "Int64")
+        case .uint64: number("UInt64", "UInt64")
+        case .int32: number("Int32", "Int32")
+        case .fixed64: number("Fixed64", "UInt64")
+        case .fixed32: number("Fixed32", "UInt32")
+        case .uint32: number("UInt32", "UInt32")
+        case .sfixed32: number("SFixed32", "Int32")
+        case .sfixed64: number("SFixed64", "Int64")
+        case .sint32: number("SInt32", "Int32")
+        case .sint64: number("SInt64", "Int64")
+        case .bool: scalar("Bool", context.swift("Bool"), "false", isPackable: true)
+        case .string: scalar("String", context.swift("String"), "\"\"", isPackable: false)
+        case .bytes: scalar("Bytes", "[\(context.swift("UInt8"))]", "[]", isPackable: false)
         default: nil
         }
     }
 
-    private func number(_ codec: String, _ type: String, wireType: Int) -> Kind {
-        scalar(codec, context.swift(type), "0", wireType: wireType, isPackable: true)
+    private func number(_ codec: String, _ type: String) -> Kind {
+        scalar(codec, context.swift(type), "0", isPackable: true)
     }
 
     private func scalar(
-        _ codec: String, _ type: String, _ defaultValue: String, wireType: Int, isPackable: Bool
+        _ codec: String, _ type: String, _ defaultValue: String, isPackable: Bool
     ) -> Kind {
         Kind(
             codec: context.runtime(codec + "Field"), type: type, defaultValue: defaultValue,
-            schema: "." + codec.lowercased(), wireType: wireType, isPackable: isPackable)
+            isPackable: isPackable)
     }
 
     /// proto2 `[default = ...]`: descriptors hold it as text.

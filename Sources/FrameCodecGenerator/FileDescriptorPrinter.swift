@@ -14,44 +14,36 @@ struct FileDescriptorPrinter {
 
     func print(to printer: inout SourcePrinter) throws(GeneratorError) {
         if !printer.text.isEmpty { printer.line() }
+        let literal = try literal(of: context.file, open: [context.path])
         try printer.block("extension \(context.runtime("FileDescriptor")) {") {
             printer throws(GeneratorError) in
-            let head = "\(context.access)static let \(Self.member(context.path)) = "
-            try literal(of: context.file, head: head, tail: "", open: [context.path], to: &printer)
+            printer.line("\(context.access)static let \(Self.member(context.path)) = \(literal)")
         }
     }
 
     private func literal(
-        of file: Descriptors.FileDescriptorProto, head: String, tail: String, open: Set<String>,
-        to printer: inout SourcePrinter
-    ) throws(GeneratorError) {
+        of file: Descriptors.FileDescriptorProto, open: Set<String>
+    ) throws(GeneratorError) -> String {
         var plain = file
         plain.sourceCodeInfo = nil
         let bytes = Base64.encode(plain.serializedBytes(deterministic: true))
-        printer.line("\(head)\(context.runtime("FileDescriptor"))(")
-        try printer.indented { printer throws(GeneratorError) in
-            printer.line("name: \(SwiftLiteral.string(file.name ?? "")),")
-            if !file.dependency.isEmpty {
-                try printer.block("dependencies: [", close: "],") { printer throws(GeneratorError) in
-                    for path in file.dependency { try dependency(path, open, to: &printer) }
-                }
-            }
-            printer.line("base64: \"\(String(decoding: bytes, as: UTF8.self))\")\(tail)")
-        }
+        var dependencies: [String] = []
+        for path in file.dependency { dependencies.append(try dependency(path, open)) }
+        let list = dependencies.isEmpty ? "" : "dependencies: [\(dependencies.joined(separator: ", "))], "
+        return "\(context.runtime("FileDescriptor"))(name: \(SwiftLiteral.string(file.name ?? "")), "
+            + "\(list)base64: \"\(String(decoding: bytes, as: UTF8.self))\")"
     }
 
     /// A reference to the generated property; the whole descriptor when nobody says that there is one, as for
     /// files that only define options.
-    private func dependency(
-        _ path: String, _ open: Set<String>, to printer: inout SourcePrinter
-    ) throws(GeneratorError) {
+    private func dependency(_ path: String, _ open: Set<String>) throws(GeneratorError) -> String {
         if context.request.fileToGenerate.contains(path) || context.options.hasSwift(path) {
             if let module = context.options.module(of: path) { context.require(module: module) }
-            return printer.line(".\(Self.member(path)),")
+            return ".\(Self.member(path))"
         }
         guard let file = context.request.protoFile.first(where: { $0.name == path }), !open.contains(path) else {
             throw context.error(path, "the imported file is not in the input; pass its folder with -I to protoc")
         }
-        try literal(of: file, head: "", tail: ",", open: open.union([path]), to: &printer)
+        return try literal(of: file, open: open.union([path]))
     }
 }

@@ -37,14 +37,28 @@ public enum Generator {
             if let namespace = options.namespace(of: context.path), namespaces.insert(namespace).inserted {
                 outputs.append((name: "\(namespace).swift", content: namespaceFile(namespace, context)))
             }
-            let content = try FilePrinter(context: context).content()
-            let name = outputName(context.path, options.layout)
-            guard !outputs.contains(where: { $0.name == name }) else {
-                throw context.error(name, "two files would have this name; pass the parameter layout=tree")
+            try add(outputName(context.path, options.layout, ".pb.swift"), &outputs, context) {
+                printer throws(GeneratorError) in
+                try printer.content()
             }
-            outputs.append((name: name, content: content))
+            guard options.services == .all, !file.service.isEmpty else { continue }
+            let services = FileContext(file, request: request, options: options, index: index)
+            try add(outputName(context.path, options.layout, ".rpc.swift"), &outputs, services) {
+                printer throws(GeneratorError) in
+                try printer.services()
+            }
         }
         return outputs
+    }
+
+    private static func add(
+        _ name: String, _ outputs: inout [(name: String, content: String)], _ context: FileContext,
+        _ content: (FilePrinter) throws(GeneratorError) -> String
+    ) throws(GeneratorError) {
+        guard !outputs.contains(where: { $0.name == name }) else {
+            throw context.error(name, "two files would have this name; pass the parameter layout=tree")
+        }
+        outputs.append((name: name, content: try content(FilePrinter(context: context))))
     }
 
     private static func namespaceFile(_ namespace: String, _ context: FileContext) -> String {
@@ -61,13 +75,13 @@ public enum Generator {
         String(path.dropLast(".proto".count).split(separator: "/").last ?? "") + ".md"
     }
 
-    private static func outputName(_ path: String, _ layout: Options.Layout) -> String {
+    private static func outputName(_ path: String, _ layout: Options.Layout, _ ending: String) -> String {
         let stem = path.hasSuffix(".proto") ? String(path.dropLast(".proto".count)) : path
-        return (layout == .tree ? stem : String(stem.split(separator: "/").last ?? "")) + ".pb.swift"
+        return (layout == .tree ? stem : String(stem.split(separator: "/").last ?? "")) + ending
     }
 }
 
-/// Prints one file.
+/// Prints the files of one .proto: messages and enums, and services.
 struct FilePrinter {
     let context: FileContext
 
@@ -87,7 +101,6 @@ struct FilePrinter {
         } else {
             try types(to: &body)
         }
-        try services(to: &body)
         try FileDescriptorPrinter(context: context).print(to: &body)
         return header() + body.text
     }
@@ -110,15 +123,14 @@ struct FilePrinter {
         }
     }
 
-    private func services(to printer: inout SourcePrinter) throws(GeneratorError) {
-        guard context.options.services == .all else { return }
+    func services() throws(GeneratorError) -> String {
+        var body = SourcePrinter()
         for (index, service) in context.file.service.enumerated() {
-            if !printer.text.isEmpty { printer.line() }
-            try ServicePrinter(
-                context: context, service: service, path: [DescriptorPath.fileService, Int32(index)]
-            )
-            .print(to: &printer)
+            if index > 0 { body.line() }
+            let path = [DescriptorPath.fileService, Int32(index)]
+            try ServicePrinter(context: context, service: service, path: path).print(to: &body)
         }
+        return header() + body.text
     }
 
     private func header() -> String {

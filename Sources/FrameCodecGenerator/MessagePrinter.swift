@@ -1,4 +1,4 @@
-/// Prints one message: properties, initialisers, schema and the three functions of the codec.
+/// Prints one message: properties, initialisers, schema and the list of its fields.
 struct MessagePrinter {
     let context: FileContext
     let message: Descriptors.DescriptorProto
@@ -90,9 +90,7 @@ struct MessagePrinter {
             printInitializers(to: &printer)
             try printDefaults(to: &printer)
             printSchema(to: &printer)
-            try printSize(to: &printer)
-            try printEncode(to: &printer)
-            try printMerge(to: &printer)
+            try printFields(to: &printer)
             try printOneofs(to: &printer)
             try printNested(to: &printer)
         }
@@ -115,7 +113,6 @@ struct MessagePrinter {
     }
 
     private func printInitializers(to printer: inout SourcePrinter) {
-        printer.line()
         printer.line("\(context.access)init() {}")
         guard !fields.isEmpty else { return }
         var parameters: [String] = []
@@ -130,12 +127,36 @@ struct MessagePrinter {
                 members.append(oneof.member)
             }
         }
-        printer.line()
-        printer.list("\(context.access)init(", parameters, ") {")
+        let assignments = assignments(members, printer)
+        let head = "\(context.access)init("
+        let oneLine = "\(head)\(parameters.joined(separator: ", "))) { \(assignments[0]) }"
+        if assignments.count == 1, printer.fits(oneLine) { return printer.line(oneLine) }
+        printer.list(head, parameters, ") {")
         try? printer.indented { printer in
-            for member in members { printer.line("self.\(member) = \(member)") }
+            for line in assignments { printer.line(line) }
         }
         printer.line("}")
+    }
+
+    /// `(self.a, self.b) = (a, b)`, as many to a line as fit.
+    private func assignments(_ members: [String], _ printer: SourcePrinter) -> [String] {
+        var lines: [String] = []
+        var names: ArraySlice<String> = members[...]
+        while !names.isEmpty {
+            var line = ""
+            var count = 0
+            for end in 1...names.count {
+                let some = names.prefix(end)
+                let left = some.map { "self.\($0)" }.joined(separator: ", ")
+                let right = some.joined(separator: ", ")
+                let next = end == 1 ? "\(left) = \(right)" : "(\(left)) = (\(right))"
+                guard end == 1 || printer.fits("    " + next) else { break }
+                (line, count) = (next, end)
+            }
+            lines.append(line)
+            names = names.dropFirst(count)
+        }
+        return lines
     }
 
     /// proto2 defaults: `optimizeForOrDefault`.
@@ -150,24 +171,13 @@ struct MessagePrinter {
         }
     }
 
+    /// The descriptor has everything but the Swift types, and the visit has those.
     private func printSchema(to printer: inout SourcePrinter) {
-        printer.line()
-        let name = SwiftLiteral.string(context.fullName(scope.joined(separator: ".")))
-        let names =
-            oneofs.isEmpty
-            ? "" : ", oneofs: [\(realOneofNames.map { SwiftLiteral.string($0) }.joined(separator: ", "))]"
-        let head =
-            "\(context.access)static let schema = \(context.runtime("MessageSchema"))(\(name)\(names), ["
-        guard !fields.isEmpty else { return printer.line(head + "])") }
-        printer.line(head)
-        try? printer.indented { printer in
-            for field in fields { printer.line(field.schemaEntry + ",") }
-        }
-        printer.line("])")
+        let file = FileDescriptorPrinter.member(context.path)
+        printer.line(
+            "\(context.access)static let schema = \(context.runtime("MessageSchema"))"
+                + "(Self.self, .\(file), \(DescriptorPath.positions(path)))")
     }
-
-    /// Invented oneofs of `optional` come last in a descriptor, so the indices of the real ones stay.
-    private var realOneofNames: [String] { oneofs.map(\.name) }
 
     private func printNested(to printer: inout SourcePrinter) throws(GeneratorError) {
         for (index, enumeration) in message.enumType.enumerated() {
@@ -205,96 +215,39 @@ struct MessagePrinter {
 // MARK: - The codec
 
 extension MessagePrinter {
-    private func property(of field: FieldModel) -> String {
-        guard let index = field.oneof, let oneof = oneofs.first(where: { $0.fields.first?.oneof == index })
-        else {
-            return field.access
-        }
-        return ["size", "writer", "reader", "tag", "value", "current"].contains(oneof.member)
-            ? "self.\(oneof.member)" : oneof.member
-    }
-
-    private func printSize(to printer: inout SourcePrinter) throws(GeneratorError) {
-        printer.line()
-        guard !fields.isEmpty else {
-            return printer.line(
-                "\(context.access)var encodedByteCount: \(context.swift("Int")) { unknownFields.byteCount }")
-        }
-        let head = "\(context.access)var encodedByteCount: \(context.swift("Int")) {"
-        try printer.block(head) { printer throws(GeneratorError) in
-            printer.line("var size = unknownFields.byteCount")
-            for field in fields {
-                let function = field.shape == .packed ? "sizePacked" : "size"
-                if field.oneof != nil {
-                    printer.statement(
-                        "if case .\(field.member)(let value)? = \(property(of: field))",
-                        "size += \(field.codec).sizePresent(\(field.number), value)")
-                } else {
-                    printer.line("size += \(field.codec).\(function)(\(field.number), \(field.access))")
-                }
-            }
-            printer.line("return size")
-        }
-    }
-
-    private func printEncode(to printer: inout SourcePrinter) throws(GeneratorError) {
-        printer.line()
-        let writer = context.runtime("WireWriter")
-        try printer.block("\(context.access)func encode(into writer: inout \(writer)) {") {
-            printer throws(GeneratorError) in
-            printer.line("writer.write(unknownFields)")
-            for field in fields.sorted(by: { $0.number > $1.number }) {
-                let function = field.shape == .packed ? "writePacked" : "write"
-                if field.oneof != nil {
-                    printer.statement(
-                        "if case .\(field.member)(let value)? = \(property(of: field))",
-                        "\(field.codec).writePresent(\(field.number), value, &writer)")
-                } else {
-                    printer.line("\(field.codec).\(function)(\(field.number), \(field.access), &writer)")
-                }
-            }
-        }
-    }
-
-    private func printMerge(to printer: inout SourcePrinter) throws(GeneratorError) {
-        printer.line()
+    /// `@inlinable` lets the compiler make straight code of a visit in every module that encodes or decodes
+    /// the message itself; storage of recursive fields is private and does not allow it.
+    private func printFields(to printer: inout SourcePrinter) throws(GeneratorError) {
+        let generic = context.index.swiftNames.contains("V") ? "Visitor" : "V"
+        let visitor = "\(context.runtime("FieldVisitor")) & ~\(context.swift("Copyable"))"
+        let isInlinable = context.options.visibility == .public && !fields.contains { $0.isRecursive && $0.oneof == nil }
         let head =
-            "\(context.access)mutating func merge(from reader: inout \(context.runtime("WireReader"))) "
-            + "throws(\(context.runtime("WireError"))) {"
-        let unknown = "try reader.readUnknown(tag, into: &unknownFields)"
+            "\(isInlinable ? "@inlinable " : "")\(context.access)mutating func visit<\(generic): \(visitor)>"
+            + "(_ v: inout \(generic)) throws(\(generic).Failure) {"
+        guard !fields.isEmpty else { return printer.line(head + "}") }
         try printer.block(head) { printer throws(GeneratorError) in
-            guard !fields.isEmpty else {
-                return printer.line("while let tag = try reader.nextTag() { \(unknown) }")
-            }
-            try printer.block("while let tag = try reader.nextTag() {") { printer throws(GeneratorError) in
-                printer.line("switch tag {")
-                for field in fields { printCase(field, to: &printer) }
-                printer.line("default: \(unknown)")
-                printer.line("}")
-            }
+            // The writer goes backwards.
+            for field in fields.sorted(by: { $0.number > $1.number }) { printVisit(field, to: &printer) }
         }
     }
 
-    private func printCase(_ field: FieldModel, to printer: inout SourcePrinter) {
-        let tag = field.tag(wireType: field.wireType)
-        if field.isPackable, field.shape == .repeated || field.shape == .packed {
-            printer.line(
-                "case \(tag), \(field.tag(wireType: 2)): "
-                    + "try \(field.codec).readPackable(&\(field.access), tag, &reader)")
-        } else if field.oneof == nil {
-            printer.line("case \(tag): try \(field.codec).read(&\(field.access), &reader)")
-        } else if field.isMessage {
-            let oneof = property(of: field)
-            printer.line("case \(tag):")
-            try? printer.indented { printer in
-                printer.line("var value = \(field.valueType)()")
-                printer.line("if case .\(field.member)(let current)? = \(oneof).take() { value = current }")
-                printer.line("try \(field.codec).read(&value, &reader)")
-                printer.line("\(oneof) = .\(field.member)(value)")
-            }
-        } else {
-            printer.line(
-                "case \(tag): \(property(of: field)) = .\(field.member)(try \(field.codec).read(&reader))")
+    private func printVisit(_ field: FieldModel, to printer: inout SourcePrinter) {
+        let arguments = "\(field.number), \(field.codec).self"
+        if let index = field.oneof, let oneof = oneofs.first(where: { $0.fields.first?.oneof == index }) {
+            let name = oneof.member == "v" ? "self.v" : oneof.member
+            return printer.statement(
+                "try v.member(\(arguments), &\(name), \(oneof.type).\(field.member))",
+                "if case .\(field.member)(let value) = $0 { value } else { nil }")
         }
+        let function =
+            switch field.shape {
+            case .packed: "packed"
+            case .map: "map"
+            case .implicit, .explicit, .repeated: "field"
+            }
+        let name =
+            field.isRecursive
+            ? "_" + field.member.filter { $0 != "`" } : field.member == "v" ? "self.v" : field.member
+        printer.line("try v.\(function)(\(arguments), &\(name))")
     }
 }

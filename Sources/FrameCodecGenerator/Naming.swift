@@ -1,7 +1,7 @@
 /// How protobuf names become Swift names.
 enum Naming {
     /// Words that Swift writes in capitals, when they are not the first word.
-    private static let capitals = ["id": "ID", "ids": "IDs", "url": "URL", "urls": "URLs", "sha": "SHA"]
+    private static let capitals = ["id": "ID", "ids": "IDs", "url": "URL", "urls": "URLs", "sha": "SHA", "shas": "SHAs"]
 
     /// `repository_id` -> `repositoryID`, not yet safe as an identifier.
     static func lowerCamelCase(_ name: String) -> String {
@@ -80,7 +80,7 @@ enum Naming {
 
     /// Members of `Message`, `OpenEnum` and their parents.
     private static let reservedMembers: Set<String> = [
-        "unknownFields", "schema", "encodedByteCount", "debugDescription", "customMirror", "hashValue",
+        "unknownFields", "schema", "encodedByteCount", "visit", "debugDescription", "customMirror", "hashValue",
         "rawValue"
     ]
 

@@ -5,7 +5,7 @@ public struct Options: Sendable {
     }
 
     public enum Layout: String, Sendable, CaseIterable {
-        /// `scm.pb.swift`, whatever folder the .proto is in.
+        /// `scm.pb.swift` and `scm.rpc.swift`, whatever folder the .proto is in.
         case flat
         /// `sentry/integrations/scm/v1/scm.pb.swift`.
         case tree
@@ -46,16 +46,18 @@ public struct Options: Sendable {
           module=PREFIX:MODULE    Swift module of those types; files of other modules import it. Repeatable.
                                   Known: google/protobuf/:FrameCodec, google/rpc/:RPC.
           visibility=public|package|internal     default public
-          layout=flat|tree        flat: NAME.pb.swift; tree: the folders of the .proto are kept. Default flat.
+          layout=flat|tree        flat: NAME.pb.swift, and NAME.rpc.swift for services; tree: the folders of the
+                                  .proto are kept. Default flat.
           services=all|none       none leaves service protocols and clients out. Default all.
           required=error|optional what to do with `required` fields of proto2. Default error.
           output=swift|markdown   markdown: a reference of services and messages, NAME.md. Default swift.
 
         Supported: proto3; of proto2 what descriptors need (optional, repeated, defaults as `...OrDefault`;
         enums are open; extension ranges are ignored). Groups and editions are refused.
+        Each file's descriptor is FileDescriptor.pathToFile; a recursive field is kept on the heap by @Indirect.
 
-        Names: fields become lowerCamelCase with ID, IDs, URL, URLs and SHA as whole words after the first
-        word (`repository_id` -> `repositoryID`); enum values lose their enum's prefix (`PROVIDER_GITHUB` ->
+        Names: fields become lowerCamelCase with ID, IDs, URL, URLs, SHA and SHAs as whole words after the
+        first word (`repository_id` -> `repositoryID`); enum values lose their enum's prefix (`PROVIDER_GITHUB` ->
         `.github`).
         """
 

@@ -40,7 +40,7 @@ struct ServicePrinter {
                     request: try context.reference(method.inputType ?? "", from: [], element: element),
                     response: try context.reference(method.outputType ?? "", from: [], element: element),
                     kind: kind,
-                    idempotency: idempotency.map { ", idempotency: .\($0)" } ?? "",
+                    idempotency: idempotency.map { ", .\($0)" } ?? "",
                     documentation: context.comments[path + [DescriptorPath.serviceMethod, Int32(index)]]
                 ))
         }
@@ -110,13 +110,20 @@ struct ServicePrinter {
         printer.documentation("The methods of `\(name)`, for routing, policy and tools.")
         try printer.block("\(access)enum \(descriptors) {") { printer throws(GeneratorError) in
             for method in methods {
-                printer.list(
-                    "\(access)static let \(method.function) = MethodDescriptor(",
-                    [
-                        "service: \(fullName)", "method: \(SwiftLiteral.string(method.name))",
-                        "kind: .\(method.kind)\(method.idempotency)"
-                    ],
-                    ")")
+                printer.line(
+                    "\(access)static let \(method.function) = descriptor(\(SwiftLiteral.string(method.name)), "
+                        + ".\(method.kind)\(method.idempotency))")
+            }
+            printer.line()
+            printer.line("private static func descriptor(")
+            try printer.indented { printer throws(GeneratorError) in
+                printer.line(
+                    "_ method: \(context.swift("String")), _ kind: MethodDescriptor.Kind, "
+                        + "_ idempotency: MethodDescriptor.Idempotency = .unknown")
+            }
+            try printer.block(") -> MethodDescriptor {") { printer throws(GeneratorError) in
+                printer.line(
+                    "MethodDescriptor(service: \(fullName), method: method, kind: kind, idempotency: idempotency)")
             }
             printer.line()
             printer.list("\(access)static let all: [MethodDescriptor] = [", methods.map(\.function), "]")
@@ -125,7 +132,7 @@ struct ServicePrinter {
                 printer throws(GeneratorError) in
                 for method in methods {
                     printer.list(
-                        "MethodTypes(",
+                        ".init(",
                         [
                             "descriptor: \(method.function)", "request: \(method.request).self",
                             "response: \(method.response).self"

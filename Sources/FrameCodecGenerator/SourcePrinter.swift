@@ -1,6 +1,6 @@
 /// Collects lines of Swift with their indentation.
 struct SourcePrinter {
-    static let maximumColumns = 110
+    static let maximumColumns = 115
 
     private(set) var text = ""
     private var depth = 0

@@ -49,14 +49,8 @@ import Testing
             content.contains(
                 """
                 extension FileDescriptor {
-                    public static let aBC = FileDescriptor(
-                        name: "a/b-c.proto",
-                        dependencies: [
-                            .googleProtobufAny,
-                            FileDescriptor(
-                                name: "vendor/options.proto",
-                                base64: "\(embedded)"),
-                        ],
+                    public static let aBC = FileDescriptor(name: "a/b-c.proto", dependencies: [.googleProtobufAny, \
+                FileDescriptor(name: "vendor/options.proto", base64: "\(embedded)")], base64: "
                 """))
     }
 

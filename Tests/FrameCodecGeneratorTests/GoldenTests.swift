@@ -75,9 +75,7 @@ import Testing
         """
 
         extension FileDescriptor {
-            public static let dirSample = FileDescriptor(
-                name: "dir/sample.proto",
-                base64: "\(base64)")
+            public static let dirSample = FileDescriptor(name: "dir/sample.proto", base64: "\(base64)")
         }
 
         """
@@ -90,13 +88,11 @@ import Testing
         import FrameCodec
 
         public struct State: OpenEnum {
+            public static let unspecified = Self(rawValue: 0)
+            public static let on = Self(rawValue: 1)
             public let rawValue: Int32
             public init(rawValue: Int32) { self.rawValue = rawValue }
-
-            public static let unspecified = State(rawValue: 0)
-            public static let on = State(rawValue: 1)
-
-            public static let schema = EnumSchema("sample.v1.State", [("STATE_UNSPECIFIED", 0), ("STATE_ON", 1)])
+            public static let schema = EnumSchema(.dirSample, 0)
         }
 
         /// A thing.
@@ -112,76 +108,28 @@ import Testing
             public var labels: [String: Bool] = [:]
             public var body: Body?
             public var unknownFields = UnknownFields()
-
             public init() {}
-
             public init(
                 itemID: Int64 = 0, tags: [String] = [], sizes: [Int32] = [], state: State = .unspecified,
                 parent: Item? = nil, labels: [String: Bool] = [:], body: Body? = nil
             ) {
-                self.itemID = itemID
-                self.tags = tags
-                self.sizes = sizes
-                self.state = state
-                self.parent = parent
-                self.labels = labels
-                self.body = body
+                (self.itemID, self.tags, self.sizes, self.state, self.parent) = (itemID, tags, sizes, state, parent)
+                (self.labels, self.body) = (labels, body)
             }
-
-            public static let schema = MessageSchema("sample.v1.Item", oneofs: ["body"], [
-                .init(1, "item_id", .int64),
-                .init(2, "tags", .string, .repeated),
-                .init(3, "sizes", .sint32, .packed),
-                .init(4, "state", .enumeration(State.self)),
-                .init(5, "parent", .message(Item.self), .explicit),
-                .init(6, "labels", .map(key: .string, value: .bool), .repeated),
-                .init(8, "text", .string, .explicit, oneof: 0),
-                .init(7, "note", .message(Item.self), .explicit, oneof: 0),
-            ])
-
-            public var encodedByteCount: Int {
-                var size = unknownFields.byteCount
-                size += Int64Field.size(1, itemID)
-                size += StringField.size(2, tags)
-                size += SInt32Field.sizePacked(3, sizes)
-                size += EnumField<State>.size(4, state)
-                size += MessageField<Item>.size(5, parent)
-                size += MapField<StringField, BoolField>.size(6, labels)
-                if case .text(let value)? = body { size += StringField.sizePresent(8, value) }
-                if case .note(let value)? = body { size += MessageField<Item>.sizePresent(7, value) }
-                return size
-            }
-
-            public func encode(into writer: inout WireWriter) {
-                writer.write(unknownFields)
-                if case .text(let value)? = body { StringField.writePresent(8, value, &writer) }
-                if case .note(let value)? = body { MessageField<Item>.writePresent(7, value, &writer) }
-                MapField<StringField, BoolField>.write(6, labels, &writer)
-                MessageField<Item>.write(5, parent, &writer)
-                EnumField<State>.write(4, state, &writer)
-                SInt32Field.writePacked(3, sizes, &writer)
-                StringField.write(2, tags, &writer)
-                Int64Field.write(1, itemID, &writer)
-            }
-
-            public mutating func merge(from reader: inout WireReader) throws(WireError) {
-                while let tag = try reader.nextTag() {
-                    switch tag {
-                    case 8: try Int64Field.read(&itemID, &reader)
-                    case 18: try StringField.read(&tags, &reader)
-                    case 24, 26: try SInt32Field.readPackable(&sizes, tag, &reader)
-                    case 32: try EnumField<State>.read(&state, &reader)
-                    case 42: try MessageField<Item>.read(&parent, &reader)
-                    case 50: try MapField<StringField, BoolField>.read(&labels, &reader)
-                    case 66: body = .text(try StringField.read(&reader))
-                    case 58:
-                        var value = Item()
-                        if case .note(let current)? = body.take() { value = current }
-                        try MessageField<Item>.read(&value, &reader)
-                        body = .note(value)
-                    default: try reader.readUnknown(tag, into: &unknownFields)
-                    }
+            public static let schema = MessageSchema(Self.self, .dirSample, 0)
+            public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+                try v.member(8, StringField.self, &body, Body.text) {
+                    if case .text(let value) = $0 { value } else { nil }
                 }
+                try v.member(7, MessageField<Item>.self, &body, Body.note) {
+                    if case .note(let value) = $0 { value } else { nil }
+                }
+                try v.map(6, MapField<StringField, BoolField>.self, &labels)
+                try v.field(5, MessageField<Item>.self, &_parent)
+                try v.field(4, EnumField<State>.self, &state)
+                try v.packed(3, SInt32Field.self, &sizes)
+                try v.field(2, StringField.self, &tags)
+                try v.field(1, Int64Field.self, &itemID)
             }
 
             public enum Body: Sendable, Hashable {

@@ -116,46 +116,16 @@ extension Protobuf {
         /// Must be a valid serialized protocol buffer of the above specified type.
         public var value: [UInt8] = []
         public var unknownFields = UnknownFields()
-
         public init() {}
-
-        public init(typeURL: String = "", value: [UInt8] = []) {
-            self.typeURL = typeURL
-            self.value = value
-        }
-
-        public static let schema = MessageSchema("google.protobuf.Any", [
-            .init(1, "type_url", .string),
-            .init(2, "value", .bytes),
-        ])
-
-        public var encodedByteCount: Int {
-            var size = unknownFields.byteCount
-            size += StringField.size(1, typeURL)
-            size += BytesField.size(2, self.value)
-            return size
-        }
-
-        public func encode(into writer: inout WireWriter) {
-            writer.write(unknownFields)
-            BytesField.write(2, self.value, &writer)
-            StringField.write(1, typeURL, &writer)
-        }
-
-        public mutating func merge(from reader: inout WireReader) throws(WireError) {
-            while let tag = try reader.nextTag() {
-                switch tag {
-                case 10: try StringField.read(&typeURL, &reader)
-                case 18: try BytesField.read(&self.value, &reader)
-                default: try reader.readUnknown(tag, into: &unknownFields)
-                }
-            }
+        public init(typeURL: String = "", value: [UInt8] = []) { (self.typeURL, self.value) = (typeURL, value) }
+        public static let schema = MessageSchema(Self.self, .googleProtobufAny, 0)
+        @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+            try v.field(2, BytesField.self, &value)
+            try v.field(1, StringField.self, &typeURL)
         }
     }
 }
 
 extension FileDescriptor {
-    public static let googleProtobufAny = FileDescriptor(
-        name: "google/protobuf/any.proto",
-        base64: "Chlnb29nbGUvcHJvdG9idWYvYW55LnByb3RvEg9nb29nbGUucHJvdG9idWYiNgoDQW55EhkKCHR5cGVfdXJsGAEgASgJUgd0eXBlVXJsEhQKBXZhbHVlGAIgASgMUgV2YWx1ZUJ2ChNjb20uZ29vZ2xlLnByb3RvYnVmQghBbnlQcm90b1ABWixnb29nbGUuZ29sYW5nLm9yZy9wcm90b2J1Zi90eXBlcy9rbm93bi9hbnlwYqICA0dQQqoCHkdvb2dsZS5Qcm90b2J1Zi5XZWxsS25vd25UeXBlc2IGcHJvdG8z")
+    public static let googleProtobufAny = FileDescriptor(name: "google/protobuf/any.proto", base64: "Chlnb29nbGUvcHJvdG9idWYvYW55LnByb3RvEg9nb29nbGUucHJvdG9idWYiNgoDQW55EhkKCHR5cGVfdXJsGAEgASgJUgd0eXBlVXJsEhQKBXZhbHVlGAIgASgMUgV2YWx1ZUJ2ChNjb20uZ29vZ2xlLnByb3RvYnVmQghBbnlQcm90b1ABWixnb29nbGUuZ29sYW5nLm9yZy9wcm90b2J1Zi90eXBlcy9rbm93bi9hbnlwYqICA0dQQqoCHkdvb2dsZS5Qcm90b2J1Zi5XZWxsS25vd25UeXBlc2IGcHJvdG8z")
 }

@@ -73,46 +73,16 @@ extension Protobuf {
         /// to +999,999,999 inclusive.
         public var nanos: Int32 = 0
         public var unknownFields = UnknownFields()
-
         public init() {}
-
-        public init(seconds: Int64 = 0, nanos: Int32 = 0) {
-            self.seconds = seconds
-            self.nanos = nanos
-        }
-
-        public static let schema = MessageSchema("google.protobuf.Duration", [
-            .init(1, "seconds", .int64),
-            .init(2, "nanos", .int32),
-        ])
-
-        public var encodedByteCount: Int {
-            var size = unknownFields.byteCount
-            size += Int64Field.size(1, seconds)
-            size += Int32Field.size(2, nanos)
-            return size
-        }
-
-        public func encode(into writer: inout WireWriter) {
-            writer.write(unknownFields)
-            Int32Field.write(2, nanos, &writer)
-            Int64Field.write(1, seconds, &writer)
-        }
-
-        public mutating func merge(from reader: inout WireReader) throws(WireError) {
-            while let tag = try reader.nextTag() {
-                switch tag {
-                case 8: try Int64Field.read(&seconds, &reader)
-                case 16: try Int32Field.read(&nanos, &reader)
-                default: try reader.readUnknown(tag, into: &unknownFields)
-                }
-            }
+        public init(seconds: Int64 = 0, nanos: Int32 = 0) { (self.seconds, self.nanos) = (seconds, nanos) }
+        public static let schema = MessageSchema(Self.self, .googleProtobufDuration, 0)
+        @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+            try v.field(2, Int32Field.self, &nanos)
+            try v.field(1, Int64Field.self, &seconds)
         }
     }
 }
 
 extension FileDescriptor {
-    public static let googleProtobufDuration = FileDescriptor(
-        name: "google/protobuf/duration.proto",
-        base64: "Ch5nb29nbGUvcHJvdG9idWYvZHVyYXRpb24ucHJvdG8SD2dvb2dsZS5wcm90b2J1ZiI6CghEdXJhdGlvbhIYCgdzZWNvbmRzGAEgASgDUgdzZWNvbmRzEhQKBW5hbm9zGAIgASgFUgVuYW5vc0KDAQoTY29tLmdvb2dsZS5wcm90b2J1ZkINRHVyYXRpb25Qcm90b1ABWjFnb29nbGUuZ29sYW5nLm9yZy9wcm90b2J1Zi90eXBlcy9rbm93bi9kdXJhdGlvbnBi+AEBogIDR1BCqgIeR29vZ2xlLlByb3RvYnVmLldlbGxLbm93blR5cGVzYgZwcm90bzM=")
+    public static let googleProtobufDuration = FileDescriptor(name: "google/protobuf/duration.proto", base64: "Ch5nb29nbGUvcHJvdG9idWYvZHVyYXRpb24ucHJvdG8SD2dvb2dsZS5wcm90b2J1ZiI6CghEdXJhdGlvbhIYCgdzZWNvbmRzGAEgASgDUgdzZWNvbmRzEhQKBW5hbm9zGAIgASgFUgVuYW5vc0KDAQoTY29tLmdvb2dsZS5wcm90b2J1ZkINRHVyYXRpb25Qcm90b1ABWjFnb29nbGUuZ29sYW5nLm9yZy9wcm90b2J1Zi90eXBlcy9rbm93bi9kdXJhdGlvbnBi+AEBogIDR1BCqgIeR29vZ2xlLlByb3RvYnVmLldlbGxLbm93blR5cGVzYgZwcm90bzM=")
 }

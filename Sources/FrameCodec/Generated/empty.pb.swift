@@ -11,25 +11,12 @@ extension Protobuf {
     ///     }
     public struct Empty: Message {
         public var unknownFields = UnknownFields()
-
         public init() {}
-
-        public static let schema = MessageSchema("google.protobuf.Empty", [])
-
-        public var encodedByteCount: Int { unknownFields.byteCount }
-
-        public func encode(into writer: inout WireWriter) {
-            writer.write(unknownFields)
-        }
-
-        public mutating func merge(from reader: inout WireReader) throws(WireError) {
-            while let tag = try reader.nextTag() { try reader.readUnknown(tag, into: &unknownFields) }
-        }
+        public static let schema = MessageSchema(Self.self, .googleProtobufEmpty, 0)
+        @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {}
     }
 }
 
 extension FileDescriptor {
-    public static let googleProtobufEmpty = FileDescriptor(
-        name: "google/protobuf/empty.proto",
-        base64: "Chtnb29nbGUvcHJvdG9idWYvZW1wdHkucHJvdG8SD2dvb2dsZS5wcm90b2J1ZiIHCgVFbXB0eUJ9ChNjb20uZ29vZ2xlLnByb3RvYnVmQgpFbXB0eVByb3RvUAFaLmdvb2dsZS5nb2xhbmcub3JnL3Byb3RvYnVmL3R5cGVzL2tub3duL2VtcHR5cGL4AQGiAgNHUEKqAh5Hb29nbGUuUHJvdG9idWYuV2VsbEtub3duVHlwZXNiBnByb3RvMw==")
+    public static let googleProtobufEmpty = FileDescriptor(name: "google/protobuf/empty.proto", base64: "Chtnb29nbGUvcHJvdG9idWYvZW1wdHkucHJvdG8SD2dvb2dsZS5wcm90b2J1ZiIHCgVFbXB0eUJ9ChNjb20uZ29vZ2xlLnByb3RvYnVmQgpFbXB0eVByb3RvUAFaLmdvb2dsZS5nb2xhbmcub3JnL3Byb3RvYnVmL3R5cGVzL2tub3duL2VtcHR5cGL4AQGiAgNHUEKqAh5Hb29nbGUuUHJvdG9idWYuV2VsbEtub3duVHlwZXNiBnByb3RvMw==")
 }

@@ -205,41 +205,15 @@ extension Protobuf {
         /// The set of field mask paths.
         public var paths: [String] = []
         public var unknownFields = UnknownFields()
-
         public init() {}
-
-        public init(paths: [String] = []) {
-            self.paths = paths
-        }
-
-        public static let schema = MessageSchema("google.protobuf.FieldMask", [
-            .init(1, "paths", .string, .repeated),
-        ])
-
-        public var encodedByteCount: Int {
-            var size = unknownFields.byteCount
-            size += StringField.size(1, paths)
-            return size
-        }
-
-        public func encode(into writer: inout WireWriter) {
-            writer.write(unknownFields)
-            StringField.write(1, paths, &writer)
-        }
-
-        public mutating func merge(from reader: inout WireReader) throws(WireError) {
-            while let tag = try reader.nextTag() {
-                switch tag {
-                case 10: try StringField.read(&paths, &reader)
-                default: try reader.readUnknown(tag, into: &unknownFields)
-                }
-            }
+        public init(paths: [String] = []) { self.paths = paths }
+        public static let schema = MessageSchema(Self.self, .googleProtobufFieldMask, 0)
+        @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+            try v.field(1, StringField.self, &paths)
         }
     }
 }
 
 extension FileDescriptor {
-    public static let googleProtobufFieldMask = FileDescriptor(
-        name: "google/protobuf/field_mask.proto",
-        base64: "CiBnb29nbGUvcHJvdG9idWYvZmllbGRfbWFzay5wcm90bxIPZ29vZ2xlLnByb3RvYnVmIiEKCUZpZWxkTWFzaxIUCgVwYXRocxgBIAMoCVIFcGF0aHNChQEKE2NvbS5nb29nbGUucHJvdG9idWZCDkZpZWxkTWFza1Byb3RvUAFaMmdvb2dsZS5nb2xhbmcub3JnL3Byb3RvYnVmL3R5cGVzL2tub3duL2ZpZWxkbWFza3Bi+AEBogIDR1BCqgIeR29vZ2xlLlByb3RvYnVmLldlbGxLbm93blR5cGVzYgZwcm90bzM=")
+    public static let googleProtobufFieldMask = FileDescriptor(name: "google/protobuf/field_mask.proto", base64: "CiBnb29nbGUvcHJvdG9idWYvZmllbGRfbWFzay5wcm90bxIPZ29vZ2xlLnByb3RvYnVmIiEKCUZpZWxkTWFzaxIUCgVwYXRocxgBIAMoCVIFcGF0aHNChQEKE2NvbS5nb29nbGUucHJvdG9idWZCDkZpZWxkTWFza1Byb3RvUAFaMmdvb2dsZS5nb2xhbmcub3JnL3Byb3RvYnVmL3R5cGVzL2tub3duL2ZpZWxkbWFza3Bi+AEBogIDR1BCqgIeR29vZ2xlLlByb3RvYnVmLldlbGxLbm93blR5cGVzYgZwcm90bzM=")
 }

@@ -7,13 +7,11 @@ extension Protobuf {
     ///
     ///  The JSON representation for `NullValue` is JSON `null`.
     public struct NullValue: OpenEnum {
+        /// Null value.
+        public static let nullValue = Self(rawValue: 0)
         public let rawValue: Int32
         public init(rawValue: Int32) { self.rawValue = rawValue }
-
-        /// Null value.
-        public static let nullValue = NullValue(rawValue: 0)
-
-        public static let schema = EnumSchema("google.protobuf.NullValue", [("NULL_VALUE", 0)])
+        public static let schema = EnumSchema(.googleProtobufStruct, 0)
     }
 
     /// `Struct` represents a structured data value, consisting of fields
@@ -28,35 +26,11 @@ extension Protobuf {
         /// Unordered map of dynamically typed values.
         public var fields: [String: Protobuf.Value] = [:]
         public var unknownFields = UnknownFields()
-
         public init() {}
-
-        public init(fields: [String: Protobuf.Value] = [:]) {
-            self.fields = fields
-        }
-
-        public static let schema = MessageSchema("google.protobuf.Struct", [
-            .init(1, "fields", .map(key: .string, value: .message(Protobuf.Value.self)), .repeated),
-        ])
-
-        public var encodedByteCount: Int {
-            var size = unknownFields.byteCount
-            size += MapField<StringField, MessageField<Protobuf.Value>>.size(1, fields)
-            return size
-        }
-
-        public func encode(into writer: inout WireWriter) {
-            writer.write(unknownFields)
-            MapField<StringField, MessageField<Protobuf.Value>>.write(1, fields, &writer)
-        }
-
-        public mutating func merge(from reader: inout WireReader) throws(WireError) {
-            while let tag = try reader.nextTag() {
-                switch tag {
-                case 10: try MapField<StringField, MessageField<Protobuf.Value>>.read(&fields, &reader)
-                default: try reader.readUnknown(tag, into: &unknownFields)
-                }
-            }
+        public init(fields: [String: Protobuf.Value] = [:]) { self.fields = fields }
+        public static let schema = MessageSchema(Self.self, .googleProtobufStruct, 0)
+        @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+            try v.map(1, MapField<StringField, MessageField<Protobuf.Value>>.self, &fields)
         }
     }
 
@@ -70,74 +44,27 @@ extension Protobuf {
         /// The kind of value.
         public var kind: Kind?
         public var unknownFields = UnknownFields()
-
         public init() {}
-
-        public init(kind: Kind? = nil) {
-            self.kind = kind
-        }
-
-        public static let schema = MessageSchema("google.protobuf.Value", oneofs: ["kind"], [
-            .init(1, "null_value", .enumeration(Protobuf.NullValue.self), .explicit, oneof: 0),
-            .init(2, "number_value", .double, .explicit, oneof: 0),
-            .init(3, "string_value", .string, .explicit, oneof: 0),
-            .init(4, "bool_value", .bool, .explicit, oneof: 0),
-            .init(5, "struct_value", .message(Protobuf.Struct.self), .explicit, oneof: 0),
-            .init(6, "list_value", .message(Protobuf.ListValue.self), .explicit, oneof: 0),
-        ])
-
-        public var encodedByteCount: Int {
-            var size = unknownFields.byteCount
-            if case .nullValue(let value)? = kind {
-                size += EnumField<Protobuf.NullValue>.sizePresent(1, value)
+        public init(kind: Kind? = nil) { self.kind = kind }
+        public static let schema = MessageSchema(Self.self, .googleProtobufStruct, 1)
+        @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+            try v.member(6, MessageField<Protobuf.ListValue>.self, &kind, Kind.listValue) {
+                if case .listValue(let value) = $0 { value } else { nil }
             }
-            if case .numberValue(let value)? = kind { size += DoubleField.sizePresent(2, value) }
-            if case .stringValue(let value)? = kind { size += StringField.sizePresent(3, value) }
-            if case .boolValue(let value)? = kind { size += BoolField.sizePresent(4, value) }
-            if case .structValue(let value)? = kind {
-                size += MessageField<Protobuf.Struct>.sizePresent(5, value)
+            try v.member(5, MessageField<Protobuf.Struct>.self, &kind, Kind.structValue) {
+                if case .structValue(let value) = $0 { value } else { nil }
             }
-            if case .listValue(let value)? = kind {
-                size += MessageField<Protobuf.ListValue>.sizePresent(6, value)
+            try v.member(4, BoolField.self, &kind, Kind.boolValue) {
+                if case .boolValue(let value) = $0 { value } else { nil }
             }
-            return size
-        }
-
-        public func encode(into writer: inout WireWriter) {
-            writer.write(unknownFields)
-            if case .listValue(let value)? = kind {
-                MessageField<Protobuf.ListValue>.writePresent(6, value, &writer)
+            try v.member(3, StringField.self, &kind, Kind.stringValue) {
+                if case .stringValue(let value) = $0 { value } else { nil }
             }
-            if case .structValue(let value)? = kind {
-                MessageField<Protobuf.Struct>.writePresent(5, value, &writer)
+            try v.member(2, DoubleField.self, &kind, Kind.numberValue) {
+                if case .numberValue(let value) = $0 { value } else { nil }
             }
-            if case .boolValue(let value)? = kind { BoolField.writePresent(4, value, &writer) }
-            if case .stringValue(let value)? = kind { StringField.writePresent(3, value, &writer) }
-            if case .numberValue(let value)? = kind { DoubleField.writePresent(2, value, &writer) }
-            if case .nullValue(let value)? = kind {
-                EnumField<Protobuf.NullValue>.writePresent(1, value, &writer)
-            }
-        }
-
-        public mutating func merge(from reader: inout WireReader) throws(WireError) {
-            while let tag = try reader.nextTag() {
-                switch tag {
-                case 8: kind = .nullValue(try EnumField<Protobuf.NullValue>.read(&reader))
-                case 17: kind = .numberValue(try DoubleField.read(&reader))
-                case 26: kind = .stringValue(try StringField.read(&reader))
-                case 32: kind = .boolValue(try BoolField.read(&reader))
-                case 42:
-                    var value = Protobuf.Struct()
-                    if case .structValue(let current)? = kind.take() { value = current }
-                    try MessageField<Protobuf.Struct>.read(&value, &reader)
-                    kind = .structValue(value)
-                case 50:
-                    var value = Protobuf.ListValue()
-                    if case .listValue(let current)? = kind.take() { value = current }
-                    try MessageField<Protobuf.ListValue>.read(&value, &reader)
-                    kind = .listValue(value)
-                default: try reader.readUnknown(tag, into: &unknownFields)
-                }
+            try v.member(1, EnumField<Protobuf.NullValue>.self, &kind, Kind.nullValue) {
+                if case .nullValue(let value) = $0 { value } else { nil }
             }
         }
 
@@ -164,41 +91,15 @@ extension Protobuf {
         /// Repeated field of dynamically typed values.
         public var values: [Protobuf.Value] = []
         public var unknownFields = UnknownFields()
-
         public init() {}
-
-        public init(values: [Protobuf.Value] = []) {
-            self.values = values
-        }
-
-        public static let schema = MessageSchema("google.protobuf.ListValue", [
-            .init(1, "values", .message(Protobuf.Value.self), .repeated),
-        ])
-
-        public var encodedByteCount: Int {
-            var size = unknownFields.byteCount
-            size += MessageField<Protobuf.Value>.size(1, values)
-            return size
-        }
-
-        public func encode(into writer: inout WireWriter) {
-            writer.write(unknownFields)
-            MessageField<Protobuf.Value>.write(1, values, &writer)
-        }
-
-        public mutating func merge(from reader: inout WireReader) throws(WireError) {
-            while let tag = try reader.nextTag() {
-                switch tag {
-                case 10: try MessageField<Protobuf.Value>.read(&values, &reader)
-                default: try reader.readUnknown(tag, into: &unknownFields)
-                }
-            }
+        public init(values: [Protobuf.Value] = []) { self.values = values }
+        public static let schema = MessageSchema(Self.self, .googleProtobufStruct, 2)
+        @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+            try v.field(1, MessageField<Protobuf.Value>.self, &values)
         }
     }
 }
 
 extension FileDescriptor {
-    public static let googleProtobufStruct = FileDescriptor(
-        name: "google/protobuf/struct.proto",
-        base64: "Chxnb29nbGUvcHJvdG9idWYvc3RydWN0LnByb3RvEg9nb29nbGUucHJvdG9idWYimAEKBlN0cnVjdBI7CgZmaWVsZHMYASADKAsyIy5nb29nbGUucHJvdG9idWYuU3RydWN0LkZpZWxkc0VudHJ5UgZmaWVsZHMaUQoLRmllbGRzRW50cnkSEAoDa2V5GAEgASgJUgNrZXkSLAoFdmFsdWUYAiABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWVSBXZhbHVlOgI4ASKyAgoFVmFsdWUSOwoKbnVsbF92YWx1ZRgBIAEoDjIaLmdvb2dsZS5wcm90b2J1Zi5OdWxsVmFsdWVIAFIJbnVsbFZhbHVlEiMKDG51bWJlcl92YWx1ZRgCIAEoAUgAUgtudW1iZXJWYWx1ZRIjCgxzdHJpbmdfdmFsdWUYAyABKAlIAFILc3RyaW5nVmFsdWUSHwoKYm9vbF92YWx1ZRgEIAEoCEgAUglib29sVmFsdWUSPAoMc3RydWN0X3ZhbHVlGAUgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdEgAUgtzdHJ1Y3RWYWx1ZRI7CgpsaXN0X3ZhbHVlGAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLkxpc3RWYWx1ZUgAUglsaXN0VmFsdWVCBgoEa2luZCI7CglMaXN0VmFsdWUSLgoGdmFsdWVzGAEgAygLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlUgZ2YWx1ZXMqGwoJTnVsbFZhbHVlEg4KCk5VTExfVkFMVUUQAEJ/ChNjb20uZ29vZ2xlLnByb3RvYnVmQgtTdHJ1Y3RQcm90b1ABWi9nb29nbGUuZ29sYW5nLm9yZy9wcm90b2J1Zi90eXBlcy9rbm93bi9zdHJ1Y3RwYvgBAaICA0dQQqoCHkdvb2dsZS5Qcm90b2J1Zi5XZWxsS25vd25UeXBlc2IGcHJvdG8z")
+    public static let googleProtobufStruct = FileDescriptor(name: "google/protobuf/struct.proto", base64: "Chxnb29nbGUvcHJvdG9idWYvc3RydWN0LnByb3RvEg9nb29nbGUucHJvdG9idWYimAEKBlN0cnVjdBI7CgZmaWVsZHMYASADKAsyIy5nb29nbGUucHJvdG9idWYuU3RydWN0LkZpZWxkc0VudHJ5UgZmaWVsZHMaUQoLRmllbGRzRW50cnkSEAoDa2V5GAEgASgJUgNrZXkSLAoFdmFsdWUYAiABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWVSBXZhbHVlOgI4ASKyAgoFVmFsdWUSOwoKbnVsbF92YWx1ZRgBIAEoDjIaLmdvb2dsZS5wcm90b2J1Zi5OdWxsVmFsdWVIAFIJbnVsbFZhbHVlEiMKDG51bWJlcl92YWx1ZRgCIAEoAUgAUgtudW1iZXJWYWx1ZRIjCgxzdHJpbmdfdmFsdWUYAyABKAlIAFILc3RyaW5nVmFsdWUSHwoKYm9vbF92YWx1ZRgEIAEoCEgAUglib29sVmFsdWUSPAoMc3RydWN0X3ZhbHVlGAUgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdEgAUgtzdHJ1Y3RWYWx1ZRI7CgpsaXN0X3ZhbHVlGAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLkxpc3RWYWx1ZUgAUglsaXN0VmFsdWVCBgoEa2luZCI7CglMaXN0VmFsdWUSLgoGdmFsdWVzGAEgAygLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlUgZ2YWx1ZXMqGwoJTnVsbFZhbHVlEg4KCk5VTExfVkFMVUUQAEJ/ChNjb20uZ29vZ2xlLnByb3RvYnVmQgtTdHJ1Y3RQcm90b1ABWi9nb29nbGUuZ29sYW5nLm9yZy9wcm90b2J1Zi90eXBlcy9rbm93bi9zdHJ1Y3RwYvgBAaICA0dQQqoCHkdvb2dsZS5Qcm90b2J1Zi5XZWxsS25vd25UeXBlc2IGcHJvdG8z")
 }

@@ -104,46 +104,16 @@ extension Protobuf {
         /// inclusive.
         public var nanos: Int32 = 0
         public var unknownFields = UnknownFields()
-
         public init() {}
-
-        public init(seconds: Int64 = 0, nanos: Int32 = 0) {
-            self.seconds = seconds
-            self.nanos = nanos
-        }
-
-        public static let schema = MessageSchema("google.protobuf.Timestamp", [
-            .init(1, "seconds", .int64),
-            .init(2, "nanos", .int32),
-        ])
-
-        public var encodedByteCount: Int {
-            var size = unknownFields.byteCount
-            size += Int64Field.size(1, seconds)
-            size += Int32Field.size(2, nanos)
-            return size
-        }
-
-        public func encode(into writer: inout WireWriter) {
-            writer.write(unknownFields)
-            Int32Field.write(2, nanos, &writer)
-            Int64Field.write(1, seconds, &writer)
-        }
-
-        public mutating func merge(from reader: inout WireReader) throws(WireError) {
-            while let tag = try reader.nextTag() {
-                switch tag {
-                case 8: try Int64Field.read(&seconds, &reader)
-                case 16: try Int32Field.read(&nanos, &reader)
-                default: try reader.readUnknown(tag, into: &unknownFields)
-                }
-            }
+        public init(seconds: Int64 = 0, nanos: Int32 = 0) { (self.seconds, self.nanos) = (seconds, nanos) }
+        public static let schema = MessageSchema(Self.self, .googleProtobufTimestamp, 0)
+        @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+            try v.field(2, Int32Field.self, &nanos)
+            try v.field(1, Int64Field.self, &seconds)
         }
     }
 }
 
 extension FileDescriptor {
-    public static let googleProtobufTimestamp = FileDescriptor(
-        name: "google/protobuf/timestamp.proto",
-        base64: "Ch9nb29nbGUvcHJvdG9idWYvdGltZXN0YW1wLnByb3RvEg9nb29nbGUucHJvdG9idWYiOwoJVGltZXN0YW1wEhgKB3NlY29uZHMYASABKANSB3NlY29uZHMSFAoFbmFub3MYAiABKAVSBW5hbm9zQoUBChNjb20uZ29vZ2xlLnByb3RvYnVmQg5UaW1lc3RhbXBQcm90b1ABWjJnb29nbGUuZ29sYW5nLm9yZy9wcm90b2J1Zi90eXBlcy9rbm93bi90aW1lc3RhbXBwYvgBAaICA0dQQqoCHkdvb2dsZS5Qcm90b2J1Zi5XZWxsS25vd25UeXBlc2IGcHJvdG8z")
+    public static let googleProtobufTimestamp = FileDescriptor(name: "google/protobuf/timestamp.proto", base64: "Ch9nb29nbGUvcHJvdG9idWYvdGltZXN0YW1wLnByb3RvEg9nb29nbGUucHJvdG9idWYiOwoJVGltZXN0YW1wEhgKB3NlY29uZHMYASABKANSB3NlY29uZHMSFAoFbmFub3MYAiABKAVSBW5hbm9zQoUBChNjb20uZ29vZ2xlLnByb3RvYnVmQg5UaW1lc3RhbXBQcm90b1ABWjJnb29nbGUuZ29sYW5nLm9yZy9wcm90b2J1Zi90eXBlcy9rbm93bi90aW1lc3RhbXBwYvgBAaICA0dQQqoCHkdvb2dsZS5Qcm90b2J1Zi5XZWxsS25vd25UeXBlc2IGcHJvdG8z")
 }

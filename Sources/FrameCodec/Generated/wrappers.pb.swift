@@ -9,35 +9,11 @@ extension Protobuf {
         /// The double value.
         public var value: Double = 0
         public var unknownFields = UnknownFields()
-
         public init() {}
-
-        public init(value: Double = 0) {
-            self.value = value
-        }
-
-        public static let schema = MessageSchema("google.protobuf.DoubleValue", [
-            .init(1, "value", .double),
-        ])
-
-        public var encodedByteCount: Int {
-            var size = unknownFields.byteCount
-            size += DoubleField.size(1, self.value)
-            return size
-        }
-
-        public func encode(into writer: inout WireWriter) {
-            writer.write(unknownFields)
-            DoubleField.write(1, self.value, &writer)
-        }
-
-        public mutating func merge(from reader: inout WireReader) throws(WireError) {
-            while let tag = try reader.nextTag() {
-                switch tag {
-                case 9: try DoubleField.read(&self.value, &reader)
-                default: try reader.readUnknown(tag, into: &unknownFields)
-                }
-            }
+        public init(value: Double = 0) { self.value = value }
+        public static let schema = MessageSchema(Self.self, .googleProtobufWrappers, 0)
+        @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+            try v.field(1, DoubleField.self, &value)
         }
     }
 
@@ -48,35 +24,11 @@ extension Protobuf {
         /// The float value.
         public var value: Float = 0
         public var unknownFields = UnknownFields()
-
         public init() {}
-
-        public init(value: Float = 0) {
-            self.value = value
-        }
-
-        public static let schema = MessageSchema("google.protobuf.FloatValue", [
-            .init(1, "value", .float),
-        ])
-
-        public var encodedByteCount: Int {
-            var size = unknownFields.byteCount
-            size += FloatField.size(1, self.value)
-            return size
-        }
-
-        public func encode(into writer: inout WireWriter) {
-            writer.write(unknownFields)
-            FloatField.write(1, self.value, &writer)
-        }
-
-        public mutating func merge(from reader: inout WireReader) throws(WireError) {
-            while let tag = try reader.nextTag() {
-                switch tag {
-                case 13: try FloatField.read(&self.value, &reader)
-                default: try reader.readUnknown(tag, into: &unknownFields)
-                }
-            }
+        public init(value: Float = 0) { self.value = value }
+        public static let schema = MessageSchema(Self.self, .googleProtobufWrappers, 1)
+        @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+            try v.field(1, FloatField.self, &value)
         }
     }
 
@@ -87,35 +39,11 @@ extension Protobuf {
         /// The int64 value.
         public var value: Int64 = 0
         public var unknownFields = UnknownFields()
-
         public init() {}
-
-        public init(value: Int64 = 0) {
-            self.value = value
-        }
-
-        public static let schema = MessageSchema("google.protobuf.Int64Value", [
-            .init(1, "value", .int64),
-        ])
-
-        public var encodedByteCount: Int {
-            var size = unknownFields.byteCount
-            size += Int64Field.size(1, self.value)
-            return size
-        }
-
-        public func encode(into writer: inout WireWriter) {
-            writer.write(unknownFields)
-            Int64Field.write(1, self.value, &writer)
-        }
-
-        public mutating func merge(from reader: inout WireReader) throws(WireError) {
-            while let tag = try reader.nextTag() {
-                switch tag {
-                case 8: try Int64Field.read(&self.value, &reader)
-                default: try reader.readUnknown(tag, into: &unknownFields)
-                }
-            }
+        public init(value: Int64 = 0) { self.value = value }
+        public static let schema = MessageSchema(Self.self, .googleProtobufWrappers, 2)
+        @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+            try v.field(1, Int64Field.self, &value)
         }
     }
 
@@ -126,35 +54,11 @@ extension Protobuf {
         /// The uint64 value.
         public var value: UInt64 = 0
         public var unknownFields = UnknownFields()
-
         public init() {}
-
-        public init(value: UInt64 = 0) {
-            self.value = value
-        }
-
-        public static let schema = MessageSchema("google.protobuf.UInt64Value", [
-            .init(1, "value", .uint64),
-        ])
-
-        public var encodedByteCount: Int {
-            var size = unknownFields.byteCount
-            size += UInt64Field.size(1, self.value)
-            return size
-        }
-
-        public func encode(into writer: inout WireWriter) {
-            writer.write(unknownFields)
-            UInt64Field.write(1, self.value, &writer)
-        }
-
-        public mutating func merge(from reader: inout WireReader) throws(WireError) {
-            while let tag = try reader.nextTag() {
-                switch tag {
-                case 8: try UInt64Field.read(&self.value, &reader)
-                default: try reader.readUnknown(tag, into: &unknownFields)
-                }
-            }
+        public init(value: UInt64 = 0) { self.value = value }
+        public static let schema = MessageSchema(Self.self, .googleProtobufWrappers, 3)
+        @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+            try v.field(1, UInt64Field.self, &value)
         }
     }
 
@@ -165,35 +69,11 @@ extension Protobuf {
         /// The int32 value.
         public var value: Int32 = 0
         public var unknownFields = UnknownFields()
-
         public init() {}
-
-        public init(value: Int32 = 0) {
-            self.value = value
-        }
-
-        public static let schema = MessageSchema("google.protobuf.Int32Value", [
-            .init(1, "value", .int32),
-        ])
-
-        public var encodedByteCount: Int {
-            var size = unknownFields.byteCount
-            size += Int32Field.size(1, self.value)
-            return size
-        }
-
-        public func encode(into writer: inout WireWriter) {
-            writer.write(unknownFields)
-            Int32Field.write(1, self.value, &writer)
-        }
-
-        public mutating func merge(from reader: inout WireReader) throws(WireError) {
-            while let tag = try reader.nextTag() {
-                switch tag {
-                case 8: try Int32Field.read(&self.value, &reader)
-                default: try reader.readUnknown(tag, into: &unknownFields)
-                }
-            }
+        public init(value: Int32 = 0) { self.value = value }
+        public static let schema = MessageSchema(Self.self, .googleProtobufWrappers, 4)
+        @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+            try v.field(1, Int32Field.self, &value)
         }
     }
 
@@ -204,35 +84,11 @@ extension Protobuf {
         /// The uint32 value.
         public var value: UInt32 = 0
         public var unknownFields = UnknownFields()
-
         public init() {}
-
-        public init(value: UInt32 = 0) {
-            self.value = value
-        }
-
-        public static let schema = MessageSchema("google.protobuf.UInt32Value", [
-            .init(1, "value", .uint32),
-        ])
-
-        public var encodedByteCount: Int {
-            var size = unknownFields.byteCount
-            size += UInt32Field.size(1, self.value)
-            return size
-        }
-
-        public func encode(into writer: inout WireWriter) {
-            writer.write(unknownFields)
-            UInt32Field.write(1, self.value, &writer)
-        }
-
-        public mutating func merge(from reader: inout WireReader) throws(WireError) {
-            while let tag = try reader.nextTag() {
-                switch tag {
-                case 8: try UInt32Field.read(&self.value, &reader)
-                default: try reader.readUnknown(tag, into: &unknownFields)
-                }
-            }
+        public init(value: UInt32 = 0) { self.value = value }
+        public static let schema = MessageSchema(Self.self, .googleProtobufWrappers, 5)
+        @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+            try v.field(1, UInt32Field.self, &value)
         }
     }
 
@@ -243,35 +99,11 @@ extension Protobuf {
         /// The bool value.
         public var value: Bool = false
         public var unknownFields = UnknownFields()
-
         public init() {}
-
-        public init(value: Bool = false) {
-            self.value = value
-        }
-
-        public static let schema = MessageSchema("google.protobuf.BoolValue", [
-            .init(1, "value", .bool),
-        ])
-
-        public var encodedByteCount: Int {
-            var size = unknownFields.byteCount
-            size += BoolField.size(1, self.value)
-            return size
-        }
-
-        public func encode(into writer: inout WireWriter) {
-            writer.write(unknownFields)
-            BoolField.write(1, self.value, &writer)
-        }
-
-        public mutating func merge(from reader: inout WireReader) throws(WireError) {
-            while let tag = try reader.nextTag() {
-                switch tag {
-                case 8: try BoolField.read(&self.value, &reader)
-                default: try reader.readUnknown(tag, into: &unknownFields)
-                }
-            }
+        public init(value: Bool = false) { self.value = value }
+        public static let schema = MessageSchema(Self.self, .googleProtobufWrappers, 6)
+        @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+            try v.field(1, BoolField.self, &value)
         }
     }
 
@@ -282,35 +114,11 @@ extension Protobuf {
         /// The string value.
         public var value: String = ""
         public var unknownFields = UnknownFields()
-
         public init() {}
-
-        public init(value: String = "") {
-            self.value = value
-        }
-
-        public static let schema = MessageSchema("google.protobuf.StringValue", [
-            .init(1, "value", .string),
-        ])
-
-        public var encodedByteCount: Int {
-            var size = unknownFields.byteCount
-            size += StringField.size(1, self.value)
-            return size
-        }
-
-        public func encode(into writer: inout WireWriter) {
-            writer.write(unknownFields)
-            StringField.write(1, self.value, &writer)
-        }
-
-        public mutating func merge(from reader: inout WireReader) throws(WireError) {
-            while let tag = try reader.nextTag() {
-                switch tag {
-                case 10: try StringField.read(&self.value, &reader)
-                default: try reader.readUnknown(tag, into: &unknownFields)
-                }
-            }
+        public init(value: String = "") { self.value = value }
+        public static let schema = MessageSchema(Self.self, .googleProtobufWrappers, 7)
+        @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+            try v.field(1, StringField.self, &value)
         }
     }
 
@@ -321,41 +129,15 @@ extension Protobuf {
         /// The bytes value.
         public var value: [UInt8] = []
         public var unknownFields = UnknownFields()
-
         public init() {}
-
-        public init(value: [UInt8] = []) {
-            self.value = value
-        }
-
-        public static let schema = MessageSchema("google.protobuf.BytesValue", [
-            .init(1, "value", .bytes),
-        ])
-
-        public var encodedByteCount: Int {
-            var size = unknownFields.byteCount
-            size += BytesField.size(1, self.value)
-            return size
-        }
-
-        public func encode(into writer: inout WireWriter) {
-            writer.write(unknownFields)
-            BytesField.write(1, self.value, &writer)
-        }
-
-        public mutating func merge(from reader: inout WireReader) throws(WireError) {
-            while let tag = try reader.nextTag() {
-                switch tag {
-                case 10: try BytesField.read(&self.value, &reader)
-                default: try reader.readUnknown(tag, into: &unknownFields)
-                }
-            }
+        public init(value: [UInt8] = []) { self.value = value }
+        public static let schema = MessageSchema(Self.self, .googleProtobufWrappers, 8)
+        @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+            try v.field(1, BytesField.self, &value)
         }
     }
 }
 
 extension FileDescriptor {
-    public static let googleProtobufWrappers = FileDescriptor(
-        name: "google/protobuf/wrappers.proto",
-        base64: "Ch5nb29nbGUvcHJvdG9idWYvd3JhcHBlcnMucHJvdG8SD2dvb2dsZS5wcm90b2J1ZiIjCgtEb3VibGVWYWx1ZRIUCgV2YWx1ZRgBIAEoAVIFdmFsdWUiIgoKRmxvYXRWYWx1ZRIUCgV2YWx1ZRgBIAEoAlIFdmFsdWUiIgoKSW50NjRWYWx1ZRIUCgV2YWx1ZRgBIAEoA1IFdmFsdWUiIwoLVUludDY0VmFsdWUSFAoFdmFsdWUYASABKARSBXZhbHVlIiIKCkludDMyVmFsdWUSFAoFdmFsdWUYASABKAVSBXZhbHVlIiMKC1VJbnQzMlZhbHVlEhQKBXZhbHVlGAEgASgNUgV2YWx1ZSIhCglCb29sVmFsdWUSFAoFdmFsdWUYASABKAhSBXZhbHVlIiMKC1N0cmluZ1ZhbHVlEhQKBXZhbHVlGAEgASgJUgV2YWx1ZSIiCgpCeXRlc1ZhbHVlEhQKBXZhbHVlGAEgASgMUgV2YWx1ZUKDAQoTY29tLmdvb2dsZS5wcm90b2J1ZkINV3JhcHBlcnNQcm90b1ABWjFnb29nbGUuZ29sYW5nLm9yZy9wcm90b2J1Zi90eXBlcy9rbm93bi93cmFwcGVyc3Bi+AEBogIDR1BCqgIeR29vZ2xlLlByb3RvYnVmLldlbGxLbm93blR5cGVzYgZwcm90bzM=")
+    public static let googleProtobufWrappers = FileDescriptor(name: "google/protobuf/wrappers.proto", base64: "Ch5nb29nbGUvcHJvdG9idWYvd3JhcHBlcnMucHJvdG8SD2dvb2dsZS5wcm90b2J1ZiIjCgtEb3VibGVWYWx1ZRIUCgV2YWx1ZRgBIAEoAVIFdmFsdWUiIgoKRmxvYXRWYWx1ZRIUCgV2YWx1ZRgBIAEoAlIFdmFsdWUiIgoKSW50NjRWYWx1ZRIUCgV2YWx1ZRgBIAEoA1IFdmFsdWUiIwoLVUludDY0VmFsdWUSFAoFdmFsdWUYASABKARSBXZhbHVlIiIKCkludDMyVmFsdWUSFAoFdmFsdWUYASABKAVSBXZhbHVlIiMKC1VJbnQzMlZhbHVlEhQKBXZhbHVlGAEgASgNUgV2YWx1ZSIhCglCb29sVmFsdWUSFAoFdmFsdWUYASABKAhSBXZhbHVlIiMKC1N0cmluZ1ZhbHVlEhQKBXZhbHVlGAEgASgJUgV2YWx1ZSIiCgpCeXRlc1ZhbHVlEhQKBXZhbHVlGAEgASgMUgV2YWx1ZUKDAQoTY29tLmdvb2dsZS5wcm90b2J1ZkINV3JhcHBlcnNQcm90b1ABWjFnb29nbGUuZ29sYW5nLm9yZy9wcm90b2J1Zi90eXBlcy9rbm93bi93cmFwcGVyc3Bi+AEBogIDR1BCqgIeR29vZ2xlLlByb3RvYnVmLldlbGxLbm93blR5cGVzYgZwcm90bzM=")
 }

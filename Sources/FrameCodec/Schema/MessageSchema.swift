@@ -1,3 +1,5 @@
+import Synchronization
+
 /// The shape of a message: its full name and its fields. One immutable object for each message type.
 ///
 /// Drives JSON, text and reflection, so that generated types carry tables instead of code for them.
@@ -11,6 +13,7 @@ public final class MessageSchema: Sendable {
     /// What proto-JSON does with this message; only well-known types differ from `.fields`.
     let jsonForm: JSONForm
     private let byName: [String: Int]
+    private let cachedChecks = Mutex<WireChecks?>(nil)
     /// Position + 1 of the fields with small numbers, 0 for none.
     private let bySmallNumber: [UInt16]
 
@@ -28,6 +31,14 @@ public final class MessageSchema: Sendable {
         }
         self.byName = byName
         self.bySmallNumber = bySmallNumber
+    }
+
+    /// For ``MessageView``; made when first asked for. Two threads may both make one: it is the same.
+    var checks: WireChecks {
+        if let checks = cachedChecks.withLock({ $0 }) { return checks }
+        let checks = WireChecks(self)
+        cachedChecks.withLock { $0 = checks }
+        return checks
     }
 
     /// The field with this number; nil when there is none.
@@ -70,6 +81,10 @@ public struct FieldSchema: Sendable {
     public let oneof: Int?
     /// `debug_redact`: never shown in text, logs or error messages.
     public let isRedacted: Bool
+    /// Where the property lies in a generated message, in bytes; empty for a message by hand.
+    var storage = 0..<0
+    /// What ``WireLimits/maximumElementByteCount`` counts for an element; 0 for single values.
+    var elementByteCount = 0
 
     public init(
         _ number: Int, _ name: String, json: String? = nil, _ kind: FieldKind,

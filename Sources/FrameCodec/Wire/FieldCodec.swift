@@ -6,6 +6,8 @@
 public protocol FieldCodec {
     /// The Swift type of one value.
     associatedtype Value: Sendable, Hashable
+    /// What the schema says about the kind.
+    static var kind: FieldKind { get }
     /// Low three bits of the tag.
     static var wireType: UInt32 { get }
     static var defaultValue: Value { get }

@@ -1,5 +1,6 @@
 /// Strings; what is received must be UTF-8.
 public enum StringField: FieldCodec {
+    public static var kind: FieldKind { .string }
     @inlinable public static var wireType: UInt32 { WireType.lengthDelimited }
     @inlinable public static var defaultValue: String { "" }
     @inlinable public static func isDefault(_ value: String) -> Bool { value.isEmpty }
@@ -32,6 +33,7 @@ public enum StringField: FieldCodec {
 }
 
 public enum BytesField: FieldCodec {
+    public static var kind: FieldKind { .bytes }
     @inlinable public static var wireType: UInt32 { WireType.lengthDelimited }
     @inlinable public static var defaultValue: [UInt8] { [] }
     @inlinable public static func isDefault(_ value: [UInt8]) -> Bool { value.isEmpty }
@@ -54,6 +56,7 @@ public enum BytesField: FieldCodec {
 
 /// Enums; every number is kept.
 public enum EnumField<Value: OpenEnum>: FieldCodec {
+    public static var kind: FieldKind { .enumeration(Value.self) }
     @inlinable public static var wireType: UInt32 { WireType.varint }
     @inlinable public static var defaultValue: Value { Value(rawValue: 0) }
     @inlinable public static func isDefault(_ value: Value) -> Bool { value.rawValue == 0 }
@@ -74,6 +77,7 @@ public enum EnumField<Value: OpenEnum>: FieldCodec {
 
 /// Nested messages; a second occurrence is merged into the first.
 public enum MessageField<Value: Message>: FieldCodec {
+    public static var kind: FieldKind { .message(Value.self) }
     @inlinable public static var wireType: UInt32 { WireType.lengthDelimited }
     @inlinable public static var defaultValue: Value { Value() }
     /// A message has no default value that could be left out: presence is explicit.

@@ -68,6 +68,12 @@ public enum MapField<Key: MapKeyCodec, Element: FieldCodec> {
         writer.writeTag(field, WireType.lengthDelimited)
     }
 
+    /// A dictionary keeps a quarter of its slots free and doubles when it grows.
+    @inlinable
+    static var elementByteCount: Int {
+        (MemoryLayout<Key.Value>.stride &+ MemoryLayout<Element.Value>.stride) &* 2
+    }
+
     /// Reads one entry. A missing key or value has its default; unknown fields of an entry are dropped.
     @inlinable
     public static func read(_ map: inout [Key.Value: Element.Value], _ reader: inout WireReader)
@@ -86,8 +92,7 @@ public enum MapField<Key: MapKeyCodec, Element: FieldCodec> {
             }
         }
         reader.leaveMessage(outer)
-        // A dictionary keeps a quarter of its slots free and doubles when it grows.
-        try reader.chargeElement((MemoryLayout<Key.Value>.stride &+ MemoryLayout<Element.Value>.stride) &* 2)
+        try reader.chargeElement(elementByteCount)
         map[key] = value
     }
 }

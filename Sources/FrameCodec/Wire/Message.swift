@@ -12,6 +12,11 @@ public protocol Message: Sendable, Hashable, TextOutputStreamable, CustomDebugSt
     static var schema: MessageSchema { get }
     /// Fields that were received and are not in the schema.
     var unknownFields: UnknownFields { get set }
+    /// Hands every field to `visitor`, from the highest number to the lowest. Call
+    /// ``visitUnchanged(_:)`` with visitors that only look.
+    mutating func visit<Visitor: FieldVisitor & ~Copyable>(
+        _ visitor: inout Visitor
+    ) throws(Visitor.Failure)
     /// Exact size of the serialised message in bytes.
     var encodedByteCount: Int { get }
     /// Writes the message in front of what `writer` holds; see ``WireWriter`` for the order.
@@ -19,6 +24,32 @@ public protocol Message: Sendable, Hashable, TextOutputStreamable, CustomDebugSt
     /// Reads fields up to the reader's limit on top of what is there: single values are replaced, messages
     /// merged, repeated fields extended.
     mutating func merge(from reader: inout WireReader) throws(WireError)
+}
+
+extension Message {
+    @inlinable
+    public var encodedByteCount: Int { WireSizer.byteCount(of: self) }
+
+    @inlinable
+    public func encode(into writer: inout WireWriter) { writer.write(self) }
+
+    @inlinable
+    public mutating func merge(from reader: inout WireReader) throws(WireError) {
+        try reader.read(into: &self)
+    }
+
+    /// ``visit(_:)`` for a visitor that changes nothing.
+    ///
+    /// Visiting where the message lies copies no field, so it retains and releases nothing. The memory may be
+    /// shared or constant: the visitor must not write to it.
+    @inlinable @inline(__always)
+    public func visitUnchanged<Visitor: FieldVisitor & ~Copyable>(
+        _ visitor: inout Visitor
+    ) throws(Visitor.Failure) {
+        try withUnsafePointer(to: self) { message throws(Visitor.Failure) in
+            try UnsafeMutablePointer(mutating: message).pointee.visit(&visitor)
+        }
+    }
 }
 
 extension Message {

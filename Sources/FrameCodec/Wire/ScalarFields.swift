@@ -1,6 +1,7 @@
 /// Varint integers, little-endian fixed integers, floating point and bool.
 
 public enum Int32Field: FieldCodec {
+    public static var kind: FieldKind { .int32 }
     @inlinable public static var wireType: UInt32 { WireType.varint }
     @inlinable public static var defaultValue: Int32 { 0 }
     @inlinable public static func isDefault(_ value: Int32) -> Bool { value == 0 }
@@ -18,6 +19,7 @@ public enum Int32Field: FieldCodec {
 }
 
 public enum Int64Field: FieldCodec {
+    public static var kind: FieldKind { .int64 }
     @inlinable public static var wireType: UInt32 { WireType.varint }
     @inlinable public static var defaultValue: Int64 { 0 }
     @inlinable public static func isDefault(_ value: Int64) -> Bool { value == 0 }
@@ -35,6 +37,7 @@ public enum Int64Field: FieldCodec {
 }
 
 public enum UInt32Field: FieldCodec {
+    public static var kind: FieldKind { .uint32 }
     @inlinable public static var wireType: UInt32 { WireType.varint }
     @inlinable public static var defaultValue: UInt32 { 0 }
     @inlinable public static func isDefault(_ value: UInt32) -> Bool { value == 0 }
@@ -50,6 +53,7 @@ public enum UInt32Field: FieldCodec {
 }
 
 public enum UInt64Field: FieldCodec {
+    public static var kind: FieldKind { .uint64 }
     @inlinable public static var wireType: UInt32 { WireType.varint }
     @inlinable public static var defaultValue: UInt64 { 0 }
     @inlinable public static func isDefault(_ value: UInt64) -> Bool { value == 0 }
@@ -66,6 +70,7 @@ public enum UInt64Field: FieldCodec {
 
 /// ZigZag: small negative numbers take few bytes.
 public enum SInt32Field: FieldCodec {
+    public static var kind: FieldKind { .sint32 }
     @inlinable public static var wireType: UInt32 { WireType.varint }
     @inlinable public static var defaultValue: Int32 { 0 }
     @inlinable public static func isDefault(_ value: Int32) -> Bool { value == 0 }
@@ -84,6 +89,7 @@ public enum SInt32Field: FieldCodec {
 
 /// ZigZag: small negative numbers take few bytes.
 public enum SInt64Field: FieldCodec {
+    public static var kind: FieldKind { .sint64 }
     @inlinable public static var wireType: UInt32 { WireType.varint }
     @inlinable public static var defaultValue: Int64 { 0 }
     @inlinable public static func isDefault(_ value: Int64) -> Bool { value == 0 }
@@ -101,6 +107,7 @@ public enum SInt64Field: FieldCodec {
 }
 
 public enum BoolField: FieldCodec {
+    public static var kind: FieldKind { .bool }
     @inlinable public static var wireType: UInt32 { WireType.varint }
     @inlinable public static var defaultValue: Bool { false }
     @inlinable public static func isDefault(_ value: Bool) -> Bool { !value }
@@ -116,6 +123,7 @@ public enum BoolField: FieldCodec {
 }
 
 public enum Fixed32Field: FieldCodec {
+    public static var kind: FieldKind { .fixed32 }
     @inlinable public static var wireType: UInt32 { WireType.fixed32 }
     @inlinable public static var defaultValue: UInt32 { 0 }
     @inlinable public static func isDefault(_ value: UInt32) -> Bool { value == 0 }
@@ -131,6 +139,7 @@ public enum Fixed32Field: FieldCodec {
 }
 
 public enum Fixed64Field: FieldCodec {
+    public static var kind: FieldKind { .fixed64 }
     @inlinable public static var wireType: UInt32 { WireType.fixed64 }
     @inlinable public static var defaultValue: UInt64 { 0 }
     @inlinable public static func isDefault(_ value: UInt64) -> Bool { value == 0 }
@@ -146,6 +155,7 @@ public enum Fixed64Field: FieldCodec {
 }
 
 public enum SFixed32Field: FieldCodec {
+    public static var kind: FieldKind { .sfixed32 }
     @inlinable public static var wireType: UInt32 { WireType.fixed32 }
     @inlinable public static var defaultValue: Int32 { 0 }
     @inlinable public static func isDefault(_ value: Int32) -> Bool { value == 0 }
@@ -161,6 +171,7 @@ public enum SFixed32Field: FieldCodec {
 }
 
 public enum SFixed64Field: FieldCodec {
+    public static var kind: FieldKind { .sfixed64 }
     @inlinable public static var wireType: UInt32 { WireType.fixed64 }
     @inlinable public static var defaultValue: Int64 { 0 }
     @inlinable public static func isDefault(_ value: Int64) -> Bool { value == 0 }
@@ -177,6 +188,7 @@ public enum SFixed64Field: FieldCodec {
 
 /// Only +0.0 is the default; -0.0 is written.
 public enum FloatField: FieldCodec {
+    public static var kind: FieldKind { .float }
     @inlinable public static var wireType: UInt32 { WireType.fixed32 }
     @inlinable public static var defaultValue: Float { 0 }
     @inlinable public static func isDefault(_ value: Float) -> Bool { value.bitPattern == 0 }
@@ -193,6 +205,7 @@ public enum FloatField: FieldCodec {
 
 /// Only +0.0 is the default; -0.0 is written.
 public enum DoubleField: FieldCodec {
+    public static var kind: FieldKind { .double }
     @inlinable public static var wireType: UInt32 { WireType.fixed64 }
     @inlinable public static var defaultValue: Double { 0 }
     @inlinable public static func isDefault(_ value: Double) -> Bool { value.bitPattern == 0 }

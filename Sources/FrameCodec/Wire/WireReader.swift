@@ -11,6 +11,8 @@ public struct WireReader: ~Copyable {
     @usableFromInline var depthLeft: Int
     @usableFromInline var elementBytesLeft: Int
     @usableFromInline let limits: WireLimits
+    /// The tag whose value comes next; 0 when nobody has to read it any more.
+    @usableFromInline var tag: UInt32 = 0
 
     /// The memory must outlive the reader.
     @inlinable
@@ -89,6 +91,16 @@ public struct WireReader: ~Copyable {
             guard shift < 70 else { throw error(.malformedVarint) }
         }
         throw error(.truncated)
+    }
+
+    /// Moves over a varint that nobody wants to know.
+    @inlinable
+    mutating func skipVarint() throws(WireError) {
+        guard bytesLeft >= 8 else { return _ = try readVarint() }
+        let word = UInt64(littleEndian: position.loadUnaligned(as: UInt64.self))
+        let ends = ~word & 0x8080_8080_8080_8080
+        guard ends != 0 else { return _ = try readVarint() }
+        position += (ends.trailingZeroBitCount &>> 3) &+ 1
     }
 
     @inlinable

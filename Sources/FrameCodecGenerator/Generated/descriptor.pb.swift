@@ -9,35 +9,11 @@ extension Descriptors {
     public struct FileDescriptorSet: Message {
         public var file: [Descriptors.FileDescriptorProto] = []
         public var unknownFields = UnknownFields()
-
         public init() {}
-
-        public init(file: [Descriptors.FileDescriptorProto] = []) {
-            self.file = file
-        }
-
-        public static let schema = MessageSchema("google.protobuf.FileDescriptorSet", [
-            .init(1, "file", .message(Descriptors.FileDescriptorProto.self), .repeated),
-        ])
-
-        public var encodedByteCount: Int {
-            var size = unknownFields.byteCount
-            size += MessageField<Descriptors.FileDescriptorProto>.size(1, file)
-            return size
-        }
-
-        public func encode(into writer: inout WireWriter) {
-            writer.write(unknownFields)
-            MessageField<Descriptors.FileDescriptorProto>.write(1, file, &writer)
-        }
-
-        public mutating func merge(from reader: inout WireReader) throws(WireError) {
-            while let tag = try reader.nextTag() {
-                switch tag {
-                case 10: try MessageField<Descriptors.FileDescriptorProto>.read(&file, &reader)
-                default: try reader.readUnknown(tag, into: &unknownFields)
-                }
-            }
+        public init(file: [Descriptors.FileDescriptorProto] = []) { self.file = file }
+        public static let schema = MessageSchema(Self.self, .googleProtobufDescriptor, 0)
+        @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+            try v.field(1, MessageField<Descriptors.FileDescriptorProto>.self, &file)
         }
     }
 
@@ -69,97 +45,34 @@ extension Descriptors {
         /// The supported values are "proto2" and "proto3".
         public var syntax: String?
         public var unknownFields = UnknownFields()
-
         public init() {}
-
         public init(
-            name: String? = nil, package: String? = nil, dependency: [String] = [],
-            publicDependency: [Int32] = [], weakDependency: [Int32] = [],
-            messageType: [Descriptors.DescriptorProto] = [], enumType: [Descriptors.EnumDescriptorProto] = [],
-            service: [Descriptors.ServiceDescriptorProto] = [],
+            name: String? = nil, package: String? = nil, dependency: [String] = [], publicDependency: [Int32] = [],
+            weakDependency: [Int32] = [], messageType: [Descriptors.DescriptorProto] = [],
+            enumType: [Descriptors.EnumDescriptorProto] = [], service: [Descriptors.ServiceDescriptorProto] = [],
             `extension`: [Descriptors.FieldDescriptorProto] = [], options: Descriptors.FileOptions? = nil,
             sourceCodeInfo: Descriptors.SourceCodeInfo? = nil, syntax: String? = nil
         ) {
-            self.name = name
-            self.package = package
-            self.dependency = dependency
-            self.publicDependency = publicDependency
-            self.weakDependency = weakDependency
-            self.messageType = messageType
-            self.enumType = enumType
-            self.service = service
-            self.`extension` = `extension`
-            self.options = options
-            self.sourceCodeInfo = sourceCodeInfo
+            (self.name, self.package, self.dependency) = (name, package, dependency)
+            (self.publicDependency, self.weakDependency) = (publicDependency, weakDependency)
+            (self.messageType, self.enumType, self.service) = (messageType, enumType, service)
+            (self.`extension`, self.options, self.sourceCodeInfo) = (`extension`, options, sourceCodeInfo)
             self.syntax = syntax
         }
-
-        public static let schema = MessageSchema("google.protobuf.FileDescriptorProto", [
-            .init(1, "name", .string, .explicit),
-            .init(2, "package", .string, .explicit),
-            .init(3, "dependency", .string, .repeated),
-            .init(10, "public_dependency", .int32, .repeated),
-            .init(11, "weak_dependency", .int32, .repeated),
-            .init(4, "message_type", .message(Descriptors.DescriptorProto.self), .repeated),
-            .init(5, "enum_type", .message(Descriptors.EnumDescriptorProto.self), .repeated),
-            .init(6, "service", .message(Descriptors.ServiceDescriptorProto.self), .repeated),
-            .init(7, "extension", .message(Descriptors.FieldDescriptorProto.self), .repeated),
-            .init(8, "options", .message(Descriptors.FileOptions.self), .explicit),
-            .init(9, "source_code_info", .message(Descriptors.SourceCodeInfo.self), .explicit),
-            .init(12, "syntax", .string, .explicit),
-        ])
-
-        public var encodedByteCount: Int {
-            var size = unknownFields.byteCount
-            size += StringField.size(1, name)
-            size += StringField.size(2, package)
-            size += StringField.size(3, dependency)
-            size += Int32Field.size(10, publicDependency)
-            size += Int32Field.size(11, weakDependency)
-            size += MessageField<Descriptors.DescriptorProto>.size(4, messageType)
-            size += MessageField<Descriptors.EnumDescriptorProto>.size(5, enumType)
-            size += MessageField<Descriptors.ServiceDescriptorProto>.size(6, service)
-            size += MessageField<Descriptors.FieldDescriptorProto>.size(7, `extension`)
-            size += MessageField<Descriptors.FileOptions>.size(8, options)
-            size += MessageField<Descriptors.SourceCodeInfo>.size(9, sourceCodeInfo)
-            size += StringField.size(12, syntax)
-            return size
-        }
-
-        public func encode(into writer: inout WireWriter) {
-            writer.write(unknownFields)
-            StringField.write(12, syntax, &writer)
-            Int32Field.write(11, weakDependency, &writer)
-            Int32Field.write(10, publicDependency, &writer)
-            MessageField<Descriptors.SourceCodeInfo>.write(9, sourceCodeInfo, &writer)
-            MessageField<Descriptors.FileOptions>.write(8, options, &writer)
-            MessageField<Descriptors.FieldDescriptorProto>.write(7, `extension`, &writer)
-            MessageField<Descriptors.ServiceDescriptorProto>.write(6, service, &writer)
-            MessageField<Descriptors.EnumDescriptorProto>.write(5, enumType, &writer)
-            MessageField<Descriptors.DescriptorProto>.write(4, messageType, &writer)
-            StringField.write(3, dependency, &writer)
-            StringField.write(2, package, &writer)
-            StringField.write(1, name, &writer)
-        }
-
-        public mutating func merge(from reader: inout WireReader) throws(WireError) {
-            while let tag = try reader.nextTag() {
-                switch tag {
-                case 10: try StringField.read(&name, &reader)
-                case 18: try StringField.read(&package, &reader)
-                case 26: try StringField.read(&dependency, &reader)
-                case 80, 82: try Int32Field.readPackable(&publicDependency, tag, &reader)
-                case 88, 90: try Int32Field.readPackable(&weakDependency, tag, &reader)
-                case 34: try MessageField<Descriptors.DescriptorProto>.read(&messageType, &reader)
-                case 42: try MessageField<Descriptors.EnumDescriptorProto>.read(&enumType, &reader)
-                case 50: try MessageField<Descriptors.ServiceDescriptorProto>.read(&service, &reader)
-                case 58: try MessageField<Descriptors.FieldDescriptorProto>.read(&`extension`, &reader)
-                case 66: try MessageField<Descriptors.FileOptions>.read(&options, &reader)
-                case 74: try MessageField<Descriptors.SourceCodeInfo>.read(&sourceCodeInfo, &reader)
-                case 98: try StringField.read(&syntax, &reader)
-                default: try reader.readUnknown(tag, into: &unknownFields)
-                }
-            }
+        public static let schema = MessageSchema(Self.self, .googleProtobufDescriptor, 1)
+        @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+            try v.field(12, StringField.self, &syntax)
+            try v.field(11, Int32Field.self, &weakDependency)
+            try v.field(10, Int32Field.self, &publicDependency)
+            try v.field(9, MessageField<Descriptors.SourceCodeInfo>.self, &sourceCodeInfo)
+            try v.field(8, MessageField<Descriptors.FileOptions>.self, &options)
+            try v.field(7, MessageField<Descriptors.FieldDescriptorProto>.self, &`extension`)
+            try v.field(6, MessageField<Descriptors.ServiceDescriptorProto>.self, &service)
+            try v.field(5, MessageField<Descriptors.EnumDescriptorProto>.self, &enumType)
+            try v.field(4, MessageField<Descriptors.DescriptorProto>.self, &messageType)
+            try v.field(3, StringField.self, &dependency)
+            try v.field(2, StringField.self, &package)
+            try v.field(1, StringField.self, &name)
         }
     }
 
@@ -178,87 +91,31 @@ extension Descriptors {
         /// A given name may only be reserved once.
         public var reservedName: [String] = []
         public var unknownFields = UnknownFields()
-
         public init() {}
-
         public init(
             name: String? = nil, field: [Descriptors.FieldDescriptorProto] = [],
-            `extension`: [Descriptors.FieldDescriptorProto] = [],
-            nestedType: [Descriptors.DescriptorProto] = [], enumType: [Descriptors.EnumDescriptorProto] = [],
+            `extension`: [Descriptors.FieldDescriptorProto] = [], nestedType: [Descriptors.DescriptorProto] = [],
+            enumType: [Descriptors.EnumDescriptorProto] = [],
             extensionRange: [Descriptors.DescriptorProto.ExtensionRange] = [],
             oneofDecl: [Descriptors.OneofDescriptorProto] = [], options: Descriptors.MessageOptions? = nil,
             reservedRange: [Descriptors.DescriptorProto.ReservedRange] = [], reservedName: [String] = []
         ) {
-            self.name = name
-            self.field = field
-            self.`extension` = `extension`
-            self.nestedType = nestedType
-            self.enumType = enumType
-            self.extensionRange = extensionRange
-            self.oneofDecl = oneofDecl
-            self.options = options
-            self.reservedRange = reservedRange
-            self.reservedName = reservedName
+            (self.name, self.field, self.`extension`, self.nestedType) = (name, field, `extension`, nestedType)
+            (self.enumType, self.extensionRange, self.oneofDecl) = (enumType, extensionRange, oneofDecl)
+            (self.options, self.reservedRange, self.reservedName) = (options, reservedRange, reservedName)
         }
-
-        public static let schema = MessageSchema("google.protobuf.DescriptorProto", [
-            .init(1, "name", .string, .explicit),
-            .init(2, "field", .message(Descriptors.FieldDescriptorProto.self), .repeated),
-            .init(6, "extension", .message(Descriptors.FieldDescriptorProto.self), .repeated),
-            .init(3, "nested_type", .message(Descriptors.DescriptorProto.self), .repeated),
-            .init(4, "enum_type", .message(Descriptors.EnumDescriptorProto.self), .repeated),
-            .init(5, "extension_range", .message(Descriptors.DescriptorProto.ExtensionRange.self), .repeated),
-            .init(8, "oneof_decl", .message(Descriptors.OneofDescriptorProto.self), .repeated),
-            .init(7, "options", .message(Descriptors.MessageOptions.self), .explicit),
-            .init(9, "reserved_range", .message(Descriptors.DescriptorProto.ReservedRange.self), .repeated),
-            .init(10, "reserved_name", .string, .repeated),
-        ])
-
-        public var encodedByteCount: Int {
-            var size = unknownFields.byteCount
-            size += StringField.size(1, name)
-            size += MessageField<Descriptors.FieldDescriptorProto>.size(2, field)
-            size += MessageField<Descriptors.FieldDescriptorProto>.size(6, `extension`)
-            size += MessageField<Descriptors.DescriptorProto>.size(3, nestedType)
-            size += MessageField<Descriptors.EnumDescriptorProto>.size(4, enumType)
-            size += MessageField<Descriptors.DescriptorProto.ExtensionRange>.size(5, extensionRange)
-            size += MessageField<Descriptors.OneofDescriptorProto>.size(8, oneofDecl)
-            size += MessageField<Descriptors.MessageOptions>.size(7, options)
-            size += MessageField<Descriptors.DescriptorProto.ReservedRange>.size(9, reservedRange)
-            size += StringField.size(10, reservedName)
-            return size
-        }
-
-        public func encode(into writer: inout WireWriter) {
-            writer.write(unknownFields)
-            StringField.write(10, reservedName, &writer)
-            MessageField<Descriptors.DescriptorProto.ReservedRange>.write(9, reservedRange, &writer)
-            MessageField<Descriptors.OneofDescriptorProto>.write(8, oneofDecl, &writer)
-            MessageField<Descriptors.MessageOptions>.write(7, options, &writer)
-            MessageField<Descriptors.FieldDescriptorProto>.write(6, `extension`, &writer)
-            MessageField<Descriptors.DescriptorProto.ExtensionRange>.write(5, extensionRange, &writer)
-            MessageField<Descriptors.EnumDescriptorProto>.write(4, enumType, &writer)
-            MessageField<Descriptors.DescriptorProto>.write(3, nestedType, &writer)
-            MessageField<Descriptors.FieldDescriptorProto>.write(2, field, &writer)
-            StringField.write(1, name, &writer)
-        }
-
-        public mutating func merge(from reader: inout WireReader) throws(WireError) {
-            while let tag = try reader.nextTag() {
-                switch tag {
-                case 10: try StringField.read(&name, &reader)
-                case 18: try MessageField<Descriptors.FieldDescriptorProto>.read(&field, &reader)
-                case 50: try MessageField<Descriptors.FieldDescriptorProto>.read(&`extension`, &reader)
-                case 26: try MessageField<Descriptors.DescriptorProto>.read(&nestedType, &reader)
-                case 34: try MessageField<Descriptors.EnumDescriptorProto>.read(&enumType, &reader)
-                case 42: try MessageField<Descriptors.DescriptorProto.ExtensionRange>.read(&extensionRange, &reader)
-                case 66: try MessageField<Descriptors.OneofDescriptorProto>.read(&oneofDecl, &reader)
-                case 58: try MessageField<Descriptors.MessageOptions>.read(&options, &reader)
-                case 74: try MessageField<Descriptors.DescriptorProto.ReservedRange>.read(&reservedRange, &reader)
-                case 82: try StringField.read(&reservedName, &reader)
-                default: try reader.readUnknown(tag, into: &unknownFields)
-                }
-            }
+        public static let schema = MessageSchema(Self.self, .googleProtobufDescriptor, 2)
+        @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+            try v.field(10, StringField.self, &reservedName)
+            try v.field(9, MessageField<Descriptors.DescriptorProto.ReservedRange>.self, &reservedRange)
+            try v.field(8, MessageField<Descriptors.OneofDescriptorProto>.self, &oneofDecl)
+            try v.field(7, MessageField<Descriptors.MessageOptions>.self, &options)
+            try v.field(6, MessageField<Descriptors.FieldDescriptorProto>.self, &`extension`)
+            try v.field(5, MessageField<Descriptors.DescriptorProto.ExtensionRange>.self, &extensionRange)
+            try v.field(4, MessageField<Descriptors.EnumDescriptorProto>.self, &enumType)
+            try v.field(3, MessageField<Descriptors.DescriptorProto>.self, &nestedType)
+            try v.field(2, MessageField<Descriptors.FieldDescriptorProto>.self, &field)
+            try v.field(1, StringField.self, &name)
         }
 
         public struct ExtensionRange: Message {
@@ -268,47 +125,17 @@ extension Descriptors {
             public var end: Int32?
             public var options: Descriptors.ExtensionRangeOptions?
             public var unknownFields = UnknownFields()
-
             public init() {}
-
             public init(
                 start: Int32? = nil, end: Int32? = nil, options: Descriptors.ExtensionRangeOptions? = nil
             ) {
-                self.start = start
-                self.end = end
-                self.options = options
+                (self.start, self.end, self.options) = (start, end, options)
             }
-
-            public static let schema = MessageSchema("google.protobuf.DescriptorProto.ExtensionRange", [
-                .init(1, "start", .int32, .explicit),
-                .init(2, "end", .int32, .explicit),
-                .init(3, "options", .message(Descriptors.ExtensionRangeOptions.self), .explicit),
-            ])
-
-            public var encodedByteCount: Int {
-                var size = unknownFields.byteCount
-                size += Int32Field.size(1, start)
-                size += Int32Field.size(2, end)
-                size += MessageField<Descriptors.ExtensionRangeOptions>.size(3, options)
-                return size
-            }
-
-            public func encode(into writer: inout WireWriter) {
-                writer.write(unknownFields)
-                MessageField<Descriptors.ExtensionRangeOptions>.write(3, options, &writer)
-                Int32Field.write(2, end, &writer)
-                Int32Field.write(1, start, &writer)
-            }
-
-            public mutating func merge(from reader: inout WireReader) throws(WireError) {
-                while let tag = try reader.nextTag() {
-                    switch tag {
-                    case 8: try Int32Field.read(&start, &reader)
-                    case 16: try Int32Field.read(&end, &reader)
-                    case 26: try MessageField<Descriptors.ExtensionRangeOptions>.read(&options, &reader)
-                    default: try reader.readUnknown(tag, into: &unknownFields)
-                    }
-                }
+            public static let schema = MessageSchema(Self.self, .googleProtobufDescriptor, 2, 0)
+            @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+                try v.field(3, MessageField<Descriptors.ExtensionRangeOptions>.self, &options)
+                try v.field(2, Int32Field.self, &end)
+                try v.field(1, Int32Field.self, &start)
             }
         }
 
@@ -321,40 +148,12 @@ extension Descriptors {
             /// Exclusive.
             public var end: Int32?
             public var unknownFields = UnknownFields()
-
             public init() {}
-
-            public init(start: Int32? = nil, end: Int32? = nil) {
-                self.start = start
-                self.end = end
-            }
-
-            public static let schema = MessageSchema("google.protobuf.DescriptorProto.ReservedRange", [
-                .init(1, "start", .int32, .explicit),
-                .init(2, "end", .int32, .explicit),
-            ])
-
-            public var encodedByteCount: Int {
-                var size = unknownFields.byteCount
-                size += Int32Field.size(1, start)
-                size += Int32Field.size(2, end)
-                return size
-            }
-
-            public func encode(into writer: inout WireWriter) {
-                writer.write(unknownFields)
-                Int32Field.write(2, end, &writer)
-                Int32Field.write(1, start, &writer)
-            }
-
-            public mutating func merge(from reader: inout WireReader) throws(WireError) {
-                while let tag = try reader.nextTag() {
-                    switch tag {
-                    case 8: try Int32Field.read(&start, &reader)
-                    case 16: try Int32Field.read(&end, &reader)
-                    default: try reader.readUnknown(tag, into: &unknownFields)
-                    }
-                }
+            public init(start: Int32? = nil, end: Int32? = nil) { (self.start, self.end) = (start, end) }
+            public static let schema = MessageSchema(Self.self, .googleProtobufDescriptor, 2, 1)
+            @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+                try v.field(2, Int32Field.self, &end)
+                try v.field(1, Int32Field.self, &start)
             }
         }
     }
@@ -363,35 +162,13 @@ extension Descriptors {
         /// The parser stores options it doesn't recognize here. See above.
         public var uninterpretedOption: [Descriptors.UninterpretedOption] = []
         public var unknownFields = UnknownFields()
-
         public init() {}
-
         public init(uninterpretedOption: [Descriptors.UninterpretedOption] = []) {
             self.uninterpretedOption = uninterpretedOption
         }
-
-        public static let schema = MessageSchema("google.protobuf.ExtensionRangeOptions", [
-            .init(999, "uninterpreted_option", .message(Descriptors.UninterpretedOption.self), .repeated),
-        ])
-
-        public var encodedByteCount: Int {
-            var size = unknownFields.byteCount
-            size += MessageField<Descriptors.UninterpretedOption>.size(999, uninterpretedOption)
-            return size
-        }
-
-        public func encode(into writer: inout WireWriter) {
-            writer.write(unknownFields)
-            MessageField<Descriptors.UninterpretedOption>.write(999, uninterpretedOption, &writer)
-        }
-
-        public mutating func merge(from reader: inout WireReader) throws(WireError) {
-            while let tag = try reader.nextTag() {
-                switch tag {
-                case 7994: try MessageField<Descriptors.UninterpretedOption>.read(&uninterpretedOption, &reader)
-                default: try reader.readUnknown(tag, into: &unknownFields)
-                }
-            }
+        public static let schema = MessageSchema(Self.self, .googleProtobufDescriptor, 3)
+        @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+            try v.field(999, MessageField<Descriptors.UninterpretedOption>.self, &uninterpretedOption)
         }
     }
 
@@ -449,150 +226,78 @@ extension Descriptors {
         /// optional with `LABEL_OPTIONAL`.
         public var proto3Optional: Bool?
         public var unknownFields = UnknownFields()
-
         public init() {}
-
         public init(
             name: String? = nil, number: Int32? = nil, label: Descriptors.FieldDescriptorProto.Label? = nil,
-            type: Descriptors.FieldDescriptorProto.Type_? = nil, typeName: String? = nil,
-            extendee: String? = nil, defaultValue: String? = nil, oneofIndex: Int32? = nil,
-            jsonName: String? = nil, options: Descriptors.FieldOptions? = nil, proto3Optional: Bool? = nil
+            type: Descriptors.FieldDescriptorProto.Type_? = nil, typeName: String? = nil, extendee: String? = nil,
+            defaultValue: String? = nil, oneofIndex: Int32? = nil, jsonName: String? = nil,
+            options: Descriptors.FieldOptions? = nil, proto3Optional: Bool? = nil
         ) {
-            self.name = name
-            self.number = number
-            self.label = label
-            self.type = type
-            self.typeName = typeName
-            self.extendee = extendee
-            self.defaultValue = defaultValue
-            self.oneofIndex = oneofIndex
-            self.jsonName = jsonName
-            self.options = options
-            self.proto3Optional = proto3Optional
+            (self.name, self.number, self.label, self.type, self.typeName) = (name, number, label, type, typeName)
+            (self.extendee, self.defaultValue, self.oneofIndex) = (extendee, defaultValue, oneofIndex)
+            (self.jsonName, self.options, self.proto3Optional) = (jsonName, options, proto3Optional)
         }
-
-        public static let schema = MessageSchema("google.protobuf.FieldDescriptorProto", [
-            .init(1, "name", .string, .explicit),
-            .init(3, "number", .int32, .explicit),
-            .init(4, "label", .enumeration(Descriptors.FieldDescriptorProto.Label.self), .explicit),
-            .init(5, "type", .enumeration(Descriptors.FieldDescriptorProto.Type_.self), .explicit),
-            .init(6, "type_name", .string, .explicit),
-            .init(2, "extendee", .string, .explicit),
-            .init(7, "default_value", .string, .explicit),
-            .init(9, "oneof_index", .int32, .explicit),
-            .init(10, "json_name", .string, .explicit),
-            .init(8, "options", .message(Descriptors.FieldOptions.self), .explicit),
-            .init(17, "proto3_optional", .bool, .explicit),
-        ])
-
-        public var encodedByteCount: Int {
-            var size = unknownFields.byteCount
-            size += StringField.size(1, name)
-            size += Int32Field.size(3, number)
-            size += EnumField<Descriptors.FieldDescriptorProto.Label>.size(4, label)
-            size += EnumField<Descriptors.FieldDescriptorProto.Type_>.size(5, type)
-            size += StringField.size(6, typeName)
-            size += StringField.size(2, extendee)
-            size += StringField.size(7, defaultValue)
-            size += Int32Field.size(9, oneofIndex)
-            size += StringField.size(10, jsonName)
-            size += MessageField<Descriptors.FieldOptions>.size(8, options)
-            size += BoolField.size(17, proto3Optional)
-            return size
-        }
-
-        public func encode(into writer: inout WireWriter) {
-            writer.write(unknownFields)
-            BoolField.write(17, proto3Optional, &writer)
-            StringField.write(10, jsonName, &writer)
-            Int32Field.write(9, oneofIndex, &writer)
-            MessageField<Descriptors.FieldOptions>.write(8, options, &writer)
-            StringField.write(7, defaultValue, &writer)
-            StringField.write(6, typeName, &writer)
-            EnumField<Descriptors.FieldDescriptorProto.Type_>.write(5, type, &writer)
-            EnumField<Descriptors.FieldDescriptorProto.Label>.write(4, label, &writer)
-            Int32Field.write(3, number, &writer)
-            StringField.write(2, extendee, &writer)
-            StringField.write(1, name, &writer)
-        }
-
-        public mutating func merge(from reader: inout WireReader) throws(WireError) {
-            while let tag = try reader.nextTag() {
-                switch tag {
-                case 10: try StringField.read(&name, &reader)
-                case 24: try Int32Field.read(&number, &reader)
-                case 32: try EnumField<Descriptors.FieldDescriptorProto.Label>.read(&label, &reader)
-                case 40: try EnumField<Descriptors.FieldDescriptorProto.Type_>.read(&type, &reader)
-                case 50: try StringField.read(&typeName, &reader)
-                case 18: try StringField.read(&extendee, &reader)
-                case 58: try StringField.read(&defaultValue, &reader)
-                case 72: try Int32Field.read(&oneofIndex, &reader)
-                case 82: try StringField.read(&jsonName, &reader)
-                case 66: try MessageField<Descriptors.FieldOptions>.read(&options, &reader)
-                case 136: try BoolField.read(&proto3Optional, &reader)
-                default: try reader.readUnknown(tag, into: &unknownFields)
-                }
-            }
+        public static let schema = MessageSchema(Self.self, .googleProtobufDescriptor, 4)
+        @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+            try v.field(17, BoolField.self, &proto3Optional)
+            try v.field(10, StringField.self, &jsonName)
+            try v.field(9, Int32Field.self, &oneofIndex)
+            try v.field(8, MessageField<Descriptors.FieldOptions>.self, &options)
+            try v.field(7, StringField.self, &defaultValue)
+            try v.field(6, StringField.self, &typeName)
+            try v.field(5, EnumField<Descriptors.FieldDescriptorProto.Type_>.self, &type)
+            try v.field(4, EnumField<Descriptors.FieldDescriptorProto.Label>.self, &label)
+            try v.field(3, Int32Field.self, &number)
+            try v.field(2, StringField.self, &extendee)
+            try v.field(1, StringField.self, &name)
         }
 
         public struct Type_: OpenEnum {
-            public let rawValue: Int32
-            public init(rawValue: Int32) { self.rawValue = rawValue }
-
             /// 0 is reserved for errors.
             /// Order is weird for historical reasons.
-            public static let double = Type_(rawValue: 1)
-            public static let float = Type_(rawValue: 2)
+            public static let double = Self(rawValue: 1)
+            public static let float = Self(rawValue: 2)
             /// Not ZigZag encoded.  Negative numbers take 10 bytes.  Use TYPE_SINT64 if
             /// negative values are likely.
-            public static let int64 = Type_(rawValue: 3)
-            public static let uint64 = Type_(rawValue: 4)
+            public static let int64 = Self(rawValue: 3)
+            public static let uint64 = Self(rawValue: 4)
             /// Not ZigZag encoded.  Negative numbers take 10 bytes.  Use TYPE_SINT32 if
             /// negative values are likely.
-            public static let int32 = Type_(rawValue: 5)
-            public static let fixed64 = Type_(rawValue: 6)
-            public static let fixed32 = Type_(rawValue: 7)
-            public static let bool = Type_(rawValue: 8)
-            public static let string = Type_(rawValue: 9)
+            public static let int32 = Self(rawValue: 5)
+            public static let fixed64 = Self(rawValue: 6)
+            public static let fixed32 = Self(rawValue: 7)
+            public static let bool = Self(rawValue: 8)
+            public static let string = Self(rawValue: 9)
             /// Tag-delimited aggregate.
             /// Group type is deprecated and not supported in proto3. However, Proto3
             /// implementations should still be able to parse the group wire format and
             /// treat group fields as unknown fields.
-            public static let group = Type_(rawValue: 10)
+            public static let group = Self(rawValue: 10)
             /// Length-delimited aggregate.
-            public static let message = Type_(rawValue: 11)
+            public static let message = Self(rawValue: 11)
             /// New in version 2.
-            public static let bytes = Type_(rawValue: 12)
-            public static let uint32 = Type_(rawValue: 13)
-            public static let `enum` = Type_(rawValue: 14)
-            public static let sfixed32 = Type_(rawValue: 15)
-            public static let sfixed64 = Type_(rawValue: 16)
+            public static let bytes = Self(rawValue: 12)
+            public static let uint32 = Self(rawValue: 13)
+            public static let `enum` = Self(rawValue: 14)
+            public static let sfixed32 = Self(rawValue: 15)
+            public static let sfixed64 = Self(rawValue: 16)
             /// Uses ZigZag encoding.
-            public static let sint32 = Type_(rawValue: 17)
+            public static let sint32 = Self(rawValue: 17)
             /// Uses ZigZag encoding.
-            public static let sint64 = Type_(rawValue: 18)
-
-            public static let schema = EnumSchema("google.protobuf.FieldDescriptorProto.Type", [
-                ("TYPE_DOUBLE", 1), ("TYPE_FLOAT", 2), ("TYPE_INT64", 3), ("TYPE_UINT64", 4),
-                ("TYPE_INT32", 5), ("TYPE_FIXED64", 6), ("TYPE_FIXED32", 7), ("TYPE_BOOL", 8),
-                ("TYPE_STRING", 9), ("TYPE_GROUP", 10), ("TYPE_MESSAGE", 11), ("TYPE_BYTES", 12),
-                ("TYPE_UINT32", 13), ("TYPE_ENUM", 14), ("TYPE_SFIXED32", 15), ("TYPE_SFIXED64", 16),
-                ("TYPE_SINT32", 17), ("TYPE_SINT64", 18)
-            ])
+            public static let sint64 = Self(rawValue: 18)
+            public let rawValue: Int32
+            public init(rawValue: Int32) { self.rawValue = rawValue }
+            public static let schema = EnumSchema(.googleProtobufDescriptor, 4, 0)
         }
 
         public struct Label: OpenEnum {
+            /// 0 is reserved for errors
+            public static let optional = Self(rawValue: 1)
+            public static let required = Self(rawValue: 2)
+            public static let repeated = Self(rawValue: 3)
             public let rawValue: Int32
             public init(rawValue: Int32) { self.rawValue = rawValue }
-
-            /// 0 is reserved for errors
-            public static let optional = Label(rawValue: 1)
-            public static let required = Label(rawValue: 2)
-            public static let repeated = Label(rawValue: 3)
-
-            public static let schema = EnumSchema("google.protobuf.FieldDescriptorProto.Label", [
-                ("LABEL_OPTIONAL", 1), ("LABEL_REQUIRED", 2), ("LABEL_REPEATED", 3)
-            ])
+            public static let schema = EnumSchema(.googleProtobufDescriptor, 4, 1)
         }
     }
 
@@ -601,40 +306,14 @@ extension Descriptors {
         public var name: String?
         public var options: Descriptors.OneofOptions?
         public var unknownFields = UnknownFields()
-
         public init() {}
-
         public init(name: String? = nil, options: Descriptors.OneofOptions? = nil) {
-            self.name = name
-            self.options = options
+            (self.name, self.options) = (name, options)
         }
-
-        public static let schema = MessageSchema("google.protobuf.OneofDescriptorProto", [
-            .init(1, "name", .string, .explicit),
-            .init(2, "options", .message(Descriptors.OneofOptions.self), .explicit),
-        ])
-
-        public var encodedByteCount: Int {
-            var size = unknownFields.byteCount
-            size += StringField.size(1, name)
-            size += MessageField<Descriptors.OneofOptions>.size(2, options)
-            return size
-        }
-
-        public func encode(into writer: inout WireWriter) {
-            writer.write(unknownFields)
-            MessageField<Descriptors.OneofOptions>.write(2, options, &writer)
-            StringField.write(1, name, &writer)
-        }
-
-        public mutating func merge(from reader: inout WireReader) throws(WireError) {
-            while let tag = try reader.nextTag() {
-                switch tag {
-                case 10: try StringField.read(&name, &reader)
-                case 18: try MessageField<Descriptors.OneofOptions>.read(&options, &reader)
-                default: try reader.readUnknown(tag, into: &unknownFields)
-                }
-            }
+        public static let schema = MessageSchema(Self.self, .googleProtobufDescriptor, 5)
+        @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+            try v.field(2, MessageField<Descriptors.OneofOptions>.self, &options)
+            try v.field(1, StringField.self, &name)
         }
     }
 
@@ -651,60 +330,22 @@ extension Descriptors {
         /// be reserved once.
         public var reservedName: [String] = []
         public var unknownFields = UnknownFields()
-
         public init() {}
-
         public init(
             name: String? = nil, value: [Descriptors.EnumValueDescriptorProto] = [],
             options: Descriptors.EnumOptions? = nil,
-            reservedRange: [Descriptors.EnumDescriptorProto.EnumReservedRange] = [],
-            reservedName: [String] = []
+            reservedRange: [Descriptors.EnumDescriptorProto.EnumReservedRange] = [], reservedName: [String] = []
         ) {
-            self.name = name
-            self.value = value
-            self.options = options
-            self.reservedRange = reservedRange
+            (self.name, self.value, self.options, self.reservedRange) = (name, value, options, reservedRange)
             self.reservedName = reservedName
         }
-
-        public static let schema = MessageSchema("google.protobuf.EnumDescriptorProto", [
-            .init(1, "name", .string, .explicit),
-            .init(2, "value", .message(Descriptors.EnumValueDescriptorProto.self), .repeated),
-            .init(3, "options", .message(Descriptors.EnumOptions.self), .explicit),
-            .init(4, "reserved_range", .message(Descriptors.EnumDescriptorProto.EnumReservedRange.self), .repeated),
-            .init(5, "reserved_name", .string, .repeated),
-        ])
-
-        public var encodedByteCount: Int {
-            var size = unknownFields.byteCount
-            size += StringField.size(1, name)
-            size += MessageField<Descriptors.EnumValueDescriptorProto>.size(2, self.value)
-            size += MessageField<Descriptors.EnumOptions>.size(3, options)
-            size += MessageField<Descriptors.EnumDescriptorProto.EnumReservedRange>.size(4, reservedRange)
-            size += StringField.size(5, reservedName)
-            return size
-        }
-
-        public func encode(into writer: inout WireWriter) {
-            writer.write(unknownFields)
-            StringField.write(5, reservedName, &writer)
-            MessageField<Descriptors.EnumDescriptorProto.EnumReservedRange>.write(4, reservedRange, &writer)
-            MessageField<Descriptors.EnumOptions>.write(3, options, &writer)
-            MessageField<Descriptors.EnumValueDescriptorProto>.write(2, self.value, &writer)
-            StringField.write(1, name, &writer)
-        }
-
-        public mutating func merge(from reader: inout WireReader) throws(WireError) {
-            while let tag = try reader.nextTag() {
-                switch tag {
-                case 10: try StringField.read(&name, &reader)
-                case 18: try MessageField<Descriptors.EnumValueDescriptorProto>.read(&self.value, &reader)
-                case 26: try MessageField<Descriptors.EnumOptions>.read(&options, &reader)
-                case 34: try MessageField<Descriptors.EnumDescriptorProto.EnumReservedRange>.read(&reservedRange, &reader)
-                case 42: try StringField.read(&reservedName, &reader)
-                default: try reader.readUnknown(tag, into: &unknownFields)
-                }
-            }
+        public static let schema = MessageSchema(Self.self, .googleProtobufDescriptor, 6)
+        @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+            try v.field(5, StringField.self, &reservedName)
+            try v.field(4, MessageField<Descriptors.EnumDescriptorProto.EnumReservedRange>.self, &reservedRange)
+            try v.field(3, MessageField<Descriptors.EnumOptions>.self, &options)
+            try v.field(2, MessageField<Descriptors.EnumValueDescriptorProto>.self, &value)
+            try v.field(1, StringField.self, &name)
         }
 
         /// Range of reserved numeric values. Reserved values may not be used by
@@ -719,40 +360,12 @@ extension Descriptors {
             /// Inclusive.
             public var end: Int32?
             public var unknownFields = UnknownFields()
-
             public init() {}
-
-            public init(start: Int32? = nil, end: Int32? = nil) {
-                self.start = start
-                self.end = end
-            }
-
-            public static let schema = MessageSchema("google.protobuf.EnumDescriptorProto.EnumReservedRange", [
-                .init(1, "start", .int32, .explicit),
-                .init(2, "end", .int32, .explicit),
-            ])
-
-            public var encodedByteCount: Int {
-                var size = unknownFields.byteCount
-                size += Int32Field.size(1, start)
-                size += Int32Field.size(2, end)
-                return size
-            }
-
-            public func encode(into writer: inout WireWriter) {
-                writer.write(unknownFields)
-                Int32Field.write(2, end, &writer)
-                Int32Field.write(1, start, &writer)
-            }
-
-            public mutating func merge(from reader: inout WireReader) throws(WireError) {
-                while let tag = try reader.nextTag() {
-                    switch tag {
-                    case 8: try Int32Field.read(&start, &reader)
-                    case 16: try Int32Field.read(&end, &reader)
-                    default: try reader.readUnknown(tag, into: &unknownFields)
-                    }
-                }
+            public init(start: Int32? = nil, end: Int32? = nil) { (self.start, self.end) = (start, end) }
+            public static let schema = MessageSchema(Self.self, .googleProtobufDescriptor, 6, 0)
+            @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+                try v.field(2, Int32Field.self, &end)
+                try v.field(1, Int32Field.self, &start)
             }
         }
     }
@@ -763,45 +376,15 @@ extension Descriptors {
         public var number: Int32?
         public var options: Descriptors.EnumValueOptions?
         public var unknownFields = UnknownFields()
-
         public init() {}
-
         public init(name: String? = nil, number: Int32? = nil, options: Descriptors.EnumValueOptions? = nil) {
-            self.name = name
-            self.number = number
-            self.options = options
+            (self.name, self.number, self.options) = (name, number, options)
         }
-
-        public static let schema = MessageSchema("google.protobuf.EnumValueDescriptorProto", [
-            .init(1, "name", .string, .explicit),
-            .init(2, "number", .int32, .explicit),
-            .init(3, "options", .message(Descriptors.EnumValueOptions.self), .explicit),
-        ])
-
-        public var encodedByteCount: Int {
-            var size = unknownFields.byteCount
-            size += StringField.size(1, name)
-            size += Int32Field.size(2, number)
-            size += MessageField<Descriptors.EnumValueOptions>.size(3, options)
-            return size
-        }
-
-        public func encode(into writer: inout WireWriter) {
-            writer.write(unknownFields)
-            MessageField<Descriptors.EnumValueOptions>.write(3, options, &writer)
-            Int32Field.write(2, number, &writer)
-            StringField.write(1, name, &writer)
-        }
-
-        public mutating func merge(from reader: inout WireReader) throws(WireError) {
-            while let tag = try reader.nextTag() {
-                switch tag {
-                case 10: try StringField.read(&name, &reader)
-                case 16: try Int32Field.read(&number, &reader)
-                case 26: try MessageField<Descriptors.EnumValueOptions>.read(&options, &reader)
-                default: try reader.readUnknown(tag, into: &unknownFields)
-                }
-            }
+        public static let schema = MessageSchema(Self.self, .googleProtobufDescriptor, 7)
+        @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+            try v.field(3, MessageField<Descriptors.EnumValueOptions>.self, &options)
+            try v.field(2, Int32Field.self, &number)
+            try v.field(1, StringField.self, &name)
         }
     }
 
@@ -811,48 +394,18 @@ extension Descriptors {
         public var method: [Descriptors.MethodDescriptorProto] = []
         public var options: Descriptors.ServiceOptions?
         public var unknownFields = UnknownFields()
-
         public init() {}
-
         public init(
             name: String? = nil, method: [Descriptors.MethodDescriptorProto] = [],
             options: Descriptors.ServiceOptions? = nil
         ) {
-            self.name = name
-            self.method = method
-            self.options = options
+            (self.name, self.method, self.options) = (name, method, options)
         }
-
-        public static let schema = MessageSchema("google.protobuf.ServiceDescriptorProto", [
-            .init(1, "name", .string, .explicit),
-            .init(2, "method", .message(Descriptors.MethodDescriptorProto.self), .repeated),
-            .init(3, "options", .message(Descriptors.ServiceOptions.self), .explicit),
-        ])
-
-        public var encodedByteCount: Int {
-            var size = unknownFields.byteCount
-            size += StringField.size(1, name)
-            size += MessageField<Descriptors.MethodDescriptorProto>.size(2, method)
-            size += MessageField<Descriptors.ServiceOptions>.size(3, options)
-            return size
-        }
-
-        public func encode(into writer: inout WireWriter) {
-            writer.write(unknownFields)
-            MessageField<Descriptors.ServiceOptions>.write(3, options, &writer)
-            MessageField<Descriptors.MethodDescriptorProto>.write(2, method, &writer)
-            StringField.write(1, name, &writer)
-        }
-
-        public mutating func merge(from reader: inout WireReader) throws(WireError) {
-            while let tag = try reader.nextTag() {
-                switch tag {
-                case 10: try StringField.read(&name, &reader)
-                case 18: try MessageField<Descriptors.MethodDescriptorProto>.read(&method, &reader)
-                case 26: try MessageField<Descriptors.ServiceOptions>.read(&options, &reader)
-                default: try reader.readUnknown(tag, into: &unknownFields)
-                }
-            }
+        public static let schema = MessageSchema(Self.self, .googleProtobufDescriptor, 8)
+        @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+            try v.field(3, MessageField<Descriptors.ServiceOptions>.self, &options)
+            try v.field(2, MessageField<Descriptors.MethodDescriptorProto>.self, &method)
+            try v.field(1, StringField.self, &name)
         }
     }
 
@@ -869,20 +422,13 @@ extension Descriptors {
         /// Identifies if server streams multiple server messages
         public var serverStreaming: Bool?
         public var unknownFields = UnknownFields()
-
         public init() {}
-
         public init(
             name: String? = nil, inputType: String? = nil, outputType: String? = nil,
-            options: Descriptors.MethodOptions? = nil, clientStreaming: Bool? = nil,
-            serverStreaming: Bool? = nil
+            options: Descriptors.MethodOptions? = nil, clientStreaming: Bool? = nil, serverStreaming: Bool? = nil
         ) {
-            self.name = name
-            self.inputType = inputType
-            self.outputType = outputType
-            self.options = options
-            self.clientStreaming = clientStreaming
-            self.serverStreaming = serverStreaming
+            (self.name, self.inputType, self.outputType, self.options) = (name, inputType, outputType, options)
+            (self.clientStreaming, self.serverStreaming) = (clientStreaming, serverStreaming)
         }
 
         /// `clientStreaming`, or its default value when it is not set.
@@ -890,49 +436,14 @@ extension Descriptors {
 
         /// `serverStreaming`, or its default value when it is not set.
         public var serverStreamingOrDefault: Bool { serverStreaming ?? false }
-
-        public static let schema = MessageSchema("google.protobuf.MethodDescriptorProto", [
-            .init(1, "name", .string, .explicit),
-            .init(2, "input_type", .string, .explicit),
-            .init(3, "output_type", .string, .explicit),
-            .init(4, "options", .message(Descriptors.MethodOptions.self), .explicit),
-            .init(5, "client_streaming", .bool, .explicit),
-            .init(6, "server_streaming", .bool, .explicit),
-        ])
-
-        public var encodedByteCount: Int {
-            var size = unknownFields.byteCount
-            size += StringField.size(1, name)
-            size += StringField.size(2, inputType)
-            size += StringField.size(3, outputType)
-            size += MessageField<Descriptors.MethodOptions>.size(4, options)
-            size += BoolField.size(5, clientStreaming)
-            size += BoolField.size(6, serverStreaming)
-            return size
-        }
-
-        public func encode(into writer: inout WireWriter) {
-            writer.write(unknownFields)
-            BoolField.write(6, serverStreaming, &writer)
-            BoolField.write(5, clientStreaming, &writer)
-            MessageField<Descriptors.MethodOptions>.write(4, options, &writer)
-            StringField.write(3, outputType, &writer)
-            StringField.write(2, inputType, &writer)
-            StringField.write(1, name, &writer)
-        }
-
-        public mutating func merge(from reader: inout WireReader) throws(WireError) {
-            while let tag = try reader.nextTag() {
-                switch tag {
-                case 10: try StringField.read(&name, &reader)
-                case 18: try StringField.read(&inputType, &reader)
-                case 26: try StringField.read(&outputType, &reader)
-                case 34: try MessageField<Descriptors.MethodOptions>.read(&options, &reader)
-                case 40: try BoolField.read(&clientStreaming, &reader)
-                case 48: try BoolField.read(&serverStreaming, &reader)
-                default: try reader.readUnknown(tag, into: &unknownFields)
-                }
-            }
+        public static let schema = MessageSchema(Self.self, .googleProtobufDescriptor, 9)
+        @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+            try v.field(6, BoolField.self, &serverStreaming)
+            try v.field(5, BoolField.self, &clientStreaming)
+            try v.field(4, MessageField<Descriptors.MethodOptions>.self, &options)
+            try v.field(3, StringField.self, &outputType)
+            try v.field(2, StringField.self, &inputType)
+            try v.field(1, StringField.self, &name)
         }
     }
 
@@ -1024,9 +535,7 @@ extension Descriptors {
         /// See the documentation for the "Options" section above.
         public var uninterpretedOption: [Descriptors.UninterpretedOption] = []
         public var unknownFields = UnknownFields()
-
         public init() {}
-
         public init(
             javaPackage: String? = nil, javaOuterClassname: String? = nil, javaMultipleFiles: Bool? = nil,
             javaGenerateEqualsAndHash: Bool? = nil, javaStringCheckUtf8: Bool? = nil,
@@ -1037,26 +546,17 @@ extension Descriptors {
             phpClassPrefix: String? = nil, phpNamespace: String? = nil, phpMetadataNamespace: String? = nil,
             rubyPackage: String? = nil, uninterpretedOption: [Descriptors.UninterpretedOption] = []
         ) {
-            self.javaPackage = javaPackage
-            self.javaOuterClassname = javaOuterClassname
+            (self.javaPackage, self.javaOuterClassname) = (javaPackage, javaOuterClassname)
             self.javaMultipleFiles = javaMultipleFiles
             self.javaGenerateEqualsAndHash = javaGenerateEqualsAndHash
-            self.javaStringCheckUtf8 = javaStringCheckUtf8
-            self.optimizeFor = optimizeFor
-            self.goPackage = goPackage
-            self.ccGenericServices = ccGenericServices
-            self.javaGenericServices = javaGenericServices
-            self.pyGenericServices = pyGenericServices
-            self.phpGenericServices = phpGenericServices
-            self.deprecated = deprecated
-            self.ccEnableArenas = ccEnableArenas
-            self.objcClassPrefix = objcClassPrefix
-            self.csharpNamespace = csharpNamespace
-            self.swiftPrefix = swiftPrefix
-            self.phpClassPrefix = phpClassPrefix
-            self.phpNamespace = phpNamespace
-            self.phpMetadataNamespace = phpMetadataNamespace
-            self.rubyPackage = rubyPackage
+            (self.javaStringCheckUtf8, self.optimizeFor) = (javaStringCheckUtf8, optimizeFor)
+            (self.goPackage, self.ccGenericServices) = (goPackage, ccGenericServices)
+            (self.javaGenericServices, self.pyGenericServices) = (javaGenericServices, pyGenericServices)
+            (self.phpGenericServices, self.deprecated) = (phpGenericServices, deprecated)
+            (self.ccEnableArenas, self.objcClassPrefix) = (ccEnableArenas, objcClassPrefix)
+            (self.csharpNamespace, self.swiftPrefix) = (csharpNamespace, swiftPrefix)
+            (self.phpClassPrefix, self.phpNamespace) = (phpClassPrefix, phpNamespace)
+            (self.phpMetadataNamespace, self.rubyPackage) = (phpMetadataNamespace, rubyPackage)
             self.uninterpretedOption = uninterpretedOption
         }
 
@@ -1086,126 +586,42 @@ extension Descriptors {
 
         /// `ccEnableArenas`, or its default value when it is not set.
         public var ccEnableArenasOrDefault: Bool { ccEnableArenas ?? true }
-
-        public static let schema = MessageSchema("google.protobuf.FileOptions", [
-            .init(1, "java_package", .string, .explicit),
-            .init(8, "java_outer_classname", .string, .explicit),
-            .init(10, "java_multiple_files", .bool, .explicit),
-            .init(20, "java_generate_equals_and_hash", .bool, .explicit),
-            .init(27, "java_string_check_utf8", .bool, .explicit),
-            .init(9, "optimize_for", .enumeration(Descriptors.FileOptions.OptimizeMode.self), .explicit),
-            .init(11, "go_package", .string, .explicit),
-            .init(16, "cc_generic_services", .bool, .explicit),
-            .init(17, "java_generic_services", .bool, .explicit),
-            .init(18, "py_generic_services", .bool, .explicit),
-            .init(42, "php_generic_services", .bool, .explicit),
-            .init(23, "deprecated", .bool, .explicit),
-            .init(31, "cc_enable_arenas", .bool, .explicit),
-            .init(36, "objc_class_prefix", .string, .explicit),
-            .init(37, "csharp_namespace", .string, .explicit),
-            .init(39, "swift_prefix", .string, .explicit),
-            .init(40, "php_class_prefix", .string, .explicit),
-            .init(41, "php_namespace", .string, .explicit),
-            .init(44, "php_metadata_namespace", .string, .explicit),
-            .init(45, "ruby_package", .string, .explicit),
-            .init(999, "uninterpreted_option", .message(Descriptors.UninterpretedOption.self), .repeated),
-        ])
-
-        public var encodedByteCount: Int {
-            var size = unknownFields.byteCount
-            size += StringField.size(1, javaPackage)
-            size += StringField.size(8, javaOuterClassname)
-            size += BoolField.size(10, javaMultipleFiles)
-            size += BoolField.size(20, javaGenerateEqualsAndHash)
-            size += BoolField.size(27, javaStringCheckUtf8)
-            size += EnumField<Descriptors.FileOptions.OptimizeMode>.size(9, optimizeFor)
-            size += StringField.size(11, goPackage)
-            size += BoolField.size(16, ccGenericServices)
-            size += BoolField.size(17, javaGenericServices)
-            size += BoolField.size(18, pyGenericServices)
-            size += BoolField.size(42, phpGenericServices)
-            size += BoolField.size(23, deprecated)
-            size += BoolField.size(31, ccEnableArenas)
-            size += StringField.size(36, objcClassPrefix)
-            size += StringField.size(37, csharpNamespace)
-            size += StringField.size(39, swiftPrefix)
-            size += StringField.size(40, phpClassPrefix)
-            size += StringField.size(41, phpNamespace)
-            size += StringField.size(44, phpMetadataNamespace)
-            size += StringField.size(45, rubyPackage)
-            size += MessageField<Descriptors.UninterpretedOption>.size(999, uninterpretedOption)
-            return size
-        }
-
-        public func encode(into writer: inout WireWriter) {
-            writer.write(unknownFields)
-            MessageField<Descriptors.UninterpretedOption>.write(999, uninterpretedOption, &writer)
-            StringField.write(45, rubyPackage, &writer)
-            StringField.write(44, phpMetadataNamespace, &writer)
-            BoolField.write(42, phpGenericServices, &writer)
-            StringField.write(41, phpNamespace, &writer)
-            StringField.write(40, phpClassPrefix, &writer)
-            StringField.write(39, swiftPrefix, &writer)
-            StringField.write(37, csharpNamespace, &writer)
-            StringField.write(36, objcClassPrefix, &writer)
-            BoolField.write(31, ccEnableArenas, &writer)
-            BoolField.write(27, javaStringCheckUtf8, &writer)
-            BoolField.write(23, deprecated, &writer)
-            BoolField.write(20, javaGenerateEqualsAndHash, &writer)
-            BoolField.write(18, pyGenericServices, &writer)
-            BoolField.write(17, javaGenericServices, &writer)
-            BoolField.write(16, ccGenericServices, &writer)
-            StringField.write(11, goPackage, &writer)
-            BoolField.write(10, javaMultipleFiles, &writer)
-            EnumField<Descriptors.FileOptions.OptimizeMode>.write(9, optimizeFor, &writer)
-            StringField.write(8, javaOuterClassname, &writer)
-            StringField.write(1, javaPackage, &writer)
-        }
-
-        public mutating func merge(from reader: inout WireReader) throws(WireError) {
-            while let tag = try reader.nextTag() {
-                switch tag {
-                case 10: try StringField.read(&javaPackage, &reader)
-                case 66: try StringField.read(&javaOuterClassname, &reader)
-                case 80: try BoolField.read(&javaMultipleFiles, &reader)
-                case 160: try BoolField.read(&javaGenerateEqualsAndHash, &reader)
-                case 216: try BoolField.read(&javaStringCheckUtf8, &reader)
-                case 72: try EnumField<Descriptors.FileOptions.OptimizeMode>.read(&optimizeFor, &reader)
-                case 90: try StringField.read(&goPackage, &reader)
-                case 128: try BoolField.read(&ccGenericServices, &reader)
-                case 136: try BoolField.read(&javaGenericServices, &reader)
-                case 144: try BoolField.read(&pyGenericServices, &reader)
-                case 336: try BoolField.read(&phpGenericServices, &reader)
-                case 184: try BoolField.read(&deprecated, &reader)
-                case 248: try BoolField.read(&ccEnableArenas, &reader)
-                case 290: try StringField.read(&objcClassPrefix, &reader)
-                case 298: try StringField.read(&csharpNamespace, &reader)
-                case 314: try StringField.read(&swiftPrefix, &reader)
-                case 322: try StringField.read(&phpClassPrefix, &reader)
-                case 330: try StringField.read(&phpNamespace, &reader)
-                case 354: try StringField.read(&phpMetadataNamespace, &reader)
-                case 362: try StringField.read(&rubyPackage, &reader)
-                case 7994: try MessageField<Descriptors.UninterpretedOption>.read(&uninterpretedOption, &reader)
-                default: try reader.readUnknown(tag, into: &unknownFields)
-                }
-            }
+        public static let schema = MessageSchema(Self.self, .googleProtobufDescriptor, 10)
+        @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+            try v.field(999, MessageField<Descriptors.UninterpretedOption>.self, &uninterpretedOption)
+            try v.field(45, StringField.self, &rubyPackage)
+            try v.field(44, StringField.self, &phpMetadataNamespace)
+            try v.field(42, BoolField.self, &phpGenericServices)
+            try v.field(41, StringField.self, &phpNamespace)
+            try v.field(40, StringField.self, &phpClassPrefix)
+            try v.field(39, StringField.self, &swiftPrefix)
+            try v.field(37, StringField.self, &csharpNamespace)
+            try v.field(36, StringField.self, &objcClassPrefix)
+            try v.field(31, BoolField.self, &ccEnableArenas)
+            try v.field(27, BoolField.self, &javaStringCheckUtf8)
+            try v.field(23, BoolField.self, &deprecated)
+            try v.field(20, BoolField.self, &javaGenerateEqualsAndHash)
+            try v.field(18, BoolField.self, &pyGenericServices)
+            try v.field(17, BoolField.self, &javaGenericServices)
+            try v.field(16, BoolField.self, &ccGenericServices)
+            try v.field(11, StringField.self, &goPackage)
+            try v.field(10, BoolField.self, &javaMultipleFiles)
+            try v.field(9, EnumField<Descriptors.FileOptions.OptimizeMode>.self, &optimizeFor)
+            try v.field(8, StringField.self, &javaOuterClassname)
+            try v.field(1, StringField.self, &javaPackage)
         }
 
         /// Generated classes can be optimized for speed or code size.
         public struct OptimizeMode: OpenEnum {
+            /// Generate complete code for parsing, serialization,
+            public static let speed = Self(rawValue: 1)
+            /// etc.
+            public static let codeSize = Self(rawValue: 2)
+            /// Generate code using MessageLite and the lite runtime.
+            public static let liteRuntime = Self(rawValue: 3)
             public let rawValue: Int32
             public init(rawValue: Int32) { self.rawValue = rawValue }
-
-            /// Generate complete code for parsing, serialization,
-            public static let speed = OptimizeMode(rawValue: 1)
-            /// etc.
-            public static let codeSize = OptimizeMode(rawValue: 2)
-            /// Generate code using MessageLite and the lite runtime.
-            public static let liteRuntime = OptimizeMode(rawValue: 3)
-
-            public static let schema = EnumSchema("google.protobuf.FileOptions.OptimizeMode", [
-                ("SPEED", 1), ("CODE_SIZE", 2), ("LITE_RUNTIME", 3)
-            ])
+            public static let schema = EnumSchema(.googleProtobufDescriptor, 10, 0)
         }
     }
 
@@ -1263,19 +679,14 @@ extension Descriptors {
         /// The parser stores options it doesn't recognize here. See above.
         public var uninterpretedOption: [Descriptors.UninterpretedOption] = []
         public var unknownFields = UnknownFields()
-
         public init() {}
-
         public init(
-            messageSetWireFormat: Bool? = nil, noStandardDescriptorAccessor: Bool? = nil,
-            deprecated: Bool? = nil, mapEntry: Bool? = nil,
-            uninterpretedOption: [Descriptors.UninterpretedOption] = []
+            messageSetWireFormat: Bool? = nil, noStandardDescriptorAccessor: Bool? = nil, deprecated: Bool? = nil,
+            mapEntry: Bool? = nil, uninterpretedOption: [Descriptors.UninterpretedOption] = []
         ) {
             self.messageSetWireFormat = messageSetWireFormat
-            self.noStandardDescriptorAccessor = noStandardDescriptorAccessor
-            self.deprecated = deprecated
-            self.mapEntry = mapEntry
-            self.uninterpretedOption = uninterpretedOption
+            (self.noStandardDescriptorAccessor, self.deprecated) = (noStandardDescriptorAccessor, deprecated)
+            (self.mapEntry, self.uninterpretedOption) = (mapEntry, uninterpretedOption)
         }
 
         /// `messageSetWireFormat`, or its default value when it is not set.
@@ -1286,45 +697,13 @@ extension Descriptors {
 
         /// `deprecated`, or its default value when it is not set.
         public var deprecatedOrDefault: Bool { deprecated ?? false }
-
-        public static let schema = MessageSchema("google.protobuf.MessageOptions", [
-            .init(1, "message_set_wire_format", .bool, .explicit),
-            .init(2, "no_standard_descriptor_accessor", .bool, .explicit),
-            .init(3, "deprecated", .bool, .explicit),
-            .init(7, "map_entry", .bool, .explicit),
-            .init(999, "uninterpreted_option", .message(Descriptors.UninterpretedOption.self), .repeated),
-        ])
-
-        public var encodedByteCount: Int {
-            var size = unknownFields.byteCount
-            size += BoolField.size(1, messageSetWireFormat)
-            size += BoolField.size(2, noStandardDescriptorAccessor)
-            size += BoolField.size(3, deprecated)
-            size += BoolField.size(7, mapEntry)
-            size += MessageField<Descriptors.UninterpretedOption>.size(999, uninterpretedOption)
-            return size
-        }
-
-        public func encode(into writer: inout WireWriter) {
-            writer.write(unknownFields)
-            MessageField<Descriptors.UninterpretedOption>.write(999, uninterpretedOption, &writer)
-            BoolField.write(7, mapEntry, &writer)
-            BoolField.write(3, deprecated, &writer)
-            BoolField.write(2, noStandardDescriptorAccessor, &writer)
-            BoolField.write(1, messageSetWireFormat, &writer)
-        }
-
-        public mutating func merge(from reader: inout WireReader) throws(WireError) {
-            while let tag = try reader.nextTag() {
-                switch tag {
-                case 8: try BoolField.read(&messageSetWireFormat, &reader)
-                case 16: try BoolField.read(&noStandardDescriptorAccessor, &reader)
-                case 24: try BoolField.read(&deprecated, &reader)
-                case 56: try BoolField.read(&mapEntry, &reader)
-                case 7994: try MessageField<Descriptors.UninterpretedOption>.read(&uninterpretedOption, &reader)
-                default: try reader.readUnknown(tag, into: &unknownFields)
-                }
-            }
+        public static let schema = MessageSchema(Self.self, .googleProtobufDescriptor, 11)
+        @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+            try v.field(999, MessageField<Descriptors.UninterpretedOption>.self, &uninterpretedOption)
+            try v.field(7, BoolField.self, &mapEntry)
+            try v.field(3, BoolField.self, &deprecated)
+            try v.field(2, BoolField.self, &noStandardDescriptorAccessor)
+            try v.field(1, BoolField.self, &messageSetWireFormat)
         }
     }
 
@@ -1401,22 +780,14 @@ extension Descriptors {
         /// The parser stores options it doesn't recognize here. See above.
         public var uninterpretedOption: [Descriptors.UninterpretedOption] = []
         public var unknownFields = UnknownFields()
-
         public init() {}
-
         public init(
             ctype: Descriptors.FieldOptions.CType? = nil, packed: Bool? = nil,
             jstype: Descriptors.FieldOptions.JSType? = nil, lazy: Bool? = nil, unverifiedLazy: Bool? = nil,
-            deprecated: Bool? = nil, weak: Bool? = nil,
-            uninterpretedOption: [Descriptors.UninterpretedOption] = []
+            deprecated: Bool? = nil, weak: Bool? = nil, uninterpretedOption: [Descriptors.UninterpretedOption] = []
         ) {
-            self.ctype = ctype
-            self.packed = packed
-            self.jstype = jstype
-            self.lazy = lazy
-            self.unverifiedLazy = unverifiedLazy
-            self.deprecated = deprecated
-            self.weak = weak
+            (self.ctype, self.packed, self.jstype, self.lazy) = (ctype, packed, jstype, lazy)
+            (self.unverifiedLazy, self.deprecated, self.weak) = (unverifiedLazy, deprecated, weak)
             self.uninterpretedOption = uninterpretedOption
         }
 
@@ -1437,87 +808,38 @@ extension Descriptors {
 
         /// `weak`, or its default value when it is not set.
         public var weakOrDefault: Bool { weak ?? false }
-
-        public static let schema = MessageSchema("google.protobuf.FieldOptions", [
-            .init(1, "ctype", .enumeration(Descriptors.FieldOptions.CType.self), .explicit),
-            .init(2, "packed", .bool, .explicit),
-            .init(6, "jstype", .enumeration(Descriptors.FieldOptions.JSType.self), .explicit),
-            .init(5, "lazy", .bool, .explicit),
-            .init(15, "unverified_lazy", .bool, .explicit),
-            .init(3, "deprecated", .bool, .explicit),
-            .init(10, "weak", .bool, .explicit),
-            .init(999, "uninterpreted_option", .message(Descriptors.UninterpretedOption.self), .repeated),
-        ])
-
-        public var encodedByteCount: Int {
-            var size = unknownFields.byteCount
-            size += EnumField<Descriptors.FieldOptions.CType>.size(1, ctype)
-            size += BoolField.size(2, packed)
-            size += EnumField<Descriptors.FieldOptions.JSType>.size(6, jstype)
-            size += BoolField.size(5, lazy)
-            size += BoolField.size(15, unverifiedLazy)
-            size += BoolField.size(3, deprecated)
-            size += BoolField.size(10, weak)
-            size += MessageField<Descriptors.UninterpretedOption>.size(999, uninterpretedOption)
-            return size
-        }
-
-        public func encode(into writer: inout WireWriter) {
-            writer.write(unknownFields)
-            MessageField<Descriptors.UninterpretedOption>.write(999, uninterpretedOption, &writer)
-            BoolField.write(15, unverifiedLazy, &writer)
-            BoolField.write(10, weak, &writer)
-            EnumField<Descriptors.FieldOptions.JSType>.write(6, jstype, &writer)
-            BoolField.write(5, lazy, &writer)
-            BoolField.write(3, deprecated, &writer)
-            BoolField.write(2, packed, &writer)
-            EnumField<Descriptors.FieldOptions.CType>.write(1, ctype, &writer)
-        }
-
-        public mutating func merge(from reader: inout WireReader) throws(WireError) {
-            while let tag = try reader.nextTag() {
-                switch tag {
-                case 8: try EnumField<Descriptors.FieldOptions.CType>.read(&ctype, &reader)
-                case 16: try BoolField.read(&packed, &reader)
-                case 48: try EnumField<Descriptors.FieldOptions.JSType>.read(&jstype, &reader)
-                case 40: try BoolField.read(&lazy, &reader)
-                case 120: try BoolField.read(&unverifiedLazy, &reader)
-                case 24: try BoolField.read(&deprecated, &reader)
-                case 80: try BoolField.read(&weak, &reader)
-                case 7994: try MessageField<Descriptors.UninterpretedOption>.read(&uninterpretedOption, &reader)
-                default: try reader.readUnknown(tag, into: &unknownFields)
-                }
-            }
+        public static let schema = MessageSchema(Self.self, .googleProtobufDescriptor, 12)
+        @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+            try v.field(999, MessageField<Descriptors.UninterpretedOption>.self, &uninterpretedOption)
+            try v.field(15, BoolField.self, &unverifiedLazy)
+            try v.field(10, BoolField.self, &weak)
+            try v.field(6, EnumField<Descriptors.FieldOptions.JSType>.self, &jstype)
+            try v.field(5, BoolField.self, &lazy)
+            try v.field(3, BoolField.self, &deprecated)
+            try v.field(2, BoolField.self, &packed)
+            try v.field(1, EnumField<Descriptors.FieldOptions.CType>.self, &ctype)
         }
 
         public struct CType: OpenEnum {
+            /// Default mode.
+            public static let string = Self(rawValue: 0)
+            public static let cord = Self(rawValue: 1)
+            public static let stringPiece = Self(rawValue: 2)
             public let rawValue: Int32
             public init(rawValue: Int32) { self.rawValue = rawValue }
-
-            /// Default mode.
-            public static let string = CType(rawValue: 0)
-            public static let cord = CType(rawValue: 1)
-            public static let stringPiece = CType(rawValue: 2)
-
-            public static let schema = EnumSchema("google.protobuf.FieldOptions.CType", [
-                ("STRING", 0), ("CORD", 1), ("STRING_PIECE", 2)
-            ])
+            public static let schema = EnumSchema(.googleProtobufDescriptor, 12, 0)
         }
 
         public struct JSType: OpenEnum {
+            /// Use the default type.
+            public static let jsNormal = Self(rawValue: 0)
+            /// Use JavaScript strings.
+            public static let jsString = Self(rawValue: 1)
+            /// Use JavaScript numbers.
+            public static let jsNumber = Self(rawValue: 2)
             public let rawValue: Int32
             public init(rawValue: Int32) { self.rawValue = rawValue }
-
-            /// Use the default type.
-            public static let jsNormal = JSType(rawValue: 0)
-            /// Use JavaScript strings.
-            public static let jsString = JSType(rawValue: 1)
-            /// Use JavaScript numbers.
-            public static let jsNumber = JSType(rawValue: 2)
-
-            public static let schema = EnumSchema("google.protobuf.FieldOptions.JSType", [
-                ("JS_NORMAL", 0), ("JS_STRING", 1), ("JS_NUMBER", 2)
-            ])
+            public static let schema = EnumSchema(.googleProtobufDescriptor, 12, 1)
         }
     }
 
@@ -1525,35 +847,13 @@ extension Descriptors {
         /// The parser stores options it doesn't recognize here. See above.
         public var uninterpretedOption: [Descriptors.UninterpretedOption] = []
         public var unknownFields = UnknownFields()
-
         public init() {}
-
         public init(uninterpretedOption: [Descriptors.UninterpretedOption] = []) {
             self.uninterpretedOption = uninterpretedOption
         }
-
-        public static let schema = MessageSchema("google.protobuf.OneofOptions", [
-            .init(999, "uninterpreted_option", .message(Descriptors.UninterpretedOption.self), .repeated),
-        ])
-
-        public var encodedByteCount: Int {
-            var size = unknownFields.byteCount
-            size += MessageField<Descriptors.UninterpretedOption>.size(999, uninterpretedOption)
-            return size
-        }
-
-        public func encode(into writer: inout WireWriter) {
-            writer.write(unknownFields)
-            MessageField<Descriptors.UninterpretedOption>.write(999, uninterpretedOption, &writer)
-        }
-
-        public mutating func merge(from reader: inout WireReader) throws(WireError) {
-            while let tag = try reader.nextTag() {
-                switch tag {
-                case 7994: try MessageField<Descriptors.UninterpretedOption>.read(&uninterpretedOption, &reader)
-                default: try reader.readUnknown(tag, into: &unknownFields)
-                }
-            }
+        public static let schema = MessageSchema(Self.self, .googleProtobufDescriptor, 13)
+        @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+            try v.field(999, MessageField<Descriptors.UninterpretedOption>.self, &uninterpretedOption)
         }
     }
 
@@ -1569,51 +869,22 @@ extension Descriptors {
         /// The parser stores options it doesn't recognize here. See above.
         public var uninterpretedOption: [Descriptors.UninterpretedOption] = []
         public var unknownFields = UnknownFields()
-
         public init() {}
-
         public init(
             allowAlias: Bool? = nil, deprecated: Bool? = nil,
             uninterpretedOption: [Descriptors.UninterpretedOption] = []
         ) {
-            self.allowAlias = allowAlias
-            self.deprecated = deprecated
+            (self.allowAlias, self.deprecated) = (allowAlias, deprecated)
             self.uninterpretedOption = uninterpretedOption
         }
 
         /// `deprecated`, or its default value when it is not set.
         public var deprecatedOrDefault: Bool { deprecated ?? false }
-
-        public static let schema = MessageSchema("google.protobuf.EnumOptions", [
-            .init(2, "allow_alias", .bool, .explicit),
-            .init(3, "deprecated", .bool, .explicit),
-            .init(999, "uninterpreted_option", .message(Descriptors.UninterpretedOption.self), .repeated),
-        ])
-
-        public var encodedByteCount: Int {
-            var size = unknownFields.byteCount
-            size += BoolField.size(2, allowAlias)
-            size += BoolField.size(3, deprecated)
-            size += MessageField<Descriptors.UninterpretedOption>.size(999, uninterpretedOption)
-            return size
-        }
-
-        public func encode(into writer: inout WireWriter) {
-            writer.write(unknownFields)
-            MessageField<Descriptors.UninterpretedOption>.write(999, uninterpretedOption, &writer)
-            BoolField.write(3, deprecated, &writer)
-            BoolField.write(2, allowAlias, &writer)
-        }
-
-        public mutating func merge(from reader: inout WireReader) throws(WireError) {
-            while let tag = try reader.nextTag() {
-                switch tag {
-                case 16: try BoolField.read(&allowAlias, &reader)
-                case 24: try BoolField.read(&deprecated, &reader)
-                case 7994: try MessageField<Descriptors.UninterpretedOption>.read(&uninterpretedOption, &reader)
-                default: try reader.readUnknown(tag, into: &unknownFields)
-                }
-            }
+        public static let schema = MessageSchema(Self.self, .googleProtobufDescriptor, 14)
+        @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+            try v.field(999, MessageField<Descriptors.UninterpretedOption>.self, &uninterpretedOption)
+            try v.field(3, BoolField.self, &deprecated)
+            try v.field(2, BoolField.self, &allowAlias)
         }
     }
 
@@ -1626,43 +897,17 @@ extension Descriptors {
         /// The parser stores options it doesn't recognize here. See above.
         public var uninterpretedOption: [Descriptors.UninterpretedOption] = []
         public var unknownFields = UnknownFields()
-
         public init() {}
-
         public init(deprecated: Bool? = nil, uninterpretedOption: [Descriptors.UninterpretedOption] = []) {
-            self.deprecated = deprecated
-            self.uninterpretedOption = uninterpretedOption
+            (self.deprecated, self.uninterpretedOption) = (deprecated, uninterpretedOption)
         }
 
         /// `deprecated`, or its default value when it is not set.
         public var deprecatedOrDefault: Bool { deprecated ?? false }
-
-        public static let schema = MessageSchema("google.protobuf.EnumValueOptions", [
-            .init(1, "deprecated", .bool, .explicit),
-            .init(999, "uninterpreted_option", .message(Descriptors.UninterpretedOption.self), .repeated),
-        ])
-
-        public var encodedByteCount: Int {
-            var size = unknownFields.byteCount
-            size += BoolField.size(1, deprecated)
-            size += MessageField<Descriptors.UninterpretedOption>.size(999, uninterpretedOption)
-            return size
-        }
-
-        public func encode(into writer: inout WireWriter) {
-            writer.write(unknownFields)
-            MessageField<Descriptors.UninterpretedOption>.write(999, uninterpretedOption, &writer)
-            BoolField.write(1, deprecated, &writer)
-        }
-
-        public mutating func merge(from reader: inout WireReader) throws(WireError) {
-            while let tag = try reader.nextTag() {
-                switch tag {
-                case 8: try BoolField.read(&deprecated, &reader)
-                case 7994: try MessageField<Descriptors.UninterpretedOption>.read(&uninterpretedOption, &reader)
-                default: try reader.readUnknown(tag, into: &unknownFields)
-                }
-            }
+        public static let schema = MessageSchema(Self.self, .googleProtobufDescriptor, 15)
+        @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+            try v.field(999, MessageField<Descriptors.UninterpretedOption>.self, &uninterpretedOption)
+            try v.field(1, BoolField.self, &deprecated)
         }
     }
 
@@ -1675,43 +920,17 @@ extension Descriptors {
         /// The parser stores options it doesn't recognize here. See above.
         public var uninterpretedOption: [Descriptors.UninterpretedOption] = []
         public var unknownFields = UnknownFields()
-
         public init() {}
-
         public init(deprecated: Bool? = nil, uninterpretedOption: [Descriptors.UninterpretedOption] = []) {
-            self.deprecated = deprecated
-            self.uninterpretedOption = uninterpretedOption
+            (self.deprecated, self.uninterpretedOption) = (deprecated, uninterpretedOption)
         }
 
         /// `deprecated`, or its default value when it is not set.
         public var deprecatedOrDefault: Bool { deprecated ?? false }
-
-        public static let schema = MessageSchema("google.protobuf.ServiceOptions", [
-            .init(33, "deprecated", .bool, .explicit),
-            .init(999, "uninterpreted_option", .message(Descriptors.UninterpretedOption.self), .repeated),
-        ])
-
-        public var encodedByteCount: Int {
-            var size = unknownFields.byteCount
-            size += BoolField.size(33, deprecated)
-            size += MessageField<Descriptors.UninterpretedOption>.size(999, uninterpretedOption)
-            return size
-        }
-
-        public func encode(into writer: inout WireWriter) {
-            writer.write(unknownFields)
-            MessageField<Descriptors.UninterpretedOption>.write(999, uninterpretedOption, &writer)
-            BoolField.write(33, deprecated, &writer)
-        }
-
-        public mutating func merge(from reader: inout WireReader) throws(WireError) {
-            while let tag = try reader.nextTag() {
-                switch tag {
-                case 264: try BoolField.read(&deprecated, &reader)
-                case 7994: try MessageField<Descriptors.UninterpretedOption>.read(&uninterpretedOption, &reader)
-                default: try reader.readUnknown(tag, into: &unknownFields)
-                }
-            }
+        public static let schema = MessageSchema(Self.self, .googleProtobufDescriptor, 16)
+        @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+            try v.field(999, MessageField<Descriptors.UninterpretedOption>.self, &uninterpretedOption)
+            try v.field(33, BoolField.self, &deprecated)
         }
     }
 
@@ -1725,15 +944,12 @@ extension Descriptors {
         /// The parser stores options it doesn't recognize here. See above.
         public var uninterpretedOption: [Descriptors.UninterpretedOption] = []
         public var unknownFields = UnknownFields()
-
         public init() {}
-
         public init(
             deprecated: Bool? = nil, idempotencyLevel: Descriptors.MethodOptions.IdempotencyLevel? = nil,
             uninterpretedOption: [Descriptors.UninterpretedOption] = []
         ) {
-            self.deprecated = deprecated
-            self.idempotencyLevel = idempotencyLevel
+            (self.deprecated, self.idempotencyLevel) = (deprecated, idempotencyLevel)
             self.uninterpretedOption = uninterpretedOption
         }
 
@@ -1742,55 +958,25 @@ extension Descriptors {
 
         /// `idempotencyLevel`, or its default value when it is not set.
         public var idempotencyLevelOrDefault: Descriptors.MethodOptions.IdempotencyLevel { idempotencyLevel ?? .idempotencyUnknown }
-
-        public static let schema = MessageSchema("google.protobuf.MethodOptions", [
-            .init(33, "deprecated", .bool, .explicit),
-            .init(34, "idempotency_level", .enumeration(Descriptors.MethodOptions.IdempotencyLevel.self), .explicit),
-            .init(999, "uninterpreted_option", .message(Descriptors.UninterpretedOption.self), .repeated),
-        ])
-
-        public var encodedByteCount: Int {
-            var size = unknownFields.byteCount
-            size += BoolField.size(33, deprecated)
-            size += EnumField<Descriptors.MethodOptions.IdempotencyLevel>.size(34, idempotencyLevel)
-            size += MessageField<Descriptors.UninterpretedOption>.size(999, uninterpretedOption)
-            return size
-        }
-
-        public func encode(into writer: inout WireWriter) {
-            writer.write(unknownFields)
-            MessageField<Descriptors.UninterpretedOption>.write(999, uninterpretedOption, &writer)
-            EnumField<Descriptors.MethodOptions.IdempotencyLevel>.write(34, idempotencyLevel, &writer)
-            BoolField.write(33, deprecated, &writer)
-        }
-
-        public mutating func merge(from reader: inout WireReader) throws(WireError) {
-            while let tag = try reader.nextTag() {
-                switch tag {
-                case 264: try BoolField.read(&deprecated, &reader)
-                case 272: try EnumField<Descriptors.MethodOptions.IdempotencyLevel>.read(&idempotencyLevel, &reader)
-                case 7994: try MessageField<Descriptors.UninterpretedOption>.read(&uninterpretedOption, &reader)
-                default: try reader.readUnknown(tag, into: &unknownFields)
-                }
-            }
+        public static let schema = MessageSchema(Self.self, .googleProtobufDescriptor, 17)
+        @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+            try v.field(999, MessageField<Descriptors.UninterpretedOption>.self, &uninterpretedOption)
+            try v.field(34, EnumField<Descriptors.MethodOptions.IdempotencyLevel>.self, &idempotencyLevel)
+            try v.field(33, BoolField.self, &deprecated)
         }
 
         /// Is this method side-effect-free (or safe in HTTP parlance), or idempotent,
         /// or neither? HTTP based RPC implementation may choose GET verb for safe
         /// methods, and PUT verb for idempotent methods instead of the default POST.
         public struct IdempotencyLevel: OpenEnum {
+            public static let idempotencyUnknown = Self(rawValue: 0)
+            /// implies idempotent
+            public static let noSideEffects = Self(rawValue: 1)
+            /// idempotent, but may have side effects
+            public static let idempotent = Self(rawValue: 2)
             public let rawValue: Int32
             public init(rawValue: Int32) { self.rawValue = rawValue }
-
-            public static let idempotencyUnknown = IdempotencyLevel(rawValue: 0)
-            /// implies idempotent
-            public static let noSideEffects = IdempotencyLevel(rawValue: 1)
-            /// idempotent, but may have side effects
-            public static let idempotent = IdempotencyLevel(rawValue: 2)
-
-            public static let schema = EnumSchema("google.protobuf.MethodOptions.IdempotencyLevel", [
-                ("IDEMPOTENCY_UNKNOWN", 0), ("NO_SIDE_EFFECTS", 1), ("IDEMPOTENT", 2)
-            ])
+            public static let schema = EnumSchema(.googleProtobufDescriptor, 17, 0)
         }
     }
 
@@ -1811,69 +997,25 @@ extension Descriptors {
         public var stringValue: [UInt8]?
         public var aggregateValue: String?
         public var unknownFields = UnknownFields()
-
         public init() {}
-
         public init(
             name: [Descriptors.UninterpretedOption.NamePart] = [], identifierValue: String? = nil,
             positiveIntValue: UInt64? = nil, negativeIntValue: Int64? = nil, doubleValue: Double? = nil,
             stringValue: [UInt8]? = nil, aggregateValue: String? = nil
         ) {
-            self.name = name
-            self.identifierValue = identifierValue
-            self.positiveIntValue = positiveIntValue
-            self.negativeIntValue = negativeIntValue
-            self.doubleValue = doubleValue
-            self.stringValue = stringValue
-            self.aggregateValue = aggregateValue
+            (self.name, self.identifierValue, self.positiveIntValue) = (name, identifierValue, positiveIntValue)
+            (self.negativeIntValue, self.doubleValue) = (negativeIntValue, doubleValue)
+            (self.stringValue, self.aggregateValue) = (stringValue, aggregateValue)
         }
-
-        public static let schema = MessageSchema("google.protobuf.UninterpretedOption", [
-            .init(2, "name", .message(Descriptors.UninterpretedOption.NamePart.self), .repeated),
-            .init(3, "identifier_value", .string, .explicit),
-            .init(4, "positive_int_value", .uint64, .explicit),
-            .init(5, "negative_int_value", .int64, .explicit),
-            .init(6, "double_value", .double, .explicit),
-            .init(7, "string_value", .bytes, .explicit),
-            .init(8, "aggregate_value", .string, .explicit),
-        ])
-
-        public var encodedByteCount: Int {
-            var size = unknownFields.byteCount
-            size += MessageField<Descriptors.UninterpretedOption.NamePart>.size(2, name)
-            size += StringField.size(3, identifierValue)
-            size += UInt64Field.size(4, positiveIntValue)
-            size += Int64Field.size(5, negativeIntValue)
-            size += DoubleField.size(6, doubleValue)
-            size += BytesField.size(7, stringValue)
-            size += StringField.size(8, aggregateValue)
-            return size
-        }
-
-        public func encode(into writer: inout WireWriter) {
-            writer.write(unknownFields)
-            StringField.write(8, aggregateValue, &writer)
-            BytesField.write(7, stringValue, &writer)
-            DoubleField.write(6, doubleValue, &writer)
-            Int64Field.write(5, negativeIntValue, &writer)
-            UInt64Field.write(4, positiveIntValue, &writer)
-            StringField.write(3, identifierValue, &writer)
-            MessageField<Descriptors.UninterpretedOption.NamePart>.write(2, name, &writer)
-        }
-
-        public mutating func merge(from reader: inout WireReader) throws(WireError) {
-            while let tag = try reader.nextTag() {
-                switch tag {
-                case 18: try MessageField<Descriptors.UninterpretedOption.NamePart>.read(&name, &reader)
-                case 26: try StringField.read(&identifierValue, &reader)
-                case 32: try UInt64Field.read(&positiveIntValue, &reader)
-                case 40: try Int64Field.read(&negativeIntValue, &reader)
-                case 49: try DoubleField.read(&doubleValue, &reader)
-                case 58: try BytesField.read(&stringValue, &reader)
-                case 66: try StringField.read(&aggregateValue, &reader)
-                default: try reader.readUnknown(tag, into: &unknownFields)
-                }
-            }
+        public static let schema = MessageSchema(Self.self, .googleProtobufDescriptor, 18)
+        @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+            try v.field(8, StringField.self, &aggregateValue)
+            try v.field(7, BytesField.self, &stringValue)
+            try v.field(6, DoubleField.self, &doubleValue)
+            try v.field(5, Int64Field.self, &negativeIntValue)
+            try v.field(4, UInt64Field.self, &positiveIntValue)
+            try v.field(3, StringField.self, &identifierValue)
+            try v.field(2, MessageField<Descriptors.UninterpretedOption.NamePart>.self, &name)
         }
 
         /// The name of the uninterpreted option.  Each string represents a segment in
@@ -1885,40 +1027,14 @@ extension Descriptors {
             public var namePart: String?
             public var isExtension: Bool?
             public var unknownFields = UnknownFields()
-
             public init() {}
-
             public init(namePart: String? = nil, isExtension: Bool? = nil) {
-                self.namePart = namePart
-                self.isExtension = isExtension
+                (self.namePart, self.isExtension) = (namePart, isExtension)
             }
-
-            public static let schema = MessageSchema("google.protobuf.UninterpretedOption.NamePart", [
-                .init(1, "name_part", .string, .explicit),
-                .init(2, "is_extension", .bool, .explicit),
-            ])
-
-            public var encodedByteCount: Int {
-                var size = unknownFields.byteCount
-                size += StringField.size(1, namePart)
-                size += BoolField.size(2, isExtension)
-                return size
-            }
-
-            public func encode(into writer: inout WireWriter) {
-                writer.write(unknownFields)
-                BoolField.write(2, isExtension, &writer)
-                StringField.write(1, namePart, &writer)
-            }
-
-            public mutating func merge(from reader: inout WireReader) throws(WireError) {
-                while let tag = try reader.nextTag() {
-                    switch tag {
-                    case 10: try StringField.read(&namePart, &reader)
-                    case 16: try BoolField.read(&isExtension, &reader)
-                    default: try reader.readUnknown(tag, into: &unknownFields)
-                    }
-                }
+            public static let schema = MessageSchema(Self.self, .googleProtobufDescriptor, 18, 0)
+            @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+                try v.field(2, BoolField.self, &isExtension)
+                try v.field(1, StringField.self, &namePart)
             }
         }
     }
@@ -1971,35 +1087,11 @@ extension Descriptors {
         ///   be recorded in the future.
         public var location: [Descriptors.SourceCodeInfo.Location] = []
         public var unknownFields = UnknownFields()
-
         public init() {}
-
-        public init(location: [Descriptors.SourceCodeInfo.Location] = []) {
-            self.location = location
-        }
-
-        public static let schema = MessageSchema("google.protobuf.SourceCodeInfo", [
-            .init(1, "location", .message(Descriptors.SourceCodeInfo.Location.self), .repeated),
-        ])
-
-        public var encodedByteCount: Int {
-            var size = unknownFields.byteCount
-            size += MessageField<Descriptors.SourceCodeInfo.Location>.size(1, location)
-            return size
-        }
-
-        public func encode(into writer: inout WireWriter) {
-            writer.write(unknownFields)
-            MessageField<Descriptors.SourceCodeInfo.Location>.write(1, location, &writer)
-        }
-
-        public mutating func merge(from reader: inout WireReader) throws(WireError) {
-            while let tag = try reader.nextTag() {
-                switch tag {
-                case 10: try MessageField<Descriptors.SourceCodeInfo.Location>.read(&location, &reader)
-                default: try reader.readUnknown(tag, into: &unknownFields)
-                }
-            }
+        public init(location: [Descriptors.SourceCodeInfo.Location] = []) { self.location = location }
+        public static let schema = MessageSchema(Self.self, .googleProtobufDescriptor, 19)
+        @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+            try v.field(1, MessageField<Descriptors.SourceCodeInfo.Location>.self, &location)
         }
 
         public struct Location: Message {
@@ -2084,58 +1176,21 @@ extension Descriptors {
             public var trailingComments: String?
             public var leadingDetachedComments: [String] = []
             public var unknownFields = UnknownFields()
-
             public init() {}
-
             public init(
                 path: [Int32] = [], span: [Int32] = [], leadingComments: String? = nil,
                 trailingComments: String? = nil, leadingDetachedComments: [String] = []
             ) {
-                self.path = path
-                self.span = span
-                self.leadingComments = leadingComments
-                self.trailingComments = trailingComments
-                self.leadingDetachedComments = leadingDetachedComments
+                (self.path, self.span, self.leadingComments) = (path, span, leadingComments)
+                (self.trailingComments, self.leadingDetachedComments) = (trailingComments, leadingDetachedComments)
             }
-
-            public static let schema = MessageSchema("google.protobuf.SourceCodeInfo.Location", [
-                .init(1, "path", .int32, .packed),
-                .init(2, "span", .int32, .packed),
-                .init(3, "leading_comments", .string, .explicit),
-                .init(4, "trailing_comments", .string, .explicit),
-                .init(6, "leading_detached_comments", .string, .repeated),
-            ])
-
-            public var encodedByteCount: Int {
-                var size = unknownFields.byteCount
-                size += Int32Field.sizePacked(1, path)
-                size += Int32Field.sizePacked(2, span)
-                size += StringField.size(3, leadingComments)
-                size += StringField.size(4, trailingComments)
-                size += StringField.size(6, leadingDetachedComments)
-                return size
-            }
-
-            public func encode(into writer: inout WireWriter) {
-                writer.write(unknownFields)
-                StringField.write(6, leadingDetachedComments, &writer)
-                StringField.write(4, trailingComments, &writer)
-                StringField.write(3, leadingComments, &writer)
-                Int32Field.writePacked(2, span, &writer)
-                Int32Field.writePacked(1, path, &writer)
-            }
-
-            public mutating func merge(from reader: inout WireReader) throws(WireError) {
-                while let tag = try reader.nextTag() {
-                    switch tag {
-                    case 8, 10: try Int32Field.readPackable(&path, tag, &reader)
-                    case 16, 18: try Int32Field.readPackable(&span, tag, &reader)
-                    case 26: try StringField.read(&leadingComments, &reader)
-                    case 34: try StringField.read(&trailingComments, &reader)
-                    case 50: try StringField.read(&leadingDetachedComments, &reader)
-                    default: try reader.readUnknown(tag, into: &unknownFields)
-                    }
-                }
+            public static let schema = MessageSchema(Self.self, .googleProtobufDescriptor, 19, 0)
+            @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+                try v.field(6, StringField.self, &leadingDetachedComments)
+                try v.field(4, StringField.self, &trailingComments)
+                try v.field(3, StringField.self, &leadingComments)
+                try v.packed(2, Int32Field.self, &span)
+                try v.packed(1, Int32Field.self, &path)
             }
         }
     }
@@ -2148,35 +1203,11 @@ extension Descriptors {
         /// of its generating .proto file.
         public var annotation: [Descriptors.GeneratedCodeInfo.Annotation] = []
         public var unknownFields = UnknownFields()
-
         public init() {}
-
-        public init(annotation: [Descriptors.GeneratedCodeInfo.Annotation] = []) {
-            self.annotation = annotation
-        }
-
-        public static let schema = MessageSchema("google.protobuf.GeneratedCodeInfo", [
-            .init(1, "annotation", .message(Descriptors.GeneratedCodeInfo.Annotation.self), .repeated),
-        ])
-
-        public var encodedByteCount: Int {
-            var size = unknownFields.byteCount
-            size += MessageField<Descriptors.GeneratedCodeInfo.Annotation>.size(1, annotation)
-            return size
-        }
-
-        public func encode(into writer: inout WireWriter) {
-            writer.write(unknownFields)
-            MessageField<Descriptors.GeneratedCodeInfo.Annotation>.write(1, annotation, &writer)
-        }
-
-        public mutating func merge(from reader: inout WireReader) throws(WireError) {
-            while let tag = try reader.nextTag() {
-                switch tag {
-                case 10: try MessageField<Descriptors.GeneratedCodeInfo.Annotation>.read(&annotation, &reader)
-                default: try reader.readUnknown(tag, into: &unknownFields)
-                }
-            }
+        public init(annotation: [Descriptors.GeneratedCodeInfo.Annotation] = []) { self.annotation = annotation }
+        public static let schema = MessageSchema(Self.self, .googleProtobufDescriptor, 20)
+        @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+            try v.field(1, MessageField<Descriptors.GeneratedCodeInfo.Annotation>.self, &annotation)
         }
 
         public struct Annotation: Message {
@@ -2193,59 +1224,21 @@ extension Descriptors {
             /// the last relevant byte (so the length of the text = end - begin).
             public var end: Int32?
             public var unknownFields = UnknownFields()
-
             public init() {}
-
-            public init(
-                path: [Int32] = [], sourceFile: String? = nil, begin: Int32? = nil, end: Int32? = nil
-            ) {
-                self.path = path
-                self.sourceFile = sourceFile
-                self.begin = begin
-                self.end = end
+            public init(path: [Int32] = [], sourceFile: String? = nil, begin: Int32? = nil, end: Int32? = nil) {
+                (self.path, self.sourceFile, self.begin, self.end) = (path, sourceFile, begin, end)
             }
-
-            public static let schema = MessageSchema("google.protobuf.GeneratedCodeInfo.Annotation", [
-                .init(1, "path", .int32, .packed),
-                .init(2, "source_file", .string, .explicit),
-                .init(3, "begin", .int32, .explicit),
-                .init(4, "end", .int32, .explicit),
-            ])
-
-            public var encodedByteCount: Int {
-                var size = unknownFields.byteCount
-                size += Int32Field.sizePacked(1, path)
-                size += StringField.size(2, sourceFile)
-                size += Int32Field.size(3, begin)
-                size += Int32Field.size(4, end)
-                return size
-            }
-
-            public func encode(into writer: inout WireWriter) {
-                writer.write(unknownFields)
-                Int32Field.write(4, end, &writer)
-                Int32Field.write(3, begin, &writer)
-                StringField.write(2, sourceFile, &writer)
-                Int32Field.writePacked(1, path, &writer)
-            }
-
-            public mutating func merge(from reader: inout WireReader) throws(WireError) {
-                while let tag = try reader.nextTag() {
-                    switch tag {
-                    case 8, 10: try Int32Field.readPackable(&path, tag, &reader)
-                    case 18: try StringField.read(&sourceFile, &reader)
-                    case 24: try Int32Field.read(&begin, &reader)
-                    case 32: try Int32Field.read(&end, &reader)
-                    default: try reader.readUnknown(tag, into: &unknownFields)
-                    }
-                }
+            public static let schema = MessageSchema(Self.self, .googleProtobufDescriptor, 20, 0)
+            @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+                try v.field(4, Int32Field.self, &end)
+                try v.field(3, Int32Field.self, &begin)
+                try v.field(2, StringField.self, &sourceFile)
+                try v.packed(1, Int32Field.self, &path)
             }
         }
     }
 }
 
 extension FileDescriptor {
-    public static let googleProtobufDescriptor = FileDescriptor(
-        name: "google/protobuf/descriptor.proto",
-        base64: "CiBnb29nbGUvcHJvdG9idWYvZGVzY3JpcHRvci5wcm90bxIPZ29vZ2xlLnByb3RvYnVmIk0KEUZpbGVEZXNjcmlwdG9yU2V0EjgKBGZpbGUYASADKAsyJC5nb29nbGUucHJvdG9idWYuRmlsZURlc2NyaXB0b3JQcm90b1IEZmlsZSLkBAoTRmlsZURlc2NyaXB0b3JQcm90bxISCgRuYW1lGAEgASgJUgRuYW1lEhgKB3BhY2thZ2UYAiABKAlSB3BhY2thZ2USHgoKZGVwZW5kZW5jeRgDIAMoCVIKZGVwZW5kZW5jeRIrChFwdWJsaWNfZGVwZW5kZW5jeRgKIAMoBVIQcHVibGljRGVwZW5kZW5jeRInCg93ZWFrX2RlcGVuZGVuY3kYCyADKAVSDndlYWtEZXBlbmRlbmN5EkMKDG1lc3NhZ2VfdHlwZRgEIAMoCzIgLmdvb2dsZS5wcm90b2J1Zi5EZXNjcmlwdG9yUHJvdG9SC21lc3NhZ2VUeXBlEkEKCWVudW1fdHlwZRgFIAMoCzIkLmdvb2dsZS5wcm90b2J1Zi5FbnVtRGVzY3JpcHRvclByb3RvUghlbnVtVHlwZRJBCgdzZXJ2aWNlGAYgAygLMicuZ29vZ2xlLnByb3RvYnVmLlNlcnZpY2VEZXNjcmlwdG9yUHJvdG9SB3NlcnZpY2USQwoJZXh0ZW5zaW9uGAcgAygLMiUuZ29vZ2xlLnByb3RvYnVmLkZpZWxkRGVzY3JpcHRvclByb3RvUglleHRlbnNpb24SNgoHb3B0aW9ucxgIIAEoCzIcLmdvb2dsZS5wcm90b2J1Zi5GaWxlT3B0aW9uc1IHb3B0aW9ucxJJChBzb3VyY2VfY29kZV9pbmZvGAkgASgLMh8uZ29vZ2xlLnByb3RvYnVmLlNvdXJjZUNvZGVJbmZvUg5zb3VyY2VDb2RlSW5mbxIWCgZzeW50YXgYDCABKAlSBnN5bnRheCK5BgoPRGVzY3JpcHRvclByb3RvEhIKBG5hbWUYASABKAlSBG5hbWUSOwoFZmllbGQYAiADKAsyJS5nb29nbGUucHJvdG9idWYuRmllbGREZXNjcmlwdG9yUHJvdG9SBWZpZWxkEkMKCWV4dGVuc2lvbhgGIAMoCzIlLmdvb2dsZS5wcm90b2J1Zi5GaWVsZERlc2NyaXB0b3JQcm90b1IJZXh0ZW5zaW9uEkEKC25lc3RlZF90eXBlGAMgAygLMiAuZ29vZ2xlLnByb3RvYnVmLkRlc2NyaXB0b3JQcm90b1IKbmVzdGVkVHlwZRJBCgllbnVtX3R5cGUYBCADKAsyJC5nb29nbGUucHJvdG9idWYuRW51bURlc2NyaXB0b3JQcm90b1IIZW51bVR5cGUSWAoPZXh0ZW5zaW9uX3JhbmdlGAUgAygLMi8uZ29vZ2xlLnByb3RvYnVmLkRlc2NyaXB0b3JQcm90by5FeHRlbnNpb25SYW5nZVIOZXh0ZW5zaW9uUmFuZ2USRAoKb25lb2ZfZGVjbBgIIAMoCzIlLmdvb2dsZS5wcm90b2J1Zi5PbmVvZkRlc2NyaXB0b3JQcm90b1IJb25lb2ZEZWNsEjkKB29wdGlvbnMYByABKAsyHy5nb29nbGUucHJvdG9idWYuTWVzc2FnZU9wdGlvbnNSB29wdGlvbnMSVQoOcmVzZXJ2ZWRfcmFuZ2UYCSADKAsyLi5nb29nbGUucHJvdG9idWYuRGVzY3JpcHRvclByb3RvLlJlc2VydmVkUmFuZ2VSDXJlc2VydmVkUmFuZ2USIwoNcmVzZXJ2ZWRfbmFtZRgKIAMoCVIMcmVzZXJ2ZWROYW1lGnoKDkV4dGVuc2lvblJhbmdlEhQKBXN0YXJ0GAEgASgFUgVzdGFydBIQCgNlbmQYAiABKAVSA2VuZBJACgdvcHRpb25zGAMgASgLMiYuZ29vZ2xlLnByb3RvYnVmLkV4dGVuc2lvblJhbmdlT3B0aW9uc1IHb3B0aW9ucxo3Cg1SZXNlcnZlZFJhbmdlEhQKBXN0YXJ0GAEgASgFUgVzdGFydBIQCgNlbmQYAiABKAVSA2VuZCJ8ChVFeHRlbnNpb25SYW5nZU9wdGlvbnMSWAoUdW5pbnRlcnByZXRlZF9vcHRpb24Y5wcgAygLMiQuZ29vZ2xlLnByb3RvYnVmLlVuaW50ZXJwcmV0ZWRPcHRpb25SE3VuaW50ZXJwcmV0ZWRPcHRpb24qCQjoBxCAgICAAiLBBgoURmllbGREZXNjcmlwdG9yUHJvdG8SEgoEbmFtZRgBIAEoCVIEbmFtZRIWCgZudW1iZXIYAyABKAVSBm51bWJlchJBCgVsYWJlbBgEIAEoDjIrLmdvb2dsZS5wcm90b2J1Zi5GaWVsZERlc2NyaXB0b3JQcm90by5MYWJlbFIFbGFiZWwSPgoEdHlwZRgFIAEoDjIqLmdvb2dsZS5wcm90b2J1Zi5GaWVsZERlc2NyaXB0b3JQcm90by5UeXBlUgR0eXBlEhsKCXR5cGVfbmFtZRgGIAEoCVIIdHlwZU5hbWUSGgoIZXh0ZW5kZWUYAiABKAlSCGV4dGVuZGVlEiMKDWRlZmF1bHRfdmFsdWUYByABKAlSDGRlZmF1bHRWYWx1ZRIfCgtvbmVvZl9pbmRleBgJIAEoBVIKb25lb2ZJbmRleBIbCglqc29uX25hbWUYCiABKAlSCGpzb25OYW1lEjcKB29wdGlvbnMYCCABKAsyHS5nb29nbGUucHJvdG9idWYuRmllbGRPcHRpb25zUgdvcHRpb25zEicKD3Byb3RvM19vcHRpb25hbBgRIAEoCFIOcHJvdG8zT3B0aW9uYWwitgIKBFR5cGUSDwoLVFlQRV9ET1VCTEUQARIOCgpUWVBFX0ZMT0FUEAISDgoKVFlQRV9JTlQ2NBADEg8KC1RZUEVfVUlOVDY0EAQSDgoKVFlQRV9JTlQzMhAFEhAKDFRZUEVfRklYRUQ2NBAGEhAKDFRZUEVfRklYRUQzMhAHEg0KCVRZUEVfQk9PTBAIEg8KC1RZUEVfU1RSSU5HEAkSDgoKVFlQRV9HUk9VUBAKEhAKDFRZUEVfTUVTU0FHRRALEg4KClRZUEVfQllURVMQDBIPCgtUWVBFX1VJTlQzMhANEg0KCVRZUEVfRU5VTRAOEhEKDVRZUEVfU0ZJWEVEMzIQDxIRCg1UWVBFX1NGSVhFRDY0EBASDwoLVFlQRV9TSU5UMzIQERIPCgtUWVBFX1NJTlQ2NBASIkMKBUxhYmVsEhIKDkxBQkVMX09QVElPTkFMEAESEgoOTEFCRUxfUkVRVUlSRUQQAhISCg5MQUJFTF9SRVBFQVRFRBADImMKFE9uZW9mRGVzY3JpcHRvclByb3RvEhIKBG5hbWUYASABKAlSBG5hbWUSNwoHb3B0aW9ucxgCIAEoCzIdLmdvb2dsZS5wcm90b2J1Zi5PbmVvZk9wdGlvbnNSB29wdGlvbnMi4wIKE0VudW1EZXNjcmlwdG9yUHJvdG8SEgoEbmFtZRgBIAEoCVIEbmFtZRI/CgV2YWx1ZRgCIAMoCzIpLmdvb2dsZS5wcm90b2J1Zi5FbnVtVmFsdWVEZXNjcmlwdG9yUHJvdG9SBXZhbHVlEjYKB29wdGlvbnMYAyABKAsyHC5nb29nbGUucHJvdG9idWYuRW51bU9wdGlvbnNSB29wdGlvbnMSXQoOcmVzZXJ2ZWRfcmFuZ2UYBCADKAsyNi5nb29nbGUucHJvdG9idWYuRW51bURlc2NyaXB0b3JQcm90by5FbnVtUmVzZXJ2ZWRSYW5nZVINcmVzZXJ2ZWRSYW5nZRIjCg1yZXNlcnZlZF9uYW1lGAUgAygJUgxyZXNlcnZlZE5hbWUaOwoRRW51bVJlc2VydmVkUmFuZ2USFAoFc3RhcnQYASABKAVSBXN0YXJ0EhAKA2VuZBgCIAEoBVIDZW5kIoMBChhFbnVtVmFsdWVEZXNjcmlwdG9yUHJvdG8SEgoEbmFtZRgBIAEoCVIEbmFtZRIWCgZudW1iZXIYAiABKAVSBm51bWJlchI7CgdvcHRpb25zGAMgASgLMiEuZ29vZ2xlLnByb3RvYnVmLkVudW1WYWx1ZU9wdGlvbnNSB29wdGlvbnMipwEKFlNlcnZpY2VEZXNjcmlwdG9yUHJvdG8SEgoEbmFtZRgBIAEoCVIEbmFtZRI+CgZtZXRob2QYAiADKAsyJi5nb29nbGUucHJvdG9idWYuTWV0aG9kRGVzY3JpcHRvclByb3RvUgZtZXRob2QSOQoHb3B0aW9ucxgDIAEoCzIfLmdvb2dsZS5wcm90b2J1Zi5TZXJ2aWNlT3B0aW9uc1IHb3B0aW9ucyKJAgoVTWV0aG9kRGVzY3JpcHRvclByb3RvEhIKBG5hbWUYASABKAlSBG5hbWUSHQoKaW5wdXRfdHlwZRgCIAEoCVIJaW5wdXRUeXBlEh8KC291dHB1dF90eXBlGAMgASgJUgpvdXRwdXRUeXBlEjgKB29wdGlvbnMYBCABKAsyHi5nb29nbGUucHJvdG9idWYuTWV0aG9kT3B0aW9uc1IHb3B0aW9ucxIwChBjbGllbnRfc3RyZWFtaW5nGAUgASgIOgVmYWxzZVIPY2xpZW50U3RyZWFtaW5nEjAKEHNlcnZlcl9zdHJlYW1pbmcYBiABKAg6BWZhbHNlUg9zZXJ2ZXJTdHJlYW1pbmcikQkKC0ZpbGVPcHRpb25zEiEKDGphdmFfcGFja2FnZRgBIAEoCVILamF2YVBhY2thZ2USMAoUamF2YV9vdXRlcl9jbGFzc25hbWUYCCABKAlSEmphdmFPdXRlckNsYXNzbmFtZRI1ChNqYXZhX211bHRpcGxlX2ZpbGVzGAogASgIOgVmYWxzZVIRamF2YU11bHRpcGxlRmlsZXMSRAodamF2YV9nZW5lcmF0ZV9lcXVhbHNfYW5kX2hhc2gYFCABKAhCAhgBUhlqYXZhR2VuZXJhdGVFcXVhbHNBbmRIYXNoEjoKFmphdmFfc3RyaW5nX2NoZWNrX3V0ZjgYGyABKAg6BWZhbHNlUhNqYXZhU3RyaW5nQ2hlY2tVdGY4ElMKDG9wdGltaXplX2ZvchgJIAEoDjIpLmdvb2dsZS5wcm90b2J1Zi5GaWxlT3B0aW9ucy5PcHRpbWl6ZU1vZGU6BVNQRUVEUgtvcHRpbWl6ZUZvchIdCgpnb19wYWNrYWdlGAsgASgJUglnb1BhY2thZ2USNQoTY2NfZ2VuZXJpY19zZXJ2aWNlcxgQIAEoCDoFZmFsc2VSEWNjR2VuZXJpY1NlcnZpY2VzEjkKFWphdmFfZ2VuZXJpY19zZXJ2aWNlcxgRIAEoCDoFZmFsc2VSE2phdmFHZW5lcmljU2VydmljZXMSNQoTcHlfZ2VuZXJpY19zZXJ2aWNlcxgSIAEoCDoFZmFsc2VSEXB5R2VuZXJpY1NlcnZpY2VzEjcKFHBocF9nZW5lcmljX3NlcnZpY2VzGCogASgIOgVmYWxzZVIScGhwR2VuZXJpY1NlcnZpY2VzEiUKCmRlcHJlY2F0ZWQYFyABKAg6BWZhbHNlUgpkZXByZWNhdGVkEi4KEGNjX2VuYWJsZV9hcmVuYXMYHyABKAg6BHRydWVSDmNjRW5hYmxlQXJlbmFzEioKEW9iamNfY2xhc3NfcHJlZml4GCQgASgJUg9vYmpjQ2xhc3NQcmVmaXgSKQoQY3NoYXJwX25hbWVzcGFjZRglIAEoCVIPY3NoYXJwTmFtZXNwYWNlEiEKDHN3aWZ0X3ByZWZpeBgnIAEoCVILc3dpZnRQcmVmaXgSKAoQcGhwX2NsYXNzX3ByZWZpeBgoIAEoCVIOcGhwQ2xhc3NQcmVmaXgSIwoNcGhwX25hbWVzcGFjZRgpIAEoCVIMcGhwTmFtZXNwYWNlEjQKFnBocF9tZXRhZGF0YV9uYW1lc3BhY2UYLCABKAlSFHBocE1ldGFkYXRhTmFtZXNwYWNlEiEKDHJ1YnlfcGFja2FnZRgtIAEoCVILcnVieVBhY2thZ2USWAoUdW5pbnRlcnByZXRlZF9vcHRpb24Y5wcgAygLMiQuZ29vZ2xlLnByb3RvYnVmLlVuaW50ZXJwcmV0ZWRPcHRpb25SE3VuaW50ZXJwcmV0ZWRPcHRpb24iOgoMT3B0aW1pemVNb2RlEgkKBVNQRUVEEAESDQoJQ09ERV9TSVpFEAISEAoMTElURV9SVU5USU1FEAMqCQjoBxCAgICAAkoECCYQJyLjAgoOTWVzc2FnZU9wdGlvbnMSPAoXbWVzc2FnZV9zZXRfd2lyZV9mb3JtYXQYASABKAg6BWZhbHNlUhRtZXNzYWdlU2V0V2lyZUZvcm1hdBJMCh9ub19zdGFuZGFyZF9kZXNjcmlwdG9yX2FjY2Vzc29yGAIgASgIOgVmYWxzZVIcbm9TdGFuZGFyZERlc2NyaXB0b3JBY2Nlc3NvchIlCgpkZXByZWNhdGVkGAMgASgIOgVmYWxzZVIKZGVwcmVjYXRlZBIbCgltYXBfZW50cnkYByABKAhSCG1hcEVudHJ5ElgKFHVuaW50ZXJwcmV0ZWRfb3B0aW9uGOcHIAMoCzIkLmdvb2dsZS5wcm90b2J1Zi5VbmludGVycHJldGVkT3B0aW9uUhN1bmludGVycHJldGVkT3B0aW9uKgkI6AcQgICAgAJKBAgEEAVKBAgFEAZKBAgGEAdKBAgIEAlKBAgJEAoikgQKDEZpZWxkT3B0aW9ucxJBCgVjdHlwZRgBIAEoDjIjLmdvb2dsZS5wcm90b2J1Zi5GaWVsZE9wdGlvbnMuQ1R5cGU6BlNUUklOR1IFY3R5cGUSFgoGcGFja2VkGAIgASgIUgZwYWNrZWQSRwoGanN0eXBlGAYgASgOMiQuZ29vZ2xlLnByb3RvYnVmLkZpZWxkT3B0aW9ucy5KU1R5cGU6CUpTX05PUk1BTFIGanN0eXBlEhkKBGxhenkYBSABKAg6BWZhbHNlUgRsYXp5Ei4KD3VudmVyaWZpZWRfbGF6eRgPIAEoCDoFZmFsc2VSDnVudmVyaWZpZWRMYXp5EiUKCmRlcHJlY2F0ZWQYAyABKAg6BWZhbHNlUgpkZXByZWNhdGVkEhkKBHdlYWsYCiABKAg6BWZhbHNlUgR3ZWFrElgKFHVuaW50ZXJwcmV0ZWRfb3B0aW9uGOcHIAMoCzIkLmdvb2dsZS5wcm90b2J1Zi5VbmludGVycHJldGVkT3B0aW9uUhN1bmludGVycHJldGVkT3B0aW9uIi8KBUNUeXBlEgoKBlNUUklORxAAEggKBENPUkQQARIQCgxTVFJJTkdfUElFQ0UQAiI1CgZKU1R5cGUSDQoJSlNfTk9STUFMEAASDQoJSlNfU1RSSU5HEAESDQoJSlNfTlVNQkVSEAIqCQjoBxCAgICAAkoECAQQBSJzCgxPbmVvZk9wdGlvbnMSWAoUdW5pbnRlcnByZXRlZF9vcHRpb24Y5wcgAygLMiQuZ29vZ2xlLnByb3RvYnVmLlVuaW50ZXJwcmV0ZWRPcHRpb25SE3VuaW50ZXJwcmV0ZWRPcHRpb24qCQjoBxCAgICAAiLAAQoLRW51bU9wdGlvbnMSHwoLYWxsb3dfYWxpYXMYAiABKAhSCmFsbG93QWxpYXMSJQoKZGVwcmVjYXRlZBgDIAEoCDoFZmFsc2VSCmRlcHJlY2F0ZWQSWAoUdW5pbnRlcnByZXRlZF9vcHRpb24Y5wcgAygLMiQuZ29vZ2xlLnByb3RvYnVmLlVuaW50ZXJwcmV0ZWRPcHRpb25SE3VuaW50ZXJwcmV0ZWRPcHRpb24qCQjoBxCAgICAAkoECAUQBiKeAQoQRW51bVZhbHVlT3B0aW9ucxIlCgpkZXByZWNhdGVkGAEgASgIOgVmYWxzZVIKZGVwcmVjYXRlZBJYChR1bmludGVycHJldGVkX29wdGlvbhjnByADKAsyJC5nb29nbGUucHJvdG9idWYuVW5pbnRlcnByZXRlZE9wdGlvblITdW5pbnRlcnByZXRlZE9wdGlvbioJCOgHEICAgIACIpwBCg5TZXJ2aWNlT3B0aW9ucxIlCgpkZXByZWNhdGVkGCEgASgIOgVmYWxzZVIKZGVwcmVjYXRlZBJYChR1bmludGVycHJldGVkX29wdGlvbhjnByADKAsyJC5nb29nbGUucHJvdG9idWYuVW5pbnRlcnByZXRlZE9wdGlvblITdW5pbnRlcnByZXRlZE9wdGlvbioJCOgHEICAgIACIuACCg1NZXRob2RPcHRpb25zEiUKCmRlcHJlY2F0ZWQYISABKAg6BWZhbHNlUgpkZXByZWNhdGVkEnEKEWlkZW1wb3RlbmN5X2xldmVsGCIgASgOMi8uZ29vZ2xlLnByb3RvYnVmLk1ldGhvZE9wdGlvbnMuSWRlbXBvdGVuY3lMZXZlbDoTSURFTVBPVEVOQ1lfVU5LTk9XTlIQaWRlbXBvdGVuY3lMZXZlbBJYChR1bmludGVycHJldGVkX29wdGlvbhjnByADKAsyJC5nb29nbGUucHJvdG9idWYuVW5pbnRlcnByZXRlZE9wdGlvblITdW5pbnRlcnByZXRlZE9wdGlvbiJQChBJZGVtcG90ZW5jeUxldmVsEhcKE0lERU1QT1RFTkNZX1VOS05PV04QABITCg9OT19TSURFX0VGRkVDVFMQARIOCgpJREVNUE9URU5UEAIqCQjoBxCAgICAAiKaAwoTVW5pbnRlcnByZXRlZE9wdGlvbhJBCgRuYW1lGAIgAygLMi0uZ29vZ2xlLnByb3RvYnVmLlVuaW50ZXJwcmV0ZWRPcHRpb24uTmFtZVBhcnRSBG5hbWUSKQoQaWRlbnRpZmllcl92YWx1ZRgDIAEoCVIPaWRlbnRpZmllclZhbHVlEiwKEnBvc2l0aXZlX2ludF92YWx1ZRgEIAEoBFIQcG9zaXRpdmVJbnRWYWx1ZRIsChJuZWdhdGl2ZV9pbnRfdmFsdWUYBSABKANSEG5lZ2F0aXZlSW50VmFsdWUSIQoMZG91YmxlX3ZhbHVlGAYgASgBUgtkb3VibGVWYWx1ZRIhCgxzdHJpbmdfdmFsdWUYByABKAxSC3N0cmluZ1ZhbHVlEicKD2FnZ3JlZ2F0ZV92YWx1ZRgIIAEoCVIOYWdncmVnYXRlVmFsdWUaSgoITmFtZVBhcnQSGwoJbmFtZV9wYXJ0GAEgAigJUghuYW1lUGFydBIhCgxpc19leHRlbnNpb24YAiACKAhSC2lzRXh0ZW5zaW9uIqcCCg5Tb3VyY2VDb2RlSW5mbxJECghsb2NhdGlvbhgBIAMoCzIoLmdvb2dsZS5wcm90b2J1Zi5Tb3VyY2VDb2RlSW5mby5Mb2NhdGlvblIIbG9jYXRpb24azgEKCExvY2F0aW9uEhYKBHBhdGgYASADKAVCAhABUgRwYXRoEhYKBHNwYW4YAiADKAVCAhABUgRzcGFuEikKEGxlYWRpbmdfY29tbWVudHMYAyABKAlSD2xlYWRpbmdDb21tZW50cxIrChF0cmFpbGluZ19jb21tZW50cxgEIAEoCVIQdHJhaWxpbmdDb21tZW50cxI6ChlsZWFkaW5nX2RldGFjaGVkX2NvbW1lbnRzGAYgAygJUhdsZWFkaW5nRGV0YWNoZWRDb21tZW50cyLRAQoRR2VuZXJhdGVkQ29kZUluZm8STQoKYW5ub3RhdGlvbhgBIAMoCzItLmdvb2dsZS5wcm90b2J1Zi5HZW5lcmF0ZWRDb2RlSW5mby5Bbm5vdGF0aW9uUgphbm5vdGF0aW9uGm0KCkFubm90YXRpb24SFgoEcGF0aBgBIAMoBUICEAFSBHBhdGgSHwoLc291cmNlX2ZpbGUYAiABKAlSCnNvdXJjZUZpbGUSFAoFYmVnaW4YAyABKAVSBWJlZ2luEhAKA2VuZBgEIAEoBVIDZW5kQn4KE2NvbS5nb29nbGUucHJvdG9idWZCEERlc2NyaXB0b3JQcm90b3NIAVotZ29vZ2xlLmdvbGFuZy5vcmcvcHJvdG9idWYvdHlwZXMvZGVzY3JpcHRvcnBi+AEBogIDR1BCqgIaR29vZ2xlLlByb3RvYnVmLlJlZmxlY3Rpb24=")
+    public static let googleProtobufDescriptor = FileDescriptor(name: "google/protobuf/descriptor.proto", base64: "CiBnb29nbGUvcHJvdG9idWYvZGVzY3JpcHRvci5wcm90bxIPZ29vZ2xlLnByb3RvYnVmIk0KEUZpbGVEZXNjcmlwdG9yU2V0EjgKBGZpbGUYASADKAsyJC5nb29nbGUucHJvdG9idWYuRmlsZURlc2NyaXB0b3JQcm90b1IEZmlsZSLkBAoTRmlsZURlc2NyaXB0b3JQcm90bxISCgRuYW1lGAEgASgJUgRuYW1lEhgKB3BhY2thZ2UYAiABKAlSB3BhY2thZ2USHgoKZGVwZW5kZW5jeRgDIAMoCVIKZGVwZW5kZW5jeRIrChFwdWJsaWNfZGVwZW5kZW5jeRgKIAMoBVIQcHVibGljRGVwZW5kZW5jeRInCg93ZWFrX2RlcGVuZGVuY3kYCyADKAVSDndlYWtEZXBlbmRlbmN5EkMKDG1lc3NhZ2VfdHlwZRgEIAMoCzIgLmdvb2dsZS5wcm90b2J1Zi5EZXNjcmlwdG9yUHJvdG9SC21lc3NhZ2VUeXBlEkEKCWVudW1fdHlwZRgFIAMoCzIkLmdvb2dsZS5wcm90b2J1Zi5FbnVtRGVzY3JpcHRvclByb3RvUghlbnVtVHlwZRJBCgdzZXJ2aWNlGAYgAygLMicuZ29vZ2xlLnByb3RvYnVmLlNlcnZpY2VEZXNjcmlwdG9yUHJvdG9SB3NlcnZpY2USQwoJZXh0ZW5zaW9uGAcgAygLMiUuZ29vZ2xlLnByb3RvYnVmLkZpZWxkRGVzY3JpcHRvclByb3RvUglleHRlbnNpb24SNgoHb3B0aW9ucxgIIAEoCzIcLmdvb2dsZS5wcm90b2J1Zi5GaWxlT3B0aW9uc1IHb3B0aW9ucxJJChBzb3VyY2VfY29kZV9pbmZvGAkgASgLMh8uZ29vZ2xlLnByb3RvYnVmLlNvdXJjZUNvZGVJbmZvUg5zb3VyY2VDb2RlSW5mbxIWCgZzeW50YXgYDCABKAlSBnN5bnRheCK5BgoPRGVzY3JpcHRvclByb3RvEhIKBG5hbWUYASABKAlSBG5hbWUSOwoFZmllbGQYAiADKAsyJS5nb29nbGUucHJvdG9idWYuRmllbGREZXNjcmlwdG9yUHJvdG9SBWZpZWxkEkMKCWV4dGVuc2lvbhgGIAMoCzIlLmdvb2dsZS5wcm90b2J1Zi5GaWVsZERlc2NyaXB0b3JQcm90b1IJZXh0ZW5zaW9uEkEKC25lc3RlZF90eXBlGAMgAygLMiAuZ29vZ2xlLnByb3RvYnVmLkRlc2NyaXB0b3JQcm90b1IKbmVzdGVkVHlwZRJBCgllbnVtX3R5cGUYBCADKAsyJC5nb29nbGUucHJvdG9idWYuRW51bURlc2NyaXB0b3JQcm90b1IIZW51bVR5cGUSWAoPZXh0ZW5zaW9uX3JhbmdlGAUgAygLMi8uZ29vZ2xlLnByb3RvYnVmLkRlc2NyaXB0b3JQcm90by5FeHRlbnNpb25SYW5nZVIOZXh0ZW5zaW9uUmFuZ2USRAoKb25lb2ZfZGVjbBgIIAMoCzIlLmdvb2dsZS5wcm90b2J1Zi5PbmVvZkRlc2NyaXB0b3JQcm90b1IJb25lb2ZEZWNsEjkKB29wdGlvbnMYByABKAsyHy5nb29nbGUucHJvdG9idWYuTWVzc2FnZU9wdGlvbnNSB29wdGlvbnMSVQoOcmVzZXJ2ZWRfcmFuZ2UYCSADKAsyLi5nb29nbGUucHJvdG9idWYuRGVzY3JpcHRvclByb3RvLlJlc2VydmVkUmFuZ2VSDXJlc2VydmVkUmFuZ2USIwoNcmVzZXJ2ZWRfbmFtZRgKIAMoCVIMcmVzZXJ2ZWROYW1lGnoKDkV4dGVuc2lvblJhbmdlEhQKBXN0YXJ0GAEgASgFUgVzdGFydBIQCgNlbmQYAiABKAVSA2VuZBJACgdvcHRpb25zGAMgASgLMiYuZ29vZ2xlLnByb3RvYnVmLkV4dGVuc2lvblJhbmdlT3B0aW9uc1IHb3B0aW9ucxo3Cg1SZXNlcnZlZFJhbmdlEhQKBXN0YXJ0GAEgASgFUgVzdGFydBIQCgNlbmQYAiABKAVSA2VuZCJ8ChVFeHRlbnNpb25SYW5nZU9wdGlvbnMSWAoUdW5pbnRlcnByZXRlZF9vcHRpb24Y5wcgAygLMiQuZ29vZ2xlLnByb3RvYnVmLlVuaW50ZXJwcmV0ZWRPcHRpb25SE3VuaW50ZXJwcmV0ZWRPcHRpb24qCQjoBxCAgICAAiLBBgoURmllbGREZXNjcmlwdG9yUHJvdG8SEgoEbmFtZRgBIAEoCVIEbmFtZRIWCgZudW1iZXIYAyABKAVSBm51bWJlchJBCgVsYWJlbBgEIAEoDjIrLmdvb2dsZS5wcm90b2J1Zi5GaWVsZERlc2NyaXB0b3JQcm90by5MYWJlbFIFbGFiZWwSPgoEdHlwZRgFIAEoDjIqLmdvb2dsZS5wcm90b2J1Zi5GaWVsZERlc2NyaXB0b3JQcm90by5UeXBlUgR0eXBlEhsKCXR5cGVfbmFtZRgGIAEoCVIIdHlwZU5hbWUSGgoIZXh0ZW5kZWUYAiABKAlSCGV4dGVuZGVlEiMKDWRlZmF1bHRfdmFsdWUYByABKAlSDGRlZmF1bHRWYWx1ZRIfCgtvbmVvZl9pbmRleBgJIAEoBVIKb25lb2ZJbmRleBIbCglqc29uX25hbWUYCiABKAlSCGpzb25OYW1lEjcKB29wdGlvbnMYCCABKAsyHS5nb29nbGUucHJvdG9idWYuRmllbGRPcHRpb25zUgdvcHRpb25zEicKD3Byb3RvM19vcHRpb25hbBgRIAEoCFIOcHJvdG8zT3B0aW9uYWwitgIKBFR5cGUSDwoLVFlQRV9ET1VCTEUQARIOCgpUWVBFX0ZMT0FUEAISDgoKVFlQRV9JTlQ2NBADEg8KC1RZUEVfVUlOVDY0EAQSDgoKVFlQRV9JTlQzMhAFEhAKDFRZUEVfRklYRUQ2NBAGEhAKDFRZUEVfRklYRUQzMhAHEg0KCVRZUEVfQk9PTBAIEg8KC1RZUEVfU1RSSU5HEAkSDgoKVFlQRV9HUk9VUBAKEhAKDFRZUEVfTUVTU0FHRRALEg4KClRZUEVfQllURVMQDBIPCgtUWVBFX1VJTlQzMhANEg0KCVRZUEVfRU5VTRAOEhEKDVRZUEVfU0ZJWEVEMzIQDxIRCg1UWVBFX1NGSVhFRDY0EBASDwoLVFlQRV9TSU5UMzIQERIPCgtUWVBFX1NJTlQ2NBASIkMKBUxhYmVsEhIKDkxBQkVMX09QVElPTkFMEAESEgoOTEFCRUxfUkVRVUlSRUQQAhISCg5MQUJFTF9SRVBFQVRFRBADImMKFE9uZW9mRGVzY3JpcHRvclByb3RvEhIKBG5hbWUYASABKAlSBG5hbWUSNwoHb3B0aW9ucxgCIAEoCzIdLmdvb2dsZS5wcm90b2J1Zi5PbmVvZk9wdGlvbnNSB29wdGlvbnMi4wIKE0VudW1EZXNjcmlwdG9yUHJvdG8SEgoEbmFtZRgBIAEoCVIEbmFtZRI/CgV2YWx1ZRgCIAMoCzIpLmdvb2dsZS5wcm90b2J1Zi5FbnVtVmFsdWVEZXNjcmlwdG9yUHJvdG9SBXZhbHVlEjYKB29wdGlvbnMYAyABKAsyHC5nb29nbGUucHJvdG9idWYuRW51bU9wdGlvbnNSB29wdGlvbnMSXQoOcmVzZXJ2ZWRfcmFuZ2UYBCADKAsyNi5nb29nbGUucHJvdG9idWYuRW51bURlc2NyaXB0b3JQcm90by5FbnVtUmVzZXJ2ZWRSYW5nZVINcmVzZXJ2ZWRSYW5nZRIjCg1yZXNlcnZlZF9uYW1lGAUgAygJUgxyZXNlcnZlZE5hbWUaOwoRRW51bVJlc2VydmVkUmFuZ2USFAoFc3RhcnQYASABKAVSBXN0YXJ0EhAKA2VuZBgCIAEoBVIDZW5kIoMBChhFbnVtVmFsdWVEZXNjcmlwdG9yUHJvdG8SEgoEbmFtZRgBIAEoCVIEbmFtZRIWCgZudW1iZXIYAiABKAVSBm51bWJlchI7CgdvcHRpb25zGAMgASgLMiEuZ29vZ2xlLnByb3RvYnVmLkVudW1WYWx1ZU9wdGlvbnNSB29wdGlvbnMipwEKFlNlcnZpY2VEZXNjcmlwdG9yUHJvdG8SEgoEbmFtZRgBIAEoCVIEbmFtZRI+CgZtZXRob2QYAiADKAsyJi5nb29nbGUucHJvdG9idWYuTWV0aG9kRGVzY3JpcHRvclByb3RvUgZtZXRob2QSOQoHb3B0aW9ucxgDIAEoCzIfLmdvb2dsZS5wcm90b2J1Zi5TZXJ2aWNlT3B0aW9uc1IHb3B0aW9ucyKJAgoVTWV0aG9kRGVzY3JpcHRvclByb3RvEhIKBG5hbWUYASABKAlSBG5hbWUSHQoKaW5wdXRfdHlwZRgCIAEoCVIJaW5wdXRUeXBlEh8KC291dHB1dF90eXBlGAMgASgJUgpvdXRwdXRUeXBlEjgKB29wdGlvbnMYBCABKAsyHi5nb29nbGUucHJvdG9idWYuTWV0aG9kT3B0aW9uc1IHb3B0aW9ucxIwChBjbGllbnRfc3RyZWFtaW5nGAUgASgIOgVmYWxzZVIPY2xpZW50U3RyZWFtaW5nEjAKEHNlcnZlcl9zdHJlYW1pbmcYBiABKAg6BWZhbHNlUg9zZXJ2ZXJTdHJlYW1pbmcikQkKC0ZpbGVPcHRpb25zEiEKDGphdmFfcGFja2FnZRgBIAEoCVILamF2YVBhY2thZ2USMAoUamF2YV9vdXRlcl9jbGFzc25hbWUYCCABKAlSEmphdmFPdXRlckNsYXNzbmFtZRI1ChNqYXZhX211bHRpcGxlX2ZpbGVzGAogASgIOgVmYWxzZVIRamF2YU11bHRpcGxlRmlsZXMSRAodamF2YV9nZW5lcmF0ZV9lcXVhbHNfYW5kX2hhc2gYFCABKAhCAhgBUhlqYXZhR2VuZXJhdGVFcXVhbHNBbmRIYXNoEjoKFmphdmFfc3RyaW5nX2NoZWNrX3V0ZjgYGyABKAg6BWZhbHNlUhNqYXZhU3RyaW5nQ2hlY2tVdGY4ElMKDG9wdGltaXplX2ZvchgJIAEoDjIpLmdvb2dsZS5wcm90b2J1Zi5GaWxlT3B0aW9ucy5PcHRpbWl6ZU1vZGU6BVNQRUVEUgtvcHRpbWl6ZUZvchIdCgpnb19wYWNrYWdlGAsgASgJUglnb1BhY2thZ2USNQoTY2NfZ2VuZXJpY19zZXJ2aWNlcxgQIAEoCDoFZmFsc2VSEWNjR2VuZXJpY1NlcnZpY2VzEjkKFWphdmFfZ2VuZXJpY19zZXJ2aWNlcxgRIAEoCDoFZmFsc2VSE2phdmFHZW5lcmljU2VydmljZXMSNQoTcHlfZ2VuZXJpY19zZXJ2aWNlcxgSIAEoCDoFZmFsc2VSEXB5R2VuZXJpY1NlcnZpY2VzEjcKFHBocF9nZW5lcmljX3NlcnZpY2VzGCogASgIOgVmYWxzZVIScGhwR2VuZXJpY1NlcnZpY2VzEiUKCmRlcHJlY2F0ZWQYFyABKAg6BWZhbHNlUgpkZXByZWNhdGVkEi4KEGNjX2VuYWJsZV9hcmVuYXMYHyABKAg6BHRydWVSDmNjRW5hYmxlQXJlbmFzEioKEW9iamNfY2xhc3NfcHJlZml4GCQgASgJUg9vYmpjQ2xhc3NQcmVmaXgSKQoQY3NoYXJwX25hbWVzcGFjZRglIAEoCVIPY3NoYXJwTmFtZXNwYWNlEiEKDHN3aWZ0X3ByZWZpeBgnIAEoCVILc3dpZnRQcmVmaXgSKAoQcGhwX2NsYXNzX3ByZWZpeBgoIAEoCVIOcGhwQ2xhc3NQcmVmaXgSIwoNcGhwX25hbWVzcGFjZRgpIAEoCVIMcGhwTmFtZXNwYWNlEjQKFnBocF9tZXRhZGF0YV9uYW1lc3BhY2UYLCABKAlSFHBocE1ldGFkYXRhTmFtZXNwYWNlEiEKDHJ1YnlfcGFja2FnZRgtIAEoCVILcnVieVBhY2thZ2USWAoUdW5pbnRlcnByZXRlZF9vcHRpb24Y5wcgAygLMiQuZ29vZ2xlLnByb3RvYnVmLlVuaW50ZXJwcmV0ZWRPcHRpb25SE3VuaW50ZXJwcmV0ZWRPcHRpb24iOgoMT3B0aW1pemVNb2RlEgkKBVNQRUVEEAESDQoJQ09ERV9TSVpFEAISEAoMTElURV9SVU5USU1FEAMqCQjoBxCAgICAAkoECCYQJyLjAgoOTWVzc2FnZU9wdGlvbnMSPAoXbWVzc2FnZV9zZXRfd2lyZV9mb3JtYXQYASABKAg6BWZhbHNlUhRtZXNzYWdlU2V0V2lyZUZvcm1hdBJMCh9ub19zdGFuZGFyZF9kZXNjcmlwdG9yX2FjY2Vzc29yGAIgASgIOgVmYWxzZVIcbm9TdGFuZGFyZERlc2NyaXB0b3JBY2Nlc3NvchIlCgpkZXByZWNhdGVkGAMgASgIOgVmYWxzZVIKZGVwcmVjYXRlZBIbCgltYXBfZW50cnkYByABKAhSCG1hcEVudHJ5ElgKFHVuaW50ZXJwcmV0ZWRfb3B0aW9uGOcHIAMoCzIkLmdvb2dsZS5wcm90b2J1Zi5VbmludGVycHJldGVkT3B0aW9uUhN1bmludGVycHJldGVkT3B0aW9uKgkI6AcQgICAgAJKBAgEEAVKBAgFEAZKBAgGEAdKBAgIEAlKBAgJEAoikgQKDEZpZWxkT3B0aW9ucxJBCgVjdHlwZRgBIAEoDjIjLmdvb2dsZS5wcm90b2J1Zi5GaWVsZE9wdGlvbnMuQ1R5cGU6BlNUUklOR1IFY3R5cGUSFgoGcGFja2VkGAIgASgIUgZwYWNrZWQSRwoGanN0eXBlGAYgASgOMiQuZ29vZ2xlLnByb3RvYnVmLkZpZWxkT3B0aW9ucy5KU1R5cGU6CUpTX05PUk1BTFIGanN0eXBlEhkKBGxhenkYBSABKAg6BWZhbHNlUgRsYXp5Ei4KD3VudmVyaWZpZWRfbGF6eRgPIAEoCDoFZmFsc2VSDnVudmVyaWZpZWRMYXp5EiUKCmRlcHJlY2F0ZWQYAyABKAg6BWZhbHNlUgpkZXByZWNhdGVkEhkKBHdlYWsYCiABKAg6BWZhbHNlUgR3ZWFrElgKFHVuaW50ZXJwcmV0ZWRfb3B0aW9uGOcHIAMoCzIkLmdvb2dsZS5wcm90b2J1Zi5VbmludGVycHJldGVkT3B0aW9uUhN1bmludGVycHJldGVkT3B0aW9uIi8KBUNUeXBlEgoKBlNUUklORxAAEggKBENPUkQQARIQCgxTVFJJTkdfUElFQ0UQAiI1CgZKU1R5cGUSDQoJSlNfTk9STUFMEAASDQoJSlNfU1RSSU5HEAESDQoJSlNfTlVNQkVSEAIqCQjoBxCAgICAAkoECAQQBSJzCgxPbmVvZk9wdGlvbnMSWAoUdW5pbnRlcnByZXRlZF9vcHRpb24Y5wcgAygLMiQuZ29vZ2xlLnByb3RvYnVmLlVuaW50ZXJwcmV0ZWRPcHRpb25SE3VuaW50ZXJwcmV0ZWRPcHRpb24qCQjoBxCAgICAAiLAAQoLRW51bU9wdGlvbnMSHwoLYWxsb3dfYWxpYXMYAiABKAhSCmFsbG93QWxpYXMSJQoKZGVwcmVjYXRlZBgDIAEoCDoFZmFsc2VSCmRlcHJlY2F0ZWQSWAoUdW5pbnRlcnByZXRlZF9vcHRpb24Y5wcgAygLMiQuZ29vZ2xlLnByb3RvYnVmLlVuaW50ZXJwcmV0ZWRPcHRpb25SE3VuaW50ZXJwcmV0ZWRPcHRpb24qCQjoBxCAgICAAkoECAUQBiKeAQoQRW51bVZhbHVlT3B0aW9ucxIlCgpkZXByZWNhdGVkGAEgASgIOgVmYWxzZVIKZGVwcmVjYXRlZBJYChR1bmludGVycHJldGVkX29wdGlvbhjnByADKAsyJC5nb29nbGUucHJvdG9idWYuVW5pbnRlcnByZXRlZE9wdGlvblITdW5pbnRlcnByZXRlZE9wdGlvbioJCOgHEICAgIACIpwBCg5TZXJ2aWNlT3B0aW9ucxIlCgpkZXByZWNhdGVkGCEgASgIOgVmYWxzZVIKZGVwcmVjYXRlZBJYChR1bmludGVycHJldGVkX29wdGlvbhjnByADKAsyJC5nb29nbGUucHJvdG9idWYuVW5pbnRlcnByZXRlZE9wdGlvblITdW5pbnRlcnByZXRlZE9wdGlvbioJCOgHEICAgIACIuACCg1NZXRob2RPcHRpb25zEiUKCmRlcHJlY2F0ZWQYISABKAg6BWZhbHNlUgpkZXByZWNhdGVkEnEKEWlkZW1wb3RlbmN5X2xldmVsGCIgASgOMi8uZ29vZ2xlLnByb3RvYnVmLk1ldGhvZE9wdGlvbnMuSWRlbXBvdGVuY3lMZXZlbDoTSURFTVBPVEVOQ1lfVU5LTk9XTlIQaWRlbXBvdGVuY3lMZXZlbBJYChR1bmludGVycHJldGVkX29wdGlvbhjnByADKAsyJC5nb29nbGUucHJvdG9idWYuVW5pbnRlcnByZXRlZE9wdGlvblITdW5pbnRlcnByZXRlZE9wdGlvbiJQChBJZGVtcG90ZW5jeUxldmVsEhcKE0lERU1QT1RFTkNZX1VOS05PV04QABITCg9OT19TSURFX0VGRkVDVFMQARIOCgpJREVNUE9URU5UEAIqCQjoBxCAgICAAiKaAwoTVW5pbnRlcnByZXRlZE9wdGlvbhJBCgRuYW1lGAIgAygLMi0uZ29vZ2xlLnByb3RvYnVmLlVuaW50ZXJwcmV0ZWRPcHRpb24uTmFtZVBhcnRSBG5hbWUSKQoQaWRlbnRpZmllcl92YWx1ZRgDIAEoCVIPaWRlbnRpZmllclZhbHVlEiwKEnBvc2l0aXZlX2ludF92YWx1ZRgEIAEoBFIQcG9zaXRpdmVJbnRWYWx1ZRIsChJuZWdhdGl2ZV9pbnRfdmFsdWUYBSABKANSEG5lZ2F0aXZlSW50VmFsdWUSIQoMZG91YmxlX3ZhbHVlGAYgASgBUgtkb3VibGVWYWx1ZRIhCgxzdHJpbmdfdmFsdWUYByABKAxSC3N0cmluZ1ZhbHVlEicKD2FnZ3JlZ2F0ZV92YWx1ZRgIIAEoCVIOYWdncmVnYXRlVmFsdWUaSgoITmFtZVBhcnQSGwoJbmFtZV9wYXJ0GAEgAigJUghuYW1lUGFydBIhCgxpc19leHRlbnNpb24YAiACKAhSC2lzRXh0ZW5zaW9uIqcCCg5Tb3VyY2VDb2RlSW5mbxJECghsb2NhdGlvbhgBIAMoCzIoLmdvb2dsZS5wcm90b2J1Zi5Tb3VyY2VDb2RlSW5mby5Mb2NhdGlvblIIbG9jYXRpb24azgEKCExvY2F0aW9uEhYKBHBhdGgYASADKAVCAhABUgRwYXRoEhYKBHNwYW4YAiADKAVCAhABUgRzcGFuEikKEGxlYWRpbmdfY29tbWVudHMYAyABKAlSD2xlYWRpbmdDb21tZW50cxIrChF0cmFpbGluZ19jb21tZW50cxgEIAEoCVIQdHJhaWxpbmdDb21tZW50cxI6ChlsZWFkaW5nX2RldGFjaGVkX2NvbW1lbnRzGAYgAygJUhdsZWFkaW5nRGV0YWNoZWRDb21tZW50cyLRAQoRR2VuZXJhdGVkQ29kZUluZm8STQoKYW5ub3RhdGlvbhgBIAMoCzItLmdvb2dsZS5wcm90b2J1Zi5HZW5lcmF0ZWRDb2RlSW5mby5Bbm5vdGF0aW9uUgphbm5vdGF0aW9uGm0KCkFubm90YXRpb24SFgoEcGF0aBgBIAMoBUICEAFSBHBhdGgSHwoLc291cmNlX2ZpbGUYAiABKAlSCnNvdXJjZUZpbGUSFAoFYmVnaW4YAyABKAVSBWJlZ2luEhAKA2VuZBgEIAEoBVIDZW5kQn4KE2NvbS5nb29nbGUucHJvdG9idWZCEERlc2NyaXB0b3JQcm90b3NIAVotZ29vZ2xlLmdvbGFuZy5vcmcvcHJvdG9idWYvdHlwZXMvZGVzY3JpcHRvcnBi+AEBogIDR1BCqgIaR29vZ2xlLlByb3RvYnVmLlJlZmxlY3Rpb24=")
 }

@@ -13,48 +13,18 @@ extension Plugin {
         /// Every file, each after those it imports.
         public var protoFile: [Descriptors.FileDescriptorProto] = []
         public var unknownFields = UnknownFields()
-
         public init() {}
-
         public init(
             fileToGenerate: [String] = [], parameter: String? = nil,
             protoFile: [Descriptors.FileDescriptorProto] = []
         ) {
-            self.fileToGenerate = fileToGenerate
-            self.parameter = parameter
-            self.protoFile = protoFile
+            (self.fileToGenerate, self.parameter, self.protoFile) = (fileToGenerate, parameter, protoFile)
         }
-
-        public static let schema = MessageSchema("google.protobuf.compiler.CodeGeneratorRequest", [
-            .init(1, "file_to_generate", .string, .repeated),
-            .init(2, "parameter", .string, .explicit),
-            .init(15, "proto_file", .message(Descriptors.FileDescriptorProto.self), .repeated),
-        ])
-
-        public var encodedByteCount: Int {
-            var size = unknownFields.byteCount
-            size += StringField.size(1, fileToGenerate)
-            size += StringField.size(2, parameter)
-            size += MessageField<Descriptors.FileDescriptorProto>.size(15, protoFile)
-            return size
-        }
-
-        public func encode(into writer: inout WireWriter) {
-            writer.write(unknownFields)
-            MessageField<Descriptors.FileDescriptorProto>.write(15, protoFile, &writer)
-            StringField.write(2, parameter, &writer)
-            StringField.write(1, fileToGenerate, &writer)
-        }
-
-        public mutating func merge(from reader: inout WireReader) throws(WireError) {
-            while let tag = try reader.nextTag() {
-                switch tag {
-                case 10: try StringField.read(&fileToGenerate, &reader)
-                case 18: try StringField.read(&parameter, &reader)
-                case 122: try MessageField<Descriptors.FileDescriptorProto>.read(&protoFile, &reader)
-                default: try reader.readUnknown(tag, into: &unknownFields)
-                }
-            }
+        public static let schema = MessageSchema(Self.self, .googleProtobufCompilerPlugin, 0)
+        @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+            try v.field(15, MessageField<Descriptors.FileDescriptorProto>.self, &protoFile)
+            try v.field(2, StringField.self, &parameter)
+            try v.field(1, StringField.self, &fileToGenerate)
         }
     }
 
@@ -66,62 +36,27 @@ extension Plugin {
         public var supportedFeatures: UInt64?
         public var file: [Plugin.CodeGeneratorResponse.File] = []
         public var unknownFields = UnknownFields()
-
         public init() {}
-
         public init(
-            error: String? = nil, supportedFeatures: UInt64? = nil,
-            file: [Plugin.CodeGeneratorResponse.File] = []
+            error: String? = nil, supportedFeatures: UInt64? = nil, file: [Plugin.CodeGeneratorResponse.File] = []
         ) {
-            self.error = error
-            self.supportedFeatures = supportedFeatures
-            self.file = file
+            (self.error, self.supportedFeatures, self.file) = (error, supportedFeatures, file)
         }
-
-        public static let schema = MessageSchema("google.protobuf.compiler.CodeGeneratorResponse", [
-            .init(1, "error", .string, .explicit),
-            .init(2, "supported_features", .uint64, .explicit),
-            .init(15, "file", .message(Plugin.CodeGeneratorResponse.File.self), .repeated),
-        ])
-
-        public var encodedByteCount: Int {
-            var size = unknownFields.byteCount
-            size += StringField.size(1, error)
-            size += UInt64Field.size(2, supportedFeatures)
-            size += MessageField<Plugin.CodeGeneratorResponse.File>.size(15, file)
-            return size
-        }
-
-        public func encode(into writer: inout WireWriter) {
-            writer.write(unknownFields)
-            MessageField<Plugin.CodeGeneratorResponse.File>.write(15, file, &writer)
-            UInt64Field.write(2, supportedFeatures, &writer)
-            StringField.write(1, error, &writer)
-        }
-
-        public mutating func merge(from reader: inout WireReader) throws(WireError) {
-            while let tag = try reader.nextTag() {
-                switch tag {
-                case 10: try StringField.read(&error, &reader)
-                case 16: try UInt64Field.read(&supportedFeatures, &reader)
-                case 122: try MessageField<Plugin.CodeGeneratorResponse.File>.read(&file, &reader)
-                default: try reader.readUnknown(tag, into: &unknownFields)
-                }
-            }
+        public static let schema = MessageSchema(Self.self, .googleProtobufCompilerPlugin, 1)
+        @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+            try v.field(15, MessageField<Plugin.CodeGeneratorResponse.File>.self, &file)
+            try v.field(2, UInt64Field.self, &supportedFeatures)
+            try v.field(1, StringField.self, &error)
         }
 
         /// Bits of `supported_features`.
         public struct Feature: OpenEnum {
+            public static let none = Self(rawValue: 0)
+            /// `optional` in proto3.
+            public static let proto3Optional = Self(rawValue: 1)
             public let rawValue: Int32
             public init(rawValue: Int32) { self.rawValue = rawValue }
-
-            public static let none = Feature(rawValue: 0)
-            /// `optional` in proto3.
-            public static let proto3Optional = Feature(rawValue: 1)
-
-            public static let schema = EnumSchema("google.protobuf.compiler.CodeGeneratorResponse.Feature", [
-                ("FEATURE_NONE", 0), ("FEATURE_PROTO3_OPTIONAL", 1)
-            ])
+            public static let schema = EnumSchema(.googleProtobufCompilerPlugin, 1, 0)
         }
 
         /// One generated file.
@@ -131,50 +66,19 @@ extension Plugin {
             /// Text of the file.
             public var content: String?
             public var unknownFields = UnknownFields()
-
             public init() {}
-
             public init(name: String? = nil, content: String? = nil) {
-                self.name = name
-                self.content = content
+                (self.name, self.content) = (name, content)
             }
-
-            public static let schema = MessageSchema("google.protobuf.compiler.CodeGeneratorResponse.File", [
-                .init(1, "name", .string, .explicit),
-                .init(15, "content", .string, .explicit),
-            ])
-
-            public var encodedByteCount: Int {
-                var size = unknownFields.byteCount
-                size += StringField.size(1, name)
-                size += StringField.size(15, content)
-                return size
-            }
-
-            public func encode(into writer: inout WireWriter) {
-                writer.write(unknownFields)
-                StringField.write(15, content, &writer)
-                StringField.write(1, name, &writer)
-            }
-
-            public mutating func merge(from reader: inout WireReader) throws(WireError) {
-                while let tag = try reader.nextTag() {
-                    switch tag {
-                    case 10: try StringField.read(&name, &reader)
-                    case 122: try StringField.read(&content, &reader)
-                    default: try reader.readUnknown(tag, into: &unknownFields)
-                    }
-                }
+            public static let schema = MessageSchema(Self.self, .googleProtobufCompilerPlugin, 1, 0)
+            @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+                try v.field(15, StringField.self, &content)
+                try v.field(1, StringField.self, &name)
             }
         }
     }
 }
 
 extension FileDescriptor {
-    public static let googleProtobufCompilerPlugin = FileDescriptor(
-        name: "google/protobuf/compiler/plugin.proto",
-        dependencies: [
-            .googleProtobufDescriptor,
-        ],
-        base64: "CiVnb29nbGUvcHJvdG9idWYvY29tcGlsZXIvcGx1Z2luLnByb3RvEhhnb29nbGUucHJvdG9idWYuY29tcGlsZXIaIGdvb2dsZS9wcm90b2J1Zi9kZXNjcmlwdG9yLnByb3RvIqMBChRDb2RlR2VuZXJhdG9yUmVxdWVzdBIoChBmaWxlX3RvX2dlbmVyYXRlGAEgAygJUg5maWxlVG9HZW5lcmF0ZRIcCglwYXJhbWV0ZXIYAiABKAlSCXBhcmFtZXRlchJDCgpwcm90b19maWxlGA8gAygLMiQuZ29vZ2xlLnByb3RvYnVmLkZpbGVEZXNjcmlwdG9yUHJvdG9SCXByb3RvRmlsZSKWAgoVQ29kZUdlbmVyYXRvclJlc3BvbnNlEhQKBWVycm9yGAEgASgJUgVlcnJvchItChJzdXBwb3J0ZWRfZmVhdHVyZXMYAiABKARSEXN1cHBvcnRlZEZlYXR1cmVzEkgKBGZpbGUYDyADKAsyNC5nb29nbGUucHJvdG9idWYuY29tcGlsZXIuQ29kZUdlbmVyYXRvclJlc3BvbnNlLkZpbGVSBGZpbGUaNAoERmlsZRISCgRuYW1lGAEgASgJUgRuYW1lEhgKB2NvbnRlbnQYDyABKAlSB2NvbnRlbnQiOAoHRmVhdHVyZRIQCgxGRUFUVVJFX05PTkUQABIbChdGRUFUVVJFX1BST1RPM19PUFRJT05BTBAB")
+    public static let googleProtobufCompilerPlugin = FileDescriptor(name: "google/protobuf/compiler/plugin.proto", dependencies: [.googleProtobufDescriptor], base64: "CiVnb29nbGUvcHJvdG9idWYvY29tcGlsZXIvcGx1Z2luLnByb3RvEhhnb29nbGUucHJvdG9idWYuY29tcGlsZXIaIGdvb2dsZS9wcm90b2J1Zi9kZXNjcmlwdG9yLnByb3RvIqMBChRDb2RlR2VuZXJhdG9yUmVxdWVzdBIoChBmaWxlX3RvX2dlbmVyYXRlGAEgAygJUg5maWxlVG9HZW5lcmF0ZRIcCglwYXJhbWV0ZXIYAiABKAlSCXBhcmFtZXRlchJDCgpwcm90b19maWxlGA8gAygLMiQuZ29vZ2xlLnByb3RvYnVmLkZpbGVEZXNjcmlwdG9yUHJvdG9SCXByb3RvRmlsZSKWAgoVQ29kZUdlbmVyYXRvclJlc3BvbnNlEhQKBWVycm9yGAEgASgJUgVlcnJvchItChJzdXBwb3J0ZWRfZmVhdHVyZXMYAiABKARSEXN1cHBvcnRlZEZlYXR1cmVzEkgKBGZpbGUYDyADKAsyNC5nb29nbGUucHJvdG9idWYuY29tcGlsZXIuQ29kZUdlbmVyYXRvclJlc3BvbnNlLkZpbGVSBGZpbGUaNAoERmlsZRISCgRuYW1lGAEgASgJUgRuYW1lEhgKB2NvbnRlbnQYDyABKAlSB2NvbnRlbnQiOAoHRmVhdHVyZRIQCgxGRUFUVVJFX05PTkUQABIbChdGRUFUVVJFX1BST1RPM19PUFRJT05BTBAB")
 }

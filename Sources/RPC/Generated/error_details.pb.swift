@@ -13,45 +13,15 @@ extension GoogleRPC {
         /// Facts about this failure. Keys are lowerCamel or lower_snake, at most 64 characters.
         public var metadata: [String: String] = [:]
         public var unknownFields = UnknownFields()
-
         public init() {}
-
         public init(reason: String = "", domain: String = "", metadata: [String: String] = [:]) {
-            self.reason = reason
-            self.domain = domain
-            self.metadata = metadata
+            (self.reason, self.domain, self.metadata) = (reason, domain, metadata)
         }
-
-        public static let schema = MessageSchema("google.rpc.ErrorInfo", [
-            .init(1, "reason", .string),
-            .init(2, "domain", .string),
-            .init(3, "metadata", .map(key: .string, value: .string), .repeated),
-        ])
-
-        public var encodedByteCount: Int {
-            var size = unknownFields.byteCount
-            size += StringField.size(1, reason)
-            size += StringField.size(2, domain)
-            size += MapField<StringField, StringField>.size(3, metadata)
-            return size
-        }
-
-        public func encode(into writer: inout WireWriter) {
-            writer.write(unknownFields)
-            MapField<StringField, StringField>.write(3, metadata, &writer)
-            StringField.write(2, domain, &writer)
-            StringField.write(1, reason, &writer)
-        }
-
-        public mutating func merge(from reader: inout WireReader) throws(WireError) {
-            while let tag = try reader.nextTag() {
-                switch tag {
-                case 10: try StringField.read(&reason, &reader)
-                case 18: try StringField.read(&domain, &reader)
-                case 26: try MapField<StringField, StringField>.read(&metadata, &reader)
-                default: try reader.readUnknown(tag, into: &unknownFields)
-                }
-            }
+        public static let schema = MessageSchema(Self.self, .googleRpcErrorDetails, 0)
+        @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+            try v.map(3, MapField<StringField, StringField>.self, &metadata)
+            try v.field(2, StringField.self, &domain)
+            try v.field(1, StringField.self, &reason)
         }
     }
 
@@ -60,35 +30,11 @@ extension GoogleRPC {
         /// Wait at least this long before the next attempt.
         public var retryDelay: Protobuf.Duration?
         public var unknownFields = UnknownFields()
-
         public init() {}
-
-        public init(retryDelay: Protobuf.Duration? = nil) {
-            self.retryDelay = retryDelay
-        }
-
-        public static let schema = MessageSchema("google.rpc.RetryInfo", [
-            .init(1, "retry_delay", .message(Protobuf.Duration.self), .explicit),
-        ])
-
-        public var encodedByteCount: Int {
-            var size = unknownFields.byteCount
-            size += MessageField<Protobuf.Duration>.size(1, retryDelay)
-            return size
-        }
-
-        public func encode(into writer: inout WireWriter) {
-            writer.write(unknownFields)
-            MessageField<Protobuf.Duration>.write(1, retryDelay, &writer)
-        }
-
-        public mutating func merge(from reader: inout WireReader) throws(WireError) {
-            while let tag = try reader.nextTag() {
-                switch tag {
-                case 10: try MessageField<Protobuf.Duration>.read(&retryDelay, &reader)
-                default: try reader.readUnknown(tag, into: &unknownFields)
-                }
-            }
+        public init(retryDelay: Protobuf.Duration? = nil) { self.retryDelay = retryDelay }
+        public static let schema = MessageSchema(Self.self, .googleRpcErrorDetails, 1)
+        @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+            try v.field(1, MessageField<Protobuf.Duration>.self, &retryDelay)
         }
     }
 
@@ -99,40 +45,14 @@ extension GoogleRPC {
         /// Anything else that helps.
         public var detail: String = ""
         public var unknownFields = UnknownFields()
-
         public init() {}
-
         public init(stackEntries: [String] = [], detail: String = "") {
-            self.stackEntries = stackEntries
-            self.detail = detail
+            (self.stackEntries, self.detail) = (stackEntries, detail)
         }
-
-        public static let schema = MessageSchema("google.rpc.DebugInfo", [
-            .init(1, "stack_entries", .string, .repeated),
-            .init(2, "detail", .string),
-        ])
-
-        public var encodedByteCount: Int {
-            var size = unknownFields.byteCount
-            size += StringField.size(1, stackEntries)
-            size += StringField.size(2, detail)
-            return size
-        }
-
-        public func encode(into writer: inout WireWriter) {
-            writer.write(unknownFields)
-            StringField.write(2, detail, &writer)
-            StringField.write(1, stackEntries, &writer)
-        }
-
-        public mutating func merge(from reader: inout WireReader) throws(WireError) {
-            while let tag = try reader.nextTag() {
-                switch tag {
-                case 10: try StringField.read(&stackEntries, &reader)
-                case 18: try StringField.read(&detail, &reader)
-                default: try reader.readUnknown(tag, into: &unknownFields)
-                }
-            }
+        public static let schema = MessageSchema(Self.self, .googleRpcErrorDetails, 2)
+        @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+            try v.field(2, StringField.self, &detail)
+            try v.field(1, StringField.self, &stackEntries)
         }
     }
 
@@ -141,35 +61,11 @@ extension GoogleRPC {
         /// All allowances that stood in the way.
         public var violations: [GoogleRPC.QuotaFailure.Violation] = []
         public var unknownFields = UnknownFields()
-
         public init() {}
-
-        public init(violations: [GoogleRPC.QuotaFailure.Violation] = []) {
-            self.violations = violations
-        }
-
-        public static let schema = MessageSchema("google.rpc.QuotaFailure", [
-            .init(1, "violations", .message(GoogleRPC.QuotaFailure.Violation.self), .repeated),
-        ])
-
-        public var encodedByteCount: Int {
-            var size = unknownFields.byteCount
-            size += MessageField<GoogleRPC.QuotaFailure.Violation>.size(1, violations)
-            return size
-        }
-
-        public func encode(into writer: inout WireWriter) {
-            writer.write(unknownFields)
-            MessageField<GoogleRPC.QuotaFailure.Violation>.write(1, violations, &writer)
-        }
-
-        public mutating func merge(from reader: inout WireReader) throws(WireError) {
-            while let tag = try reader.nextTag() {
-                switch tag {
-                case 10: try MessageField<GoogleRPC.QuotaFailure.Violation>.read(&violations, &reader)
-                default: try reader.readUnknown(tag, into: &unknownFields)
-                }
-            }
+        public init(violations: [GoogleRPC.QuotaFailure.Violation] = []) { self.violations = violations }
+        public static let schema = MessageSchema(Self.self, .googleRpcErrorDetails, 3)
+        @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+            try v.field(1, MessageField<GoogleRPC.QuotaFailure.Violation>.self, &violations)
         }
 
         /// One used-up allowance.
@@ -179,40 +75,14 @@ extension GoogleRPC {
             /// What was exceeded, with the limit's name, its value and the setting that changes it.
             public var description: String = ""
             public var unknownFields = UnknownFields()
-
             public init() {}
-
             public init(subject: String = "", description: String = "") {
-                self.subject = subject
-                self.description = description
+                (self.subject, self.description) = (subject, description)
             }
-
-            public static let schema = MessageSchema("google.rpc.QuotaFailure.Violation", [
-                .init(1, "subject", .string),
-                .init(2, "description", .string),
-            ])
-
-            public var encodedByteCount: Int {
-                var size = unknownFields.byteCount
-                size += StringField.size(1, subject)
-                size += StringField.size(2, description)
-                return size
-            }
-
-            public func encode(into writer: inout WireWriter) {
-                writer.write(unknownFields)
-                StringField.write(2, description, &writer)
-                StringField.write(1, subject, &writer)
-            }
-
-            public mutating func merge(from reader: inout WireReader) throws(WireError) {
-                while let tag = try reader.nextTag() {
-                    switch tag {
-                    case 10: try StringField.read(&subject, &reader)
-                    case 18: try StringField.read(&description, &reader)
-                    default: try reader.readUnknown(tag, into: &unknownFields)
-                    }
-                }
+            public static let schema = MessageSchema(Self.self, .googleRpcErrorDetails, 3, 0)
+            @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+                try v.field(2, StringField.self, &description)
+                try v.field(1, StringField.self, &subject)
             }
         }
     }
@@ -222,35 +92,11 @@ extension GoogleRPC {
         /// All preconditions that were not met.
         public var violations: [GoogleRPC.PreconditionFailure.Violation] = []
         public var unknownFields = UnknownFields()
-
         public init() {}
-
-        public init(violations: [GoogleRPC.PreconditionFailure.Violation] = []) {
-            self.violations = violations
-        }
-
-        public static let schema = MessageSchema("google.rpc.PreconditionFailure", [
-            .init(1, "violations", .message(GoogleRPC.PreconditionFailure.Violation.self), .repeated),
-        ])
-
-        public var encodedByteCount: Int {
-            var size = unknownFields.byteCount
-            size += MessageField<GoogleRPC.PreconditionFailure.Violation>.size(1, violations)
-            return size
-        }
-
-        public func encode(into writer: inout WireWriter) {
-            writer.write(unknownFields)
-            MessageField<GoogleRPC.PreconditionFailure.Violation>.write(1, violations, &writer)
-        }
-
-        public mutating func merge(from reader: inout WireReader) throws(WireError) {
-            while let tag = try reader.nextTag() {
-                switch tag {
-                case 10: try MessageField<GoogleRPC.PreconditionFailure.Violation>.read(&violations, &reader)
-                default: try reader.readUnknown(tag, into: &unknownFields)
-                }
-            }
+        public init(violations: [GoogleRPC.PreconditionFailure.Violation] = []) { self.violations = violations }
+        public static let schema = MessageSchema(Self.self, .googleRpcErrorDetails, 4)
+        @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+            try v.field(1, MessageField<GoogleRPC.PreconditionFailure.Violation>.self, &violations)
         }
 
         /// One state that stood in the way.
@@ -262,45 +108,15 @@ extension GoogleRPC {
             /// How to fulfil it.
             public var description: String = ""
             public var unknownFields = UnknownFields()
-
             public init() {}
-
             public init(type: String = "", subject: String = "", description: String = "") {
-                self.type = type
-                self.subject = subject
-                self.description = description
+                (self.type, self.subject, self.description) = (type, subject, description)
             }
-
-            public static let schema = MessageSchema("google.rpc.PreconditionFailure.Violation", [
-                .init(1, "type", .string),
-                .init(2, "subject", .string),
-                .init(3, "description", .string),
-            ])
-
-            public var encodedByteCount: Int {
-                var size = unknownFields.byteCount
-                size += StringField.size(1, type)
-                size += StringField.size(2, subject)
-                size += StringField.size(3, description)
-                return size
-            }
-
-            public func encode(into writer: inout WireWriter) {
-                writer.write(unknownFields)
-                StringField.write(3, description, &writer)
-                StringField.write(2, subject, &writer)
-                StringField.write(1, type, &writer)
-            }
-
-            public mutating func merge(from reader: inout WireReader) throws(WireError) {
-                while let tag = try reader.nextTag() {
-                    switch tag {
-                    case 10: try StringField.read(&type, &reader)
-                    case 18: try StringField.read(&subject, &reader)
-                    case 26: try StringField.read(&description, &reader)
-                    default: try reader.readUnknown(tag, into: &unknownFields)
-                    }
-                }
+            public static let schema = MessageSchema(Self.self, .googleRpcErrorDetails, 4, 0)
+            @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+                try v.field(3, StringField.self, &description)
+                try v.field(2, StringField.self, &subject)
+                try v.field(1, StringField.self, &type)
             }
         }
     }
@@ -310,35 +126,13 @@ extension GoogleRPC {
         /// All wrong fields that were found; the server may stop at the first.
         public var fieldViolations: [GoogleRPC.BadRequest.FieldViolation] = []
         public var unknownFields = UnknownFields()
-
         public init() {}
-
         public init(fieldViolations: [GoogleRPC.BadRequest.FieldViolation] = []) {
             self.fieldViolations = fieldViolations
         }
-
-        public static let schema = MessageSchema("google.rpc.BadRequest", [
-            .init(1, "field_violations", .message(GoogleRPC.BadRequest.FieldViolation.self), .repeated),
-        ])
-
-        public var encodedByteCount: Int {
-            var size = unknownFields.byteCount
-            size += MessageField<GoogleRPC.BadRequest.FieldViolation>.size(1, fieldViolations)
-            return size
-        }
-
-        public func encode(into writer: inout WireWriter) {
-            writer.write(unknownFields)
-            MessageField<GoogleRPC.BadRequest.FieldViolation>.write(1, fieldViolations, &writer)
-        }
-
-        public mutating func merge(from reader: inout WireReader) throws(WireError) {
-            while let tag = try reader.nextTag() {
-                switch tag {
-                case 10: try MessageField<GoogleRPC.BadRequest.FieldViolation>.read(&fieldViolations, &reader)
-                default: try reader.readUnknown(tag, into: &unknownFields)
-                }
-            }
+        public static let schema = MessageSchema(Self.self, .googleRpcErrorDetails, 5)
+        @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+            try v.field(1, MessageField<GoogleRPC.BadRequest.FieldViolation>.self, &fieldViolations)
         }
 
         /// One wrong field.
@@ -348,40 +142,14 @@ extension GoogleRPC {
             /// Why the value is wrong and what would be right.
             public var description: String = ""
             public var unknownFields = UnknownFields()
-
             public init() {}
-
             public init(field: String = "", description: String = "") {
-                self.field = field
-                self.description = description
+                (self.field, self.description) = (field, description)
             }
-
-            public static let schema = MessageSchema("google.rpc.BadRequest.FieldViolation", [
-                .init(1, "field", .string),
-                .init(2, "description", .string),
-            ])
-
-            public var encodedByteCount: Int {
-                var size = unknownFields.byteCount
-                size += StringField.size(1, field)
-                size += StringField.size(2, description)
-                return size
-            }
-
-            public func encode(into writer: inout WireWriter) {
-                writer.write(unknownFields)
-                StringField.write(2, description, &writer)
-                StringField.write(1, field, &writer)
-            }
-
-            public mutating func merge(from reader: inout WireReader) throws(WireError) {
-                while let tag = try reader.nextTag() {
-                    switch tag {
-                    case 10: try StringField.read(&field, &reader)
-                    case 18: try StringField.read(&description, &reader)
-                    default: try reader.readUnknown(tag, into: &unknownFields)
-                    }
-                }
+            public static let schema = MessageSchema(Self.self, .googleRpcErrorDetails, 5, 0)
+            @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+                try v.field(2, StringField.self, &description)
+                try v.field(1, StringField.self, &field)
             }
         }
     }
@@ -393,40 +161,14 @@ extension GoogleRPC {
         /// Opaque data for the people who run the server.
         public var servingData: String = ""
         public var unknownFields = UnknownFields()
-
         public init() {}
-
         public init(requestID: String = "", servingData: String = "") {
-            self.requestID = requestID
-            self.servingData = servingData
+            (self.requestID, self.servingData) = (requestID, servingData)
         }
-
-        public static let schema = MessageSchema("google.rpc.RequestInfo", [
-            .init(1, "request_id", .string),
-            .init(2, "serving_data", .string),
-        ])
-
-        public var encodedByteCount: Int {
-            var size = unknownFields.byteCount
-            size += StringField.size(1, requestID)
-            size += StringField.size(2, servingData)
-            return size
-        }
-
-        public func encode(into writer: inout WireWriter) {
-            writer.write(unknownFields)
-            StringField.write(2, servingData, &writer)
-            StringField.write(1, requestID, &writer)
-        }
-
-        public mutating func merge(from reader: inout WireReader) throws(WireError) {
-            while let tag = try reader.nextTag() {
-                switch tag {
-                case 10: try StringField.read(&requestID, &reader)
-                case 18: try StringField.read(&servingData, &reader)
-                default: try reader.readUnknown(tag, into: &unknownFields)
-                }
-            }
+        public static let schema = MessageSchema(Self.self, .googleRpcErrorDetails, 6)
+        @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+            try v.field(2, StringField.self, &servingData)
+            try v.field(1, StringField.self, &requestID)
         }
     }
 
@@ -441,52 +183,19 @@ extension GoogleRPC {
         /// What happened on access.
         public var description: String = ""
         public var unknownFields = UnknownFields()
-
         public init() {}
-
         public init(
             resourceType: String = "", resourceName: String = "", owner: String = "", description: String = ""
         ) {
-            self.resourceType = resourceType
-            self.resourceName = resourceName
-            self.owner = owner
+            (self.resourceType, self.resourceName, self.owner) = (resourceType, resourceName, owner)
             self.description = description
         }
-
-        public static let schema = MessageSchema("google.rpc.ResourceInfo", [
-            .init(1, "resource_type", .string),
-            .init(2, "resource_name", .string),
-            .init(3, "owner", .string),
-            .init(4, "description", .string),
-        ])
-
-        public var encodedByteCount: Int {
-            var size = unknownFields.byteCount
-            size += StringField.size(1, resourceType)
-            size += StringField.size(2, resourceName)
-            size += StringField.size(3, owner)
-            size += StringField.size(4, description)
-            return size
-        }
-
-        public func encode(into writer: inout WireWriter) {
-            writer.write(unknownFields)
-            StringField.write(4, description, &writer)
-            StringField.write(3, owner, &writer)
-            StringField.write(2, resourceName, &writer)
-            StringField.write(1, resourceType, &writer)
-        }
-
-        public mutating func merge(from reader: inout WireReader) throws(WireError) {
-            while let tag = try reader.nextTag() {
-                switch tag {
-                case 10: try StringField.read(&resourceType, &reader)
-                case 18: try StringField.read(&resourceName, &reader)
-                case 26: try StringField.read(&owner, &reader)
-                case 34: try StringField.read(&description, &reader)
-                default: try reader.readUnknown(tag, into: &unknownFields)
-                }
-            }
+        public static let schema = MessageSchema(Self.self, .googleRpcErrorDetails, 7)
+        @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+            try v.field(4, StringField.self, &description)
+            try v.field(3, StringField.self, &owner)
+            try v.field(2, StringField.self, &resourceName)
+            try v.field(1, StringField.self, &resourceType)
         }
     }
 
@@ -495,35 +204,11 @@ extension GoogleRPC {
         /// Most useful first.
         public var links: [GoogleRPC.Help.Link] = []
         public var unknownFields = UnknownFields()
-
         public init() {}
-
-        public init(links: [GoogleRPC.Help.Link] = []) {
-            self.links = links
-        }
-
-        public static let schema = MessageSchema("google.rpc.Help", [
-            .init(1, "links", .message(GoogleRPC.Help.Link.self), .repeated),
-        ])
-
-        public var encodedByteCount: Int {
-            var size = unknownFields.byteCount
-            size += MessageField<GoogleRPC.Help.Link>.size(1, links)
-            return size
-        }
-
-        public func encode(into writer: inout WireWriter) {
-            writer.write(unknownFields)
-            MessageField<GoogleRPC.Help.Link>.write(1, links, &writer)
-        }
-
-        public mutating func merge(from reader: inout WireReader) throws(WireError) {
-            while let tag = try reader.nextTag() {
-                switch tag {
-                case 10: try MessageField<GoogleRPC.Help.Link>.read(&links, &reader)
-                default: try reader.readUnknown(tag, into: &unknownFields)
-                }
-            }
+        public init(links: [GoogleRPC.Help.Link] = []) { self.links = links }
+        public static let schema = MessageSchema(Self.self, .googleRpcErrorDetails, 8)
+        @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+            try v.field(1, MessageField<GoogleRPC.Help.Link>.self, &links)
         }
 
         /// One place to read more.
@@ -533,40 +218,14 @@ extension GoogleRPC {
             /// Address of the document.
             public var url: String = ""
             public var unknownFields = UnknownFields()
-
             public init() {}
-
             public init(description: String = "", url: String = "") {
-                self.description = description
-                self.url = url
+                (self.description, self.url) = (description, url)
             }
-
-            public static let schema = MessageSchema("google.rpc.Help.Link", [
-                .init(1, "description", .string),
-                .init(2, "url", .string),
-            ])
-
-            public var encodedByteCount: Int {
-                var size = unknownFields.byteCount
-                size += StringField.size(1, description)
-                size += StringField.size(2, url)
-                return size
-            }
-
-            public func encode(into writer: inout WireWriter) {
-                writer.write(unknownFields)
-                StringField.write(2, url, &writer)
-                StringField.write(1, description, &writer)
-            }
-
-            public mutating func merge(from reader: inout WireReader) throws(WireError) {
-                while let tag = try reader.nextTag() {
-                    switch tag {
-                    case 10: try StringField.read(&description, &reader)
-                    case 18: try StringField.read(&url, &reader)
-                    default: try reader.readUnknown(tag, into: &unknownFields)
-                    }
-                }
+            public static let schema = MessageSchema(Self.self, .googleRpcErrorDetails, 8, 0)
+            @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+                try v.field(2, StringField.self, &url)
+                try v.field(1, StringField.self, &description)
             }
         }
     }
@@ -578,49 +237,16 @@ extension GoogleRPC {
         /// The text in that language.
         public var message: String = ""
         public var unknownFields = UnknownFields()
-
         public init() {}
-
-        public init(locale: String = "", message: String = "") {
-            self.locale = locale
-            self.message = message
-        }
-
-        public static let schema = MessageSchema("google.rpc.LocalizedMessage", [
-            .init(1, "locale", .string),
-            .init(2, "message", .string),
-        ])
-
-        public var encodedByteCount: Int {
-            var size = unknownFields.byteCount
-            size += StringField.size(1, locale)
-            size += StringField.size(2, message)
-            return size
-        }
-
-        public func encode(into writer: inout WireWriter) {
-            writer.write(unknownFields)
-            StringField.write(2, message, &writer)
-            StringField.write(1, locale, &writer)
-        }
-
-        public mutating func merge(from reader: inout WireReader) throws(WireError) {
-            while let tag = try reader.nextTag() {
-                switch tag {
-                case 10: try StringField.read(&locale, &reader)
-                case 18: try StringField.read(&message, &reader)
-                default: try reader.readUnknown(tag, into: &unknownFields)
-                }
-            }
+        public init(locale: String = "", message: String = "") { (self.locale, self.message) = (locale, message) }
+        public static let schema = MessageSchema(Self.self, .googleRpcErrorDetails, 9)
+        @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+            try v.field(2, StringField.self, &message)
+            try v.field(1, StringField.self, &locale)
         }
     }
 }
 
 extension FileDescriptor {
-    public static let googleRpcErrorDetails = FileDescriptor(
-        name: "google/rpc/error_details.proto",
-        dependencies: [
-            .googleProtobufDuration,
-        ],
-        base64: "Ch5nb29nbGUvcnBjL2Vycm9yX2RldGFpbHMucHJvdG8SCmdvb2dsZS5ycGMaHmdvb2dsZS9wcm90b2J1Zi9kdXJhdGlvbi5wcm90byK5AQoJRXJyb3JJbmZvEhYKBnJlYXNvbhgBIAEoCVIGcmVhc29uEhYKBmRvbWFpbhgCIAEoCVIGZG9tYWluEj8KCG1ldGFkYXRhGAMgAygLMiMuZ29vZ2xlLnJwYy5FcnJvckluZm8uTWV0YWRhdGFFbnRyeVIIbWV0YWRhdGEaOwoNTWV0YWRhdGFFbnRyeRIQCgNrZXkYASABKAlSA2tleRIUCgV2YWx1ZRgCIAEoCVIFdmFsdWU6AjgBIkcKCVJldHJ5SW5mbxI6CgtyZXRyeV9kZWxheRgBIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvblIKcmV0cnlEZWxheSJICglEZWJ1Z0luZm8SIwoNc3RhY2tfZW50cmllcxgBIAMoCVIMc3RhY2tFbnRyaWVzEhYKBmRldGFpbBgCIAEoCVIGZGV0YWlsIpsBCgxRdW90YUZhaWx1cmUSQgoKdmlvbGF0aW9ucxgBIAMoCzIiLmdvb2dsZS5ycGMuUXVvdGFGYWlsdXJlLlZpb2xhdGlvblIKdmlvbGF0aW9ucxpHCglWaW9sYXRpb24SGAoHc3ViamVjdBgBIAEoCVIHc3ViamVjdBIgCgtkZXNjcmlwdGlvbhgCIAEoCVILZGVzY3JpcHRpb24ivQEKE1ByZWNvbmRpdGlvbkZhaWx1cmUSSQoKdmlvbGF0aW9ucxgBIAMoCzIpLmdvb2dsZS5ycGMuUHJlY29uZGl0aW9uRmFpbHVyZS5WaW9sYXRpb25SCnZpb2xhdGlvbnMaWwoJVmlvbGF0aW9uEhIKBHR5cGUYASABKAlSBHR5cGUSGAoHc3ViamVjdBgCIAEoCVIHc3ViamVjdBIgCgtkZXNjcmlwdGlvbhgDIAEoCVILZGVzY3JpcHRpb24iqAEKCkJhZFJlcXVlc3QSUAoQZmllbGRfdmlvbGF0aW9ucxgBIAMoCzIlLmdvb2dsZS5ycGMuQmFkUmVxdWVzdC5GaWVsZFZpb2xhdGlvblIPZmllbGRWaW9sYXRpb25zGkgKDkZpZWxkVmlvbGF0aW9uEhQKBWZpZWxkGAEgASgJUgVmaWVsZBIgCgtkZXNjcmlwdGlvbhgCIAEoCVILZGVzY3JpcHRpb24iTwoLUmVxdWVzdEluZm8SHQoKcmVxdWVzdF9pZBgBIAEoCVIJcmVxdWVzdElkEiEKDHNlcnZpbmdfZGF0YRgCIAEoCVILc2VydmluZ0RhdGEikAEKDFJlc291cmNlSW5mbxIjCg1yZXNvdXJjZV90eXBlGAEgASgJUgxyZXNvdXJjZVR5cGUSIwoNcmVzb3VyY2VfbmFtZRgCIAEoCVIMcmVzb3VyY2VOYW1lEhQKBW93bmVyGAMgASgJUgVvd25lchIgCgtkZXNjcmlwdGlvbhgEIAEoCVILZGVzY3JpcHRpb24ibwoESGVscBIrCgVsaW5rcxgBIAMoCzIVLmdvb2dsZS5ycGMuSGVscC5MaW5rUgVsaW5rcxo6CgRMaW5rEiAKC2Rlc2NyaXB0aW9uGAEgASgJUgtkZXNjcmlwdGlvbhIQCgN1cmwYAiABKAlSA3VybCJEChBMb2NhbGl6ZWRNZXNzYWdlEhYKBmxvY2FsZRgBIAEoCVIGbG9jYWxlEhgKB21lc3NhZ2UYAiABKAlSB21lc3NhZ2VCbAoOY29tLmdvb2dsZS5ycGNCEUVycm9yRGV0YWlsc1Byb3RvUAFaP2dvb2dsZS5nb2xhbmcub3JnL2dlbnByb3RvL2dvb2dsZWFwaXMvcnBjL2VycmRldGFpbHM7ZXJyZGV0YWlsc6ICA1JQQ2IGcHJvdG8z")
+    public static let googleRpcErrorDetails = FileDescriptor(name: "google/rpc/error_details.proto", dependencies: [.googleProtobufDuration], base64: "Ch5nb29nbGUvcnBjL2Vycm9yX2RldGFpbHMucHJvdG8SCmdvb2dsZS5ycGMaHmdvb2dsZS9wcm90b2J1Zi9kdXJhdGlvbi5wcm90byK5AQoJRXJyb3JJbmZvEhYKBnJlYXNvbhgBIAEoCVIGcmVhc29uEhYKBmRvbWFpbhgCIAEoCVIGZG9tYWluEj8KCG1ldGFkYXRhGAMgAygLMiMuZ29vZ2xlLnJwYy5FcnJvckluZm8uTWV0YWRhdGFFbnRyeVIIbWV0YWRhdGEaOwoNTWV0YWRhdGFFbnRyeRIQCgNrZXkYASABKAlSA2tleRIUCgV2YWx1ZRgCIAEoCVIFdmFsdWU6AjgBIkcKCVJldHJ5SW5mbxI6CgtyZXRyeV9kZWxheRgBIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvblIKcmV0cnlEZWxheSJICglEZWJ1Z0luZm8SIwoNc3RhY2tfZW50cmllcxgBIAMoCVIMc3RhY2tFbnRyaWVzEhYKBmRldGFpbBgCIAEoCVIGZGV0YWlsIpsBCgxRdW90YUZhaWx1cmUSQgoKdmlvbGF0aW9ucxgBIAMoCzIiLmdvb2dsZS5ycGMuUXVvdGFGYWlsdXJlLlZpb2xhdGlvblIKdmlvbGF0aW9ucxpHCglWaW9sYXRpb24SGAoHc3ViamVjdBgBIAEoCVIHc3ViamVjdBIgCgtkZXNjcmlwdGlvbhgCIAEoCVILZGVzY3JpcHRpb24ivQEKE1ByZWNvbmRpdGlvbkZhaWx1cmUSSQoKdmlvbGF0aW9ucxgBIAMoCzIpLmdvb2dsZS5ycGMuUHJlY29uZGl0aW9uRmFpbHVyZS5WaW9sYXRpb25SCnZpb2xhdGlvbnMaWwoJVmlvbGF0aW9uEhIKBHR5cGUYASABKAlSBHR5cGUSGAoHc3ViamVjdBgCIAEoCVIHc3ViamVjdBIgCgtkZXNjcmlwdGlvbhgDIAEoCVILZGVzY3JpcHRpb24iqAEKCkJhZFJlcXVlc3QSUAoQZmllbGRfdmlvbGF0aW9ucxgBIAMoCzIlLmdvb2dsZS5ycGMuQmFkUmVxdWVzdC5GaWVsZFZpb2xhdGlvblIPZmllbGRWaW9sYXRpb25zGkgKDkZpZWxkVmlvbGF0aW9uEhQKBWZpZWxkGAEgASgJUgVmaWVsZBIgCgtkZXNjcmlwdGlvbhgCIAEoCVILZGVzY3JpcHRpb24iTwoLUmVxdWVzdEluZm8SHQoKcmVxdWVzdF9pZBgBIAEoCVIJcmVxdWVzdElkEiEKDHNlcnZpbmdfZGF0YRgCIAEoCVILc2VydmluZ0RhdGEikAEKDFJlc291cmNlSW5mbxIjCg1yZXNvdXJjZV90eXBlGAEgASgJUgxyZXNvdXJjZVR5cGUSIwoNcmVzb3VyY2VfbmFtZRgCIAEoCVIMcmVzb3VyY2VOYW1lEhQKBW93bmVyGAMgASgJUgVvd25lchIgCgtkZXNjcmlwdGlvbhgEIAEoCVILZGVzY3JpcHRpb24ibwoESGVscBIrCgVsaW5rcxgBIAMoCzIVLmdvb2dsZS5ycGMuSGVscC5MaW5rUgVsaW5rcxo6CgRMaW5rEiAKC2Rlc2NyaXB0aW9uGAEgASgJUgtkZXNjcmlwdGlvbhIQCgN1cmwYAiABKAlSA3VybCJEChBMb2NhbGl6ZWRNZXNzYWdlEhYKBmxvY2FsZRgBIAEoCVIGbG9jYWxlEhgKB21lc3NhZ2UYAiABKAlSB21lc3NhZ2VCbAoOY29tLmdvb2dsZS5ycGNCEUVycm9yRGV0YWlsc1Byb3RvUAFaP2dvb2dsZS5nb2xhbmcub3JnL2dlbnByb3RvL2dvb2dsZWFwaXMvcnBjL2VycmRldGFpbHM7ZXJyZGV0YWlsc6ICA1JQQ2IGcHJvdG8z")
 }

@@ -13,54 +13,19 @@ extension GoogleRPC {
         /// Machine-readable details, usually messages of google/rpc/error_details.proto. At most one of each type.
         public var details: [Protobuf.`Any`] = []
         public var unknownFields = UnknownFields()
-
         public init() {}
-
         public init(code: Int32 = 0, message: String = "", details: [Protobuf.`Any`] = []) {
-            self.code = code
-            self.message = message
-            self.details = details
+            (self.code, self.message, self.details) = (code, message, details)
         }
-
-        public static let schema = MessageSchema("google.rpc.Status", [
-            .init(1, "code", .int32),
-            .init(2, "message", .string),
-            .init(3, "details", .message(Protobuf.`Any`.self), .repeated),
-        ])
-
-        public var encodedByteCount: Int {
-            var size = unknownFields.byteCount
-            size += Int32Field.size(1, code)
-            size += StringField.size(2, message)
-            size += MessageField<Protobuf.`Any`>.size(3, details)
-            return size
-        }
-
-        public func encode(into writer: inout WireWriter) {
-            writer.write(unknownFields)
-            MessageField<Protobuf.`Any`>.write(3, details, &writer)
-            StringField.write(2, message, &writer)
-            Int32Field.write(1, code, &writer)
-        }
-
-        public mutating func merge(from reader: inout WireReader) throws(WireError) {
-            while let tag = try reader.nextTag() {
-                switch tag {
-                case 8: try Int32Field.read(&code, &reader)
-                case 18: try StringField.read(&message, &reader)
-                case 26: try MessageField<Protobuf.`Any`>.read(&details, &reader)
-                default: try reader.readUnknown(tag, into: &unknownFields)
-                }
-            }
+        public static let schema = MessageSchema(Self.self, .googleRpcStatus, 0)
+        @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+            try v.field(3, MessageField<Protobuf.`Any`>.self, &details)
+            try v.field(2, StringField.self, &message)
+            try v.field(1, Int32Field.self, &code)
         }
     }
 }
 
 extension FileDescriptor {
-    public static let googleRpcStatus = FileDescriptor(
-        name: "google/rpc/status.proto",
-        dependencies: [
-            .googleProtobufAny,
-        ],
-        base64: "Chdnb29nbGUvcnBjL3N0YXR1cy5wcm90bxIKZ29vZ2xlLnJwYxoZZ29vZ2xlL3Byb3RvYnVmL2FueS5wcm90byJmCgZTdGF0dXMSEgoEY29kZRgBIAEoBVIEY29kZRIYCgdtZXNzYWdlGAIgASgJUgdtZXNzYWdlEi4KB2RldGFpbHMYAyADKAsyFC5nb29nbGUucHJvdG9idWYuQW55UgdkZXRhaWxzQmEKDmNvbS5nb29nbGUucnBjQgtTdGF0dXNQcm90b1ABWjdnb29nbGUuZ29sYW5nLm9yZy9nZW5wcm90by9nb29nbGVhcGlzL3JwYy9zdGF0dXM7c3RhdHVz+AEBogIDUlBDYgZwcm90bzM=")
+    public static let googleRpcStatus = FileDescriptor(name: "google/rpc/status.proto", dependencies: [.googleProtobufAny], base64: "Chdnb29nbGUvcnBjL3N0YXR1cy5wcm90bxIKZ29vZ2xlLnJwYxoZZ29vZ2xlL3Byb3RvYnVmL2FueS5wcm90byJmCgZTdGF0dXMSEgoEY29kZRgBIAEoBVIEY29kZRIYCgdtZXNzYWdlGAIgASgJUgdtZXNzYWdlEi4KB2RldGFpbHMYAyADKAsyFC5nb29nbGUucHJvdG9idWYuQW55UgdkZXRhaWxzQmEKDmNvbS5nb29nbGUucnBjQgtTdGF0dXNQcm90b1ABWjdnb29nbGUuZ29sYW5nLm9yZy9nZW5wcm90by9nb29nbGVhcGlzL3JwYy9zdGF0dXM7c3RhdHVz+AEBogIDUlBDYgZwcm90bzM=")
 }

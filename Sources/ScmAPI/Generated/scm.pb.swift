@@ -6,489 +6,380 @@ import RPC
 
 /// Where a repository lives.
 public struct Provider: OpenEnum {
+    /// Not known, or "any" in a filter.
+    public static let unspecified = Self(rawValue: 0)
+    /// github.com.
+    public static let github = Self(rawValue: 1)
+    /// gitlab.com or a GitLab of one's own.
+    public static let gitlab = Self(rawValue: 2)
+    /// Bitbucket Cloud.
+    public static let bitbucket = Self(rawValue: 3)
+    /// Bitbucket Server or Data Center.
+    public static let bitbucketServer = Self(rawValue: 4)
+    /// Azure DevOps.
+    public static let azureDevops = Self(rawValue: 5)
+    /// GitHub Enterprise Server.
+    public static let githubEnterprise = Self(rawValue: 6)
+    /// A git repository in a folder on the server's own disk, bare or with a work tree.
+    public static let localGit = Self(rawValue: 9)
     public let rawValue: Int32
     public init(rawValue: Int32) { self.rawValue = rawValue }
-
-    /// Not known, or "any" in a filter.
-    public static let unspecified = Provider(rawValue: 0)
-    /// github.com.
-    public static let github = Provider(rawValue: 1)
-    /// gitlab.com or a GitLab of one's own.
-    public static let gitlab = Provider(rawValue: 2)
-    /// Bitbucket Cloud.
-    public static let bitbucket = Provider(rawValue: 3)
-    /// Bitbucket Server or Data Center.
-    public static let bitbucketServer = Provider(rawValue: 4)
-    /// Azure DevOps.
-    public static let azureDevops = Provider(rawValue: 5)
-    /// GitHub Enterprise Server.
-    public static let githubEnterprise = Provider(rawValue: 6)
-    /// A git repository in a folder on the server's own disk, bare or with a work tree.
-    public static let localGit = Provider(rawValue: 9)
-
-    public static let schema = EnumSchema("sentry.integrations.scm.v1.Provider", [
-        ("PROVIDER_UNSPECIFIED", 0), ("PROVIDER_GITHUB", 1), ("PROVIDER_GITLAB", 2),
-        ("PROVIDER_BITBUCKET", 3), ("PROVIDER_BITBUCKET_SERVER", 4), ("PROVIDER_AZURE_DEVOPS", 5),
-        ("PROVIDER_GITHUB_ENTERPRISE", 6), ("PROVIDER_LOCAL_GIT", 9)
-    ])
+    public static let schema = EnumSchema(.sentryIntegrationsScmV1Scm, 0)
 }
 
 /// Whether a repository takes part.
 public struct RepositoryStatus: OpenEnum {
+    /// Not known.
+    public static let unspecified = Self(rawValue: 0)
+    /// In use.
+    public static let active = Self(rawValue: 1)
+    /// Switched off, or access was lost; a sync may bring it back. Reading it answers FAILED_PRECONDITION.
+    public static let disabled = Self(rawValue: 2)
+    /// Removed by a user, data kept. Adding it again brings it back.
+    public static let hidden = Self(rawValue: 3)
     public let rawValue: Int32
     public init(rawValue: Int32) { self.rawValue = rawValue }
-
-    /// Not known.
-    public static let unspecified = RepositoryStatus(rawValue: 0)
-    /// In use.
-    public static let active = RepositoryStatus(rawValue: 1)
-    /// Switched off, or access was lost; a sync may bring it back. Reading it answers FAILED_PRECONDITION.
-    public static let disabled = RepositoryStatus(rawValue: 2)
-    /// Removed by a user, data kept. Adding it again brings it back.
-    public static let hidden = RepositoryStatus(rawValue: 3)
-
-    public static let schema = EnumSchema("sentry.integrations.scm.v1.RepositoryStatus", [
-        ("REPOSITORY_STATUS_UNSPECIFIED", 0), ("REPOSITORY_STATUS_ACTIVE", 1),
-        ("REPOSITORY_STATUS_DISABLED", 2), ("REPOSITORY_STATUS_HIDDEN", 3)
-    ])
+    public static let schema = EnumSchema(.sentryIntegrationsScmV1Scm, 1)
 }
 
 /// What a commit did to a file.
 public struct ChangeType: OpenEnum {
+    /// Not known.
+    public static let unspecified = Self(rawValue: 0)
+    /// New file.
+    public static let added = Self(rawValue: 1)
+    /// Other content or mode.
+    public static let modified = Self(rawValue: 2)
+    /// Gone.
+    public static let deleted = Self(rawValue: 3)
+    /// Moved from `previous_path`, maybe with changes.
+    public static let renamed = Self(rawValue: 4)
+    /// Copied from `previous_path`, maybe with changes.
+    public static let copied = Self(rawValue: 5)
+    /// Became another kind of entry: a file became a symbolic link, or the like.
+    public static let typeChanged = Self(rawValue: 6)
+    /// The provider told something we do not know.
+    public static let unknown = Self(rawValue: 7)
     public let rawValue: Int32
     public init(rawValue: Int32) { self.rawValue = rawValue }
-
-    /// Not known.
-    public static let unspecified = ChangeType(rawValue: 0)
-    /// New file.
-    public static let added = ChangeType(rawValue: 1)
-    /// Other content or mode.
-    public static let modified = ChangeType(rawValue: 2)
-    /// Gone.
-    public static let deleted = ChangeType(rawValue: 3)
-    /// Moved from `previous_path`, maybe with changes.
-    public static let renamed = ChangeType(rawValue: 4)
-    /// Copied from `previous_path`, maybe with changes.
-    public static let copied = ChangeType(rawValue: 5)
-    /// Became another kind of entry: a file became a symbolic link, or the like.
-    public static let typeChanged = ChangeType(rawValue: 6)
-    /// The provider told something we do not know.
-    public static let unknown = ChangeType(rawValue: 7)
-
-    public static let schema = EnumSchema("sentry.integrations.scm.v1.ChangeType", [
-        ("CHANGE_TYPE_UNSPECIFIED", 0), ("CHANGE_TYPE_ADDED", 1), ("CHANGE_TYPE_MODIFIED", 2),
-        ("CHANGE_TYPE_DELETED", 3), ("CHANGE_TYPE_RENAMED", 4), ("CHANGE_TYPE_COPIED", 5),
-        ("CHANGE_TYPE_TYPE_CHANGED", 6), ("CHANGE_TYPE_UNKNOWN", 7)
-    ])
+    public static let schema = EnumSchema(.sentryIntegrationsScmV1Scm, 2)
 }
 
 /// Where to look for commits.
 public struct DataSource: OpenEnum {
+    /// Our rows first, then the provider.
+    public static let unspecified = Self(rawValue: 0)
+    /// Our rows only.
+    public static let storedOnly = Self(rawValue: 1)
+    /// The provider only; for local repositories: git.
+    public static let providerOnly = Self(rawValue: 2)
     public let rawValue: Int32
     public init(rawValue: Int32) { self.rawValue = rawValue }
-
-    /// Our rows first, then the provider.
-    public static let unspecified = DataSource(rawValue: 0)
-    /// Our rows only.
-    public static let storedOnly = DataSource(rawValue: 1)
-    /// The provider only; for local repositories: git.
-    public static let providerOnly = DataSource(rawValue: 2)
-
-    public static let schema = EnumSchema("sentry.integrations.scm.v1.DataSource", [
-        ("DATA_SOURCE_UNSPECIFIED", 0), ("DATA_SOURCE_STORED_ONLY", 1), ("DATA_SOURCE_PROVIDER_ONLY", 2)
-    ])
+    public static let schema = EnumSchema(.sentryIntegrationsScmV1Scm, 3)
 }
 
 /// What to do with derived mappings.
 public struct DeriveMode: OpenEnum {
+    /// Like SUGGEST.
+    public static let unspecified = Self(rawValue: 0)
+    /// Return them, store nothing.
+    public static let suggest = Self(rawValue: 1)
+    /// Store those whose (project, stack root) is new.
+    public static let create = Self(rawValue: 2)
+    /// Report what CREATE would do, store nothing.
+    public static let dryRun = Self(rawValue: 3)
     public let rawValue: Int32
     public init(rawValue: Int32) { self.rawValue = rawValue }
-
-    /// Like SUGGEST.
-    public static let unspecified = DeriveMode(rawValue: 0)
-    /// Return them, store nothing.
-    public static let suggest = DeriveMode(rawValue: 1)
-    /// Store those whose (project, stack root) is new.
-    public static let create = DeriveMode(rawValue: 2)
-    /// Report what CREATE would do, store nothing.
-    public static let dryRun = DeriveMode(rawValue: 3)
-
-    public static let schema = EnumSchema("sentry.integrations.scm.v1.DeriveMode", [
-        ("DERIVE_MODE_UNSPECIFIED", 0), ("DERIVE_MODE_SUGGEST", 1), ("DERIVE_MODE_CREATE", 2),
-        ("DERIVE_MODE_DRY_RUN", 3)
-    ])
+    public static let schema = EnumSchema(.sentryIntegrationsScmV1Scm, 4)
 }
 
 /// Direction of a sync between us and a tracker.
 public struct SyncDirection: OpenEnum {
+    /// Not allowed in requests.
+    public static let unspecified = Self(rawValue: 0)
+    /// From us to the tracker.
+    public static let outbound = Self(rawValue: 1)
+    /// From the tracker to us.
+    public static let inbound = Self(rawValue: 2)
     public let rawValue: Int32
     public init(rawValue: Int32) { self.rawValue = rawValue }
-
-    /// Not allowed in requests.
-    public static let unspecified = SyncDirection(rawValue: 0)
-    /// From us to the tracker.
-    public static let outbound = SyncDirection(rawValue: 1)
-    /// From the tracker to us.
-    public static let inbound = SyncDirection(rawValue: 2)
-
-    public static let schema = EnumSchema("sentry.integrations.scm.v1.SyncDirection", [
-        ("SYNC_DIRECTION_UNSPECIFIED", 0), ("SYNC_DIRECTION_OUTBOUND", 1), ("SYNC_DIRECTION_INBOUND", 2)
-    ])
+    public static let schema = EnumSchema(.sentryIntegrationsScmV1Scm, 5)
 }
 
 /// State of an issue in the tracker, reduced to two.
 public struct IssueState: OpenEnum {
+    /// Not asked for yet, or "any" in a filter.
+    public static let unspecified = Self(rawValue: 0)
+    /// Work is open.
+    public static let open = Self(rawValue: 1)
+    /// Done or rejected.
+    public static let closed = Self(rawValue: 2)
+    /// The tracker has a state that fits neither.
+    public static let unknown = Self(rawValue: 3)
     public let rawValue: Int32
     public init(rawValue: Int32) { self.rawValue = rawValue }
-
-    /// Not asked for yet, or "any" in a filter.
-    public static let unspecified = IssueState(rawValue: 0)
-    /// Work is open.
-    public static let open = IssueState(rawValue: 1)
-    /// Done or rejected.
-    public static let closed = IssueState(rawValue: 2)
-    /// The tracker has a state that fits neither.
-    public static let unknown = IssueState(rawValue: 3)
-
-    public static let schema = EnumSchema("sentry.integrations.scm.v1.IssueState", [
-        ("ISSUE_STATE_UNSPECIFIED", 0), ("ISSUE_STATE_OPEN", 1), ("ISSUE_STATE_CLOSED", 2),
-        ("ISSUE_STATE_UNKNOWN", 3)
-    ])
+    public static let schema = EnumSchema(.sentryIntegrationsScmV1Scm, 6)
 }
 
 /// Order of branches and tags.
 public struct RefOrder: OpenEnum {
+    /// By name bytes.
+    public static let unspecified = Self(rawValue: 0)
+    /// By name bytes, ascending.
+    public static let name = Self(rawValue: 1)
+    /// Newest first: commit date, for annotated tags the tagger's date; then by name bytes.
+    public static let newest = Self(rawValue: 2)
     public let rawValue: Int32
     public init(rawValue: Int32) { self.rawValue = rawValue }
-
-    /// By name bytes.
-    public static let unspecified = RefOrder(rawValue: 0)
-    /// By name bytes, ascending.
-    public static let name = RefOrder(rawValue: 1)
-    /// Newest first: commit date, for annotated tags the tagger's date; then by name bytes.
-    public static let newest = RefOrder(rawValue: 2)
-
-    public static let schema = EnumSchema("sentry.integrations.scm.v1.RefOrder", [
-        ("REF_ORDER_UNSPECIFIED", 0), ("REF_ORDER_NAME", 1), ("REF_ORDER_NEWEST", 2)
-    ])
+    public static let schema = EnumSchema(.sentryIntegrationsScmV1Scm, 7)
 }
 
 /// Kind of a git object.
 public struct ObjectType: OpenEnum {
+    /// Not known.
+    public static let unspecified = Self(rawValue: 0)
+    /// A commit.
+    public static let commit = Self(rawValue: 1)
+    /// A directory.
+    public static let tree = Self(rawValue: 2)
+    /// A file's content.
+    public static let blob = Self(rawValue: 3)
+    /// An annotated tag.
+    public static let tag = Self(rawValue: 4)
     public let rawValue: Int32
     public init(rawValue: Int32) { self.rawValue = rawValue }
-
-    /// Not known.
-    public static let unspecified = ObjectType(rawValue: 0)
-    /// A commit.
-    public static let commit = ObjectType(rawValue: 1)
-    /// A directory.
-    public static let tree = ObjectType(rawValue: 2)
-    /// A file's content.
-    public static let blob = ObjectType(rawValue: 3)
-    /// An annotated tag.
-    public static let tag = ObjectType(rawValue: 4)
-
-    public static let schema = EnumSchema("sentry.integrations.scm.v1.ObjectType", [
-        ("OBJECT_TYPE_UNSPECIFIED", 0), ("OBJECT_TYPE_COMMIT", 1), ("OBJECT_TYPE_TREE", 2),
-        ("OBJECT_TYPE_BLOB", 3), ("OBJECT_TYPE_TAG", 4)
-    ])
+    public static let schema = EnumSchema(.sentryIntegrationsScmV1Scm, 8)
 }
 
 /// Kind of an entry of a tree.
 public struct TreeEntryType: OpenEnum {
+    /// Not known.
+    public static let unspecified = Self(rawValue: 0)
+    /// Plain file, mode 100644.
+    public static let file = Self(rawValue: 1)
+    /// Executable file, mode 100755.
+    public static let executable = Self(rawValue: 2)
+    /// Symbolic link, mode 120000. Its content is the target path; it is never followed.
+    public static let symlink = Self(rawValue: 3)
+    /// Directory, mode 040000.
+    public static let directory = Self(rawValue: 4)
+    /// Submodule, mode 160000. Its object id is a commit of another repository.
+    public static let submodule = Self(rawValue: 5)
     public let rawValue: Int32
     public init(rawValue: Int32) { self.rawValue = rawValue }
-
-    /// Not known.
-    public static let unspecified = TreeEntryType(rawValue: 0)
-    /// Plain file, mode 100644.
-    public static let file = TreeEntryType(rawValue: 1)
-    /// Executable file, mode 100755.
-    public static let executable = TreeEntryType(rawValue: 2)
-    /// Symbolic link, mode 120000. Its content is the target path; it is never followed.
-    public static let symlink = TreeEntryType(rawValue: 3)
-    /// Directory, mode 040000.
-    public static let directory = TreeEntryType(rawValue: 4)
-    /// Submodule, mode 160000. Its object id is a commit of another repository.
-    public static let submodule = TreeEntryType(rawValue: 5)
-
-    public static let schema = EnumSchema("sentry.integrations.scm.v1.TreeEntryType", [
-        ("TREE_ENTRY_TYPE_UNSPECIFIED", 0), ("TREE_ENTRY_TYPE_FILE", 1), ("TREE_ENTRY_TYPE_EXECUTABLE", 2),
-        ("TREE_ENTRY_TYPE_SYMLINK", 3), ("TREE_ENTRY_TYPE_DIRECTORY", 4), ("TREE_ENTRY_TYPE_SUBMODULE", 5)
-    ])
+    public static let schema = EnumSchema(.sentryIntegrationsScmV1Scm, 9)
 }
 
 /// How the text of a code search is read.
 public struct SearchSyntax: OpenEnum {
+    /// Like LITERAL.
+    public static let unspecified = Self(rawValue: 0)
+    /// The text as it stands.
+    public static let literal = Self(rawValue: 1)
+    /// A POSIX extended regular expression, matched within one line.
+    public static let regex = Self(rawValue: 2)
     public let rawValue: Int32
     public init(rawValue: Int32) { self.rawValue = rawValue }
-
-    /// Like LITERAL.
-    public static let unspecified = SearchSyntax(rawValue: 0)
-    /// The text as it stands.
-    public static let literal = SearchSyntax(rawValue: 1)
-    /// A POSIX extended regular expression, matched within one line.
-    public static let regex = SearchSyntax(rawValue: 2)
-
-    public static let schema = EnumSchema("sentry.integrations.scm.v1.SearchSyntax", [
-        ("SEARCH_SYNTAX_UNSPECIFIED", 0), ("SEARCH_SYNTAX_LITERAL", 1), ("SEARCH_SYNTAX_REGEX", 2)
-    ])
+    public static let schema = EnumSchema(.sentryIntegrationsScmV1Scm, 10)
 }
 
 /// What the copy of a remote repository is doing.
 public struct MirrorState: OpenEnum {
+    /// Not a mirror: the repository is read in place, or at the provider.
+    public static let unspecified = Self(rawValue: 0)
+    /// The first clone waits or runs; reading answers FAILED_PRECONDITION (REPOSITORY_UNREADABLE).
+    public static let cloning = Self(rawValue: 1)
+    /// Up to date as of `fetched_at`.
+    public static let ready = Self(rawValue: 2)
+    /// A fetch runs; reading sees the state before it.
+    public static let fetching = Self(rawValue: 3)
+    /// The last clone or fetch failed; `error` says why. Older content stays readable.
+    public static let failed = Self(rawValue: 4)
     public let rawValue: Int32
     public init(rawValue: Int32) { self.rawValue = rawValue }
-
-    /// Not a mirror: the repository is read in place, or at the provider.
-    public static let unspecified = MirrorState(rawValue: 0)
-    /// The first clone waits or runs; reading answers FAILED_PRECONDITION (REPOSITORY_UNREADABLE).
-    public static let cloning = MirrorState(rawValue: 1)
-    /// Up to date as of `fetched_at`.
-    public static let ready = MirrorState(rawValue: 2)
-    /// A fetch runs; reading sees the state before it.
-    public static let fetching = MirrorState(rawValue: 3)
-    /// The last clone or fetch failed; `error` says why. Older content stays readable.
-    public static let failed = MirrorState(rawValue: 4)
-
-    public static let schema = EnumSchema("sentry.integrations.scm.v1.MirrorState", [
-        ("MIRROR_STATE_UNSPECIFIED", 0), ("MIRROR_STATE_CLONING", 1), ("MIRROR_STATE_READY", 2),
-        ("MIRROR_STATE_FETCHING", 3), ("MIRROR_STATE_FAILED", 4)
-    ])
+    public static let schema = EnumSchema(.sentryIntegrationsScmV1Scm, 11)
 }
 
 /// Why a frame gave no derived mapping.
 public struct SkipReason: OpenEnum {
+    /// Not known.
+    public static let unspecified = Self(rawValue: 0)
+    /// The path has a form that cannot be mapped.
+    public static let unsupportedPath = Self(rawValue: 1)
+    /// The file name has no extension.
+    public static let needsExtension = Self(rawValue: 2)
+    /// The platform needs `module` and `abs_path`.
+    public static let missingModuleOrAbsPath = Self(rawValue: 3)
+    /// The module has no package part.
+    public static let noPackage = Self(rawValue: 4)
+    /// The frame is not the application's own.
+    public static let notInApp = Self(rawValue: 5)
+    /// The frame has a category: runtime or framework code.
+    public static let categorized = Self(rawValue: 6)
+    /// No repository has such a file.
+    public static let noMatch = Self(rawValue: 7)
+    /// One repository has several such files.
+    public static let multipleFiles = Self(rawValue: 8)
+    /// Several repositories have such a file.
+    public static let multipleRepos = Self(rawValue: 9)
+    /// A file was found, but no pair of roots turns the frame's path into it.
+    public static let rootsMismatch = Self(rawValue: 10)
+    /// Derivation does not know the platform.
+    public static let unsupportedPlatform = Self(rawValue: 11)
     public let rawValue: Int32
     public init(rawValue: Int32) { self.rawValue = rawValue }
-
-    /// Not known.
-    public static let unspecified = SkipReason(rawValue: 0)
-    /// The path has a form that cannot be mapped.
-    public static let unsupportedPath = SkipReason(rawValue: 1)
-    /// The file name has no extension.
-    public static let needsExtension = SkipReason(rawValue: 2)
-    /// The platform needs `module` and `abs_path`.
-    public static let missingModuleOrAbsPath = SkipReason(rawValue: 3)
-    /// The module has no package part.
-    public static let noPackage = SkipReason(rawValue: 4)
-    /// The frame is not the application's own.
-    public static let notInApp = SkipReason(rawValue: 5)
-    /// The frame has a category: runtime or framework code.
-    public static let categorized = SkipReason(rawValue: 6)
-    /// No repository has such a file.
-    public static let noMatch = SkipReason(rawValue: 7)
-    /// One repository has several such files.
-    public static let multipleFiles = SkipReason(rawValue: 8)
-    /// Several repositories have such a file.
-    public static let multipleRepos = SkipReason(rawValue: 9)
-    /// A file was found, but no pair of roots turns the frame's path into it.
-    public static let rootsMismatch = SkipReason(rawValue: 10)
-    /// Derivation does not know the platform.
-    public static let unsupportedPlatform = SkipReason(rawValue: 11)
-
-    public static let schema = EnumSchema("sentry.integrations.scm.v1.SkipReason", [
-        ("SKIP_REASON_UNSPECIFIED", 0), ("SKIP_REASON_UNSUPPORTED_PATH", 1),
-        ("SKIP_REASON_NEEDS_EXTENSION", 2), ("SKIP_REASON_MISSING_MODULE_OR_ABS_PATH", 3),
-        ("SKIP_REASON_NO_PACKAGE", 4), ("SKIP_REASON_NOT_IN_APP", 5), ("SKIP_REASON_CATEGORIZED", 6),
-        ("SKIP_REASON_NO_MATCH", 7), ("SKIP_REASON_MULTIPLE_FILES", 8), ("SKIP_REASON_MULTIPLE_REPOS", 9),
-        ("SKIP_REASON_ROOTS_MISMATCH", 10), ("SKIP_REASON_UNSUPPORTED_PLATFORM", 11)
-    ])
+    public static let schema = EnumSchema(.sentryIntegrationsScmV1Scm, 12)
 }
 
 /// What came of trying one mapping on one frame.
 public struct MappingOutcome: OpenEnum {
+    /// Not known.
+    public static let unspecified = Self(rawValue: 0)
+    /// It gave the path.
+    public static let matched = Self(rawValue: 1)
+    /// Neither path of the frame begins with the stack root.
+    public static let stackRootMismatch = Self(rawValue: 2)
+    /// It gave a path that cannot be a file's: it holds a backslash or a double quote.
+    public static let invalidPath = Self(rawValue: 3)
+    /// It gave a path, and the repository has no such file.
+    public static let fileNotFound = Self(rawValue: 4)
+    /// The repository or its integration is not in use.
+    public static let unusable = Self(rawValue: 5)
+    /// An earlier mapping already gave the answer.
+    public static let notReached = Self(rawValue: 6)
     public let rawValue: Int32
     public init(rawValue: Int32) { self.rawValue = rawValue }
-
-    /// Not known.
-    public static let unspecified = MappingOutcome(rawValue: 0)
-    /// It gave the path.
-    public static let matched = MappingOutcome(rawValue: 1)
-    /// Neither path of the frame begins with the stack root.
-    public static let stackRootMismatch = MappingOutcome(rawValue: 2)
-    /// It gave a path that cannot be a file's: it holds a backslash or a double quote.
-    public static let invalidPath = MappingOutcome(rawValue: 3)
-    /// It gave a path, and the repository has no such file.
-    public static let fileNotFound = MappingOutcome(rawValue: 4)
-    /// The repository or its integration is not in use.
-    public static let unusable = MappingOutcome(rawValue: 5)
-    /// An earlier mapping already gave the answer.
-    public static let notReached = MappingOutcome(rawValue: 6)
-
-    public static let schema = EnumSchema("sentry.integrations.scm.v1.MappingOutcome", [
-        ("MAPPING_OUTCOME_UNSPECIFIED", 0), ("MAPPING_OUTCOME_MATCHED", 1),
-        ("MAPPING_OUTCOME_STACK_ROOT_MISMATCH", 2), ("MAPPING_OUTCOME_INVALID_PATH", 3),
-        ("MAPPING_OUTCOME_FILE_NOT_FOUND", 4), ("MAPPING_OUTCOME_UNUSABLE", 5),
-        ("MAPPING_OUTCOME_NOT_REACHED", 6)
-    ])
+    public static let schema = EnumSchema(.sentryIntegrationsScmV1Scm, 13)
 }
 
 /// Which rules a code owners file is written by.
 public struct CodeOwnersDialect: OpenEnum {
+    /// By the repository's provider; for local git by the place where the file was found.
+    public static let unspecified = Self(rawValue: 0)
+    /// GitHub: the last rule that matches wins.
+    public static let github = Self(rawValue: 1)
+    /// GitLab: sections, each with its own last rule; approvals, default owners, exclusions.
+    public static let gitlab = Self(rawValue: 2)
+    /// Bitbucket, Cloud and Data Center: the last rule that matches wins.
+    public static let bitbucket = Self(rawValue: 3)
     public let rawValue: Int32
     public init(rawValue: Int32) { self.rawValue = rawValue }
-
-    /// By the repository's provider; for local git by the place where the file was found.
-    public static let unspecified = CodeOwnersDialect(rawValue: 0)
-    /// GitHub: the last rule that matches wins.
-    public static let github = CodeOwnersDialect(rawValue: 1)
-    /// GitLab: sections, each with its own last rule; approvals, default owners, exclusions.
-    public static let gitlab = CodeOwnersDialect(rawValue: 2)
-    /// Bitbucket, Cloud and Data Center: the last rule that matches wins.
-    public static let bitbucket = CodeOwnersDialect(rawValue: 3)
-
-    public static let schema = EnumSchema("sentry.integrations.scm.v1.CodeOwnersDialect", [
-        ("CODE_OWNERS_DIALECT_UNSPECIFIED", 0), ("CODE_OWNERS_DIALECT_GITHUB", 1),
-        ("CODE_OWNERS_DIALECT_GITLAB", 2), ("CODE_OWNERS_DIALECT_BITBUCKET", 3)
-    ])
+    public static let schema = EnumSchema(.sentryIntegrationsScmV1Scm, 14)
 }
 
 /// Kind of a code owner.
 public struct OwnerKind: OpenEnum {
+    /// Not known.
+    public static let unspecified = Self(rawValue: 0)
+    /// A person's account: `@octocat`.
+    public static let user = Self(rawValue: 1)
+    /// A team or a group: `@org/team`.
+    public static let team = Self(rawValue: 2)
+    /// A mail address.
+    public static let email = Self(rawValue: 3)
+    /// A role, GitLab's `@@maintainer`.
+    public static let role = Self(rawValue: 4)
     public let rawValue: Int32
     public init(rawValue: Int32) { self.rawValue = rawValue }
-
-    /// Not known.
-    public static let unspecified = OwnerKind(rawValue: 0)
-    /// A person's account: `@octocat`.
-    public static let user = OwnerKind(rawValue: 1)
-    /// A team or a group: `@org/team`.
-    public static let team = OwnerKind(rawValue: 2)
-    /// A mail address.
-    public static let email = OwnerKind(rawValue: 3)
-    /// A role, GitLab's `@@maintainer`.
-    public static let role = OwnerKind(rawValue: 4)
-
-    public static let schema = EnumSchema("sentry.integrations.scm.v1.OwnerKind", [
-        ("OWNER_KIND_UNSPECIFIED", 0), ("OWNER_KIND_USER", 1), ("OWNER_KIND_TEAM", 2),
-        ("OWNER_KIND_EMAIL", 3), ("OWNER_KIND_ROLE", 4)
-    ])
+    public static let schema = EnumSchema(.sentryIntegrationsScmV1Scm, 15)
 }
 
 /// One thing that a provider can do.
 public struct Capability: OpenEnum {
+    /// Not known.
+    public static let unspecified = Self(rawValue: 0)
+    /// Single commits, lists, ranges.
+    public static let commits = Self(rawValue: 1)
+    /// The files a commit changed.
+    public static let fileChanges = Self(rawValue: 2)
+    /// Comparing two revisions.
+    public static let compare = Self(rawValue: 3)
+    /// Blame.
+    public static let blame = Self(rawValue: 4)
+    /// Existence and content of files.
+    public static let files = Self(rawValue: 5)
+    /// Trees, and with them derived code mappings.
+    public static let trees = Self(rawValue: 6)
+    /// Branches, tags and revisions.
+    public static let refs = Self(rawValue: 7)
+    /// Searching code.
+    public static let codeSearch = Self(rawValue: 8)
+    /// Searching repositories.
+    public static let repositorySearch = Self(rawValue: 9)
+    /// Code owners files.
+    public static let codeOwners = Self(rawValue: 10)
+    /// SyncRepositories.
+    public static let sync = Self(rawValue: 11)
+    /// Creating, reading and linking issues.
+    public static let issues = Self(rawValue: 12)
+    /// Searching issues.
+    public static let issueSearch = Self(rawValue: 13)
+    /// Comments on issues.
+    public static let issueComments = Self(rawValue: 14)
+    /// Changing a comment.
+    public static let issueCommentEdits = Self(rawValue: 15)
+    /// Carrying issue status.
+    public static let statusSync = Self(rawValue: 16)
+    /// Carrying assignees.
+    public static let assigneeSync = Self(rawValue: 17)
+    /// Status checks on commits.
+    public static let statusChecks = Self(rawValue: 18)
+    /// Telling the request allowance.
+    public static let rateLimits = Self(rawValue: 19)
     public let rawValue: Int32
     public init(rawValue: Int32) { self.rawValue = rawValue }
-
-    /// Not known.
-    public static let unspecified = Capability(rawValue: 0)
-    /// Single commits, lists, ranges.
-    public static let commits = Capability(rawValue: 1)
-    /// The files a commit changed.
-    public static let fileChanges = Capability(rawValue: 2)
-    /// Comparing two revisions.
-    public static let compare = Capability(rawValue: 3)
-    /// Blame.
-    public static let blame = Capability(rawValue: 4)
-    /// Existence and content of files.
-    public static let files = Capability(rawValue: 5)
-    /// Trees, and with them derived code mappings.
-    public static let trees = Capability(rawValue: 6)
-    /// Branches, tags and revisions.
-    public static let refs = Capability(rawValue: 7)
-    /// Searching code.
-    public static let codeSearch = Capability(rawValue: 8)
-    /// Searching repositories.
-    public static let repositorySearch = Capability(rawValue: 9)
-    /// Code owners files.
-    public static let codeOwners = Capability(rawValue: 10)
-    /// SyncRepositories.
-    public static let sync = Capability(rawValue: 11)
-    /// Creating, reading and linking issues.
-    public static let issues = Capability(rawValue: 12)
-    /// Searching issues.
-    public static let issueSearch = Capability(rawValue: 13)
-    /// Comments on issues.
-    public static let issueComments = Capability(rawValue: 14)
-    /// Changing a comment.
-    public static let issueCommentEdits = Capability(rawValue: 15)
-    /// Carrying issue status.
-    public static let statusSync = Capability(rawValue: 16)
-    /// Carrying assignees.
-    public static let assigneeSync = Capability(rawValue: 17)
-    /// Status checks on commits.
-    public static let statusChecks = Capability(rawValue: 18)
-    /// Telling the request allowance.
-    public static let rateLimits = Capability(rawValue: 19)
-
-    public static let schema = EnumSchema("sentry.integrations.scm.v1.Capability", [
-        ("CAPABILITY_UNSPECIFIED", 0), ("CAPABILITY_COMMITS", 1), ("CAPABILITY_FILE_CHANGES", 2),
-        ("CAPABILITY_COMPARE", 3), ("CAPABILITY_BLAME", 4), ("CAPABILITY_FILES", 5), ("CAPABILITY_TREES", 6),
-        ("CAPABILITY_REFS", 7), ("CAPABILITY_CODE_SEARCH", 8), ("CAPABILITY_REPOSITORY_SEARCH", 9),
-        ("CAPABILITY_CODE_OWNERS", 10), ("CAPABILITY_SYNC", 11), ("CAPABILITY_ISSUES", 12),
-        ("CAPABILITY_ISSUE_SEARCH", 13), ("CAPABILITY_ISSUE_COMMENTS", 14),
-        ("CAPABILITY_ISSUE_COMMENT_EDITS", 15), ("CAPABILITY_STATUS_SYNC", 16),
-        ("CAPABILITY_ASSIGNEE_SYNC", 17), ("CAPABILITY_STATUS_CHECKS", 18), ("CAPABILITY_RATE_LIMITS", 19)
-    ])
+    public static let schema = EnumSchema(.sentryIntegrationsScmV1Scm, 16)
 }
 
 /// Whether an integration can be used.
 public struct IntegrationStatus: OpenEnum {
+    /// Not known.
+    public static let unspecified = Self(rawValue: 0)
+    /// In use.
+    public static let active = Self(rawValue: 1)
+    /// Switched off by an operator or after repeated failures.
+    public static let disabled = Self(rawValue: 2)
     public let rawValue: Int32
     public init(rawValue: Int32) { self.rawValue = rawValue }
-
-    /// Not known.
-    public static let unspecified = IntegrationStatus(rawValue: 0)
-    /// In use.
-    public static let active = IntegrationStatus(rawValue: 1)
-    /// Switched off by an operator or after repeated failures.
-    public static let disabled = IntegrationStatus(rawValue: 2)
-
-    public static let schema = EnumSchema("sentry.integrations.scm.v1.IntegrationStatus", [
-        ("INTEGRATION_STATUS_UNSPECIFIED", 0), ("INTEGRATION_STATUS_ACTIVE", 1),
-        ("INTEGRATION_STATUS_DISABLED", 2)
-    ])
+    public static let schema = EnumSchema(.sentryIntegrationsScmV1Scm, 17)
 }
 
 /// Progress of a check.
 public struct CheckStatus: OpenEnum {
+    /// Not known.
+    public static let unspecified = Self(rawValue: 0)
+    /// Waits.
+    public static let pending = Self(rawValue: 1)
+    /// Runs.
+    public static let running = Self(rawValue: 2)
+    /// Done; `conclusion` is set.
+    public static let completed = Self(rawValue: 3)
     public let rawValue: Int32
     public init(rawValue: Int32) { self.rawValue = rawValue }
-
-    /// Not known.
-    public static let unspecified = CheckStatus(rawValue: 0)
-    /// Waits.
-    public static let pending = CheckStatus(rawValue: 1)
-    /// Runs.
-    public static let running = CheckStatus(rawValue: 2)
-    /// Done; `conclusion` is set.
-    public static let completed = CheckStatus(rawValue: 3)
-
-    public static let schema = EnumSchema("sentry.integrations.scm.v1.CheckStatus", [
-        ("CHECK_STATUS_UNSPECIFIED", 0), ("CHECK_STATUS_PENDING", 1), ("CHECK_STATUS_RUNNING", 2),
-        ("CHECK_STATUS_COMPLETED", 3)
-    ])
+    public static let schema = EnumSchema(.sentryIntegrationsScmV1Scm, 18)
 }
 
 /// How a check ended.
 public struct CheckConclusion: OpenEnum {
+    /// Not ended, or not known.
+    public static let unspecified = Self(rawValue: 0)
+    /// Good.
+    public static let success = Self(rawValue: 1)
+    /// Bad.
+    public static let failure = Self(rawValue: 2)
+    /// Somebody stopped it.
+    public static let cancelled = Self(rawValue: 3)
+    /// It was not needed.
+    public static let skipped = Self(rawValue: 4)
+    /// It took too long.
+    public static let timedOut = Self(rawValue: 5)
+    /// Neither good nor bad.
+    public static let neutral = Self(rawValue: 6)
+    /// Somebody has to act.
+    public static let actionRequired = Self(rawValue: 7)
     public let rawValue: Int32
     public init(rawValue: Int32) { self.rawValue = rawValue }
-
-    /// Not ended, or not known.
-    public static let unspecified = CheckConclusion(rawValue: 0)
-    /// Good.
-    public static let success = CheckConclusion(rawValue: 1)
-    /// Bad.
-    public static let failure = CheckConclusion(rawValue: 2)
-    /// Somebody stopped it.
-    public static let cancelled = CheckConclusion(rawValue: 3)
-    /// It was not needed.
-    public static let skipped = CheckConclusion(rawValue: 4)
-    /// It took too long.
-    public static let timedOut = CheckConclusion(rawValue: 5)
-    /// Neither good nor bad.
-    public static let neutral = CheckConclusion(rawValue: 6)
-    /// Somebody has to act.
-    public static let actionRequired = CheckConclusion(rawValue: 7)
-
-    public static let schema = EnumSchema("sentry.integrations.scm.v1.CheckConclusion", [
-        ("CHECK_CONCLUSION_UNSPECIFIED", 0), ("CHECK_CONCLUSION_SUCCESS", 1), ("CHECK_CONCLUSION_FAILURE", 2),
-        ("CHECK_CONCLUSION_CANCELLED", 3), ("CHECK_CONCLUSION_SKIPPED", 4), ("CHECK_CONCLUSION_TIMED_OUT", 5),
-        ("CHECK_CONCLUSION_NEUTRAL", 6), ("CHECK_CONCLUSION_ACTION_REQUIRED", 7)
-    ])
+    public static let schema = EnumSchema(.sentryIntegrationsScmV1Scm, 19)
 }
 
 /// A repository of an organization.
@@ -524,9 +415,7 @@ public struct Repository: Message {
     /// State of our copy, when we keep one.
     public var mirror: Mirror?
     public var unknownFields = UnknownFields()
-
     public init() {}
-
     public init(
         id: Int64 = 0, organizationID: Int64 = 0, name: String = "", url: String = "",
         provider: Provider = .unspecified, externalID: String = "", status: RepositoryStatus = .unspecified,
@@ -534,101 +423,28 @@ public struct Repository: Message {
         defaultBranch: String = "", languages: [String] = [], dateUpdated: Protobuf.Timestamp? = nil,
         webURL: String = "", mirror: Mirror? = nil
     ) {
-        self.id = id
-        self.organizationID = organizationID
-        self.name = name
-        self.url = url
-        self.provider = provider
-        self.externalID = externalID
-        self.status = status
-        self.dateAdded = dateAdded
-        self.config = config
-        self.integrationID = integrationID
-        self.defaultBranch = defaultBranch
-        self.languages = languages
-        self.dateUpdated = dateUpdated
-        self.webURL = webURL
-        self.mirror = mirror
+        (self.id, self.organizationID, self.name, self.url) = (id, organizationID, name, url)
+        (self.provider, self.externalID, self.status, self.dateAdded) = (provider, externalID, status, dateAdded)
+        (self.config, self.integrationID, self.defaultBranch) = (config, integrationID, defaultBranch)
+        (self.languages, self.dateUpdated, self.webURL, self.mirror) = (languages, dateUpdated, webURL, mirror)
     }
-
-    public static let schema = MessageSchema("sentry.integrations.scm.v1.Repository", [
-        .init(1, "id", .int64),
-        .init(2, "organization_id", .int64),
-        .init(3, "name", .string),
-        .init(4, "url", .string),
-        .init(5, "provider", .enumeration(Provider.self)),
-        .init(6, "external_id", .string),
-        .init(7, "status", .enumeration(RepositoryStatus.self)),
-        .init(8, "date_added", .message(Protobuf.Timestamp.self), .explicit),
-        .init(9, "config", .map(key: .string, value: .string), .repeated),
-        .init(10, "integration_id", .int64),
-        .init(11, "default_branch", .string),
-        .init(12, "languages", .string, .repeated),
-        .init(13, "date_updated", .message(Protobuf.Timestamp.self), .explicit),
-        .init(14, "web_url", .string),
-        .init(15, "mirror", .message(Mirror.self), .explicit),
-    ])
-
-    public var encodedByteCount: Int {
-        var size = unknownFields.byteCount
-        size += Int64Field.size(1, id)
-        size += Int64Field.size(2, organizationID)
-        size += StringField.size(3, name)
-        size += StringField.size(4, url)
-        size += EnumField<Provider>.size(5, provider)
-        size += StringField.size(6, externalID)
-        size += EnumField<RepositoryStatus>.size(7, status)
-        size += MessageField<Protobuf.Timestamp>.size(8, dateAdded)
-        size += MapField<StringField, StringField>.size(9, config)
-        size += Int64Field.size(10, integrationID)
-        size += StringField.size(11, defaultBranch)
-        size += StringField.size(12, languages)
-        size += MessageField<Protobuf.Timestamp>.size(13, dateUpdated)
-        size += StringField.size(14, webURL)
-        size += MessageField<Mirror>.size(15, mirror)
-        return size
-    }
-
-    public func encode(into writer: inout WireWriter) {
-        writer.write(unknownFields)
-        MessageField<Mirror>.write(15, mirror, &writer)
-        StringField.write(14, webURL, &writer)
-        MessageField<Protobuf.Timestamp>.write(13, dateUpdated, &writer)
-        StringField.write(12, languages, &writer)
-        StringField.write(11, defaultBranch, &writer)
-        Int64Field.write(10, integrationID, &writer)
-        MapField<StringField, StringField>.write(9, config, &writer)
-        MessageField<Protobuf.Timestamp>.write(8, dateAdded, &writer)
-        EnumField<RepositoryStatus>.write(7, status, &writer)
-        StringField.write(6, externalID, &writer)
-        EnumField<Provider>.write(5, provider, &writer)
-        StringField.write(4, url, &writer)
-        StringField.write(3, name, &writer)
-        Int64Field.write(2, organizationID, &writer)
-        Int64Field.write(1, id, &writer)
-    }
-
-    public mutating func merge(from reader: inout WireReader) throws(WireError) {
-        while let tag = try reader.nextTag() {
-            switch tag {
-            case 8: try Int64Field.read(&id, &reader)
-            case 16: try Int64Field.read(&organizationID, &reader)
-            case 26: try StringField.read(&name, &reader)
-            case 34: try StringField.read(&url, &reader)
-            case 40: try EnumField<Provider>.read(&provider, &reader)
-            case 50: try StringField.read(&externalID, &reader)
-            case 56: try EnumField<RepositoryStatus>.read(&status, &reader)
-            case 66: try MessageField<Protobuf.Timestamp>.read(&dateAdded, &reader)
-            case 74: try MapField<StringField, StringField>.read(&config, &reader)
-            case 80: try Int64Field.read(&integrationID, &reader)
-            case 90: try StringField.read(&defaultBranch, &reader)
-            case 98: try StringField.read(&languages, &reader)
-            case 106: try MessageField<Protobuf.Timestamp>.read(&dateUpdated, &reader)
-            case 114: try StringField.read(&webURL, &reader)
-            case 122: try MessageField<Mirror>.read(&mirror, &reader)
-            default: try reader.readUnknown(tag, into: &unknownFields)
-            }
-        }
+    public static let schema = MessageSchema(Self.self, .sentryIntegrationsScmV1Scm, 0)
+    @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+        try v.field(15, MessageField<Mirror>.self, &mirror)
+        try v.field(14, StringField.self, &webURL)
+        try v.field(13, MessageField<Protobuf.Timestamp>.self, &dateUpdated)
+        try v.field(12, StringField.self, &languages)
+        try v.field(11, StringField.self, &defaultBranch)
+        try v.field(10, Int64Field.self, &integrationID)
+        try v.map(9, MapField<StringField, StringField>.self, &config)
+        try v.field(8, MessageField<Protobuf.Timestamp>.self, &dateAdded)
+        try v.field(7, EnumField<RepositoryStatus>.self, &status)
+        try v.field(6, StringField.self, &externalID)
+        try v.field(5, EnumField<Provider>.self, &provider)
+        try v.field(4, StringField.self, &url)
+        try v.field(3, StringField.self, &name)
+        try v.field(2, Int64Field.self, &organizationID)
+        try v.field(1, Int64Field.self, &id)
     }
 }
 
@@ -643,53 +459,19 @@ public struct Mirror: Message {
     /// Bytes on disk, 0 when not known.
     public var size: Int64 = 0
     public var unknownFields = UnknownFields()
-
     public init() {}
-
     public init(
-        state: MirrorState = .unspecified, fetchedAt: Protobuf.Timestamp? = nil,
-        error: GoogleRPC.Status? = nil, size: Int64 = 0
+        state: MirrorState = .unspecified, fetchedAt: Protobuf.Timestamp? = nil, error: GoogleRPC.Status? = nil,
+        size: Int64 = 0
     ) {
-        self.state = state
-        self.fetchedAt = fetchedAt
-        self.error = error
-        self.size = size
+        (self.state, self.fetchedAt, self.error, self.size) = (state, fetchedAt, error, size)
     }
-
-    public static let schema = MessageSchema("sentry.integrations.scm.v1.Mirror", [
-        .init(1, "state", .enumeration(MirrorState.self)),
-        .init(2, "fetched_at", .message(Protobuf.Timestamp.self), .explicit),
-        .init(3, "error", .message(GoogleRPC.Status.self), .explicit),
-        .init(4, "size", .int64),
-    ])
-
-    public var encodedByteCount: Int {
-        var size = unknownFields.byteCount
-        size += EnumField<MirrorState>.size(1, state)
-        size += MessageField<Protobuf.Timestamp>.size(2, fetchedAt)
-        size += MessageField<GoogleRPC.Status>.size(3, error)
-        size += Int64Field.size(4, self.size)
-        return size
-    }
-
-    public func encode(into writer: inout WireWriter) {
-        writer.write(unknownFields)
-        Int64Field.write(4, self.size, &writer)
-        MessageField<GoogleRPC.Status>.write(3, error, &writer)
-        MessageField<Protobuf.Timestamp>.write(2, fetchedAt, &writer)
-        EnumField<MirrorState>.write(1, state, &writer)
-    }
-
-    public mutating func merge(from reader: inout WireReader) throws(WireError) {
-        while let tag = try reader.nextTag() {
-            switch tag {
-            case 8: try EnumField<MirrorState>.read(&state, &reader)
-            case 18: try MessageField<Protobuf.Timestamp>.read(&fetchedAt, &reader)
-            case 26: try MessageField<GoogleRPC.Status>.read(&error, &reader)
-            case 32: try Int64Field.read(&self.size, &reader)
-            default: try reader.readUnknown(tag, into: &unknownFields)
-            }
-        }
+    public static let schema = MessageSchema(Self.self, .sentryIntegrationsScmV1Scm, 1)
+    @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+        try v.field(4, Int64Field.self, &size)
+        try v.field(3, MessageField<GoogleRPC.Status>.self, &error)
+        try v.field(2, MessageField<Protobuf.Timestamp>.self, &fetchedAt)
+        try v.field(1, EnumField<MirrorState>.self, &state)
     }
 }
 
@@ -712,7 +494,7 @@ public struct Commit: Message {
     /// Who made the commit.
     public var committer: CommitAuthor?
     /// Full object ids of the parents, first parent first. Empty for a root commit.
-    public var parentShas: [String] = []
+    public var parentSHAs: [String] = []
     /// Page for people; may be empty.
     public var webURL: String = ""
     /// More files changed than `file_changes` holds: ask ListCommitFileChanges.
@@ -720,95 +502,32 @@ public struct Commit: Message {
     /// Whether `id` names a row of ours.
     public var stored: Bool = false
     public var unknownFields = UnknownFields()
-
     public init() {}
-
     public init(
         id: String = "", repositoryID: Int64 = 0, key: String = "", message: String = "",
         author: CommitAuthor? = nil, dateAdded: Protobuf.Timestamp? = nil, fileChanges: [FileChange] = [],
-        committer: CommitAuthor? = nil, parentShas: [String] = [], webURL: String = "",
+        committer: CommitAuthor? = nil, parentSHAs: [String] = [], webURL: String = "",
         fileChangesTruncated: Bool = false, stored: Bool = false
     ) {
-        self.id = id
-        self.repositoryID = repositoryID
-        self.key = key
-        self.message = message
-        self.author = author
-        self.dateAdded = dateAdded
-        self.fileChanges = fileChanges
-        self.committer = committer
-        self.parentShas = parentShas
-        self.webURL = webURL
-        self.fileChangesTruncated = fileChangesTruncated
-        self.stored = stored
+        (self.id, self.repositoryID, self.key, self.message) = (id, repositoryID, key, message)
+        (self.author, self.dateAdded, self.fileChanges) = (author, dateAdded, fileChanges)
+        (self.committer, self.parentSHAs, self.webURL) = (committer, parentSHAs, webURL)
+        (self.fileChangesTruncated, self.stored) = (fileChangesTruncated, stored)
     }
-
-    public static let schema = MessageSchema("sentry.integrations.scm.v1.Commit", [
-        .init(1, "id", .string),
-        .init(2, "repository_id", .int64),
-        .init(3, "key", .string),
-        .init(4, "message", .string),
-        .init(5, "author", .message(CommitAuthor.self), .explicit),
-        .init(6, "date_added", .message(Protobuf.Timestamp.self), .explicit),
-        .init(7, "file_changes", .message(FileChange.self), .repeated),
-        .init(8, "committer", .message(CommitAuthor.self), .explicit),
-        .init(9, "parent_shas", .string, .repeated),
-        .init(10, "web_url", .string),
-        .init(11, "file_changes_truncated", .bool),
-        .init(12, "stored", .bool),
-    ])
-
-    public var encodedByteCount: Int {
-        var size = unknownFields.byteCount
-        size += StringField.size(1, id)
-        size += Int64Field.size(2, repositoryID)
-        size += StringField.size(3, key)
-        size += StringField.size(4, message)
-        size += MessageField<CommitAuthor>.size(5, author)
-        size += MessageField<Protobuf.Timestamp>.size(6, dateAdded)
-        size += MessageField<FileChange>.size(7, fileChanges)
-        size += MessageField<CommitAuthor>.size(8, committer)
-        size += StringField.size(9, parentShas)
-        size += StringField.size(10, webURL)
-        size += BoolField.size(11, fileChangesTruncated)
-        size += BoolField.size(12, stored)
-        return size
-    }
-
-    public func encode(into writer: inout WireWriter) {
-        writer.write(unknownFields)
-        BoolField.write(12, stored, &writer)
-        BoolField.write(11, fileChangesTruncated, &writer)
-        StringField.write(10, webURL, &writer)
-        StringField.write(9, parentShas, &writer)
-        MessageField<CommitAuthor>.write(8, committer, &writer)
-        MessageField<FileChange>.write(7, fileChanges, &writer)
-        MessageField<Protobuf.Timestamp>.write(6, dateAdded, &writer)
-        MessageField<CommitAuthor>.write(5, author, &writer)
-        StringField.write(4, message, &writer)
-        StringField.write(3, key, &writer)
-        Int64Field.write(2, repositoryID, &writer)
-        StringField.write(1, id, &writer)
-    }
-
-    public mutating func merge(from reader: inout WireReader) throws(WireError) {
-        while let tag = try reader.nextTag() {
-            switch tag {
-            case 10: try StringField.read(&id, &reader)
-            case 16: try Int64Field.read(&repositoryID, &reader)
-            case 26: try StringField.read(&key, &reader)
-            case 34: try StringField.read(&message, &reader)
-            case 42: try MessageField<CommitAuthor>.read(&author, &reader)
-            case 50: try MessageField<Protobuf.Timestamp>.read(&dateAdded, &reader)
-            case 58: try MessageField<FileChange>.read(&fileChanges, &reader)
-            case 66: try MessageField<CommitAuthor>.read(&committer, &reader)
-            case 74: try StringField.read(&parentShas, &reader)
-            case 82: try StringField.read(&webURL, &reader)
-            case 88: try BoolField.read(&fileChangesTruncated, &reader)
-            case 96: try BoolField.read(&stored, &reader)
-            default: try reader.readUnknown(tag, into: &unknownFields)
-            }
-        }
+    public static let schema = MessageSchema(Self.self, .sentryIntegrationsScmV1Scm, 2)
+    @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+        try v.field(12, BoolField.self, &stored)
+        try v.field(11, BoolField.self, &fileChangesTruncated)
+        try v.field(10, StringField.self, &webURL)
+        try v.field(9, StringField.self, &parentSHAs)
+        try v.field(8, MessageField<CommitAuthor>.self, &committer)
+        try v.field(7, MessageField<FileChange>.self, &fileChanges)
+        try v.field(6, MessageField<Protobuf.Timestamp>.self, &dateAdded)
+        try v.field(5, MessageField<CommitAuthor>.self, &author)
+        try v.field(4, StringField.self, &message)
+        try v.field(3, StringField.self, &key)
+        try v.field(2, Int64Field.self, &repositoryID)
+        try v.field(1, StringField.self, &id)
     }
 }
 
@@ -825,58 +544,21 @@ public struct CommitAuthor: Message {
     /// The author's or committer's date, UTC.
     public var date: Protobuf.Timestamp?
     public var unknownFields = UnknownFields()
-
     public init() {}
-
     public init(
         name: String = "", email: String = "", externalID: String = "", username: String = "",
         date: Protobuf.Timestamp? = nil
     ) {
-        self.name = name
-        self.email = email
-        self.externalID = externalID
-        self.username = username
+        (self.name, self.email, self.externalID, self.username) = (name, email, externalID, username)
         self.date = date
     }
-
-    public static let schema = MessageSchema("sentry.integrations.scm.v1.CommitAuthor", [
-        .init(1, "name", .string),
-        .init(2, "email", .string),
-        .init(3, "external_id", .string),
-        .init(4, "username", .string),
-        .init(5, "date", .message(Protobuf.Timestamp.self), .explicit),
-    ])
-
-    public var encodedByteCount: Int {
-        var size = unknownFields.byteCount
-        size += StringField.size(1, name)
-        size += StringField.size(2, email)
-        size += StringField.size(3, externalID)
-        size += StringField.size(4, username)
-        size += MessageField<Protobuf.Timestamp>.size(5, date)
-        return size
-    }
-
-    public func encode(into writer: inout WireWriter) {
-        writer.write(unknownFields)
-        MessageField<Protobuf.Timestamp>.write(5, date, &writer)
-        StringField.write(4, username, &writer)
-        StringField.write(3, externalID, &writer)
-        StringField.write(2, email, &writer)
-        StringField.write(1, name, &writer)
-    }
-
-    public mutating func merge(from reader: inout WireReader) throws(WireError) {
-        while let tag = try reader.nextTag() {
-            switch tag {
-            case 10: try StringField.read(&name, &reader)
-            case 18: try StringField.read(&email, &reader)
-            case 26: try StringField.read(&externalID, &reader)
-            case 34: try StringField.read(&username, &reader)
-            case 42: try MessageField<Protobuf.Timestamp>.read(&date, &reader)
-            default: try reader.readUnknown(tag, into: &unknownFields)
-            }
-        }
+    public static let schema = MessageSchema(Self.self, .sentryIntegrationsScmV1Scm, 3)
+    @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+        try v.field(5, MessageField<Protobuf.Timestamp>.self, &date)
+        try v.field(4, StringField.self, &username)
+        try v.field(3, StringField.self, &externalID)
+        try v.field(2, StringField.self, &email)
+        try v.field(1, StringField.self, &name)
     }
 }
 
@@ -909,100 +591,33 @@ public struct FileChange: Message {
     /// Object id before the change; empty when added.
     public var previousObjectID: String = ""
     public var unknownFields = UnknownFields()
-
     public init() {}
-
     public init(
         path: String = "", type: ChangeType = .unspecified, previousPath: String = "", additions: Int32 = 0,
         deletions: Int32 = 0, patch: String = "", rawPath: [UInt8] = [], rawPreviousPath: [UInt8] = [],
         binary: Bool = false, patchTruncated: Bool = false, similarity: Int32 = 0, objectID: String = "",
         previousObjectID: String = ""
     ) {
-        self.path = path
-        self.type = type
-        self.previousPath = previousPath
-        self.additions = additions
-        self.deletions = deletions
-        self.patch = patch
-        self.rawPath = rawPath
-        self.rawPreviousPath = rawPreviousPath
-        self.binary = binary
-        self.patchTruncated = patchTruncated
-        self.similarity = similarity
-        self.objectID = objectID
-        self.previousObjectID = previousObjectID
+        (self.path, self.type, self.previousPath, self.additions) = (path, type, previousPath, additions)
+        (self.deletions, self.patch, self.rawPath) = (deletions, patch, rawPath)
+        (self.rawPreviousPath, self.binary, self.patchTruncated) = (rawPreviousPath, binary, patchTruncated)
+        (self.similarity, self.objectID, self.previousObjectID) = (similarity, objectID, previousObjectID)
     }
-
-    public static let schema = MessageSchema("sentry.integrations.scm.v1.FileChange", [
-        .init(1, "path", .string),
-        .init(2, "type", .enumeration(ChangeType.self)),
-        .init(3, "previous_path", .string),
-        .init(4, "additions", .int32),
-        .init(5, "deletions", .int32),
-        .init(6, "patch", .string),
-        .init(7, "raw_path", .bytes),
-        .init(8, "raw_previous_path", .bytes),
-        .init(9, "binary", .bool),
-        .init(10, "patch_truncated", .bool),
-        .init(11, "similarity", .int32),
-        .init(12, "object_id", .string),
-        .init(13, "previous_object_id", .string),
-    ])
-
-    public var encodedByteCount: Int {
-        var size = unknownFields.byteCount
-        size += StringField.size(1, path)
-        size += EnumField<ChangeType>.size(2, type)
-        size += StringField.size(3, previousPath)
-        size += Int32Field.size(4, additions)
-        size += Int32Field.size(5, deletions)
-        size += StringField.size(6, patch)
-        size += BytesField.size(7, rawPath)
-        size += BytesField.size(8, rawPreviousPath)
-        size += BoolField.size(9, binary)
-        size += BoolField.size(10, patchTruncated)
-        size += Int32Field.size(11, similarity)
-        size += StringField.size(12, objectID)
-        size += StringField.size(13, previousObjectID)
-        return size
-    }
-
-    public func encode(into writer: inout WireWriter) {
-        writer.write(unknownFields)
-        StringField.write(13, previousObjectID, &writer)
-        StringField.write(12, objectID, &writer)
-        Int32Field.write(11, similarity, &writer)
-        BoolField.write(10, patchTruncated, &writer)
-        BoolField.write(9, binary, &writer)
-        BytesField.write(8, rawPreviousPath, &writer)
-        BytesField.write(7, rawPath, &writer)
-        StringField.write(6, patch, &writer)
-        Int32Field.write(5, deletions, &writer)
-        Int32Field.write(4, additions, &writer)
-        StringField.write(3, previousPath, &writer)
-        EnumField<ChangeType>.write(2, type, &writer)
-        StringField.write(1, path, &writer)
-    }
-
-    public mutating func merge(from reader: inout WireReader) throws(WireError) {
-        while let tag = try reader.nextTag() {
-            switch tag {
-            case 10: try StringField.read(&path, &reader)
-            case 16: try EnumField<ChangeType>.read(&type, &reader)
-            case 26: try StringField.read(&previousPath, &reader)
-            case 32: try Int32Field.read(&additions, &reader)
-            case 40: try Int32Field.read(&deletions, &reader)
-            case 50: try StringField.read(&patch, &reader)
-            case 58: try BytesField.read(&rawPath, &reader)
-            case 66: try BytesField.read(&rawPreviousPath, &reader)
-            case 72: try BoolField.read(&binary, &reader)
-            case 80: try BoolField.read(&patchTruncated, &reader)
-            case 88: try Int32Field.read(&similarity, &reader)
-            case 98: try StringField.read(&objectID, &reader)
-            case 106: try StringField.read(&previousObjectID, &reader)
-            default: try reader.readUnknown(tag, into: &unknownFields)
-            }
-        }
+    public static let schema = MessageSchema(Self.self, .sentryIntegrationsScmV1Scm, 4)
+    @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+        try v.field(13, StringField.self, &previousObjectID)
+        try v.field(12, StringField.self, &objectID)
+        try v.field(11, Int32Field.self, &similarity)
+        try v.field(10, BoolField.self, &patchTruncated)
+        try v.field(9, BoolField.self, &binary)
+        try v.field(8, BytesField.self, &rawPreviousPath)
+        try v.field(7, BytesField.self, &rawPath)
+        try v.field(6, StringField.self, &patch)
+        try v.field(5, Int32Field.self, &deletions)
+        try v.field(4, Int32Field.self, &additions)
+        try v.field(3, StringField.self, &previousPath)
+        try v.field(2, EnumField<ChangeType>.self, &type)
+        try v.field(1, StringField.self, &path)
     }
 }
 
@@ -1045,127 +660,41 @@ public struct CommitContext: Message {
     /// The history ends at the commit (root or shallow boundary): the line may be older.
     public var boundary: Bool = false
     public var unknownFields = UnknownFields()
-
     public init() {}
-
     public init(
         repositoryID: Int64 = 0, commitID: String = "", filename: String = "", lineNumber: Int32 = 0,
         blameCommitID: String = "", blameAuthor: CommitAuthor? = nil, codeSnippet: String = "",
         commit: Commit? = nil, committedAt: Protobuf.Timestamp? = nil, refUsed: String = "",
         codeMappingID: Int64 = 0, rangeStart: Int32 = 0, rangeEnd: Int32 = 0, ageDays: Int32 = 0,
-        snippetStartLine: Int32 = 0, originalLine: Int32 = 0, originalPath: String = "",
-        boundary: Bool = false
+        snippetStartLine: Int32 = 0, originalLine: Int32 = 0, originalPath: String = "", boundary: Bool = false
     ) {
-        self.repositoryID = repositoryID
-        self.commitID = commitID
-        self.filename = filename
-        self.lineNumber = lineNumber
-        self.blameCommitID = blameCommitID
-        self.blameAuthor = blameAuthor
-        self.codeSnippet = codeSnippet
-        self.commit = commit
-        self.committedAt = committedAt
-        self.refUsed = refUsed
-        self.codeMappingID = codeMappingID
-        self.rangeStart = rangeStart
-        self.rangeEnd = rangeEnd
-        self.ageDays = ageDays
-        self.snippetStartLine = snippetStartLine
-        self.originalLine = originalLine
-        self.originalPath = originalPath
-        self.boundary = boundary
+        (self.repositoryID, self.commitID, self.filename) = (repositoryID, commitID, filename)
+        (self.lineNumber, self.blameCommitID, self.blameAuthor) = (lineNumber, blameCommitID, blameAuthor)
+        (self.codeSnippet, self.commit, self.committedAt) = (codeSnippet, commit, committedAt)
+        (self.refUsed, self.codeMappingID, self.rangeStart) = (refUsed, codeMappingID, rangeStart)
+        (self.rangeEnd, self.ageDays, self.snippetStartLine) = (rangeEnd, ageDays, snippetStartLine)
+        (self.originalLine, self.originalPath, self.boundary) = (originalLine, originalPath, boundary)
     }
-
-    public static let schema = MessageSchema("sentry.integrations.scm.v1.CommitContext", [
-        .init(1, "repository_id", .int64),
-        .init(2, "commit_id", .string),
-        .init(3, "filename", .string),
-        .init(4, "line_number", .int32),
-        .init(5, "blame_commit_id", .string),
-        .init(6, "blame_author", .message(CommitAuthor.self), .explicit),
-        .init(7, "code_snippet", .string),
-        .init(8, "commit", .message(Commit.self), .explicit),
-        .init(9, "committed_at", .message(Protobuf.Timestamp.self), .explicit),
-        .init(10, "ref_used", .string),
-        .init(11, "code_mapping_id", .int64),
-        .init(12, "range_start", .int32),
-        .init(13, "range_end", .int32),
-        .init(14, "age_days", .int32),
-        .init(15, "snippet_start_line", .int32),
-        .init(16, "original_line", .int32),
-        .init(17, "original_path", .string),
-        .init(18, "boundary", .bool),
-    ])
-
-    public var encodedByteCount: Int {
-        var size = unknownFields.byteCount
-        size += Int64Field.size(1, repositoryID)
-        size += StringField.size(2, commitID)
-        size += StringField.size(3, filename)
-        size += Int32Field.size(4, lineNumber)
-        size += StringField.size(5, blameCommitID)
-        size += MessageField<CommitAuthor>.size(6, blameAuthor)
-        size += StringField.size(7, codeSnippet)
-        size += MessageField<Commit>.size(8, commit)
-        size += MessageField<Protobuf.Timestamp>.size(9, committedAt)
-        size += StringField.size(10, refUsed)
-        size += Int64Field.size(11, codeMappingID)
-        size += Int32Field.size(12, rangeStart)
-        size += Int32Field.size(13, rangeEnd)
-        size += Int32Field.size(14, ageDays)
-        size += Int32Field.size(15, snippetStartLine)
-        size += Int32Field.size(16, originalLine)
-        size += StringField.size(17, originalPath)
-        size += BoolField.size(18, boundary)
-        return size
-    }
-
-    public func encode(into writer: inout WireWriter) {
-        writer.write(unknownFields)
-        BoolField.write(18, boundary, &writer)
-        StringField.write(17, originalPath, &writer)
-        Int32Field.write(16, originalLine, &writer)
-        Int32Field.write(15, snippetStartLine, &writer)
-        Int32Field.write(14, ageDays, &writer)
-        Int32Field.write(13, rangeEnd, &writer)
-        Int32Field.write(12, rangeStart, &writer)
-        Int64Field.write(11, codeMappingID, &writer)
-        StringField.write(10, refUsed, &writer)
-        MessageField<Protobuf.Timestamp>.write(9, committedAt, &writer)
-        MessageField<Commit>.write(8, commit, &writer)
-        StringField.write(7, codeSnippet, &writer)
-        MessageField<CommitAuthor>.write(6, blameAuthor, &writer)
-        StringField.write(5, blameCommitID, &writer)
-        Int32Field.write(4, lineNumber, &writer)
-        StringField.write(3, filename, &writer)
-        StringField.write(2, commitID, &writer)
-        Int64Field.write(1, repositoryID, &writer)
-    }
-
-    public mutating func merge(from reader: inout WireReader) throws(WireError) {
-        while let tag = try reader.nextTag() {
-            switch tag {
-            case 8: try Int64Field.read(&repositoryID, &reader)
-            case 18: try StringField.read(&commitID, &reader)
-            case 26: try StringField.read(&filename, &reader)
-            case 32: try Int32Field.read(&lineNumber, &reader)
-            case 42: try StringField.read(&blameCommitID, &reader)
-            case 50: try MessageField<CommitAuthor>.read(&blameAuthor, &reader)
-            case 58: try StringField.read(&codeSnippet, &reader)
-            case 66: try MessageField<Commit>.read(&commit, &reader)
-            case 74: try MessageField<Protobuf.Timestamp>.read(&committedAt, &reader)
-            case 82: try StringField.read(&refUsed, &reader)
-            case 88: try Int64Field.read(&codeMappingID, &reader)
-            case 96: try Int32Field.read(&rangeStart, &reader)
-            case 104: try Int32Field.read(&rangeEnd, &reader)
-            case 112: try Int32Field.read(&ageDays, &reader)
-            case 120: try Int32Field.read(&snippetStartLine, &reader)
-            case 128: try Int32Field.read(&originalLine, &reader)
-            case 138: try StringField.read(&originalPath, &reader)
-            case 144: try BoolField.read(&boundary, &reader)
-            default: try reader.readUnknown(tag, into: &unknownFields)
-            }
-        }
+    public static let schema = MessageSchema(Self.self, .sentryIntegrationsScmV1Scm, 5)
+    @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+        try v.field(18, BoolField.self, &boundary)
+        try v.field(17, StringField.self, &originalPath)
+        try v.field(16, Int32Field.self, &originalLine)
+        try v.field(15, Int32Field.self, &snippetStartLine)
+        try v.field(14, Int32Field.self, &ageDays)
+        try v.field(13, Int32Field.self, &rangeEnd)
+        try v.field(12, Int32Field.self, &rangeStart)
+        try v.field(11, Int64Field.self, &codeMappingID)
+        try v.field(10, StringField.self, &refUsed)
+        try v.field(9, MessageField<Protobuf.Timestamp>.self, &committedAt)
+        try v.field(8, MessageField<Commit>.self, &commit)
+        try v.field(7, StringField.self, &codeSnippet)
+        try v.field(6, MessageField<CommitAuthor>.self, &blameAuthor)
+        try v.field(5, StringField.self, &blameCommitID)
+        try v.field(4, Int32Field.self, &lineNumber)
+        try v.field(3, StringField.self, &filename)
+        try v.field(2, StringField.self, &commitID)
+        try v.field(1, Int64Field.self, &repositoryID)
     }
 }
 
@@ -1200,106 +729,37 @@ public struct CodeMapping: Message {
     /// Provider of the repository.
     public var provider: Provider = .unspecified
     public var unknownFields = UnknownFields()
-
     public init() {}
-
     public init(
         id: Int64 = 0, organizationID: Int64 = 0, projectID: Int64 = 0, repositoryID: Int64 = 0,
         stackRoot: String = "", sourceRoot: String = "", defaultBranch: String = "",
         automaticallyGenerated: Bool = false, integrationID: Int64 = 0, organizationIntegrationID: Int64 = 0,
-        dateAdded: Protobuf.Timestamp? = nil, dateUpdated: Protobuf.Timestamp? = nil,
-        repositoryName: String = "", provider: Provider = .unspecified
+        dateAdded: Protobuf.Timestamp? = nil, dateUpdated: Protobuf.Timestamp? = nil, repositoryName: String = "",
+        provider: Provider = .unspecified
     ) {
-        self.id = id
-        self.organizationID = organizationID
-        self.projectID = projectID
-        self.repositoryID = repositoryID
-        self.stackRoot = stackRoot
-        self.sourceRoot = sourceRoot
-        self.defaultBranch = defaultBranch
-        self.automaticallyGenerated = automaticallyGenerated
-        self.integrationID = integrationID
-        self.organizationIntegrationID = organizationIntegrationID
-        self.dateAdded = dateAdded
-        self.dateUpdated = dateUpdated
-        self.repositoryName = repositoryName
+        (self.id, self.organizationID, self.projectID) = (id, organizationID, projectID)
+        (self.repositoryID, self.stackRoot, self.sourceRoot) = (repositoryID, stackRoot, sourceRoot)
+        (self.defaultBranch, self.automaticallyGenerated) = (defaultBranch, automaticallyGenerated)
+        (self.integrationID, self.organizationIntegrationID) = (integrationID, organizationIntegrationID)
+        (self.dateAdded, self.dateUpdated, self.repositoryName) = (dateAdded, dateUpdated, repositoryName)
         self.provider = provider
     }
-
-    public static let schema = MessageSchema("sentry.integrations.scm.v1.CodeMapping", [
-        .init(1, "id", .int64),
-        .init(2, "organization_id", .int64),
-        .init(3, "project_id", .int64),
-        .init(4, "repository_id", .int64),
-        .init(5, "stack_root", .string),
-        .init(6, "source_root", .string),
-        .init(7, "default_branch", .string),
-        .init(8, "automatically_generated", .bool),
-        .init(9, "integration_id", .int64),
-        .init(10, "organization_integration_id", .int64),
-        .init(11, "date_added", .message(Protobuf.Timestamp.self), .explicit),
-        .init(12, "date_updated", .message(Protobuf.Timestamp.self), .explicit),
-        .init(13, "repository_name", .string),
-        .init(14, "provider", .enumeration(Provider.self)),
-    ])
-
-    public var encodedByteCount: Int {
-        var size = unknownFields.byteCount
-        size += Int64Field.size(1, id)
-        size += Int64Field.size(2, organizationID)
-        size += Int64Field.size(3, projectID)
-        size += Int64Field.size(4, repositoryID)
-        size += StringField.size(5, stackRoot)
-        size += StringField.size(6, sourceRoot)
-        size += StringField.size(7, defaultBranch)
-        size += BoolField.size(8, automaticallyGenerated)
-        size += Int64Field.size(9, integrationID)
-        size += Int64Field.size(10, organizationIntegrationID)
-        size += MessageField<Protobuf.Timestamp>.size(11, dateAdded)
-        size += MessageField<Protobuf.Timestamp>.size(12, dateUpdated)
-        size += StringField.size(13, repositoryName)
-        size += EnumField<Provider>.size(14, provider)
-        return size
-    }
-
-    public func encode(into writer: inout WireWriter) {
-        writer.write(unknownFields)
-        EnumField<Provider>.write(14, provider, &writer)
-        StringField.write(13, repositoryName, &writer)
-        MessageField<Protobuf.Timestamp>.write(12, dateUpdated, &writer)
-        MessageField<Protobuf.Timestamp>.write(11, dateAdded, &writer)
-        Int64Field.write(10, organizationIntegrationID, &writer)
-        Int64Field.write(9, integrationID, &writer)
-        BoolField.write(8, automaticallyGenerated, &writer)
-        StringField.write(7, defaultBranch, &writer)
-        StringField.write(6, sourceRoot, &writer)
-        StringField.write(5, stackRoot, &writer)
-        Int64Field.write(4, repositoryID, &writer)
-        Int64Field.write(3, projectID, &writer)
-        Int64Field.write(2, organizationID, &writer)
-        Int64Field.write(1, id, &writer)
-    }
-
-    public mutating func merge(from reader: inout WireReader) throws(WireError) {
-        while let tag = try reader.nextTag() {
-            switch tag {
-            case 8: try Int64Field.read(&id, &reader)
-            case 16: try Int64Field.read(&organizationID, &reader)
-            case 24: try Int64Field.read(&projectID, &reader)
-            case 32: try Int64Field.read(&repositoryID, &reader)
-            case 42: try StringField.read(&stackRoot, &reader)
-            case 50: try StringField.read(&sourceRoot, &reader)
-            case 58: try StringField.read(&defaultBranch, &reader)
-            case 64: try BoolField.read(&automaticallyGenerated, &reader)
-            case 72: try Int64Field.read(&integrationID, &reader)
-            case 80: try Int64Field.read(&organizationIntegrationID, &reader)
-            case 90: try MessageField<Protobuf.Timestamp>.read(&dateAdded, &reader)
-            case 98: try MessageField<Protobuf.Timestamp>.read(&dateUpdated, &reader)
-            case 106: try StringField.read(&repositoryName, &reader)
-            case 112: try EnumField<Provider>.read(&provider, &reader)
-            default: try reader.readUnknown(tag, into: &unknownFields)
-            }
-        }
+    public static let schema = MessageSchema(Self.self, .sentryIntegrationsScmV1Scm, 6)
+    @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+        try v.field(14, EnumField<Provider>.self, &provider)
+        try v.field(13, StringField.self, &repositoryName)
+        try v.field(12, MessageField<Protobuf.Timestamp>.self, &dateUpdated)
+        try v.field(11, MessageField<Protobuf.Timestamp>.self, &dateAdded)
+        try v.field(10, Int64Field.self, &organizationIntegrationID)
+        try v.field(9, Int64Field.self, &integrationID)
+        try v.field(8, BoolField.self, &automaticallyGenerated)
+        try v.field(7, StringField.self, &defaultBranch)
+        try v.field(6, StringField.self, &sourceRoot)
+        try v.field(5, StringField.self, &stackRoot)
+        try v.field(4, Int64Field.self, &repositoryID)
+        try v.field(3, Int64Field.self, &projectID)
+        try v.field(2, Int64Field.self, &organizationID)
+        try v.field(1, Int64Field.self, &id)
     }
 }
 
@@ -1336,111 +796,36 @@ public struct ExternalIssue: Message {
     /// Labels, in the tracker's order.
     public var labels: [String] = []
     public var unknownFields = UnknownFields()
-
     public init() {}
-
     public init(
-        id: Int64 = 0, organizationID: Int64 = 0, integrationID: Int64 = 0, key: String = "",
-        title: String = "", description: String = "", webURL: String = "", metadata: [String: String] = [:],
-        displayName: String = "", state: IssueState = .unspecified, dateAdded: Protobuf.Timestamp? = nil,
-        linkedGroupIDs: [Int64] = [], dateUpdated: Protobuf.Timestamp? = nil, assignee: String = "",
-        labels: [String] = []
+        id: Int64 = 0, organizationID: Int64 = 0, integrationID: Int64 = 0, key: String = "", title: String = "",
+        description: String = "", webURL: String = "", metadata: [String: String] = [:], displayName: String = "",
+        state: IssueState = .unspecified, dateAdded: Protobuf.Timestamp? = nil, linkedGroupIDs: [Int64] = [],
+        dateUpdated: Protobuf.Timestamp? = nil, assignee: String = "", labels: [String] = []
     ) {
-        self.id = id
-        self.organizationID = organizationID
-        self.integrationID = integrationID
-        self.key = key
-        self.title = title
-        self.description = description
-        self.webURL = webURL
-        self.metadata = metadata
-        self.displayName = displayName
-        self.state = state
-        self.dateAdded = dateAdded
-        self.linkedGroupIDs = linkedGroupIDs
-        self.dateUpdated = dateUpdated
-        self.assignee = assignee
+        (self.id, self.organizationID, self.integrationID, self.key) = (id, organizationID, integrationID, key)
+        (self.title, self.description, self.webURL, self.metadata) = (title, description, webURL, metadata)
+        (self.displayName, self.state, self.dateAdded) = (displayName, state, dateAdded)
+        (self.linkedGroupIDs, self.dateUpdated, self.assignee) = (linkedGroupIDs, dateUpdated, assignee)
         self.labels = labels
     }
-
-    public static let schema = MessageSchema("sentry.integrations.scm.v1.ExternalIssue", [
-        .init(1, "id", .int64),
-        .init(2, "organization_id", .int64),
-        .init(3, "integration_id", .int64),
-        .init(4, "key", .string),
-        .init(5, "title", .string),
-        .init(6, "description", .string),
-        .init(7, "web_url", .string),
-        .init(8, "metadata", .map(key: .string, value: .string), .repeated),
-        .init(9, "display_name", .string),
-        .init(10, "state", .enumeration(IssueState.self)),
-        .init(11, "date_added", .message(Protobuf.Timestamp.self), .explicit),
-        .init(12, "linked_group_ids", .int64, .packed),
-        .init(13, "date_updated", .message(Protobuf.Timestamp.self), .explicit),
-        .init(14, "assignee", .string),
-        .init(15, "labels", .string, .repeated),
-    ])
-
-    public var encodedByteCount: Int {
-        var size = unknownFields.byteCount
-        size += Int64Field.size(1, id)
-        size += Int64Field.size(2, organizationID)
-        size += Int64Field.size(3, integrationID)
-        size += StringField.size(4, key)
-        size += StringField.size(5, title)
-        size += StringField.size(6, description)
-        size += StringField.size(7, webURL)
-        size += MapField<StringField, StringField>.size(8, metadata)
-        size += StringField.size(9, displayName)
-        size += EnumField<IssueState>.size(10, state)
-        size += MessageField<Protobuf.Timestamp>.size(11, dateAdded)
-        size += Int64Field.sizePacked(12, linkedGroupIDs)
-        size += MessageField<Protobuf.Timestamp>.size(13, dateUpdated)
-        size += StringField.size(14, assignee)
-        size += StringField.size(15, labels)
-        return size
-    }
-
-    public func encode(into writer: inout WireWriter) {
-        writer.write(unknownFields)
-        StringField.write(15, labels, &writer)
-        StringField.write(14, assignee, &writer)
-        MessageField<Protobuf.Timestamp>.write(13, dateUpdated, &writer)
-        Int64Field.writePacked(12, linkedGroupIDs, &writer)
-        MessageField<Protobuf.Timestamp>.write(11, dateAdded, &writer)
-        EnumField<IssueState>.write(10, state, &writer)
-        StringField.write(9, displayName, &writer)
-        MapField<StringField, StringField>.write(8, metadata, &writer)
-        StringField.write(7, webURL, &writer)
-        StringField.write(6, description, &writer)
-        StringField.write(5, title, &writer)
-        StringField.write(4, key, &writer)
-        Int64Field.write(3, integrationID, &writer)
-        Int64Field.write(2, organizationID, &writer)
-        Int64Field.write(1, id, &writer)
-    }
-
-    public mutating func merge(from reader: inout WireReader) throws(WireError) {
-        while let tag = try reader.nextTag() {
-            switch tag {
-            case 8: try Int64Field.read(&id, &reader)
-            case 16: try Int64Field.read(&organizationID, &reader)
-            case 24: try Int64Field.read(&integrationID, &reader)
-            case 34: try StringField.read(&key, &reader)
-            case 42: try StringField.read(&title, &reader)
-            case 50: try StringField.read(&description, &reader)
-            case 58: try StringField.read(&webURL, &reader)
-            case 66: try MapField<StringField, StringField>.read(&metadata, &reader)
-            case 74: try StringField.read(&displayName, &reader)
-            case 80: try EnumField<IssueState>.read(&state, &reader)
-            case 90: try MessageField<Protobuf.Timestamp>.read(&dateAdded, &reader)
-            case 96, 98: try Int64Field.readPackable(&linkedGroupIDs, tag, &reader)
-            case 106: try MessageField<Protobuf.Timestamp>.read(&dateUpdated, &reader)
-            case 114: try StringField.read(&assignee, &reader)
-            case 122: try StringField.read(&labels, &reader)
-            default: try reader.readUnknown(tag, into: &unknownFields)
-            }
-        }
+    public static let schema = MessageSchema(Self.self, .sentryIntegrationsScmV1Scm, 7)
+    @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+        try v.field(15, StringField.self, &labels)
+        try v.field(14, StringField.self, &assignee)
+        try v.field(13, MessageField<Protobuf.Timestamp>.self, &dateUpdated)
+        try v.packed(12, Int64Field.self, &linkedGroupIDs)
+        try v.field(11, MessageField<Protobuf.Timestamp>.self, &dateAdded)
+        try v.field(10, EnumField<IssueState>.self, &state)
+        try v.field(9, StringField.self, &displayName)
+        try v.map(8, MapField<StringField, StringField>.self, &metadata)
+        try v.field(7, StringField.self, &webURL)
+        try v.field(6, StringField.self, &description)
+        try v.field(5, StringField.self, &title)
+        try v.field(4, StringField.self, &key)
+        try v.field(3, Int64Field.self, &integrationID)
+        try v.field(2, Int64Field.self, &organizationID)
+        try v.field(1, Int64Field.self, &id)
     }
 }
 
@@ -1451,40 +836,14 @@ public struct ProviderRef: Message {
     /// The provider's id or name; required.
     public var externalID: String = ""
     public var unknownFields = UnknownFields()
-
     public init() {}
-
     public init(provider: Provider = .unspecified, externalID: String = "") {
-        self.provider = provider
-        self.externalID = externalID
+        (self.provider, self.externalID) = (provider, externalID)
     }
-
-    public static let schema = MessageSchema("sentry.integrations.scm.v1.ProviderRef", [
-        .init(1, "provider", .enumeration(Provider.self)),
-        .init(2, "external_id", .string),
-    ])
-
-    public var encodedByteCount: Int {
-        var size = unknownFields.byteCount
-        size += EnumField<Provider>.size(1, provider)
-        size += StringField.size(2, externalID)
-        return size
-    }
-
-    public func encode(into writer: inout WireWriter) {
-        writer.write(unknownFields)
-        StringField.write(2, externalID, &writer)
-        EnumField<Provider>.write(1, provider, &writer)
-    }
-
-    public mutating func merge(from reader: inout WireReader) throws(WireError) {
-        while let tag = try reader.nextTag() {
-            switch tag {
-            case 8: try EnumField<Provider>.read(&provider, &reader)
-            case 18: try StringField.read(&externalID, &reader)
-            default: try reader.readUnknown(tag, into: &unknownFields)
-            }
-        }
+    public static let schema = MessageSchema(Self.self, .sentryIntegrationsScmV1Scm, 8)
+    @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+        try v.field(2, StringField.self, &externalID)
+        try v.field(1, EnumField<Provider>.self, &provider)
     }
 }
 
@@ -1507,73 +866,24 @@ public struct StackFrame: Message {
     /// Function name.
     public var function: String = ""
     public var unknownFields = UnknownFields()
-
     public init() {}
-
     public init(
-        filename: String = "", module: String = "", absPath: String = "", package: String = "",
-        inApp: Bool? = nil, category: String = "", lineno: Int32 = 0, function: String = ""
+        filename: String = "", module: String = "", absPath: String = "", package: String = "", inApp: Bool? = nil,
+        category: String = "", lineno: Int32 = 0, function: String = ""
     ) {
-        self.filename = filename
-        self.module = module
-        self.absPath = absPath
-        self.package = package
-        self.inApp = inApp
-        self.category = category
-        self.lineno = lineno
-        self.function = function
+        (self.filename, self.module, self.absPath, self.package) = (filename, module, absPath, package)
+        (self.inApp, self.category, self.lineno, self.function) = (inApp, category, lineno, function)
     }
-
-    public static let schema = MessageSchema("sentry.integrations.scm.v1.StackFrame", [
-        .init(1, "filename", .string),
-        .init(2, "module", .string),
-        .init(3, "abs_path", .string),
-        .init(4, "package", .string),
-        .init(5, "in_app", .bool, .explicit),
-        .init(6, "category", .string),
-        .init(7, "lineno", .int32),
-        .init(8, "function", .string),
-    ])
-
-    public var encodedByteCount: Int {
-        var size = unknownFields.byteCount
-        size += StringField.size(1, filename)
-        size += StringField.size(2, module)
-        size += StringField.size(3, absPath)
-        size += StringField.size(4, package)
-        size += BoolField.size(5, inApp)
-        size += StringField.size(6, category)
-        size += Int32Field.size(7, lineno)
-        size += StringField.size(8, function)
-        return size
-    }
-
-    public func encode(into writer: inout WireWriter) {
-        writer.write(unknownFields)
-        StringField.write(8, function, &writer)
-        Int32Field.write(7, lineno, &writer)
-        StringField.write(6, category, &writer)
-        BoolField.write(5, inApp, &writer)
-        StringField.write(4, package, &writer)
-        StringField.write(3, absPath, &writer)
-        StringField.write(2, module, &writer)
-        StringField.write(1, filename, &writer)
-    }
-
-    public mutating func merge(from reader: inout WireReader) throws(WireError) {
-        while let tag = try reader.nextTag() {
-            switch tag {
-            case 10: try StringField.read(&filename, &reader)
-            case 18: try StringField.read(&module, &reader)
-            case 26: try StringField.read(&absPath, &reader)
-            case 34: try StringField.read(&package, &reader)
-            case 40: try BoolField.read(&inApp, &reader)
-            case 50: try StringField.read(&category, &reader)
-            case 56: try Int32Field.read(&lineno, &reader)
-            case 66: try StringField.read(&function, &reader)
-            default: try reader.readUnknown(tag, into: &unknownFields)
-            }
-        }
+    public static let schema = MessageSchema(Self.self, .sentryIntegrationsScmV1Scm, 9)
+    @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+        try v.field(8, StringField.self, &function)
+        try v.field(7, Int32Field.self, &lineno)
+        try v.field(6, StringField.self, &category)
+        try v.field(5, BoolField.self, &inApp)
+        try v.field(4, StringField.self, &package)
+        try v.field(3, StringField.self, &absPath)
+        try v.field(2, StringField.self, &module)
+        try v.field(1, StringField.self, &filename)
     }
 }
 
@@ -1594,69 +904,25 @@ public struct BlameOptions: Message {
     /// Follow only first parents: a merge gets the lines that it brought.
     public var firstParent: Bool = false
     public var unknownFields = UnknownFields()
-
     public init() {}
-
     public init(
         followIgnoreRevs: Bool = false, ignoreRevsPath: String = "", ignoreRevs: [String] = [],
         ignoreWhitespace: Bool = false, detectMoves: Bool = false, detectCopies: Bool = false,
         firstParent: Bool = false
     ) {
-        self.followIgnoreRevs = followIgnoreRevs
-        self.ignoreRevsPath = ignoreRevsPath
-        self.ignoreRevs = ignoreRevs
-        self.ignoreWhitespace = ignoreWhitespace
-        self.detectMoves = detectMoves
-        self.detectCopies = detectCopies
-        self.firstParent = firstParent
+        (self.followIgnoreRevs, self.ignoreRevsPath) = (followIgnoreRevs, ignoreRevsPath)
+        (self.ignoreRevs, self.ignoreWhitespace, self.detectMoves) = (ignoreRevs, ignoreWhitespace, detectMoves)
+        (self.detectCopies, self.firstParent) = (detectCopies, firstParent)
     }
-
-    public static let schema = MessageSchema("sentry.integrations.scm.v1.BlameOptions", [
-        .init(1, "follow_ignore_revs", .bool),
-        .init(2, "ignore_revs_path", .string),
-        .init(3, "ignore_revs", .string, .repeated),
-        .init(4, "ignore_whitespace", .bool),
-        .init(5, "detect_moves", .bool),
-        .init(6, "detect_copies", .bool),
-        .init(7, "first_parent", .bool),
-    ])
-
-    public var encodedByteCount: Int {
-        var size = unknownFields.byteCount
-        size += BoolField.size(1, followIgnoreRevs)
-        size += StringField.size(2, ignoreRevsPath)
-        size += StringField.size(3, ignoreRevs)
-        size += BoolField.size(4, ignoreWhitespace)
-        size += BoolField.size(5, detectMoves)
-        size += BoolField.size(6, detectCopies)
-        size += BoolField.size(7, firstParent)
-        return size
-    }
-
-    public func encode(into writer: inout WireWriter) {
-        writer.write(unknownFields)
-        BoolField.write(7, firstParent, &writer)
-        BoolField.write(6, detectCopies, &writer)
-        BoolField.write(5, detectMoves, &writer)
-        BoolField.write(4, ignoreWhitespace, &writer)
-        StringField.write(3, ignoreRevs, &writer)
-        StringField.write(2, ignoreRevsPath, &writer)
-        BoolField.write(1, followIgnoreRevs, &writer)
-    }
-
-    public mutating func merge(from reader: inout WireReader) throws(WireError) {
-        while let tag = try reader.nextTag() {
-            switch tag {
-            case 8: try BoolField.read(&followIgnoreRevs, &reader)
-            case 18: try StringField.read(&ignoreRevsPath, &reader)
-            case 26: try StringField.read(&ignoreRevs, &reader)
-            case 32: try BoolField.read(&ignoreWhitespace, &reader)
-            case 40: try BoolField.read(&detectMoves, &reader)
-            case 48: try BoolField.read(&detectCopies, &reader)
-            case 56: try BoolField.read(&firstParent, &reader)
-            default: try reader.readUnknown(tag, into: &unknownFields)
-            }
-        }
+    public static let schema = MessageSchema(Self.self, .sentryIntegrationsScmV1Scm, 10)
+    @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+        try v.field(7, BoolField.self, &firstParent)
+        try v.field(6, BoolField.self, &detectCopies)
+        try v.field(5, BoolField.self, &detectMoves)
+        try v.field(4, BoolField.self, &ignoreWhitespace)
+        try v.field(3, StringField.self, &ignoreRevs)
+        try v.field(2, StringField.self, &ignoreRevsPath)
+        try v.field(1, BoolField.self, &followIgnoreRevs)
     }
 }
 
@@ -1683,85 +949,29 @@ public struct ListRepositoriesRequest: Message {
     /// Also count all rows that fit; costs a second query.
     public var includeTotalSize: Bool = false
     public var unknownFields = UnknownFields()
-
     public init() {}
-
     public init(
-        organizationID: Int64 = 0, provider: Provider = .unspecified, pageSize: Int32 = 0,
-        pageToken: String = "", integrationID: Int64 = 0, statuses: [RepositoryStatus] = [],
-        query: String = "", externalIDs: [String] = [], updatedSince: Protobuf.Timestamp? = nil,
-        includeTotalSize: Bool = false
+        organizationID: Int64 = 0, provider: Provider = .unspecified, pageSize: Int32 = 0, pageToken: String = "",
+        integrationID: Int64 = 0, statuses: [RepositoryStatus] = [], query: String = "",
+        externalIDs: [String] = [], updatedSince: Protobuf.Timestamp? = nil, includeTotalSize: Bool = false
     ) {
-        self.organizationID = organizationID
-        self.provider = provider
-        self.pageSize = pageSize
-        self.pageToken = pageToken
-        self.integrationID = integrationID
-        self.statuses = statuses
-        self.query = query
-        self.externalIDs = externalIDs
-        self.updatedSince = updatedSince
+        (self.organizationID, self.provider, self.pageSize) = (organizationID, provider, pageSize)
+        (self.pageToken, self.integrationID, self.statuses) = (pageToken, integrationID, statuses)
+        (self.query, self.externalIDs, self.updatedSince) = (query, externalIDs, updatedSince)
         self.includeTotalSize = includeTotalSize
     }
-
-    public static let schema = MessageSchema("sentry.integrations.scm.v1.ListRepositoriesRequest", [
-        .init(1, "organization_id", .int64),
-        .init(2, "provider", .enumeration(Provider.self)),
-        .init(3, "page_size", .int32),
-        .init(4, "page_token", .string),
-        .init(5, "integration_id", .int64),
-        .init(6, "statuses", .enumeration(RepositoryStatus.self), .packed),
-        .init(7, "query", .string),
-        .init(8, "external_ids", .string, .repeated),
-        .init(9, "updated_since", .message(Protobuf.Timestamp.self), .explicit),
-        .init(10, "include_total_size", .bool),
-    ])
-
-    public var encodedByteCount: Int {
-        var size = unknownFields.byteCount
-        size += Int64Field.size(1, organizationID)
-        size += EnumField<Provider>.size(2, provider)
-        size += Int32Field.size(3, pageSize)
-        size += StringField.size(4, pageToken)
-        size += Int64Field.size(5, integrationID)
-        size += EnumField<RepositoryStatus>.sizePacked(6, statuses)
-        size += StringField.size(7, query)
-        size += StringField.size(8, externalIDs)
-        size += MessageField<Protobuf.Timestamp>.size(9, updatedSince)
-        size += BoolField.size(10, includeTotalSize)
-        return size
-    }
-
-    public func encode(into writer: inout WireWriter) {
-        writer.write(unknownFields)
-        BoolField.write(10, includeTotalSize, &writer)
-        MessageField<Protobuf.Timestamp>.write(9, updatedSince, &writer)
-        StringField.write(8, externalIDs, &writer)
-        StringField.write(7, query, &writer)
-        EnumField<RepositoryStatus>.writePacked(6, statuses, &writer)
-        Int64Field.write(5, integrationID, &writer)
-        StringField.write(4, pageToken, &writer)
-        Int32Field.write(3, pageSize, &writer)
-        EnumField<Provider>.write(2, provider, &writer)
-        Int64Field.write(1, organizationID, &writer)
-    }
-
-    public mutating func merge(from reader: inout WireReader) throws(WireError) {
-        while let tag = try reader.nextTag() {
-            switch tag {
-            case 8: try Int64Field.read(&organizationID, &reader)
-            case 16: try EnumField<Provider>.read(&provider, &reader)
-            case 24: try Int32Field.read(&pageSize, &reader)
-            case 34: try StringField.read(&pageToken, &reader)
-            case 40: try Int64Field.read(&integrationID, &reader)
-            case 48, 50: try EnumField<RepositoryStatus>.readPackable(&statuses, tag, &reader)
-            case 58: try StringField.read(&query, &reader)
-            case 66: try StringField.read(&externalIDs, &reader)
-            case 74: try MessageField<Protobuf.Timestamp>.read(&updatedSince, &reader)
-            case 80: try BoolField.read(&includeTotalSize, &reader)
-            default: try reader.readUnknown(tag, into: &unknownFields)
-            }
-        }
+    public static let schema = MessageSchema(Self.self, .sentryIntegrationsScmV1Scm, 11)
+    @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+        try v.field(10, BoolField.self, &includeTotalSize)
+        try v.field(9, MessageField<Protobuf.Timestamp>.self, &updatedSince)
+        try v.field(8, StringField.self, &externalIDs)
+        try v.field(7, StringField.self, &query)
+        try v.packed(6, EnumField<RepositoryStatus>.self, &statuses)
+        try v.field(5, Int64Field.self, &integrationID)
+        try v.field(4, StringField.self, &pageToken)
+        try v.field(3, Int32Field.self, &pageSize)
+        try v.field(2, EnumField<Provider>.self, &provider)
+        try v.field(1, Int64Field.self, &organizationID)
     }
 }
 
@@ -1774,45 +984,15 @@ public struct ListRepositoriesResponse: Message {
     /// Number of rows over all pages, when asked for.
     public var totalSize: Int32 = 0
     public var unknownFields = UnknownFields()
-
     public init() {}
-
     public init(repositories: [Repository] = [], nextPageToken: String = "", totalSize: Int32 = 0) {
-        self.repositories = repositories
-        self.nextPageToken = nextPageToken
-        self.totalSize = totalSize
+        (self.repositories, self.nextPageToken, self.totalSize) = (repositories, nextPageToken, totalSize)
     }
-
-    public static let schema = MessageSchema("sentry.integrations.scm.v1.ListRepositoriesResponse", [
-        .init(1, "repositories", .message(Repository.self), .repeated),
-        .init(2, "next_page_token", .string),
-        .init(3, "total_size", .int32),
-    ])
-
-    public var encodedByteCount: Int {
-        var size = unknownFields.byteCount
-        size += MessageField<Repository>.size(1, repositories)
-        size += StringField.size(2, nextPageToken)
-        size += Int32Field.size(3, totalSize)
-        return size
-    }
-
-    public func encode(into writer: inout WireWriter) {
-        writer.write(unknownFields)
-        Int32Field.write(3, totalSize, &writer)
-        StringField.write(2, nextPageToken, &writer)
-        MessageField<Repository>.write(1, repositories, &writer)
-    }
-
-    public mutating func merge(from reader: inout WireReader) throws(WireError) {
-        while let tag = try reader.nextTag() {
-            switch tag {
-            case 10: try MessageField<Repository>.read(&repositories, &reader)
-            case 18: try StringField.read(&nextPageToken, &reader)
-            case 24: try Int32Field.read(&totalSize, &reader)
-            default: try reader.readUnknown(tag, into: &unknownFields)
-            }
-        }
+    public static let schema = MessageSchema(Self.self, .sentryIntegrationsScmV1Scm, 12)
+    @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+        try v.field(3, Int32Field.self, &totalSize)
+        try v.field(2, StringField.self, &nextPageToken)
+        try v.field(1, MessageField<Repository>.self, &repositories)
     }
 }
 
@@ -1825,57 +1005,23 @@ public struct GetRepositoryRequest: Message {
     /// Ask the provider again and store name, address and default branch.
     public var refresh: Bool = false
     public var unknownFields = UnknownFields()
-
     public init() {}
-
     public init(organizationID: Int64 = 0, selector: Selector? = nil, refresh: Bool = false) {
-        self.organizationID = organizationID
-        self.selector = selector
-        self.refresh = refresh
+        (self.organizationID, self.selector, self.refresh) = (organizationID, selector, refresh)
     }
-
-    public static let schema = MessageSchema("sentry.integrations.scm.v1.GetRepositoryRequest", oneofs: ["selector"], [
-        .init(1, "organization_id", .int64),
-        .init(2, "repository_id", .int64, .explicit, oneof: 0),
-        .init(3, "external", .message(ProviderRef.self), .explicit, oneof: 0),
-        .init(4, "name", .string, .explicit, oneof: 0),
-        .init(5, "refresh", .bool),
-    ])
-
-    public var encodedByteCount: Int {
-        var size = unknownFields.byteCount
-        size += Int64Field.size(1, organizationID)
-        if case .repositoryID(let value)? = selector { size += Int64Field.sizePresent(2, value) }
-        if case .external(let value)? = selector { size += MessageField<ProviderRef>.sizePresent(3, value) }
-        if case .name(let value)? = selector { size += StringField.sizePresent(4, value) }
-        size += BoolField.size(5, refresh)
-        return size
-    }
-
-    public func encode(into writer: inout WireWriter) {
-        writer.write(unknownFields)
-        BoolField.write(5, refresh, &writer)
-        if case .name(let value)? = selector { StringField.writePresent(4, value, &writer) }
-        if case .external(let value)? = selector { MessageField<ProviderRef>.writePresent(3, value, &writer) }
-        if case .repositoryID(let value)? = selector { Int64Field.writePresent(2, value, &writer) }
-        Int64Field.write(1, organizationID, &writer)
-    }
-
-    public mutating func merge(from reader: inout WireReader) throws(WireError) {
-        while let tag = try reader.nextTag() {
-            switch tag {
-            case 8: try Int64Field.read(&organizationID, &reader)
-            case 16: selector = .repositoryID(try Int64Field.read(&reader))
-            case 26:
-                var value = ProviderRef()
-                if case .external(let current)? = selector.take() { value = current }
-                try MessageField<ProviderRef>.read(&value, &reader)
-                selector = .external(value)
-            case 34: selector = .name(try StringField.read(&reader))
-            case 40: try BoolField.read(&refresh, &reader)
-            default: try reader.readUnknown(tag, into: &unknownFields)
-            }
+    public static let schema = MessageSchema(Self.self, .sentryIntegrationsScmV1Scm, 13)
+    @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+        try v.field(5, BoolField.self, &refresh)
+        try v.member(4, StringField.self, &selector, Selector.name) {
+            if case .name(let value) = $0 { value } else { nil }
         }
+        try v.member(3, MessageField<ProviderRef>.self, &selector, Selector.external) {
+            if case .external(let value) = $0 { value } else { nil }
+        }
+        try v.member(2, Int64Field.self, &selector, Selector.repositoryID) {
+            if case .repositoryID(let value) = $0 { value } else { nil }
+        }
+        try v.field(1, Int64Field.self, &organizationID)
     }
 
     public enum Selector: Sendable, Hashable {
@@ -1908,69 +1054,24 @@ public struct CreateRepositoryRequest: Message {
     /// Check everything, store nothing; the answer has id 0.
     public var validateOnly: Bool = false
     public var unknownFields = UnknownFields()
-
     public init() {}
-
     public init(
         organizationID: Int64 = 0, integrationID: Int64 = 0, provider: Provider = .unspecified,
-        identifier: String = "", config: [String: String] = [:], requestID: String = "",
-        validateOnly: Bool = false
+        identifier: String = "", config: [String: String] = [:], requestID: String = "", validateOnly: Bool = false
     ) {
-        self.organizationID = organizationID
-        self.integrationID = integrationID
-        self.provider = provider
-        self.identifier = identifier
-        self.config = config
-        self.requestID = requestID
+        (self.organizationID, self.integrationID, self.provider) = (organizationID, integrationID, provider)
+        (self.identifier, self.config, self.requestID) = (identifier, config, requestID)
         self.validateOnly = validateOnly
     }
-
-    public static let schema = MessageSchema("sentry.integrations.scm.v1.CreateRepositoryRequest", [
-        .init(1, "organization_id", .int64),
-        .init(2, "integration_id", .int64),
-        .init(3, "provider", .enumeration(Provider.self)),
-        .init(4, "identifier", .string),
-        .init(5, "config", .map(key: .string, value: .string), .repeated),
-        .init(6, "request_id", .string),
-        .init(7, "validate_only", .bool),
-    ])
-
-    public var encodedByteCount: Int {
-        var size = unknownFields.byteCount
-        size += Int64Field.size(1, organizationID)
-        size += Int64Field.size(2, integrationID)
-        size += EnumField<Provider>.size(3, provider)
-        size += StringField.size(4, identifier)
-        size += MapField<StringField, StringField>.size(5, config)
-        size += StringField.size(6, requestID)
-        size += BoolField.size(7, validateOnly)
-        return size
-    }
-
-    public func encode(into writer: inout WireWriter) {
-        writer.write(unknownFields)
-        BoolField.write(7, validateOnly, &writer)
-        StringField.write(6, requestID, &writer)
-        MapField<StringField, StringField>.write(5, config, &writer)
-        StringField.write(4, identifier, &writer)
-        EnumField<Provider>.write(3, provider, &writer)
-        Int64Field.write(2, integrationID, &writer)
-        Int64Field.write(1, organizationID, &writer)
-    }
-
-    public mutating func merge(from reader: inout WireReader) throws(WireError) {
-        while let tag = try reader.nextTag() {
-            switch tag {
-            case 8: try Int64Field.read(&organizationID, &reader)
-            case 16: try Int64Field.read(&integrationID, &reader)
-            case 24: try EnumField<Provider>.read(&provider, &reader)
-            case 34: try StringField.read(&identifier, &reader)
-            case 42: try MapField<StringField, StringField>.read(&config, &reader)
-            case 50: try StringField.read(&requestID, &reader)
-            case 56: try BoolField.read(&validateOnly, &reader)
-            default: try reader.readUnknown(tag, into: &unknownFields)
-            }
-        }
+    public static let schema = MessageSchema(Self.self, .sentryIntegrationsScmV1Scm, 14)
+    @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+        try v.field(7, BoolField.self, &validateOnly)
+        try v.field(6, StringField.self, &requestID)
+        try v.map(5, MapField<StringField, StringField>.self, &config)
+        try v.field(4, StringField.self, &identifier)
+        try v.field(3, EnumField<Provider>.self, &provider)
+        try v.field(2, Int64Field.self, &integrationID)
+        try v.field(1, Int64Field.self, &organizationID)
     }
 }
 
@@ -1983,47 +1084,15 @@ public struct UpdateRepositoryRequest: Message {
     /// 0 for the key's own.
     public var organizationID: Int64 = 0
     public var unknownFields = UnknownFields()
-
     public init() {}
-
-    public init(
-        repository: Repository? = nil, updateMask: Protobuf.FieldMask? = nil, organizationID: Int64 = 0
-    ) {
-        self.repository = repository
-        self.updateMask = updateMask
-        self.organizationID = organizationID
+    public init(repository: Repository? = nil, updateMask: Protobuf.FieldMask? = nil, organizationID: Int64 = 0) {
+        (self.repository, self.updateMask, self.organizationID) = (repository, updateMask, organizationID)
     }
-
-    public static let schema = MessageSchema("sentry.integrations.scm.v1.UpdateRepositoryRequest", [
-        .init(1, "repository", .message(Repository.self), .explicit),
-        .init(2, "update_mask", .message(Protobuf.FieldMask.self), .explicit),
-        .init(3, "organization_id", .int64),
-    ])
-
-    public var encodedByteCount: Int {
-        var size = unknownFields.byteCount
-        size += MessageField<Repository>.size(1, repository)
-        size += MessageField<Protobuf.FieldMask>.size(2, updateMask)
-        size += Int64Field.size(3, organizationID)
-        return size
-    }
-
-    public func encode(into writer: inout WireWriter) {
-        writer.write(unknownFields)
-        Int64Field.write(3, organizationID, &writer)
-        MessageField<Protobuf.FieldMask>.write(2, updateMask, &writer)
-        MessageField<Repository>.write(1, repository, &writer)
-    }
-
-    public mutating func merge(from reader: inout WireReader) throws(WireError) {
-        while let tag = try reader.nextTag() {
-            switch tag {
-            case 10: try MessageField<Repository>.read(&repository, &reader)
-            case 18: try MessageField<Protobuf.FieldMask>.read(&updateMask, &reader)
-            case 24: try Int64Field.read(&organizationID, &reader)
-            default: try reader.readUnknown(tag, into: &unknownFields)
-            }
-        }
+    public static let schema = MessageSchema(Self.self, .sentryIntegrationsScmV1Scm, 15)
+    @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+        try v.field(3, Int64Field.self, &organizationID)
+        try v.field(2, MessageField<Protobuf.FieldMask>.self, &updateMask)
+        try v.field(1, MessageField<Repository>.self, &repository)
     }
 }
 
@@ -2038,52 +1107,17 @@ public struct DeleteRepositoryRequest: Message {
     /// Also delete code owners imports that use its mappings.
     public var force: Bool = false
     public var unknownFields = UnknownFields()
-
     public init() {}
-
-    public init(
-        repositoryID: Int64 = 0, organizationID: Int64 = 0, requestID: String = "", force: Bool = false
-    ) {
-        self.repositoryID = repositoryID
-        self.organizationID = organizationID
-        self.requestID = requestID
+    public init(repositoryID: Int64 = 0, organizationID: Int64 = 0, requestID: String = "", force: Bool = false) {
+        (self.repositoryID, self.organizationID, self.requestID) = (repositoryID, organizationID, requestID)
         self.force = force
     }
-
-    public static let schema = MessageSchema("sentry.integrations.scm.v1.DeleteRepositoryRequest", [
-        .init(1, "repository_id", .int64),
-        .init(2, "organization_id", .int64),
-        .init(3, "request_id", .string),
-        .init(4, "force", .bool),
-    ])
-
-    public var encodedByteCount: Int {
-        var size = unknownFields.byteCount
-        size += Int64Field.size(1, repositoryID)
-        size += Int64Field.size(2, organizationID)
-        size += StringField.size(3, requestID)
-        size += BoolField.size(4, force)
-        return size
-    }
-
-    public func encode(into writer: inout WireWriter) {
-        writer.write(unknownFields)
-        BoolField.write(4, force, &writer)
-        StringField.write(3, requestID, &writer)
-        Int64Field.write(2, organizationID, &writer)
-        Int64Field.write(1, repositoryID, &writer)
-    }
-
-    public mutating func merge(from reader: inout WireReader) throws(WireError) {
-        while let tag = try reader.nextTag() {
-            switch tag {
-            case 8: try Int64Field.read(&repositoryID, &reader)
-            case 16: try Int64Field.read(&organizationID, &reader)
-            case 26: try StringField.read(&requestID, &reader)
-            case 32: try BoolField.read(&force, &reader)
-            default: try reader.readUnknown(tag, into: &unknownFields)
-            }
-        }
+    public static let schema = MessageSchema(Self.self, .sentryIntegrationsScmV1Scm, 16)
+    @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+        try v.field(4, BoolField.self, &force)
+        try v.field(3, StringField.self, &requestID)
+        try v.field(2, Int64Field.self, &organizationID)
+        try v.field(1, Int64Field.self, &repositoryID)
     }
 }
 
@@ -2104,68 +1138,24 @@ public struct SearchRepositoriesRequest: Message {
     /// Filter the integration's own list instead of asking the provider's public search.
     public var accessibleOnly: Bool = false
     public var unknownFields = UnknownFields()
-
     public init() {}
-
     public init(
-        organizationID: Int64 = 0, integrationID: Int64 = 0, provider: Provider = .unspecified,
-        query: String = "", pageSize: Int32 = 0, pageToken: String = "", accessibleOnly: Bool = false
+        organizationID: Int64 = 0, integrationID: Int64 = 0, provider: Provider = .unspecified, query: String = "",
+        pageSize: Int32 = 0, pageToken: String = "", accessibleOnly: Bool = false
     ) {
-        self.organizationID = organizationID
-        self.integrationID = integrationID
-        self.provider = provider
-        self.query = query
-        self.pageSize = pageSize
-        self.pageToken = pageToken
+        (self.organizationID, self.integrationID, self.provider) = (organizationID, integrationID, provider)
+        (self.query, self.pageSize, self.pageToken) = (query, pageSize, pageToken)
         self.accessibleOnly = accessibleOnly
     }
-
-    public static let schema = MessageSchema("sentry.integrations.scm.v1.SearchRepositoriesRequest", [
-        .init(1, "organization_id", .int64),
-        .init(2, "integration_id", .int64),
-        .init(3, "provider", .enumeration(Provider.self)),
-        .init(4, "query", .string),
-        .init(5, "page_size", .int32),
-        .init(6, "page_token", .string),
-        .init(7, "accessible_only", .bool),
-    ])
-
-    public var encodedByteCount: Int {
-        var size = unknownFields.byteCount
-        size += Int64Field.size(1, organizationID)
-        size += Int64Field.size(2, integrationID)
-        size += EnumField<Provider>.size(3, provider)
-        size += StringField.size(4, query)
-        size += Int32Field.size(5, pageSize)
-        size += StringField.size(6, pageToken)
-        size += BoolField.size(7, accessibleOnly)
-        return size
-    }
-
-    public func encode(into writer: inout WireWriter) {
-        writer.write(unknownFields)
-        BoolField.write(7, accessibleOnly, &writer)
-        StringField.write(6, pageToken, &writer)
-        Int32Field.write(5, pageSize, &writer)
-        StringField.write(4, query, &writer)
-        EnumField<Provider>.write(3, provider, &writer)
-        Int64Field.write(2, integrationID, &writer)
-        Int64Field.write(1, organizationID, &writer)
-    }
-
-    public mutating func merge(from reader: inout WireReader) throws(WireError) {
-        while let tag = try reader.nextTag() {
-            switch tag {
-            case 8: try Int64Field.read(&organizationID, &reader)
-            case 16: try Int64Field.read(&integrationID, &reader)
-            case 24: try EnumField<Provider>.read(&provider, &reader)
-            case 34: try StringField.read(&query, &reader)
-            case 40: try Int32Field.read(&pageSize, &reader)
-            case 50: try StringField.read(&pageToken, &reader)
-            case 56: try BoolField.read(&accessibleOnly, &reader)
-            default: try reader.readUnknown(tag, into: &unknownFields)
-            }
-        }
+    public static let schema = MessageSchema(Self.self, .sentryIntegrationsScmV1Scm, 17)
+    @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+        try v.field(7, BoolField.self, &accessibleOnly)
+        try v.field(6, StringField.self, &pageToken)
+        try v.field(5, Int32Field.self, &pageSize)
+        try v.field(4, StringField.self, &query)
+        try v.field(3, EnumField<Provider>.self, &provider)
+        try v.field(2, Int64Field.self, &integrationID)
+        try v.field(1, Int64Field.self, &organizationID)
     }
 }
 
@@ -2192,84 +1182,29 @@ public struct RepositoryHit: Message {
     /// Where it lives.
     public var provider: Provider = .unspecified
     public var unknownFields = UnknownFields()
-
     public init() {}
-
     public init(
         name: String = "", identifier: String = "", externalID: String = "", defaultBranch: String = "",
         url: String = "", archived: Bool = false, repositoryID: Int64 = 0, `private`: Bool = false,
         integrationID: Int64 = 0, provider: Provider = .unspecified
     ) {
-        self.name = name
-        self.identifier = identifier
-        self.externalID = externalID
-        self.defaultBranch = defaultBranch
-        self.url = url
-        self.archived = archived
-        self.repositoryID = repositoryID
-        self.`private` = `private`
-        self.integrationID = integrationID
+        (self.name, self.identifier, self.externalID) = (name, identifier, externalID)
+        (self.defaultBranch, self.url, self.archived) = (defaultBranch, url, archived)
+        (self.repositoryID, self.`private`, self.integrationID) = (repositoryID, `private`, integrationID)
         self.provider = provider
     }
-
-    public static let schema = MessageSchema("sentry.integrations.scm.v1.RepositoryHit", [
-        .init(1, "name", .string),
-        .init(2, "identifier", .string),
-        .init(3, "external_id", .string),
-        .init(4, "default_branch", .string),
-        .init(5, "url", .string),
-        .init(6, "archived", .bool),
-        .init(7, "repository_id", .int64),
-        .init(8, "private", .bool),
-        .init(9, "integration_id", .int64),
-        .init(10, "provider", .enumeration(Provider.self)),
-    ])
-
-    public var encodedByteCount: Int {
-        var size = unknownFields.byteCount
-        size += StringField.size(1, name)
-        size += StringField.size(2, identifier)
-        size += StringField.size(3, externalID)
-        size += StringField.size(4, defaultBranch)
-        size += StringField.size(5, url)
-        size += BoolField.size(6, archived)
-        size += Int64Field.size(7, repositoryID)
-        size += BoolField.size(8, `private`)
-        size += Int64Field.size(9, integrationID)
-        size += EnumField<Provider>.size(10, provider)
-        return size
-    }
-
-    public func encode(into writer: inout WireWriter) {
-        writer.write(unknownFields)
-        EnumField<Provider>.write(10, provider, &writer)
-        Int64Field.write(9, integrationID, &writer)
-        BoolField.write(8, `private`, &writer)
-        Int64Field.write(7, repositoryID, &writer)
-        BoolField.write(6, archived, &writer)
-        StringField.write(5, url, &writer)
-        StringField.write(4, defaultBranch, &writer)
-        StringField.write(3, externalID, &writer)
-        StringField.write(2, identifier, &writer)
-        StringField.write(1, name, &writer)
-    }
-
-    public mutating func merge(from reader: inout WireReader) throws(WireError) {
-        while let tag = try reader.nextTag() {
-            switch tag {
-            case 10: try StringField.read(&name, &reader)
-            case 18: try StringField.read(&identifier, &reader)
-            case 26: try StringField.read(&externalID, &reader)
-            case 34: try StringField.read(&defaultBranch, &reader)
-            case 42: try StringField.read(&url, &reader)
-            case 48: try BoolField.read(&archived, &reader)
-            case 56: try Int64Field.read(&repositoryID, &reader)
-            case 64: try BoolField.read(&`private`, &reader)
-            case 72: try Int64Field.read(&integrationID, &reader)
-            case 80: try EnumField<Provider>.read(&provider, &reader)
-            default: try reader.readUnknown(tag, into: &unknownFields)
-            }
-        }
+    public static let schema = MessageSchema(Self.self, .sentryIntegrationsScmV1Scm, 18)
+    @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+        try v.field(10, EnumField<Provider>.self, &provider)
+        try v.field(9, Int64Field.self, &integrationID)
+        try v.field(8, BoolField.self, &`private`)
+        try v.field(7, Int64Field.self, &repositoryID)
+        try v.field(6, BoolField.self, &archived)
+        try v.field(5, StringField.self, &url)
+        try v.field(4, StringField.self, &defaultBranch)
+        try v.field(3, StringField.self, &externalID)
+        try v.field(2, StringField.self, &identifier)
+        try v.field(1, StringField.self, &name)
     }
 }
 
@@ -2282,45 +1217,15 @@ public struct SearchRepositoriesResponse: Message {
     /// The provider has more than it gives out.
     public var truncated: Bool = false
     public var unknownFields = UnknownFields()
-
     public init() {}
-
     public init(results: [RepositoryHit] = [], nextPageToken: String = "", truncated: Bool = false) {
-        self.results = results
-        self.nextPageToken = nextPageToken
-        self.truncated = truncated
+        (self.results, self.nextPageToken, self.truncated) = (results, nextPageToken, truncated)
     }
-
-    public static let schema = MessageSchema("sentry.integrations.scm.v1.SearchRepositoriesResponse", [
-        .init(1, "results", .message(RepositoryHit.self), .repeated),
-        .init(2, "next_page_token", .string),
-        .init(3, "truncated", .bool),
-    ])
-
-    public var encodedByteCount: Int {
-        var size = unknownFields.byteCount
-        size += MessageField<RepositoryHit>.size(1, results)
-        size += StringField.size(2, nextPageToken)
-        size += BoolField.size(3, truncated)
-        return size
-    }
-
-    public func encode(into writer: inout WireWriter) {
-        writer.write(unknownFields)
-        BoolField.write(3, truncated, &writer)
-        StringField.write(2, nextPageToken, &writer)
-        MessageField<RepositoryHit>.write(1, results, &writer)
-    }
-
-    public mutating func merge(from reader: inout WireReader) throws(WireError) {
-        while let tag = try reader.nextTag() {
-            switch tag {
-            case 10: try MessageField<RepositoryHit>.read(&results, &reader)
-            case 18: try StringField.read(&nextPageToken, &reader)
-            case 24: try BoolField.read(&truncated, &reader)
-            default: try reader.readUnknown(tag, into: &unknownFields)
-            }
-        }
+    public static let schema = MessageSchema(Self.self, .sentryIntegrationsScmV1Scm, 19)
+    @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+        try v.field(3, BoolField.self, &truncated)
+        try v.field(2, StringField.self, &nextPageToken)
+        try v.field(1, MessageField<RepositoryHit>.self, &results)
     }
 }
 
@@ -2339,63 +1244,22 @@ public struct SyncRepositoriesRequest: Message {
     /// Bring back hidden repositories that the provider offers.
     public var includeHidden: Bool = false
     public var unknownFields = UnknownFields()
-
     public init() {}
-
     public init(
-        organizationID: Int64 = 0, integrationID: Int64 = 0, dryRun: Bool = false,
-        repositoryIDs: [Int64] = [], fetchMirrors: Bool = false, includeHidden: Bool = false
+        organizationID: Int64 = 0, integrationID: Int64 = 0, dryRun: Bool = false, repositoryIDs: [Int64] = [],
+        fetchMirrors: Bool = false, includeHidden: Bool = false
     ) {
-        self.organizationID = organizationID
-        self.integrationID = integrationID
-        self.dryRun = dryRun
-        self.repositoryIDs = repositoryIDs
-        self.fetchMirrors = fetchMirrors
-        self.includeHidden = includeHidden
+        (self.organizationID, self.integrationID, self.dryRun) = (organizationID, integrationID, dryRun)
+        (self.repositoryIDs, self.fetchMirrors, self.includeHidden) = (repositoryIDs, fetchMirrors, includeHidden)
     }
-
-    public static let schema = MessageSchema("sentry.integrations.scm.v1.SyncRepositoriesRequest", [
-        .init(1, "organization_id", .int64),
-        .init(2, "integration_id", .int64),
-        .init(3, "dry_run", .bool),
-        .init(4, "repository_ids", .int64, .packed),
-        .init(5, "fetch_mirrors", .bool),
-        .init(6, "include_hidden", .bool),
-    ])
-
-    public var encodedByteCount: Int {
-        var size = unknownFields.byteCount
-        size += Int64Field.size(1, organizationID)
-        size += Int64Field.size(2, integrationID)
-        size += BoolField.size(3, dryRun)
-        size += Int64Field.sizePacked(4, repositoryIDs)
-        size += BoolField.size(5, fetchMirrors)
-        size += BoolField.size(6, includeHidden)
-        return size
-    }
-
-    public func encode(into writer: inout WireWriter) {
-        writer.write(unknownFields)
-        BoolField.write(6, includeHidden, &writer)
-        BoolField.write(5, fetchMirrors, &writer)
-        Int64Field.writePacked(4, repositoryIDs, &writer)
-        BoolField.write(3, dryRun, &writer)
-        Int64Field.write(2, integrationID, &writer)
-        Int64Field.write(1, organizationID, &writer)
-    }
-
-    public mutating func merge(from reader: inout WireReader) throws(WireError) {
-        while let tag = try reader.nextTag() {
-            switch tag {
-            case 8: try Int64Field.read(&organizationID, &reader)
-            case 16: try Int64Field.read(&integrationID, &reader)
-            case 24: try BoolField.read(&dryRun, &reader)
-            case 32, 34: try Int64Field.readPackable(&repositoryIDs, tag, &reader)
-            case 40: try BoolField.read(&fetchMirrors, &reader)
-            case 48: try BoolField.read(&includeHidden, &reader)
-            default: try reader.readUnknown(tag, into: &unknownFields)
-            }
-        }
+    public static let schema = MessageSchema(Self.self, .sentryIntegrationsScmV1Scm, 20)
+    @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+        try v.field(6, BoolField.self, &includeHidden)
+        try v.field(5, BoolField.self, &fetchMirrors)
+        try v.packed(4, Int64Field.self, &repositoryIDs)
+        try v.field(3, BoolField.self, &dryRun)
+        try v.field(2, Int64Field.self, &integrationID)
+        try v.field(1, Int64Field.self, &organizationID)
     }
 }
 
@@ -2404,46 +1268,15 @@ public struct SyncRepositoriesResponse: Message {
     /// What this message tells.
     public var event: Event?
     public var unknownFields = UnknownFields()
-
     public init() {}
-
-    public init(event: Event? = nil) {
-        self.event = event
-    }
-
-    public static let schema = MessageSchema("sentry.integrations.scm.v1.SyncRepositoriesResponse", oneofs: ["event"], [
-        .init(1, "progress", .message(SyncProgress.self), .explicit, oneof: 0),
-        .init(2, "result", .message(SyncResult.self), .explicit, oneof: 0),
-    ])
-
-    public var encodedByteCount: Int {
-        var size = unknownFields.byteCount
-        if case .progress(let value)? = event { size += MessageField<SyncProgress>.sizePresent(1, value) }
-        if case .result(let value)? = event { size += MessageField<SyncResult>.sizePresent(2, value) }
-        return size
-    }
-
-    public func encode(into writer: inout WireWriter) {
-        writer.write(unknownFields)
-        if case .result(let value)? = event { MessageField<SyncResult>.writePresent(2, value, &writer) }
-        if case .progress(let value)? = event { MessageField<SyncProgress>.writePresent(1, value, &writer) }
-    }
-
-    public mutating func merge(from reader: inout WireReader) throws(WireError) {
-        while let tag = try reader.nextTag() {
-            switch tag {
-            case 10:
-                var value = SyncProgress()
-                if case .progress(let current)? = event.take() { value = current }
-                try MessageField<SyncProgress>.read(&value, &reader)
-                event = .progress(value)
-            case 18:
-                var value = SyncResult()
-                if case .result(let current)? = event.take() { value = current }
-                try MessageField<SyncResult>.read(&value, &reader)
-                event = .result(value)
-            default: try reader.readUnknown(tag, into: &unknownFields)
-            }
+    public init(event: Event? = nil) { self.event = event }
+    public static let schema = MessageSchema(Self.self, .sentryIntegrationsScmV1Scm, 21)
+    @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+        try v.member(2, MessageField<SyncResult>.self, &event, Event.result) {
+            if case .result(let value) = $0 { value } else { nil }
+        }
+        try v.member(1, MessageField<SyncProgress>.self, &event, Event.progress) {
+            if case .progress(let value) = $0 { value } else { nil }
         }
     }
 
@@ -2466,50 +1299,16 @@ public struct SyncProgress: Message {
     /// Steps in this phase; 0 when not known.
     public var total: Int64 = 0
     public var unknownFields = UnknownFields()
-
     public init() {}
-
     public init(repositoryID: Int64 = 0, phase: String = "", done: Int64 = 0, total: Int64 = 0) {
-        self.repositoryID = repositoryID
-        self.phase = phase
-        self.done = done
-        self.total = total
+        (self.repositoryID, self.phase, self.done, self.total) = (repositoryID, phase, done, total)
     }
-
-    public static let schema = MessageSchema("sentry.integrations.scm.v1.SyncProgress", [
-        .init(1, "repository_id", .int64),
-        .init(2, "phase", .string),
-        .init(3, "done", .int64),
-        .init(4, "total", .int64),
-    ])
-
-    public var encodedByteCount: Int {
-        var size = unknownFields.byteCount
-        size += Int64Field.size(1, repositoryID)
-        size += StringField.size(2, phase)
-        size += Int64Field.size(3, done)
-        size += Int64Field.size(4, total)
-        return size
-    }
-
-    public func encode(into writer: inout WireWriter) {
-        writer.write(unknownFields)
-        Int64Field.write(4, total, &writer)
-        Int64Field.write(3, done, &writer)
-        StringField.write(2, phase, &writer)
-        Int64Field.write(1, repositoryID, &writer)
-    }
-
-    public mutating func merge(from reader: inout WireReader) throws(WireError) {
-        while let tag = try reader.nextTag() {
-            switch tag {
-            case 8: try Int64Field.read(&repositoryID, &reader)
-            case 18: try StringField.read(&phase, &reader)
-            case 24: try Int64Field.read(&done, &reader)
-            case 32: try Int64Field.read(&total, &reader)
-            default: try reader.readUnknown(tag, into: &unknownFields)
-            }
-        }
+    public static let schema = MessageSchema(Self.self, .sentryIntegrationsScmV1Scm, 22)
+    @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+        try v.field(4, Int64Field.self, &total)
+        try v.field(3, Int64Field.self, &done)
+        try v.field(2, StringField.self, &phase)
+        try v.field(1, Int64Field.self, &repositoryID)
     }
 }
 
@@ -2532,74 +1331,26 @@ public struct SyncResult: Message {
     /// Mirrors that were fetched.
     public var fetchedRepositoryIDs: [Int64] = []
     public var unknownFields = UnknownFields()
-
     public init() {}
-
     public init(
         created: [Repository] = [], reactivated: [Repository] = [], disabled: [Repository] = [],
         restored: [Repository] = [], unchangedCount: Int32 = 0, truncated: Bool = false,
         failures: [SyncFailure] = [], fetchedRepositoryIDs: [Int64] = []
     ) {
-        self.created = created
-        self.reactivated = reactivated
-        self.disabled = disabled
-        self.restored = restored
-        self.unchangedCount = unchangedCount
-        self.truncated = truncated
-        self.failures = failures
+        (self.created, self.reactivated, self.disabled, self.restored) = (created, reactivated, disabled, restored)
+        (self.unchangedCount, self.truncated, self.failures) = (unchangedCount, truncated, failures)
         self.fetchedRepositoryIDs = fetchedRepositoryIDs
     }
-
-    public static let schema = MessageSchema("sentry.integrations.scm.v1.SyncResult", [
-        .init(1, "created", .message(Repository.self), .repeated),
-        .init(2, "reactivated", .message(Repository.self), .repeated),
-        .init(3, "disabled", .message(Repository.self), .repeated),
-        .init(4, "restored", .message(Repository.self), .repeated),
-        .init(5, "unchanged_count", .int32),
-        .init(6, "truncated", .bool),
-        .init(7, "failures", .message(SyncFailure.self), .repeated),
-        .init(8, "fetched_repository_ids", .int64, .packed),
-    ])
-
-    public var encodedByteCount: Int {
-        var size = unknownFields.byteCount
-        size += MessageField<Repository>.size(1, created)
-        size += MessageField<Repository>.size(2, reactivated)
-        size += MessageField<Repository>.size(3, disabled)
-        size += MessageField<Repository>.size(4, restored)
-        size += Int32Field.size(5, unchangedCount)
-        size += BoolField.size(6, truncated)
-        size += MessageField<SyncFailure>.size(7, failures)
-        size += Int64Field.sizePacked(8, fetchedRepositoryIDs)
-        return size
-    }
-
-    public func encode(into writer: inout WireWriter) {
-        writer.write(unknownFields)
-        Int64Field.writePacked(8, fetchedRepositoryIDs, &writer)
-        MessageField<SyncFailure>.write(7, failures, &writer)
-        BoolField.write(6, truncated, &writer)
-        Int32Field.write(5, unchangedCount, &writer)
-        MessageField<Repository>.write(4, restored, &writer)
-        MessageField<Repository>.write(3, disabled, &writer)
-        MessageField<Repository>.write(2, reactivated, &writer)
-        MessageField<Repository>.write(1, created, &writer)
-    }
-
-    public mutating func merge(from reader: inout WireReader) throws(WireError) {
-        while let tag = try reader.nextTag() {
-            switch tag {
-            case 10: try MessageField<Repository>.read(&created, &reader)
-            case 18: try MessageField<Repository>.read(&reactivated, &reader)
-            case 26: try MessageField<Repository>.read(&disabled, &reader)
-            case 34: try MessageField<Repository>.read(&restored, &reader)
-            case 40: try Int32Field.read(&unchangedCount, &reader)
-            case 48: try BoolField.read(&truncated, &reader)
-            case 58: try MessageField<SyncFailure>.read(&failures, &reader)
-            case 64, 66: try Int64Field.readPackable(&fetchedRepositoryIDs, tag, &reader)
-            default: try reader.readUnknown(tag, into: &unknownFields)
-            }
-        }
+    public static let schema = MessageSchema(Self.self, .sentryIntegrationsScmV1Scm, 23)
+    @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+        try v.packed(8, Int64Field.self, &fetchedRepositoryIDs)
+        try v.field(7, MessageField<SyncFailure>.self, &failures)
+        try v.field(6, BoolField.self, &truncated)
+        try v.field(5, Int32Field.self, &unchangedCount)
+        try v.field(4, MessageField<Repository>.self, &restored)
+        try v.field(3, MessageField<Repository>.self, &disabled)
+        try v.field(2, MessageField<Repository>.self, &reactivated)
+        try v.field(1, MessageField<Repository>.self, &created)
     }
 }
 
@@ -2612,45 +1363,15 @@ public struct SyncFailure: Message {
     /// Why.
     public var status: GoogleRPC.Status?
     public var unknownFields = UnknownFields()
-
     public init() {}
-
     public init(repositoryID: Int64 = 0, name: String = "", status: GoogleRPC.Status? = nil) {
-        self.repositoryID = repositoryID
-        self.name = name
-        self.status = status
+        (self.repositoryID, self.name, self.status) = (repositoryID, name, status)
     }
-
-    public static let schema = MessageSchema("sentry.integrations.scm.v1.SyncFailure", [
-        .init(1, "repository_id", .int64),
-        .init(2, "name", .string),
-        .init(3, "status", .message(GoogleRPC.Status.self), .explicit),
-    ])
-
-    public var encodedByteCount: Int {
-        var size = unknownFields.byteCount
-        size += Int64Field.size(1, repositoryID)
-        size += StringField.size(2, name)
-        size += MessageField<GoogleRPC.Status>.size(3, status)
-        return size
-    }
-
-    public func encode(into writer: inout WireWriter) {
-        writer.write(unknownFields)
-        MessageField<GoogleRPC.Status>.write(3, status, &writer)
-        StringField.write(2, name, &writer)
-        Int64Field.write(1, repositoryID, &writer)
-    }
-
-    public mutating func merge(from reader: inout WireReader) throws(WireError) {
-        while let tag = try reader.nextTag() {
-            switch tag {
-            case 8: try Int64Field.read(&repositoryID, &reader)
-            case 18: try StringField.read(&name, &reader)
-            case 26: try MessageField<GoogleRPC.Status>.read(&status, &reader)
-            default: try reader.readUnknown(tag, into: &unknownFields)
-            }
-        }
+    public static let schema = MessageSchema(Self.self, .sentryIntegrationsScmV1Scm, 24)
+    @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+        try v.field(3, MessageField<GoogleRPC.Status>.self, &status)
+        try v.field(2, StringField.self, &name)
+        try v.field(1, Int64Field.self, &repositoryID)
     }
 }
 
@@ -2671,68 +1392,24 @@ public struct ListBranchesRequest: Message {
     /// Fill in `commit`.
     public var includeCommits: Bool = false
     public var unknownFields = UnknownFields()
-
     public init() {}
-
     public init(
         organizationID: Int64 = 0, repositoryID: Int64 = 0, query: String = "", pageSize: Int32 = 0,
         pageToken: String = "", order: RefOrder = .unspecified, includeCommits: Bool = false
     ) {
-        self.organizationID = organizationID
-        self.repositoryID = repositoryID
-        self.query = query
-        self.pageSize = pageSize
-        self.pageToken = pageToken
-        self.order = order
+        (self.organizationID, self.repositoryID, self.query) = (organizationID, repositoryID, query)
+        (self.pageSize, self.pageToken, self.order) = (pageSize, pageToken, order)
         self.includeCommits = includeCommits
     }
-
-    public static let schema = MessageSchema("sentry.integrations.scm.v1.ListBranchesRequest", [
-        .init(1, "organization_id", .int64),
-        .init(2, "repository_id", .int64),
-        .init(3, "query", .string),
-        .init(4, "page_size", .int32),
-        .init(5, "page_token", .string),
-        .init(6, "order", .enumeration(RefOrder.self)),
-        .init(7, "include_commits", .bool),
-    ])
-
-    public var encodedByteCount: Int {
-        var size = unknownFields.byteCount
-        size += Int64Field.size(1, organizationID)
-        size += Int64Field.size(2, repositoryID)
-        size += StringField.size(3, query)
-        size += Int32Field.size(4, pageSize)
-        size += StringField.size(5, pageToken)
-        size += EnumField<RefOrder>.size(6, order)
-        size += BoolField.size(7, includeCommits)
-        return size
-    }
-
-    public func encode(into writer: inout WireWriter) {
-        writer.write(unknownFields)
-        BoolField.write(7, includeCommits, &writer)
-        EnumField<RefOrder>.write(6, order, &writer)
-        StringField.write(5, pageToken, &writer)
-        Int32Field.write(4, pageSize, &writer)
-        StringField.write(3, query, &writer)
-        Int64Field.write(2, repositoryID, &writer)
-        Int64Field.write(1, organizationID, &writer)
-    }
-
-    public mutating func merge(from reader: inout WireReader) throws(WireError) {
-        while let tag = try reader.nextTag() {
-            switch tag {
-            case 8: try Int64Field.read(&organizationID, &reader)
-            case 16: try Int64Field.read(&repositoryID, &reader)
-            case 26: try StringField.read(&query, &reader)
-            case 32: try Int32Field.read(&pageSize, &reader)
-            case 42: try StringField.read(&pageToken, &reader)
-            case 48: try EnumField<RefOrder>.read(&order, &reader)
-            case 56: try BoolField.read(&includeCommits, &reader)
-            default: try reader.readUnknown(tag, into: &unknownFields)
-            }
-        }
+    public static let schema = MessageSchema(Self.self, .sentryIntegrationsScmV1Scm, 25)
+    @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+        try v.field(7, BoolField.self, &includeCommits)
+        try v.field(6, EnumField<RefOrder>.self, &order)
+        try v.field(5, StringField.self, &pageToken)
+        try v.field(4, Int32Field.self, &pageSize)
+        try v.field(3, StringField.self, &query)
+        try v.field(2, Int64Field.self, &repositoryID)
+        try v.field(1, Int64Field.self, &organizationID)
     }
 }
 
@@ -2747,50 +1424,16 @@ public struct Branch: Message {
     /// That commit, when asked for.
     public var commit: Commit?
     public var unknownFields = UnknownFields()
-
     public init() {}
-
     public init(name: String = "", commitSHA: String = "", isDefault: Bool = false, commit: Commit? = nil) {
-        self.name = name
-        self.commitSHA = commitSHA
-        self.isDefault = isDefault
-        self.commit = commit
+        (self.name, self.commitSHA, self.isDefault, self.commit) = (name, commitSHA, isDefault, commit)
     }
-
-    public static let schema = MessageSchema("sentry.integrations.scm.v1.Branch", [
-        .init(1, "name", .string),
-        .init(2, "commit_sha", .string),
-        .init(3, "is_default", .bool),
-        .init(4, "commit", .message(Commit.self), .explicit),
-    ])
-
-    public var encodedByteCount: Int {
-        var size = unknownFields.byteCount
-        size += StringField.size(1, name)
-        size += StringField.size(2, commitSHA)
-        size += BoolField.size(3, isDefault)
-        size += MessageField<Commit>.size(4, commit)
-        return size
-    }
-
-    public func encode(into writer: inout WireWriter) {
-        writer.write(unknownFields)
-        MessageField<Commit>.write(4, commit, &writer)
-        BoolField.write(3, isDefault, &writer)
-        StringField.write(2, commitSHA, &writer)
-        StringField.write(1, name, &writer)
-    }
-
-    public mutating func merge(from reader: inout WireReader) throws(WireError) {
-        while let tag = try reader.nextTag() {
-            switch tag {
-            case 10: try StringField.read(&name, &reader)
-            case 18: try StringField.read(&commitSHA, &reader)
-            case 24: try BoolField.read(&isDefault, &reader)
-            case 34: try MessageField<Commit>.read(&commit, &reader)
-            default: try reader.readUnknown(tag, into: &unknownFields)
-            }
-        }
+    public static let schema = MessageSchema(Self.self, .sentryIntegrationsScmV1Scm, 26)
+    @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+        try v.field(4, MessageField<Commit>.self, &commit)
+        try v.field(3, BoolField.self, &isDefault)
+        try v.field(2, StringField.self, &commitSHA)
+        try v.field(1, StringField.self, &name)
     }
 }
 
@@ -2801,40 +1444,14 @@ public struct ListBranchesResponse: Message {
     /// Empty at the end.
     public var nextPageToken: String = ""
     public var unknownFields = UnknownFields()
-
     public init() {}
-
     public init(branches: [Branch] = [], nextPageToken: String = "") {
-        self.branches = branches
-        self.nextPageToken = nextPageToken
+        (self.branches, self.nextPageToken) = (branches, nextPageToken)
     }
-
-    public static let schema = MessageSchema("sentry.integrations.scm.v1.ListBranchesResponse", [
-        .init(1, "branches", .message(Branch.self), .repeated),
-        .init(2, "next_page_token", .string),
-    ])
-
-    public var encodedByteCount: Int {
-        var size = unknownFields.byteCount
-        size += MessageField<Branch>.size(1, branches)
-        size += StringField.size(2, nextPageToken)
-        return size
-    }
-
-    public func encode(into writer: inout WireWriter) {
-        writer.write(unknownFields)
-        StringField.write(2, nextPageToken, &writer)
-        MessageField<Branch>.write(1, branches, &writer)
-    }
-
-    public mutating func merge(from reader: inout WireReader) throws(WireError) {
-        while let tag = try reader.nextTag() {
-            switch tag {
-            case 10: try MessageField<Branch>.read(&branches, &reader)
-            case 18: try StringField.read(&nextPageToken, &reader)
-            default: try reader.readUnknown(tag, into: &unknownFields)
-            }
-        }
+    public static let schema = MessageSchema(Self.self, .sentryIntegrationsScmV1Scm, 27)
+    @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+        try v.field(2, StringField.self, &nextPageToken)
+        try v.field(1, MessageField<Branch>.self, &branches)
     }
 }
 
@@ -2855,68 +1472,24 @@ public struct ListTagsRequest: Message {
     /// Fill in `commit`.
     public var includeCommits: Bool = false
     public var unknownFields = UnknownFields()
-
     public init() {}
-
     public init(
         organizationID: Int64 = 0, repositoryID: Int64 = 0, query: String = "", pageSize: Int32 = 0,
         pageToken: String = "", order: RefOrder = .unspecified, includeCommits: Bool = false
     ) {
-        self.organizationID = organizationID
-        self.repositoryID = repositoryID
-        self.query = query
-        self.pageSize = pageSize
-        self.pageToken = pageToken
-        self.order = order
+        (self.organizationID, self.repositoryID, self.query) = (organizationID, repositoryID, query)
+        (self.pageSize, self.pageToken, self.order) = (pageSize, pageToken, order)
         self.includeCommits = includeCommits
     }
-
-    public static let schema = MessageSchema("sentry.integrations.scm.v1.ListTagsRequest", [
-        .init(1, "organization_id", .int64),
-        .init(2, "repository_id", .int64),
-        .init(3, "query", .string),
-        .init(4, "page_size", .int32),
-        .init(5, "page_token", .string),
-        .init(6, "order", .enumeration(RefOrder.self)),
-        .init(7, "include_commits", .bool),
-    ])
-
-    public var encodedByteCount: Int {
-        var size = unknownFields.byteCount
-        size += Int64Field.size(1, organizationID)
-        size += Int64Field.size(2, repositoryID)
-        size += StringField.size(3, query)
-        size += Int32Field.size(4, pageSize)
-        size += StringField.size(5, pageToken)
-        size += EnumField<RefOrder>.size(6, order)
-        size += BoolField.size(7, includeCommits)
-        return size
-    }
-
-    public func encode(into writer: inout WireWriter) {
-        writer.write(unknownFields)
-        BoolField.write(7, includeCommits, &writer)
-        EnumField<RefOrder>.write(6, order, &writer)
-        StringField.write(5, pageToken, &writer)
-        Int32Field.write(4, pageSize, &writer)
-        StringField.write(3, query, &writer)
-        Int64Field.write(2, repositoryID, &writer)
-        Int64Field.write(1, organizationID, &writer)
-    }
-
-    public mutating func merge(from reader: inout WireReader) throws(WireError) {
-        while let tag = try reader.nextTag() {
-            switch tag {
-            case 8: try Int64Field.read(&organizationID, &reader)
-            case 16: try Int64Field.read(&repositoryID, &reader)
-            case 26: try StringField.read(&query, &reader)
-            case 32: try Int32Field.read(&pageSize, &reader)
-            case 42: try StringField.read(&pageToken, &reader)
-            case 48: try EnumField<RefOrder>.read(&order, &reader)
-            case 56: try BoolField.read(&includeCommits, &reader)
-            default: try reader.readUnknown(tag, into: &unknownFields)
-            }
-        }
+    public static let schema = MessageSchema(Self.self, .sentryIntegrationsScmV1Scm, 28)
+    @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+        try v.field(7, BoolField.self, &includeCommits)
+        try v.field(6, EnumField<RefOrder>.self, &order)
+        try v.field(5, StringField.self, &pageToken)
+        try v.field(4, Int32Field.self, &pageSize)
+        try v.field(3, StringField.self, &query)
+        try v.field(2, Int64Field.self, &repositoryID)
+        try v.field(1, Int64Field.self, &organizationID)
     }
 }
 
@@ -2937,68 +1510,23 @@ public struct Tag: Message {
     /// The commit, when asked for.
     public var commit: Commit?
     public var unknownFields = UnknownFields()
-
     public init() {}
-
     public init(
         name: String = "", objectID: String = "", commitSHA: String = "", annotated: Bool = false,
         message: String = "", tagger: CommitAuthor? = nil, commit: Commit? = nil
     ) {
-        self.name = name
-        self.objectID = objectID
-        self.commitSHA = commitSHA
-        self.annotated = annotated
-        self.message = message
-        self.tagger = tagger
-        self.commit = commit
+        (self.name, self.objectID, self.commitSHA, self.annotated) = (name, objectID, commitSHA, annotated)
+        (self.message, self.tagger, self.commit) = (message, tagger, commit)
     }
-
-    public static let schema = MessageSchema("sentry.integrations.scm.v1.Tag", [
-        .init(1, "name", .string),
-        .init(2, "object_id", .string),
-        .init(3, "commit_sha", .string),
-        .init(4, "annotated", .bool),
-        .init(5, "message", .string),
-        .init(6, "tagger", .message(CommitAuthor.self), .explicit),
-        .init(7, "commit", .message(Commit.self), .explicit),
-    ])
-
-    public var encodedByteCount: Int {
-        var size = unknownFields.byteCount
-        size += StringField.size(1, name)
-        size += StringField.size(2, objectID)
-        size += StringField.size(3, commitSHA)
-        size += BoolField.size(4, annotated)
-        size += StringField.size(5, message)
-        size += MessageField<CommitAuthor>.size(6, tagger)
-        size += MessageField<Commit>.size(7, commit)
-        return size
-    }
-
-    public func encode(into writer: inout WireWriter) {
-        writer.write(unknownFields)
-        MessageField<Commit>.write(7, commit, &writer)
-        MessageField<CommitAuthor>.write(6, tagger, &writer)
-        StringField.write(5, message, &writer)
-        BoolField.write(4, annotated, &writer)
-        StringField.write(3, commitSHA, &writer)
-        StringField.write(2, objectID, &writer)
-        StringField.write(1, name, &writer)
-    }
-
-    public mutating func merge(from reader: inout WireReader) throws(WireError) {
-        while let tag = try reader.nextTag() {
-            switch tag {
-            case 10: try StringField.read(&name, &reader)
-            case 18: try StringField.read(&objectID, &reader)
-            case 26: try StringField.read(&commitSHA, &reader)
-            case 32: try BoolField.read(&annotated, &reader)
-            case 42: try StringField.read(&message, &reader)
-            case 50: try MessageField<CommitAuthor>.read(&tagger, &reader)
-            case 58: try MessageField<Commit>.read(&commit, &reader)
-            default: try reader.readUnknown(tag, into: &unknownFields)
-            }
-        }
+    public static let schema = MessageSchema(Self.self, .sentryIntegrationsScmV1Scm, 29)
+    @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+        try v.field(7, MessageField<Commit>.self, &commit)
+        try v.field(6, MessageField<CommitAuthor>.self, &tagger)
+        try v.field(5, StringField.self, &message)
+        try v.field(4, BoolField.self, &annotated)
+        try v.field(3, StringField.self, &commitSHA)
+        try v.field(2, StringField.self, &objectID)
+        try v.field(1, StringField.self, &name)
     }
 }
 
@@ -3009,40 +1537,14 @@ public struct ListTagsResponse: Message {
     /// Empty at the end.
     public var nextPageToken: String = ""
     public var unknownFields = UnknownFields()
-
     public init() {}
-
     public init(tags: [Tag] = [], nextPageToken: String = "") {
-        self.tags = tags
-        self.nextPageToken = nextPageToken
+        (self.tags, self.nextPageToken) = (tags, nextPageToken)
     }
-
-    public static let schema = MessageSchema("sentry.integrations.scm.v1.ListTagsResponse", [
-        .init(1, "tags", .message(Tag.self), .repeated),
-        .init(2, "next_page_token", .string),
-    ])
-
-    public var encodedByteCount: Int {
-        var size = unknownFields.byteCount
-        size += MessageField<Tag>.size(1, tags)
-        size += StringField.size(2, nextPageToken)
-        return size
-    }
-
-    public func encode(into writer: inout WireWriter) {
-        writer.write(unknownFields)
-        StringField.write(2, nextPageToken, &writer)
-        MessageField<Tag>.write(1, tags, &writer)
-    }
-
-    public mutating func merge(from reader: inout WireReader) throws(WireError) {
-        while let tag = try reader.nextTag() {
-            switch tag {
-            case 10: try MessageField<Tag>.read(&tags, &reader)
-            case 18: try StringField.read(&nextPageToken, &reader)
-            default: try reader.readUnknown(tag, into: &unknownFields)
-            }
-        }
+    public static let schema = MessageSchema(Self.self, .sentryIntegrationsScmV1Scm, 30)
+    @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+        try v.field(2, StringField.self, &nextPageToken)
+        try v.field(1, MessageField<Tag>.self, &tags)
     }
 }
 
@@ -3055,45 +1557,15 @@ public struct ResolveRevisionRequest: Message {
     /// What to resolve; empty for the default branch.
     public var revision: String = ""
     public var unknownFields = UnknownFields()
-
     public init() {}
-
     public init(organizationID: Int64 = 0, repositoryID: Int64 = 0, revision: String = "") {
-        self.organizationID = organizationID
-        self.repositoryID = repositoryID
-        self.revision = revision
+        (self.organizationID, self.repositoryID, self.revision) = (organizationID, repositoryID, revision)
     }
-
-    public static let schema = MessageSchema("sentry.integrations.scm.v1.ResolveRevisionRequest", [
-        .init(1, "organization_id", .int64),
-        .init(2, "repository_id", .int64),
-        .init(3, "revision", .string),
-    ])
-
-    public var encodedByteCount: Int {
-        var size = unknownFields.byteCount
-        size += Int64Field.size(1, organizationID)
-        size += Int64Field.size(2, repositoryID)
-        size += StringField.size(3, revision)
-        return size
-    }
-
-    public func encode(into writer: inout WireWriter) {
-        writer.write(unknownFields)
-        StringField.write(3, revision, &writer)
-        Int64Field.write(2, repositoryID, &writer)
-        Int64Field.write(1, organizationID, &writer)
-    }
-
-    public mutating func merge(from reader: inout WireReader) throws(WireError) {
-        while let tag = try reader.nextTag() {
-            switch tag {
-            case 8: try Int64Field.read(&organizationID, &reader)
-            case 16: try Int64Field.read(&repositoryID, &reader)
-            case 26: try StringField.read(&revision, &reader)
-            default: try reader.readUnknown(tag, into: &unknownFields)
-            }
-        }
+    public static let schema = MessageSchema(Self.self, .sentryIntegrationsScmV1Scm, 31)
+    @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+        try v.field(3, StringField.self, &revision)
+        try v.field(2, Int64Field.self, &repositoryID)
+        try v.field(1, Int64Field.self, &organizationID)
     }
 }
 
@@ -3106,45 +1578,15 @@ public struct ResolveRevisionResponse: Message {
     /// Full name of the reference that was meant, like `refs/heads/main`; empty for an object id.
     public var fullRef: String = ""
     public var unknownFields = UnknownFields()
-
     public init() {}
-
     public init(objectID: String = "", type: ObjectType = .unspecified, fullRef: String = "") {
-        self.objectID = objectID
-        self.type = type
-        self.fullRef = fullRef
+        (self.objectID, self.type, self.fullRef) = (objectID, type, fullRef)
     }
-
-    public static let schema = MessageSchema("sentry.integrations.scm.v1.ResolveRevisionResponse", [
-        .init(1, "object_id", .string),
-        .init(2, "type", .enumeration(ObjectType.self)),
-        .init(3, "full_ref", .string),
-    ])
-
-    public var encodedByteCount: Int {
-        var size = unknownFields.byteCount
-        size += StringField.size(1, objectID)
-        size += EnumField<ObjectType>.size(2, type)
-        size += StringField.size(3, fullRef)
-        return size
-    }
-
-    public func encode(into writer: inout WireWriter) {
-        writer.write(unknownFields)
-        StringField.write(3, fullRef, &writer)
-        EnumField<ObjectType>.write(2, type, &writer)
-        StringField.write(1, objectID, &writer)
-    }
-
-    public mutating func merge(from reader: inout WireReader) throws(WireError) {
-        while let tag = try reader.nextTag() {
-            switch tag {
-            case 10: try StringField.read(&objectID, &reader)
-            case 16: try EnumField<ObjectType>.read(&type, &reader)
-            case 26: try StringField.read(&fullRef, &reader)
-            default: try reader.readUnknown(tag, into: &unknownFields)
-            }
-        }
+    public static let schema = MessageSchema(Self.self, .sentryIntegrationsScmV1Scm, 32)
+    @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+        try v.field(3, StringField.self, &fullRef)
+        try v.field(2, EnumField<ObjectType>.self, &type)
+        try v.field(1, StringField.self, &objectID)
     }
 }
 
@@ -3165,69 +1607,25 @@ public struct GetCommitRequest: Message {
     /// With the file changes, also give patches, each at most 64 KiB.
     public var includePatches: Bool = false
     public var unknownFields = UnknownFields()
-
     public init() {}
-
     public init(
         repositoryID: Int64 = 0, sha: String = "", includeFileChanges: Bool = false,
         source: DataSource = .unspecified, organizationID: Int64 = 0, includeStats: Bool = false,
         includePatches: Bool = false
     ) {
-        self.repositoryID = repositoryID
-        self.sha = sha
-        self.includeFileChanges = includeFileChanges
-        self.source = source
-        self.organizationID = organizationID
-        self.includeStats = includeStats
+        (self.repositoryID, self.sha, self.includeFileChanges) = (repositoryID, sha, includeFileChanges)
+        (self.source, self.organizationID, self.includeStats) = (source, organizationID, includeStats)
         self.includePatches = includePatches
     }
-
-    public static let schema = MessageSchema("sentry.integrations.scm.v1.GetCommitRequest", [
-        .init(1, "repository_id", .int64),
-        .init(2, "sha", .string),
-        .init(3, "include_file_changes", .bool),
-        .init(4, "source", .enumeration(DataSource.self)),
-        .init(5, "organization_id", .int64),
-        .init(6, "include_stats", .bool),
-        .init(7, "include_patches", .bool),
-    ])
-
-    public var encodedByteCount: Int {
-        var size = unknownFields.byteCount
-        size += Int64Field.size(1, repositoryID)
-        size += StringField.size(2, sha)
-        size += BoolField.size(3, includeFileChanges)
-        size += EnumField<DataSource>.size(4, source)
-        size += Int64Field.size(5, organizationID)
-        size += BoolField.size(6, includeStats)
-        size += BoolField.size(7, includePatches)
-        return size
-    }
-
-    public func encode(into writer: inout WireWriter) {
-        writer.write(unknownFields)
-        BoolField.write(7, includePatches, &writer)
-        BoolField.write(6, includeStats, &writer)
-        Int64Field.write(5, organizationID, &writer)
-        EnumField<DataSource>.write(4, source, &writer)
-        BoolField.write(3, includeFileChanges, &writer)
-        StringField.write(2, sha, &writer)
-        Int64Field.write(1, repositoryID, &writer)
-    }
-
-    public mutating func merge(from reader: inout WireReader) throws(WireError) {
-        while let tag = try reader.nextTag() {
-            switch tag {
-            case 8: try Int64Field.read(&repositoryID, &reader)
-            case 18: try StringField.read(&sha, &reader)
-            case 24: try BoolField.read(&includeFileChanges, &reader)
-            case 32: try EnumField<DataSource>.read(&source, &reader)
-            case 40: try Int64Field.read(&organizationID, &reader)
-            case 48: try BoolField.read(&includeStats, &reader)
-            case 56: try BoolField.read(&includePatches, &reader)
-            default: try reader.readUnknown(tag, into: &unknownFields)
-            }
-        }
+    public static let schema = MessageSchema(Self.self, .sentryIntegrationsScmV1Scm, 33)
+    @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+        try v.field(7, BoolField.self, &includePatches)
+        try v.field(6, BoolField.self, &includeStats)
+        try v.field(5, Int64Field.self, &organizationID)
+        try v.field(4, EnumField<DataSource>.self, &source)
+        try v.field(3, BoolField.self, &includeFileChanges)
+        try v.field(2, StringField.self, &sha)
+        try v.field(1, Int64Field.self, &repositoryID)
     }
 }
 
@@ -3276,143 +1674,45 @@ public struct ListCommitsRequest: Message {
     /// All branches and tags instead of `ref`.
     public var allRefs: Bool = false
     public var unknownFields = UnknownFields()
-
     public init() {}
-
     public init(
-        repositoryID: Int64 = 0, pageSize: Int32 = 0, pageToken: String = "", ref: String = "",
-        path: String = "", since: Protobuf.Timestamp? = nil, until: Protobuf.Timestamp? = nil,
-        startSHA: String = "", endSHA: String = "", authorEmail: String = "",
-        source: DataSource = .unspecified, includeFileChanges: Bool = false, firstParent: Bool = false,
-        organizationID: Int64 = 0, message: String = "", messageSyntax: SearchSyntax = .unspecified,
-        author: String = "", skipMerges: Bool = false, followRenames: Bool = false, rawPath: [UInt8] = [],
-        allRefs: Bool = false
+        repositoryID: Int64 = 0, pageSize: Int32 = 0, pageToken: String = "", ref: String = "", path: String = "",
+        since: Protobuf.Timestamp? = nil, until: Protobuf.Timestamp? = nil, startSHA: String = "",
+        endSHA: String = "", authorEmail: String = "", source: DataSource = .unspecified,
+        includeFileChanges: Bool = false, firstParent: Bool = false, organizationID: Int64 = 0,
+        message: String = "", messageSyntax: SearchSyntax = .unspecified, author: String = "",
+        skipMerges: Bool = false, followRenames: Bool = false, rawPath: [UInt8] = [], allRefs: Bool = false
     ) {
-        self.repositoryID = repositoryID
-        self.pageSize = pageSize
-        self.pageToken = pageToken
-        self.ref = ref
-        self.path = path
-        self.since = since
-        self.until = until
-        self.startSHA = startSHA
-        self.endSHA = endSHA
-        self.authorEmail = authorEmail
-        self.source = source
-        self.includeFileChanges = includeFileChanges
-        self.firstParent = firstParent
-        self.organizationID = organizationID
-        self.message = message
-        self.messageSyntax = messageSyntax
-        self.author = author
-        self.skipMerges = skipMerges
-        self.followRenames = followRenames
-        self.rawPath = rawPath
-        self.allRefs = allRefs
+        (self.repositoryID, self.pageSize, self.pageToken, self.ref) = (repositoryID, pageSize, pageToken, ref)
+        (self.path, self.since, self.until, self.startSHA, self.endSHA) = (path, since, until, startSHA, endSHA)
+        (self.authorEmail, self.source, self.includeFileChanges) = (authorEmail, source, includeFileChanges)
+        (self.firstParent, self.organizationID, self.message) = (firstParent, organizationID, message)
+        (self.messageSyntax, self.author, self.skipMerges) = (messageSyntax, author, skipMerges)
+        (self.followRenames, self.rawPath, self.allRefs) = (followRenames, rawPath, allRefs)
     }
-
-    public static let schema = MessageSchema("sentry.integrations.scm.v1.ListCommitsRequest", [
-        .init(1, "repository_id", .int64),
-        .init(2, "page_size", .int32),
-        .init(3, "page_token", .string),
-        .init(4, "ref", .string),
-        .init(5, "path", .string),
-        .init(6, "since", .message(Protobuf.Timestamp.self), .explicit),
-        .init(7, "until", .message(Protobuf.Timestamp.self), .explicit),
-        .init(8, "start_sha", .string),
-        .init(9, "end_sha", .string),
-        .init(10, "author_email", .string),
-        .init(11, "source", .enumeration(DataSource.self)),
-        .init(12, "include_file_changes", .bool),
-        .init(13, "first_parent", .bool),
-        .init(14, "organization_id", .int64),
-        .init(15, "message", .string),
-        .init(16, "message_syntax", .enumeration(SearchSyntax.self)),
-        .init(17, "author", .string),
-        .init(18, "skip_merges", .bool),
-        .init(19, "follow_renames", .bool),
-        .init(20, "raw_path", .bytes),
-        .init(21, "all_refs", .bool),
-    ])
-
-    public var encodedByteCount: Int {
-        var size = unknownFields.byteCount
-        size += Int64Field.size(1, repositoryID)
-        size += Int32Field.size(2, pageSize)
-        size += StringField.size(3, pageToken)
-        size += StringField.size(4, ref)
-        size += StringField.size(5, path)
-        size += MessageField<Protobuf.Timestamp>.size(6, since)
-        size += MessageField<Protobuf.Timestamp>.size(7, until)
-        size += StringField.size(8, startSHA)
-        size += StringField.size(9, endSHA)
-        size += StringField.size(10, authorEmail)
-        size += EnumField<DataSource>.size(11, source)
-        size += BoolField.size(12, includeFileChanges)
-        size += BoolField.size(13, firstParent)
-        size += Int64Field.size(14, organizationID)
-        size += StringField.size(15, message)
-        size += EnumField<SearchSyntax>.size(16, messageSyntax)
-        size += StringField.size(17, author)
-        size += BoolField.size(18, skipMerges)
-        size += BoolField.size(19, followRenames)
-        size += BytesField.size(20, rawPath)
-        size += BoolField.size(21, allRefs)
-        return size
-    }
-
-    public func encode(into writer: inout WireWriter) {
-        writer.write(unknownFields)
-        BoolField.write(21, allRefs, &writer)
-        BytesField.write(20, rawPath, &writer)
-        BoolField.write(19, followRenames, &writer)
-        BoolField.write(18, skipMerges, &writer)
-        StringField.write(17, author, &writer)
-        EnumField<SearchSyntax>.write(16, messageSyntax, &writer)
-        StringField.write(15, message, &writer)
-        Int64Field.write(14, organizationID, &writer)
-        BoolField.write(13, firstParent, &writer)
-        BoolField.write(12, includeFileChanges, &writer)
-        EnumField<DataSource>.write(11, source, &writer)
-        StringField.write(10, authorEmail, &writer)
-        StringField.write(9, endSHA, &writer)
-        StringField.write(8, startSHA, &writer)
-        MessageField<Protobuf.Timestamp>.write(7, until, &writer)
-        MessageField<Protobuf.Timestamp>.write(6, since, &writer)
-        StringField.write(5, path, &writer)
-        StringField.write(4, ref, &writer)
-        StringField.write(3, pageToken, &writer)
-        Int32Field.write(2, pageSize, &writer)
-        Int64Field.write(1, repositoryID, &writer)
-    }
-
-    public mutating func merge(from reader: inout WireReader) throws(WireError) {
-        while let tag = try reader.nextTag() {
-            switch tag {
-            case 8: try Int64Field.read(&repositoryID, &reader)
-            case 16: try Int32Field.read(&pageSize, &reader)
-            case 26: try StringField.read(&pageToken, &reader)
-            case 34: try StringField.read(&ref, &reader)
-            case 42: try StringField.read(&path, &reader)
-            case 50: try MessageField<Protobuf.Timestamp>.read(&since, &reader)
-            case 58: try MessageField<Protobuf.Timestamp>.read(&until, &reader)
-            case 66: try StringField.read(&startSHA, &reader)
-            case 74: try StringField.read(&endSHA, &reader)
-            case 82: try StringField.read(&authorEmail, &reader)
-            case 88: try EnumField<DataSource>.read(&source, &reader)
-            case 96: try BoolField.read(&includeFileChanges, &reader)
-            case 104: try BoolField.read(&firstParent, &reader)
-            case 112: try Int64Field.read(&organizationID, &reader)
-            case 122: try StringField.read(&message, &reader)
-            case 128: try EnumField<SearchSyntax>.read(&messageSyntax, &reader)
-            case 138: try StringField.read(&author, &reader)
-            case 144: try BoolField.read(&skipMerges, &reader)
-            case 152: try BoolField.read(&followRenames, &reader)
-            case 162: try BytesField.read(&rawPath, &reader)
-            case 168: try BoolField.read(&allRefs, &reader)
-            default: try reader.readUnknown(tag, into: &unknownFields)
-            }
-        }
+    public static let schema = MessageSchema(Self.self, .sentryIntegrationsScmV1Scm, 34)
+    @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+        try v.field(21, BoolField.self, &allRefs)
+        try v.field(20, BytesField.self, &rawPath)
+        try v.field(19, BoolField.self, &followRenames)
+        try v.field(18, BoolField.self, &skipMerges)
+        try v.field(17, StringField.self, &author)
+        try v.field(16, EnumField<SearchSyntax>.self, &messageSyntax)
+        try v.field(15, StringField.self, &message)
+        try v.field(14, Int64Field.self, &organizationID)
+        try v.field(13, BoolField.self, &firstParent)
+        try v.field(12, BoolField.self, &includeFileChanges)
+        try v.field(11, EnumField<DataSource>.self, &source)
+        try v.field(10, StringField.self, &authorEmail)
+        try v.field(9, StringField.self, &endSHA)
+        try v.field(8, StringField.self, &startSHA)
+        try v.field(7, MessageField<Protobuf.Timestamp>.self, &until)
+        try v.field(6, MessageField<Protobuf.Timestamp>.self, &since)
+        try v.field(5, StringField.self, &path)
+        try v.field(4, StringField.self, &ref)
+        try v.field(3, StringField.self, &pageToken)
+        try v.field(2, Int32Field.self, &pageSize)
+        try v.field(1, Int64Field.self, &repositoryID)
     }
 }
 
@@ -3425,45 +1725,15 @@ public struct ListCommitsResponse: Message {
     /// The provider has more commits in this range than it gives out.
     public var truncated: Bool = false
     public var unknownFields = UnknownFields()
-
     public init() {}
-
     public init(commits: [Commit] = [], nextPageToken: String = "", truncated: Bool = false) {
-        self.commits = commits
-        self.nextPageToken = nextPageToken
-        self.truncated = truncated
+        (self.commits, self.nextPageToken, self.truncated) = (commits, nextPageToken, truncated)
     }
-
-    public static let schema = MessageSchema("sentry.integrations.scm.v1.ListCommitsResponse", [
-        .init(1, "commits", .message(Commit.self), .repeated),
-        .init(2, "next_page_token", .string),
-        .init(3, "truncated", .bool),
-    ])
-
-    public var encodedByteCount: Int {
-        var size = unknownFields.byteCount
-        size += MessageField<Commit>.size(1, commits)
-        size += StringField.size(2, nextPageToken)
-        size += BoolField.size(3, truncated)
-        return size
-    }
-
-    public func encode(into writer: inout WireWriter) {
-        writer.write(unknownFields)
-        BoolField.write(3, truncated, &writer)
-        StringField.write(2, nextPageToken, &writer)
-        MessageField<Commit>.write(1, commits, &writer)
-    }
-
-    public mutating func merge(from reader: inout WireReader) throws(WireError) {
-        while let tag = try reader.nextTag() {
-            switch tag {
-            case 10: try MessageField<Commit>.read(&commits, &reader)
-            case 18: try StringField.read(&nextPageToken, &reader)
-            case 24: try BoolField.read(&truncated, &reader)
-            default: try reader.readUnknown(tag, into: &unknownFields)
-            }
-        }
+    public static let schema = MessageSchema(Self.self, .sentryIntegrationsScmV1Scm, 35)
+    @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+        try v.field(3, BoolField.self, &truncated)
+        try v.field(2, StringField.self, &nextPageToken)
+        try v.field(1, MessageField<Commit>.self, &commits)
     }
 }
 
@@ -3492,89 +1762,30 @@ public struct ListCommitFileChangesRequest: Message {
     /// Compare with this parent, counted from 1; 0 means 1. A root commit is compared with the empty tree.
     public var parent: Int32 = 0
     public var unknownFields = UnknownFields()
-
     public init() {}
-
     public init(
         organizationID: Int64 = 0, repositoryID: Int64 = 0, sha: String = "", pageSize: Int32 = 0,
         pageToken: String = "", includeStats: Bool = false, includePatches: Bool = false,
         patchContextLines: Int32? = nil, maxPatchBytes: Int32 = 0, noRenames: Bool = false, parent: Int32 = 0
     ) {
-        self.organizationID = organizationID
-        self.repositoryID = repositoryID
-        self.sha = sha
-        self.pageSize = pageSize
-        self.pageToken = pageToken
-        self.includeStats = includeStats
-        self.includePatches = includePatches
-        self.patchContextLines = patchContextLines
-        self.maxPatchBytes = maxPatchBytes
-        self.noRenames = noRenames
-        self.parent = parent
+        (self.organizationID, self.repositoryID, self.sha) = (organizationID, repositoryID, sha)
+        (self.pageSize, self.pageToken, self.includeStats) = (pageSize, pageToken, includeStats)
+        (self.includePatches, self.patchContextLines) = (includePatches, patchContextLines)
+        (self.maxPatchBytes, self.noRenames, self.parent) = (maxPatchBytes, noRenames, parent)
     }
-
-    public static let schema = MessageSchema("sentry.integrations.scm.v1.ListCommitFileChangesRequest", [
-        .init(1, "organization_id", .int64),
-        .init(2, "repository_id", .int64),
-        .init(3, "sha", .string),
-        .init(4, "page_size", .int32),
-        .init(5, "page_token", .string),
-        .init(6, "include_stats", .bool),
-        .init(7, "include_patches", .bool),
-        .init(8, "patch_context_lines", .int32, .explicit),
-        .init(9, "max_patch_bytes", .int32),
-        .init(10, "no_renames", .bool),
-        .init(11, "parent", .int32),
-    ])
-
-    public var encodedByteCount: Int {
-        var size = unknownFields.byteCount
-        size += Int64Field.size(1, organizationID)
-        size += Int64Field.size(2, repositoryID)
-        size += StringField.size(3, sha)
-        size += Int32Field.size(4, pageSize)
-        size += StringField.size(5, pageToken)
-        size += BoolField.size(6, includeStats)
-        size += BoolField.size(7, includePatches)
-        size += Int32Field.size(8, patchContextLines)
-        size += Int32Field.size(9, maxPatchBytes)
-        size += BoolField.size(10, noRenames)
-        size += Int32Field.size(11, parent)
-        return size
-    }
-
-    public func encode(into writer: inout WireWriter) {
-        writer.write(unknownFields)
-        Int32Field.write(11, parent, &writer)
-        BoolField.write(10, noRenames, &writer)
-        Int32Field.write(9, maxPatchBytes, &writer)
-        Int32Field.write(8, patchContextLines, &writer)
-        BoolField.write(7, includePatches, &writer)
-        BoolField.write(6, includeStats, &writer)
-        StringField.write(5, pageToken, &writer)
-        Int32Field.write(4, pageSize, &writer)
-        StringField.write(3, sha, &writer)
-        Int64Field.write(2, repositoryID, &writer)
-        Int64Field.write(1, organizationID, &writer)
-    }
-
-    public mutating func merge(from reader: inout WireReader) throws(WireError) {
-        while let tag = try reader.nextTag() {
-            switch tag {
-            case 8: try Int64Field.read(&organizationID, &reader)
-            case 16: try Int64Field.read(&repositoryID, &reader)
-            case 26: try StringField.read(&sha, &reader)
-            case 32: try Int32Field.read(&pageSize, &reader)
-            case 42: try StringField.read(&pageToken, &reader)
-            case 48: try BoolField.read(&includeStats, &reader)
-            case 56: try BoolField.read(&includePatches, &reader)
-            case 64: try Int32Field.read(&patchContextLines, &reader)
-            case 72: try Int32Field.read(&maxPatchBytes, &reader)
-            case 80: try BoolField.read(&noRenames, &reader)
-            case 88: try Int32Field.read(&parent, &reader)
-            default: try reader.readUnknown(tag, into: &unknownFields)
-            }
-        }
+    public static let schema = MessageSchema(Self.self, .sentryIntegrationsScmV1Scm, 36)
+    @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+        try v.field(11, Int32Field.self, &parent)
+        try v.field(10, BoolField.self, &noRenames)
+        try v.field(9, Int32Field.self, &maxPatchBytes)
+        try v.field(8, Int32Field.self, &patchContextLines)
+        try v.field(7, BoolField.self, &includePatches)
+        try v.field(6, BoolField.self, &includeStats)
+        try v.field(5, StringField.self, &pageToken)
+        try v.field(4, Int32Field.self, &pageSize)
+        try v.field(3, StringField.self, &sha)
+        try v.field(2, Int64Field.self, &repositoryID)
+        try v.field(1, Int64Field.self, &organizationID)
     }
 }
 
@@ -3587,45 +1798,15 @@ public struct ListCommitFileChangesResponse: Message {
     /// The provider has more than it gives out.
     public var truncated: Bool = false
     public var unknownFields = UnknownFields()
-
     public init() {}
-
     public init(fileChanges: [FileChange] = [], nextPageToken: String = "", truncated: Bool = false) {
-        self.fileChanges = fileChanges
-        self.nextPageToken = nextPageToken
-        self.truncated = truncated
+        (self.fileChanges, self.nextPageToken, self.truncated) = (fileChanges, nextPageToken, truncated)
     }
-
-    public static let schema = MessageSchema("sentry.integrations.scm.v1.ListCommitFileChangesResponse", [
-        .init(1, "file_changes", .message(FileChange.self), .repeated),
-        .init(2, "next_page_token", .string),
-        .init(3, "truncated", .bool),
-    ])
-
-    public var encodedByteCount: Int {
-        var size = unknownFields.byteCount
-        size += MessageField<FileChange>.size(1, fileChanges)
-        size += StringField.size(2, nextPageToken)
-        size += BoolField.size(3, truncated)
-        return size
-    }
-
-    public func encode(into writer: inout WireWriter) {
-        writer.write(unknownFields)
-        BoolField.write(3, truncated, &writer)
-        StringField.write(2, nextPageToken, &writer)
-        MessageField<FileChange>.write(1, fileChanges, &writer)
-    }
-
-    public mutating func merge(from reader: inout WireReader) throws(WireError) {
-        while let tag = try reader.nextTag() {
-            switch tag {
-            case 10: try MessageField<FileChange>.read(&fileChanges, &reader)
-            case 18: try StringField.read(&nextPageToken, &reader)
-            case 24: try BoolField.read(&truncated, &reader)
-            default: try reader.readUnknown(tag, into: &unknownFields)
-            }
-        }
+    public static let schema = MessageSchema(Self.self, .sentryIntegrationsScmV1Scm, 37)
+    @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+        try v.field(3, BoolField.self, &truncated)
+        try v.field(2, StringField.self, &nextPageToken)
+        try v.field(1, MessageField<FileChange>.self, &fileChanges)
     }
 }
 
@@ -3652,84 +1833,28 @@ public struct CompareCommitsRequest: Message {
     /// Compare the trees of `base` and `head` directly. Otherwise files are compared from the merge base.
     public var straight: Bool = false
     public var unknownFields = UnknownFields()
-
     public init() {}
-
     public init(
         organizationID: Int64 = 0, repositoryID: Int64 = 0, base: String = "", head: String = "",
         pageSize: Int32 = 0, pageToken: String = "", includeFiles: Bool = false, includeStats: Bool = false,
         includePatches: Bool = false, straight: Bool = false
     ) {
-        self.organizationID = organizationID
-        self.repositoryID = repositoryID
-        self.base = base
-        self.head = head
-        self.pageSize = pageSize
-        self.pageToken = pageToken
-        self.includeFiles = includeFiles
-        self.includeStats = includeStats
-        self.includePatches = includePatches
-        self.straight = straight
+        (self.organizationID, self.repositoryID, self.base, self.head) = (organizationID, repositoryID, base, head)
+        (self.pageSize, self.pageToken, self.includeFiles) = (pageSize, pageToken, includeFiles)
+        (self.includeStats, self.includePatches, self.straight) = (includeStats, includePatches, straight)
     }
-
-    public static let schema = MessageSchema("sentry.integrations.scm.v1.CompareCommitsRequest", [
-        .init(1, "organization_id", .int64),
-        .init(2, "repository_id", .int64),
-        .init(3, "base", .string),
-        .init(4, "head", .string),
-        .init(5, "page_size", .int32),
-        .init(6, "page_token", .string),
-        .init(7, "include_files", .bool),
-        .init(8, "include_stats", .bool),
-        .init(9, "include_patches", .bool),
-        .init(10, "straight", .bool),
-    ])
-
-    public var encodedByteCount: Int {
-        var size = unknownFields.byteCount
-        size += Int64Field.size(1, organizationID)
-        size += Int64Field.size(2, repositoryID)
-        size += StringField.size(3, base)
-        size += StringField.size(4, head)
-        size += Int32Field.size(5, pageSize)
-        size += StringField.size(6, pageToken)
-        size += BoolField.size(7, includeFiles)
-        size += BoolField.size(8, includeStats)
-        size += BoolField.size(9, includePatches)
-        size += BoolField.size(10, straight)
-        return size
-    }
-
-    public func encode(into writer: inout WireWriter) {
-        writer.write(unknownFields)
-        BoolField.write(10, straight, &writer)
-        BoolField.write(9, includePatches, &writer)
-        BoolField.write(8, includeStats, &writer)
-        BoolField.write(7, includeFiles, &writer)
-        StringField.write(6, pageToken, &writer)
-        Int32Field.write(5, pageSize, &writer)
-        StringField.write(4, head, &writer)
-        StringField.write(3, base, &writer)
-        Int64Field.write(2, repositoryID, &writer)
-        Int64Field.write(1, organizationID, &writer)
-    }
-
-    public mutating func merge(from reader: inout WireReader) throws(WireError) {
-        while let tag = try reader.nextTag() {
-            switch tag {
-            case 8: try Int64Field.read(&organizationID, &reader)
-            case 16: try Int64Field.read(&repositoryID, &reader)
-            case 26: try StringField.read(&base, &reader)
-            case 34: try StringField.read(&head, &reader)
-            case 40: try Int32Field.read(&pageSize, &reader)
-            case 50: try StringField.read(&pageToken, &reader)
-            case 56: try BoolField.read(&includeFiles, &reader)
-            case 64: try BoolField.read(&includeStats, &reader)
-            case 72: try BoolField.read(&includePatches, &reader)
-            case 80: try BoolField.read(&straight, &reader)
-            default: try reader.readUnknown(tag, into: &unknownFields)
-            }
-        }
+    public static let schema = MessageSchema(Self.self, .sentryIntegrationsScmV1Scm, 38)
+    @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+        try v.field(10, BoolField.self, &straight)
+        try v.field(9, BoolField.self, &includePatches)
+        try v.field(8, BoolField.self, &includeStats)
+        try v.field(7, BoolField.self, &includeFiles)
+        try v.field(6, StringField.self, &pageToken)
+        try v.field(5, Int32Field.self, &pageSize)
+        try v.field(4, StringField.self, &head)
+        try v.field(3, StringField.self, &base)
+        try v.field(2, Int64Field.self, &repositoryID)
+        try v.field(1, Int64Field.self, &organizationID)
     }
 }
 
@@ -3756,84 +1881,29 @@ public struct CompareCommitsResponse: Message {
     /// The provider has more commits than it gives out.
     public var truncated: Bool = false
     public var unknownFields = UnknownFields()
-
     public init() {}
-
     public init(
         commits: [Commit] = [], nextPageToken: String = "", aheadBy: Int32 = 0, behindBy: Int32 = 0,
-        files: [FileChange] = [], filesTruncated: Bool = false, mergeBaseSHA: String = "",
-        baseSHA: String = "", headSHA: String = "", truncated: Bool = false
+        files: [FileChange] = [], filesTruncated: Bool = false, mergeBaseSHA: String = "", baseSHA: String = "",
+        headSHA: String = "", truncated: Bool = false
     ) {
-        self.commits = commits
-        self.nextPageToken = nextPageToken
-        self.aheadBy = aheadBy
-        self.behindBy = behindBy
-        self.files = files
-        self.filesTruncated = filesTruncated
-        self.mergeBaseSHA = mergeBaseSHA
-        self.baseSHA = baseSHA
-        self.headSHA = headSHA
+        (self.commits, self.nextPageToken, self.aheadBy) = (commits, nextPageToken, aheadBy)
+        (self.behindBy, self.files, self.filesTruncated) = (behindBy, files, filesTruncated)
+        (self.mergeBaseSHA, self.baseSHA, self.headSHA) = (mergeBaseSHA, baseSHA, headSHA)
         self.truncated = truncated
     }
-
-    public static let schema = MessageSchema("sentry.integrations.scm.v1.CompareCommitsResponse", [
-        .init(1, "commits", .message(Commit.self), .repeated),
-        .init(2, "next_page_token", .string),
-        .init(3, "ahead_by", .int32),
-        .init(4, "behind_by", .int32),
-        .init(5, "files", .message(FileChange.self), .repeated),
-        .init(6, "files_truncated", .bool),
-        .init(7, "merge_base_sha", .string),
-        .init(8, "base_sha", .string),
-        .init(9, "head_sha", .string),
-        .init(10, "truncated", .bool),
-    ])
-
-    public var encodedByteCount: Int {
-        var size = unknownFields.byteCount
-        size += MessageField<Commit>.size(1, commits)
-        size += StringField.size(2, nextPageToken)
-        size += Int32Field.size(3, aheadBy)
-        size += Int32Field.size(4, behindBy)
-        size += MessageField<FileChange>.size(5, files)
-        size += BoolField.size(6, filesTruncated)
-        size += StringField.size(7, mergeBaseSHA)
-        size += StringField.size(8, baseSHA)
-        size += StringField.size(9, headSHA)
-        size += BoolField.size(10, truncated)
-        return size
-    }
-
-    public func encode(into writer: inout WireWriter) {
-        writer.write(unknownFields)
-        BoolField.write(10, truncated, &writer)
-        StringField.write(9, headSHA, &writer)
-        StringField.write(8, baseSHA, &writer)
-        StringField.write(7, mergeBaseSHA, &writer)
-        BoolField.write(6, filesTruncated, &writer)
-        MessageField<FileChange>.write(5, files, &writer)
-        Int32Field.write(4, behindBy, &writer)
-        Int32Field.write(3, aheadBy, &writer)
-        StringField.write(2, nextPageToken, &writer)
-        MessageField<Commit>.write(1, commits, &writer)
-    }
-
-    public mutating func merge(from reader: inout WireReader) throws(WireError) {
-        while let tag = try reader.nextTag() {
-            switch tag {
-            case 10: try MessageField<Commit>.read(&commits, &reader)
-            case 18: try StringField.read(&nextPageToken, &reader)
-            case 24: try Int32Field.read(&aheadBy, &reader)
-            case 32: try Int32Field.read(&behindBy, &reader)
-            case 42: try MessageField<FileChange>.read(&files, &reader)
-            case 48: try BoolField.read(&filesTruncated, &reader)
-            case 58: try StringField.read(&mergeBaseSHA, &reader)
-            case 66: try StringField.read(&baseSHA, &reader)
-            case 74: try StringField.read(&headSHA, &reader)
-            case 80: try BoolField.read(&truncated, &reader)
-            default: try reader.readUnknown(tag, into: &unknownFields)
-            }
-        }
+    public static let schema = MessageSchema(Self.self, .sentryIntegrationsScmV1Scm, 39)
+    @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+        try v.field(10, BoolField.self, &truncated)
+        try v.field(9, StringField.self, &headSHA)
+        try v.field(8, StringField.self, &baseSHA)
+        try v.field(7, StringField.self, &mergeBaseSHA)
+        try v.field(6, BoolField.self, &filesTruncated)
+        try v.field(5, MessageField<FileChange>.self, &files)
+        try v.field(4, Int32Field.self, &behindBy)
+        try v.field(3, Int32Field.self, &aheadBy)
+        try v.field(2, StringField.self, &nextPageToken)
+        try v.field(1, MessageField<Commit>.self, &commits)
     }
 }
 
@@ -3864,95 +1934,32 @@ public struct GetCommitContextRequest: Message {
     /// Exact bytes of the path when it is not valid UTF-8.
     public var rawPath: [UInt8] = []
     public var unknownFields = UnknownFields()
-
     public init() {}
-
     public init(
         repositoryID: Int64 = 0, commitSHA: String = "", filepath: String = "", lineNumber: Int32 = 0,
-        organizationID: Int64 = 0, codeMappingID: Int64 = 0, maxAgeDays: Int32 = 0,
-        includeSnippet: Bool = false, snippetRadius: Int32 = 0, followIgnoreRevs: Bool = false,
-        options: BlameOptions? = nil, rawPath: [UInt8] = []
+        organizationID: Int64 = 0, codeMappingID: Int64 = 0, maxAgeDays: Int32 = 0, includeSnippet: Bool = false,
+        snippetRadius: Int32 = 0, followIgnoreRevs: Bool = false, options: BlameOptions? = nil,
+        rawPath: [UInt8] = []
     ) {
-        self.repositoryID = repositoryID
-        self.commitSHA = commitSHA
-        self.filepath = filepath
-        self.lineNumber = lineNumber
-        self.organizationID = organizationID
-        self.codeMappingID = codeMappingID
-        self.maxAgeDays = maxAgeDays
-        self.includeSnippet = includeSnippet
-        self.snippetRadius = snippetRadius
-        self.followIgnoreRevs = followIgnoreRevs
-        self.options = options
-        self.rawPath = rawPath
+        (self.repositoryID, self.commitSHA, self.filepath) = (repositoryID, commitSHA, filepath)
+        (self.lineNumber, self.organizationID, self.codeMappingID) = (lineNumber, organizationID, codeMappingID)
+        (self.maxAgeDays, self.includeSnippet, self.snippetRadius) = (maxAgeDays, includeSnippet, snippetRadius)
+        (self.followIgnoreRevs, self.options, self.rawPath) = (followIgnoreRevs, options, rawPath)
     }
-
-    public static let schema = MessageSchema("sentry.integrations.scm.v1.GetCommitContextRequest", [
-        .init(1, "repository_id", .int64),
-        .init(2, "commit_sha", .string),
-        .init(3, "filepath", .string),
-        .init(4, "line_number", .int32),
-        .init(5, "organization_id", .int64),
-        .init(6, "code_mapping_id", .int64),
-        .init(7, "max_age_days", .int32),
-        .init(8, "include_snippet", .bool),
-        .init(9, "snippet_radius", .int32),
-        .init(10, "follow_ignore_revs", .bool),
-        .init(11, "options", .message(BlameOptions.self), .explicit),
-        .init(12, "raw_path", .bytes),
-    ])
-
-    public var encodedByteCount: Int {
-        var size = unknownFields.byteCount
-        size += Int64Field.size(1, repositoryID)
-        size += StringField.size(2, commitSHA)
-        size += StringField.size(3, filepath)
-        size += Int32Field.size(4, lineNumber)
-        size += Int64Field.size(5, organizationID)
-        size += Int64Field.size(6, codeMappingID)
-        size += Int32Field.size(7, maxAgeDays)
-        size += BoolField.size(8, includeSnippet)
-        size += Int32Field.size(9, snippetRadius)
-        size += BoolField.size(10, followIgnoreRevs)
-        size += MessageField<BlameOptions>.size(11, options)
-        size += BytesField.size(12, rawPath)
-        return size
-    }
-
-    public func encode(into writer: inout WireWriter) {
-        writer.write(unknownFields)
-        BytesField.write(12, rawPath, &writer)
-        MessageField<BlameOptions>.write(11, options, &writer)
-        BoolField.write(10, followIgnoreRevs, &writer)
-        Int32Field.write(9, snippetRadius, &writer)
-        BoolField.write(8, includeSnippet, &writer)
-        Int32Field.write(7, maxAgeDays, &writer)
-        Int64Field.write(6, codeMappingID, &writer)
-        Int64Field.write(5, organizationID, &writer)
-        Int32Field.write(4, lineNumber, &writer)
-        StringField.write(3, filepath, &writer)
-        StringField.write(2, commitSHA, &writer)
-        Int64Field.write(1, repositoryID, &writer)
-    }
-
-    public mutating func merge(from reader: inout WireReader) throws(WireError) {
-        while let tag = try reader.nextTag() {
-            switch tag {
-            case 8: try Int64Field.read(&repositoryID, &reader)
-            case 18: try StringField.read(&commitSHA, &reader)
-            case 26: try StringField.read(&filepath, &reader)
-            case 32: try Int32Field.read(&lineNumber, &reader)
-            case 40: try Int64Field.read(&organizationID, &reader)
-            case 48: try Int64Field.read(&codeMappingID, &reader)
-            case 56: try Int32Field.read(&maxAgeDays, &reader)
-            case 64: try BoolField.read(&includeSnippet, &reader)
-            case 72: try Int32Field.read(&snippetRadius, &reader)
-            case 80: try BoolField.read(&followIgnoreRevs, &reader)
-            case 90: try MessageField<BlameOptions>.read(&options, &reader)
-            case 98: try BytesField.read(&rawPath, &reader)
-            default: try reader.readUnknown(tag, into: &unknownFields)
-            }
-        }
+    public static let schema = MessageSchema(Self.self, .sentryIntegrationsScmV1Scm, 40)
+    @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+        try v.field(12, BytesField.self, &rawPath)
+        try v.field(11, MessageField<BlameOptions>.self, &options)
+        try v.field(10, BoolField.self, &followIgnoreRevs)
+        try v.field(9, Int32Field.self, &snippetRadius)
+        try v.field(8, BoolField.self, &includeSnippet)
+        try v.field(7, Int32Field.self, &maxAgeDays)
+        try v.field(6, Int64Field.self, &codeMappingID)
+        try v.field(5, Int64Field.self, &organizationID)
+        try v.field(4, Int32Field.self, &lineNumber)
+        try v.field(3, StringField.self, &filepath)
+        try v.field(2, StringField.self, &commitSHA)
+        try v.field(1, Int64Field.self, &repositoryID)
     }
 }
 
@@ -3973,68 +1980,24 @@ public struct BatchGetCommitContextRequest: Message {
     /// How to look at history.
     public var options: BlameOptions?
     public var unknownFields = UnknownFields()
-
     public init() {}
-
     public init(
         organizationID: Int64 = 0, repositoryID: Int64 = 0, lines: [BlameLine] = [], maxAgeDays: Int32 = 0,
         includeSnippets: Bool = false, snippetRadius: Int32 = 0, options: BlameOptions? = nil
     ) {
-        self.organizationID = organizationID
-        self.repositoryID = repositoryID
-        self.lines = lines
-        self.maxAgeDays = maxAgeDays
-        self.includeSnippets = includeSnippets
-        self.snippetRadius = snippetRadius
+        (self.organizationID, self.repositoryID, self.lines) = (organizationID, repositoryID, lines)
+        (self.maxAgeDays, self.includeSnippets, self.snippetRadius) = (maxAgeDays, includeSnippets, snippetRadius)
         self.options = options
     }
-
-    public static let schema = MessageSchema("sentry.integrations.scm.v1.BatchGetCommitContextRequest", [
-        .init(1, "organization_id", .int64),
-        .init(2, "repository_id", .int64),
-        .init(3, "lines", .message(BlameLine.self), .repeated),
-        .init(4, "max_age_days", .int32),
-        .init(5, "include_snippets", .bool),
-        .init(6, "snippet_radius", .int32),
-        .init(7, "options", .message(BlameOptions.self), .explicit),
-    ])
-
-    public var encodedByteCount: Int {
-        var size = unknownFields.byteCount
-        size += Int64Field.size(1, organizationID)
-        size += Int64Field.size(2, repositoryID)
-        size += MessageField<BlameLine>.size(3, lines)
-        size += Int32Field.size(4, maxAgeDays)
-        size += BoolField.size(5, includeSnippets)
-        size += Int32Field.size(6, snippetRadius)
-        size += MessageField<BlameOptions>.size(7, options)
-        return size
-    }
-
-    public func encode(into writer: inout WireWriter) {
-        writer.write(unknownFields)
-        MessageField<BlameOptions>.write(7, options, &writer)
-        Int32Field.write(6, snippetRadius, &writer)
-        BoolField.write(5, includeSnippets, &writer)
-        Int32Field.write(4, maxAgeDays, &writer)
-        MessageField<BlameLine>.write(3, lines, &writer)
-        Int64Field.write(2, repositoryID, &writer)
-        Int64Field.write(1, organizationID, &writer)
-    }
-
-    public mutating func merge(from reader: inout WireReader) throws(WireError) {
-        while let tag = try reader.nextTag() {
-            switch tag {
-            case 8: try Int64Field.read(&organizationID, &reader)
-            case 16: try Int64Field.read(&repositoryID, &reader)
-            case 26: try MessageField<BlameLine>.read(&lines, &reader)
-            case 32: try Int32Field.read(&maxAgeDays, &reader)
-            case 40: try BoolField.read(&includeSnippets, &reader)
-            case 48: try Int32Field.read(&snippetRadius, &reader)
-            case 58: try MessageField<BlameOptions>.read(&options, &reader)
-            default: try reader.readUnknown(tag, into: &unknownFields)
-            }
-        }
+    public static let schema = MessageSchema(Self.self, .sentryIntegrationsScmV1Scm, 41)
+    @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+        try v.field(7, MessageField<BlameOptions>.self, &options)
+        try v.field(6, Int32Field.self, &snippetRadius)
+        try v.field(5, BoolField.self, &includeSnippets)
+        try v.field(4, Int32Field.self, &maxAgeDays)
+        try v.field(3, MessageField<BlameLine>.self, &lines)
+        try v.field(2, Int64Field.self, &repositoryID)
+        try v.field(1, Int64Field.self, &organizationID)
     }
 }
 
@@ -4053,63 +2016,22 @@ public struct BlameLine: Message {
     /// Exact bytes of the path when it is not valid UTF-8.
     public var rawPath: [UInt8] = []
     public var unknownFields = UnknownFields()
-
     public init() {}
-
     public init(
-        path: String = "", line: Int32 = 0, ref: String = "", codeMappingID: Int64 = 0,
-        repositoryID: Int64 = 0, rawPath: [UInt8] = []
+        path: String = "", line: Int32 = 0, ref: String = "", codeMappingID: Int64 = 0, repositoryID: Int64 = 0,
+        rawPath: [UInt8] = []
     ) {
-        self.path = path
-        self.line = line
-        self.ref = ref
-        self.codeMappingID = codeMappingID
-        self.repositoryID = repositoryID
-        self.rawPath = rawPath
+        (self.path, self.line, self.ref, self.codeMappingID) = (path, line, ref, codeMappingID)
+        (self.repositoryID, self.rawPath) = (repositoryID, rawPath)
     }
-
-    public static let schema = MessageSchema("sentry.integrations.scm.v1.BlameLine", [
-        .init(1, "path", .string),
-        .init(2, "line", .int32),
-        .init(3, "ref", .string),
-        .init(4, "code_mapping_id", .int64),
-        .init(5, "repository_id", .int64),
-        .init(6, "raw_path", .bytes),
-    ])
-
-    public var encodedByteCount: Int {
-        var size = unknownFields.byteCount
-        size += StringField.size(1, path)
-        size += Int32Field.size(2, line)
-        size += StringField.size(3, ref)
-        size += Int64Field.size(4, codeMappingID)
-        size += Int64Field.size(5, repositoryID)
-        size += BytesField.size(6, rawPath)
-        return size
-    }
-
-    public func encode(into writer: inout WireWriter) {
-        writer.write(unknownFields)
-        BytesField.write(6, rawPath, &writer)
-        Int64Field.write(5, repositoryID, &writer)
-        Int64Field.write(4, codeMappingID, &writer)
-        StringField.write(3, ref, &writer)
-        Int32Field.write(2, line, &writer)
-        StringField.write(1, path, &writer)
-    }
-
-    public mutating func merge(from reader: inout WireReader) throws(WireError) {
-        while let tag = try reader.nextTag() {
-            switch tag {
-            case 10: try StringField.read(&path, &reader)
-            case 16: try Int32Field.read(&line, &reader)
-            case 26: try StringField.read(&ref, &reader)
-            case 32: try Int64Field.read(&codeMappingID, &reader)
-            case 40: try Int64Field.read(&repositoryID, &reader)
-            case 50: try BytesField.read(&rawPath, &reader)
-            default: try reader.readUnknown(tag, into: &unknownFields)
-            }
-        }
+    public static let schema = MessageSchema(Self.self, .sentryIntegrationsScmV1Scm, 42)
+    @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+        try v.field(6, BytesField.self, &rawPath)
+        try v.field(5, Int64Field.self, &repositoryID)
+        try v.field(4, Int64Field.self, &codeMappingID)
+        try v.field(3, StringField.self, &ref)
+        try v.field(2, Int32Field.self, &line)
+        try v.field(1, StringField.self, &path)
     }
 }
 
@@ -4121,40 +2043,14 @@ public struct BatchGetCommitContextResponse: Message {
     /// -1 when none is OK.
     public var newestIndex: Int32 = 0
     public var unknownFields = UnknownFields()
-
     public init() {}
-
     public init(results: [BlameLineResult] = [], newestIndex: Int32 = 0) {
-        self.results = results
-        self.newestIndex = newestIndex
+        (self.results, self.newestIndex) = (results, newestIndex)
     }
-
-    public static let schema = MessageSchema("sentry.integrations.scm.v1.BatchGetCommitContextResponse", [
-        .init(1, "results", .message(BlameLineResult.self), .repeated),
-        .init(2, "newest_index", .int32),
-    ])
-
-    public var encodedByteCount: Int {
-        var size = unknownFields.byteCount
-        size += MessageField<BlameLineResult>.size(1, results)
-        size += Int32Field.size(2, newestIndex)
-        return size
-    }
-
-    public func encode(into writer: inout WireWriter) {
-        writer.write(unknownFields)
-        Int32Field.write(2, newestIndex, &writer)
-        MessageField<BlameLineResult>.write(1, results, &writer)
-    }
-
-    public mutating func merge(from reader: inout WireReader) throws(WireError) {
-        while let tag = try reader.nextTag() {
-            switch tag {
-            case 10: try MessageField<BlameLineResult>.read(&results, &reader)
-            case 16: try Int32Field.read(&newestIndex, &reader)
-            default: try reader.readUnknown(tag, into: &unknownFields)
-            }
-        }
+    public static let schema = MessageSchema(Self.self, .sentryIntegrationsScmV1Scm, 43)
+    @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+        try v.field(2, Int32Field.self, &newestIndex)
+        try v.field(1, MessageField<BlameLineResult>.self, &results)
     }
 }
 
@@ -4165,40 +2061,14 @@ public struct BlameLineResult: Message {
     /// The answer; not set when the status is not OK, except with COMMIT_TOO_OLD.
     public var context: CommitContext?
     public var unknownFields = UnknownFields()
-
     public init() {}
-
     public init(status: GoogleRPC.Status? = nil, context: CommitContext? = nil) {
-        self.status = status
-        self.context = context
+        (self.status, self.context) = (status, context)
     }
-
-    public static let schema = MessageSchema("sentry.integrations.scm.v1.BlameLineResult", [
-        .init(1, "status", .message(GoogleRPC.Status.self), .explicit),
-        .init(2, "context", .message(CommitContext.self), .explicit),
-    ])
-
-    public var encodedByteCount: Int {
-        var size = unknownFields.byteCount
-        size += MessageField<GoogleRPC.Status>.size(1, status)
-        size += MessageField<CommitContext>.size(2, context)
-        return size
-    }
-
-    public func encode(into writer: inout WireWriter) {
-        writer.write(unknownFields)
-        MessageField<CommitContext>.write(2, context, &writer)
-        MessageField<GoogleRPC.Status>.write(1, status, &writer)
-    }
-
-    public mutating func merge(from reader: inout WireReader) throws(WireError) {
-        while let tag = try reader.nextTag() {
-            switch tag {
-            case 10: try MessageField<GoogleRPC.Status>.read(&status, &reader)
-            case 18: try MessageField<CommitContext>.read(&context, &reader)
-            default: try reader.readUnknown(tag, into: &unknownFields)
-            }
-        }
+    public static let schema = MessageSchema(Self.self, .sentryIntegrationsScmV1Scm, 44)
+    @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+        try v.field(2, MessageField<CommitContext>.self, &context)
+        try v.field(1, MessageField<GoogleRPC.Status>.self, &status)
     }
 }
 
@@ -4223,79 +2093,27 @@ public struct BlameFileRequest: Message {
     /// Send summary, author, committer and time only with the first hunk of each commit. Saves bytes.
     public var omitRepeatedCommits: Bool = false
     public var unknownFields = UnknownFields()
-
     public init() {}
-
     public init(
         organizationID: Int64 = 0, repositoryID: Int64 = 0, ref: String = "", path: String = "",
         startLine: Int32 = 0, endLine: Int32 = 0, options: BlameOptions? = nil, rawPath: [UInt8] = [],
         omitRepeatedCommits: Bool = false
     ) {
-        self.organizationID = organizationID
-        self.repositoryID = repositoryID
-        self.ref = ref
-        self.path = path
-        self.startLine = startLine
-        self.endLine = endLine
-        self.options = options
-        self.rawPath = rawPath
+        (self.organizationID, self.repositoryID, self.ref, self.path) = (organizationID, repositoryID, ref, path)
+        (self.startLine, self.endLine, self.options, self.rawPath) = (startLine, endLine, options, rawPath)
         self.omitRepeatedCommits = omitRepeatedCommits
     }
-
-    public static let schema = MessageSchema("sentry.integrations.scm.v1.BlameFileRequest", [
-        .init(1, "organization_id", .int64),
-        .init(2, "repository_id", .int64),
-        .init(3, "ref", .string),
-        .init(4, "path", .string),
-        .init(5, "start_line", .int32),
-        .init(6, "end_line", .int32),
-        .init(7, "options", .message(BlameOptions.self), .explicit),
-        .init(8, "raw_path", .bytes),
-        .init(9, "omit_repeated_commits", .bool),
-    ])
-
-    public var encodedByteCount: Int {
-        var size = unknownFields.byteCount
-        size += Int64Field.size(1, organizationID)
-        size += Int64Field.size(2, repositoryID)
-        size += StringField.size(3, ref)
-        size += StringField.size(4, path)
-        size += Int32Field.size(5, startLine)
-        size += Int32Field.size(6, endLine)
-        size += MessageField<BlameOptions>.size(7, options)
-        size += BytesField.size(8, rawPath)
-        size += BoolField.size(9, omitRepeatedCommits)
-        return size
-    }
-
-    public func encode(into writer: inout WireWriter) {
-        writer.write(unknownFields)
-        BoolField.write(9, omitRepeatedCommits, &writer)
-        BytesField.write(8, rawPath, &writer)
-        MessageField<BlameOptions>.write(7, options, &writer)
-        Int32Field.write(6, endLine, &writer)
-        Int32Field.write(5, startLine, &writer)
-        StringField.write(4, path, &writer)
-        StringField.write(3, ref, &writer)
-        Int64Field.write(2, repositoryID, &writer)
-        Int64Field.write(1, organizationID, &writer)
-    }
-
-    public mutating func merge(from reader: inout WireReader) throws(WireError) {
-        while let tag = try reader.nextTag() {
-            switch tag {
-            case 8: try Int64Field.read(&organizationID, &reader)
-            case 16: try Int64Field.read(&repositoryID, &reader)
-            case 26: try StringField.read(&ref, &reader)
-            case 34: try StringField.read(&path, &reader)
-            case 40: try Int32Field.read(&startLine, &reader)
-            case 48: try Int32Field.read(&endLine, &reader)
-            case 58: try MessageField<BlameOptions>.read(&options, &reader)
-            case 66: try BytesField.read(&rawPath, &reader)
-            case 72: try BoolField.read(&omitRepeatedCommits, &reader)
-            default: try reader.readUnknown(tag, into: &unknownFields)
-            }
-        }
+    public static let schema = MessageSchema(Self.self, .sentryIntegrationsScmV1Scm, 45)
+    @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+        try v.field(9, BoolField.self, &omitRepeatedCommits)
+        try v.field(8, BytesField.self, &rawPath)
+        try v.field(7, MessageField<BlameOptions>.self, &options)
+        try v.field(6, Int32Field.self, &endLine)
+        try v.field(5, Int32Field.self, &startLine)
+        try v.field(4, StringField.self, &path)
+        try v.field(3, StringField.self, &ref)
+        try v.field(2, Int64Field.self, &repositoryID)
+        try v.field(1, Int64Field.self, &organizationID)
     }
 }
 
@@ -4330,106 +2148,35 @@ public struct BlameHunk: Message {
     /// Exact bytes of `previous_path` when it is not valid UTF-8.
     public var rawPreviousPath: [UInt8] = []
     public var unknownFields = UnknownFields()
-
     public init() {}
-
     public init(
         firstLine: Int32 = 0, lineCount: Int32 = 0, originalFirstLine: Int32 = 0, originalPath: String = "",
-        commitSHA: String = "", summary: String = "", author: CommitAuthor? = nil,
-        committer: CommitAuthor? = nil, committedAt: Protobuf.Timestamp? = nil, previousSHA: String = "",
-        previousPath: String = "", boundary: Bool = false, rawOriginalPath: [UInt8] = [],
-        rawPreviousPath: [UInt8] = []
+        commitSHA: String = "", summary: String = "", author: CommitAuthor? = nil, committer: CommitAuthor? = nil,
+        committedAt: Protobuf.Timestamp? = nil, previousSHA: String = "", previousPath: String = "",
+        boundary: Bool = false, rawOriginalPath: [UInt8] = [], rawPreviousPath: [UInt8] = []
     ) {
-        self.firstLine = firstLine
-        self.lineCount = lineCount
-        self.originalFirstLine = originalFirstLine
-        self.originalPath = originalPath
-        self.commitSHA = commitSHA
-        self.summary = summary
-        self.author = author
-        self.committer = committer
-        self.committedAt = committedAt
-        self.previousSHA = previousSHA
-        self.previousPath = previousPath
-        self.boundary = boundary
-        self.rawOriginalPath = rawOriginalPath
+        (self.firstLine, self.lineCount, self.originalFirstLine) = (firstLine, lineCount, originalFirstLine)
+        (self.originalPath, self.commitSHA, self.summary, self.author) = (originalPath, commitSHA, summary, author)
+        (self.committer, self.committedAt, self.previousSHA) = (committer, committedAt, previousSHA)
+        (self.previousPath, self.boundary, self.rawOriginalPath) = (previousPath, boundary, rawOriginalPath)
         self.rawPreviousPath = rawPreviousPath
     }
-
-    public static let schema = MessageSchema("sentry.integrations.scm.v1.BlameHunk", [
-        .init(1, "first_line", .int32),
-        .init(2, "line_count", .int32),
-        .init(3, "original_first_line", .int32),
-        .init(4, "original_path", .string),
-        .init(5, "commit_sha", .string),
-        .init(6, "summary", .string),
-        .init(7, "author", .message(CommitAuthor.self), .explicit),
-        .init(8, "committer", .message(CommitAuthor.self), .explicit),
-        .init(9, "committed_at", .message(Protobuf.Timestamp.self), .explicit),
-        .init(10, "previous_sha", .string),
-        .init(11, "previous_path", .string),
-        .init(12, "boundary", .bool),
-        .init(13, "raw_original_path", .bytes),
-        .init(14, "raw_previous_path", .bytes),
-    ])
-
-    public var encodedByteCount: Int {
-        var size = unknownFields.byteCount
-        size += Int32Field.size(1, firstLine)
-        size += Int32Field.size(2, lineCount)
-        size += Int32Field.size(3, originalFirstLine)
-        size += StringField.size(4, originalPath)
-        size += StringField.size(5, commitSHA)
-        size += StringField.size(6, summary)
-        size += MessageField<CommitAuthor>.size(7, author)
-        size += MessageField<CommitAuthor>.size(8, committer)
-        size += MessageField<Protobuf.Timestamp>.size(9, committedAt)
-        size += StringField.size(10, previousSHA)
-        size += StringField.size(11, previousPath)
-        size += BoolField.size(12, boundary)
-        size += BytesField.size(13, rawOriginalPath)
-        size += BytesField.size(14, rawPreviousPath)
-        return size
-    }
-
-    public func encode(into writer: inout WireWriter) {
-        writer.write(unknownFields)
-        BytesField.write(14, rawPreviousPath, &writer)
-        BytesField.write(13, rawOriginalPath, &writer)
-        BoolField.write(12, boundary, &writer)
-        StringField.write(11, previousPath, &writer)
-        StringField.write(10, previousSHA, &writer)
-        MessageField<Protobuf.Timestamp>.write(9, committedAt, &writer)
-        MessageField<CommitAuthor>.write(8, committer, &writer)
-        MessageField<CommitAuthor>.write(7, author, &writer)
-        StringField.write(6, summary, &writer)
-        StringField.write(5, commitSHA, &writer)
-        StringField.write(4, originalPath, &writer)
-        Int32Field.write(3, originalFirstLine, &writer)
-        Int32Field.write(2, lineCount, &writer)
-        Int32Field.write(1, firstLine, &writer)
-    }
-
-    public mutating func merge(from reader: inout WireReader) throws(WireError) {
-        while let tag = try reader.nextTag() {
-            switch tag {
-            case 8: try Int32Field.read(&firstLine, &reader)
-            case 16: try Int32Field.read(&lineCount, &reader)
-            case 24: try Int32Field.read(&originalFirstLine, &reader)
-            case 34: try StringField.read(&originalPath, &reader)
-            case 42: try StringField.read(&commitSHA, &reader)
-            case 50: try StringField.read(&summary, &reader)
-            case 58: try MessageField<CommitAuthor>.read(&author, &reader)
-            case 66: try MessageField<CommitAuthor>.read(&committer, &reader)
-            case 74: try MessageField<Protobuf.Timestamp>.read(&committedAt, &reader)
-            case 82: try StringField.read(&previousSHA, &reader)
-            case 90: try StringField.read(&previousPath, &reader)
-            case 96: try BoolField.read(&boundary, &reader)
-            case 106: try BytesField.read(&rawOriginalPath, &reader)
-            case 114: try BytesField.read(&rawPreviousPath, &reader)
-            default: try reader.readUnknown(tag, into: &unknownFields)
-            }
-        }
+    public static let schema = MessageSchema(Self.self, .sentryIntegrationsScmV1Scm, 46)
+    @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+        try v.field(14, BytesField.self, &rawPreviousPath)
+        try v.field(13, BytesField.self, &rawOriginalPath)
+        try v.field(12, BoolField.self, &boundary)
+        try v.field(11, StringField.self, &previousPath)
+        try v.field(10, StringField.self, &previousSHA)
+        try v.field(9, MessageField<Protobuf.Timestamp>.self, &committedAt)
+        try v.field(8, MessageField<CommitAuthor>.self, &committer)
+        try v.field(7, MessageField<CommitAuthor>.self, &author)
+        try v.field(6, StringField.self, &summary)
+        try v.field(5, StringField.self, &commitSHA)
+        try v.field(4, StringField.self, &originalPath)
+        try v.field(3, Int32Field.self, &originalFirstLine)
+        try v.field(2, Int32Field.self, &lineCount)
+        try v.field(1, Int32Field.self, &firstLine)
     }
 }
 
@@ -4446,58 +2193,21 @@ public struct CheckFileRequest: Message {
     /// Exact bytes of the path when it is not valid UTF-8.
     public var rawPath: [UInt8] = []
     public var unknownFields = UnknownFields()
-
     public init() {}
-
     public init(
         organizationID: Int64 = 0, repositoryID: Int64 = 0, path: String = "", ref: String = "",
         rawPath: [UInt8] = []
     ) {
-        self.organizationID = organizationID
-        self.repositoryID = repositoryID
-        self.path = path
-        self.ref = ref
+        (self.organizationID, self.repositoryID, self.path, self.ref) = (organizationID, repositoryID, path, ref)
         self.rawPath = rawPath
     }
-
-    public static let schema = MessageSchema("sentry.integrations.scm.v1.CheckFileRequest", [
-        .init(1, "organization_id", .int64),
-        .init(2, "repository_id", .int64),
-        .init(3, "path", .string),
-        .init(4, "ref", .string),
-        .init(5, "raw_path", .bytes),
-    ])
-
-    public var encodedByteCount: Int {
-        var size = unknownFields.byteCount
-        size += Int64Field.size(1, organizationID)
-        size += Int64Field.size(2, repositoryID)
-        size += StringField.size(3, path)
-        size += StringField.size(4, ref)
-        size += BytesField.size(5, rawPath)
-        return size
-    }
-
-    public func encode(into writer: inout WireWriter) {
-        writer.write(unknownFields)
-        BytesField.write(5, rawPath, &writer)
-        StringField.write(4, ref, &writer)
-        StringField.write(3, path, &writer)
-        Int64Field.write(2, repositoryID, &writer)
-        Int64Field.write(1, organizationID, &writer)
-    }
-
-    public mutating func merge(from reader: inout WireReader) throws(WireError) {
-        while let tag = try reader.nextTag() {
-            switch tag {
-            case 8: try Int64Field.read(&organizationID, &reader)
-            case 16: try Int64Field.read(&repositoryID, &reader)
-            case 26: try StringField.read(&path, &reader)
-            case 34: try StringField.read(&ref, &reader)
-            case 42: try BytesField.read(&rawPath, &reader)
-            default: try reader.readUnknown(tag, into: &unknownFields)
-            }
-        }
+    public static let schema = MessageSchema(Self.self, .sentryIntegrationsScmV1Scm, 47)
+    @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+        try v.field(5, BytesField.self, &rawPath)
+        try v.field(4, StringField.self, &ref)
+        try v.field(3, StringField.self, &path)
+        try v.field(2, Int64Field.self, &repositoryID)
+        try v.field(1, Int64Field.self, &organizationID)
     }
 }
 
@@ -4512,50 +2222,16 @@ public struct CheckFileResponse: Message {
     /// Full object id of the commit that was looked at.
     public var commitSHA: String = ""
     public var unknownFields = UnknownFields()
-
     public init() {}
-
     public init(exists: Bool = false, url: String = "", entry: TreeEntry? = nil, commitSHA: String = "") {
-        self.exists = exists
-        self.url = url
-        self.entry = entry
-        self.commitSHA = commitSHA
+        (self.exists, self.url, self.entry, self.commitSHA) = (exists, url, entry, commitSHA)
     }
-
-    public static let schema = MessageSchema("sentry.integrations.scm.v1.CheckFileResponse", [
-        .init(1, "exists", .bool),
-        .init(2, "url", .string),
-        .init(3, "entry", .message(TreeEntry.self), .explicit),
-        .init(4, "commit_sha", .string),
-    ])
-
-    public var encodedByteCount: Int {
-        var size = unknownFields.byteCount
-        size += BoolField.size(1, exists)
-        size += StringField.size(2, url)
-        size += MessageField<TreeEntry>.size(3, entry)
-        size += StringField.size(4, commitSHA)
-        return size
-    }
-
-    public func encode(into writer: inout WireWriter) {
-        writer.write(unknownFields)
-        StringField.write(4, commitSHA, &writer)
-        MessageField<TreeEntry>.write(3, entry, &writer)
-        StringField.write(2, url, &writer)
-        BoolField.write(1, exists, &writer)
-    }
-
-    public mutating func merge(from reader: inout WireReader) throws(WireError) {
-        while let tag = try reader.nextTag() {
-            switch tag {
-            case 8: try BoolField.read(&exists, &reader)
-            case 18: try StringField.read(&url, &reader)
-            case 26: try MessageField<TreeEntry>.read(&entry, &reader)
-            case 34: try StringField.read(&commitSHA, &reader)
-            default: try reader.readUnknown(tag, into: &unknownFields)
-            }
-        }
+    public static let schema = MessageSchema(Self.self, .sentryIntegrationsScmV1Scm, 48)
+    @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+        try v.field(4, StringField.self, &commitSHA)
+        try v.field(3, MessageField<TreeEntry>.self, &entry)
+        try v.field(2, StringField.self, &url)
+        try v.field(1, BoolField.self, &exists)
     }
 }
 
@@ -4576,68 +2252,23 @@ public struct GetFileRequest: Message {
     /// Exact bytes of the path when it is not valid UTF-8.
     public var rawPath: [UInt8] = []
     public var unknownFields = UnknownFields()
-
     public init() {}
-
     public init(
-        organizationID: Int64 = 0, repositoryID: Int64 = 0, path: String = "", ref: String = "",
-        offset: Int64 = 0, length: Int64 = 0, rawPath: [UInt8] = []
+        organizationID: Int64 = 0, repositoryID: Int64 = 0, path: String = "", ref: String = "", offset: Int64 = 0,
+        length: Int64 = 0, rawPath: [UInt8] = []
     ) {
-        self.organizationID = organizationID
-        self.repositoryID = repositoryID
-        self.path = path
-        self.ref = ref
-        self.offset = offset
-        self.length = length
-        self.rawPath = rawPath
+        (self.organizationID, self.repositoryID, self.path, self.ref) = (organizationID, repositoryID, path, ref)
+        (self.offset, self.length, self.rawPath) = (offset, length, rawPath)
     }
-
-    public static let schema = MessageSchema("sentry.integrations.scm.v1.GetFileRequest", [
-        .init(1, "organization_id", .int64),
-        .init(2, "repository_id", .int64),
-        .init(3, "path", .string),
-        .init(4, "ref", .string),
-        .init(5, "offset", .int64),
-        .init(6, "length", .int64),
-        .init(7, "raw_path", .bytes),
-    ])
-
-    public var encodedByteCount: Int {
-        var size = unknownFields.byteCount
-        size += Int64Field.size(1, organizationID)
-        size += Int64Field.size(2, repositoryID)
-        size += StringField.size(3, path)
-        size += StringField.size(4, ref)
-        size += Int64Field.size(5, offset)
-        size += Int64Field.size(6, length)
-        size += BytesField.size(7, rawPath)
-        return size
-    }
-
-    public func encode(into writer: inout WireWriter) {
-        writer.write(unknownFields)
-        BytesField.write(7, rawPath, &writer)
-        Int64Field.write(6, length, &writer)
-        Int64Field.write(5, offset, &writer)
-        StringField.write(4, ref, &writer)
-        StringField.write(3, path, &writer)
-        Int64Field.write(2, repositoryID, &writer)
-        Int64Field.write(1, organizationID, &writer)
-    }
-
-    public mutating func merge(from reader: inout WireReader) throws(WireError) {
-        while let tag = try reader.nextTag() {
-            switch tag {
-            case 8: try Int64Field.read(&organizationID, &reader)
-            case 16: try Int64Field.read(&repositoryID, &reader)
-            case 26: try StringField.read(&path, &reader)
-            case 34: try StringField.read(&ref, &reader)
-            case 40: try Int64Field.read(&offset, &reader)
-            case 48: try Int64Field.read(&length, &reader)
-            case 58: try BytesField.read(&rawPath, &reader)
-            default: try reader.readUnknown(tag, into: &unknownFields)
-            }
-        }
+    public static let schema = MessageSchema(Self.self, .sentryIntegrationsScmV1Scm, 49)
+    @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+        try v.field(7, BytesField.self, &rawPath)
+        try v.field(6, Int64Field.self, &length)
+        try v.field(5, Int64Field.self, &offset)
+        try v.field(4, StringField.self, &ref)
+        try v.field(3, StringField.self, &path)
+        try v.field(2, Int64Field.self, &repositoryID)
+        try v.field(1, Int64Field.self, &organizationID)
     }
 }
 
@@ -4646,42 +2277,13 @@ public struct GetFileResponse: Message {
     /// What this message brings.
     public var part: Part?
     public var unknownFields = UnknownFields()
-
     public init() {}
-
-    public init(part: Part? = nil) {
-        self.part = part
-    }
-
-    public static let schema = MessageSchema("sentry.integrations.scm.v1.GetFileResponse", oneofs: ["part"], [
-        .init(1, "metadata", .message(FileMetadata.self), .explicit, oneof: 0),
-        .init(2, "data", .bytes, .explicit, oneof: 0),
-    ])
-
-    public var encodedByteCount: Int {
-        var size = unknownFields.byteCount
-        if case .metadata(let value)? = part { size += MessageField<FileMetadata>.sizePresent(1, value) }
-        if case .data(let value)? = part { size += BytesField.sizePresent(2, value) }
-        return size
-    }
-
-    public func encode(into writer: inout WireWriter) {
-        writer.write(unknownFields)
-        if case .data(let value)? = part { BytesField.writePresent(2, value, &writer) }
-        if case .metadata(let value)? = part { MessageField<FileMetadata>.writePresent(1, value, &writer) }
-    }
-
-    public mutating func merge(from reader: inout WireReader) throws(WireError) {
-        while let tag = try reader.nextTag() {
-            switch tag {
-            case 10:
-                var value = FileMetadata()
-                if case .metadata(let current)? = part.take() { value = current }
-                try MessageField<FileMetadata>.read(&value, &reader)
-                part = .metadata(value)
-            case 18: part = .data(try BytesField.read(&reader))
-            default: try reader.readUnknown(tag, into: &unknownFields)
-            }
+    public init(part: Part? = nil) { self.part = part }
+    public static let schema = MessageSchema(Self.self, .sentryIntegrationsScmV1Scm, 50)
+    @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+        try v.member(2, BytesField.self, &part, Part.data) { if case .data(let value) = $0 { value } else { nil } }
+        try v.member(1, MessageField<FileMetadata>.self, &part, Part.metadata) {
+            if case .metadata(let value) = $0 { value } else { nil }
         }
     }
 
@@ -4704,50 +2306,16 @@ public struct FileMetadata: Message {
     /// Page for people; may be empty.
     public var url: String = ""
     public var unknownFields = UnknownFields()
-
     public init() {}
-
     public init(entry: TreeEntry? = nil, commitSHA: String = "", binary: Bool = false, url: String = "") {
-        self.entry = entry
-        self.commitSHA = commitSHA
-        self.binary = binary
-        self.url = url
+        (self.entry, self.commitSHA, self.binary, self.url) = (entry, commitSHA, binary, url)
     }
-
-    public static let schema = MessageSchema("sentry.integrations.scm.v1.FileMetadata", [
-        .init(1, "entry", .message(TreeEntry.self), .explicit),
-        .init(2, "commit_sha", .string),
-        .init(3, "binary", .bool),
-        .init(4, "url", .string),
-    ])
-
-    public var encodedByteCount: Int {
-        var size = unknownFields.byteCount
-        size += MessageField<TreeEntry>.size(1, entry)
-        size += StringField.size(2, commitSHA)
-        size += BoolField.size(3, binary)
-        size += StringField.size(4, url)
-        return size
-    }
-
-    public func encode(into writer: inout WireWriter) {
-        writer.write(unknownFields)
-        StringField.write(4, url, &writer)
-        BoolField.write(3, binary, &writer)
-        StringField.write(2, commitSHA, &writer)
-        MessageField<TreeEntry>.write(1, entry, &writer)
-    }
-
-    public mutating func merge(from reader: inout WireReader) throws(WireError) {
-        while let tag = try reader.nextTag() {
-            switch tag {
-            case 10: try MessageField<TreeEntry>.read(&entry, &reader)
-            case 18: try StringField.read(&commitSHA, &reader)
-            case 24: try BoolField.read(&binary, &reader)
-            case 34: try StringField.read(&url, &reader)
-            default: try reader.readUnknown(tag, into: &unknownFields)
-            }
-        }
+    public static let schema = MessageSchema(Self.self, .sentryIntegrationsScmV1Scm, 51)
+    @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+        try v.field(4, StringField.self, &url)
+        try v.field(3, BoolField.self, &binary)
+        try v.field(2, StringField.self, &commitSHA)
+        try v.field(1, MessageField<TreeEntry>.self, &entry)
     }
 }
 
@@ -4774,84 +2342,29 @@ public struct GetTreeRequest: Message {
     /// Exact bytes of the path when it is not valid UTF-8.
     public var rawPath: [UInt8] = []
     public var unknownFields = UnknownFields()
-
     public init() {}
-
     public init(
         organizationID: Int64 = 0, repositoryID: Int64 = 0, path: String = "", ref: String = "",
         recursive: Bool = false, includeDirectories: Bool = false, includeSizes: Bool = false,
         maxEntries: Int32 = 0, pageToken: String = "", rawPath: [UInt8] = []
     ) {
-        self.organizationID = organizationID
-        self.repositoryID = repositoryID
-        self.path = path
-        self.ref = ref
-        self.recursive = recursive
-        self.includeDirectories = includeDirectories
-        self.includeSizes = includeSizes
-        self.maxEntries = maxEntries
-        self.pageToken = pageToken
+        (self.organizationID, self.repositoryID, self.path, self.ref) = (organizationID, repositoryID, path, ref)
+        (self.recursive, self.includeDirectories) = (recursive, includeDirectories)
+        (self.includeSizes, self.maxEntries, self.pageToken) = (includeSizes, maxEntries, pageToken)
         self.rawPath = rawPath
     }
-
-    public static let schema = MessageSchema("sentry.integrations.scm.v1.GetTreeRequest", [
-        .init(1, "organization_id", .int64),
-        .init(2, "repository_id", .int64),
-        .init(3, "path", .string),
-        .init(4, "ref", .string),
-        .init(5, "recursive", .bool),
-        .init(6, "include_directories", .bool),
-        .init(7, "include_sizes", .bool),
-        .init(8, "max_entries", .int32),
-        .init(9, "page_token", .string),
-        .init(10, "raw_path", .bytes),
-    ])
-
-    public var encodedByteCount: Int {
-        var size = unknownFields.byteCount
-        size += Int64Field.size(1, organizationID)
-        size += Int64Field.size(2, repositoryID)
-        size += StringField.size(3, path)
-        size += StringField.size(4, ref)
-        size += BoolField.size(5, recursive)
-        size += BoolField.size(6, includeDirectories)
-        size += BoolField.size(7, includeSizes)
-        size += Int32Field.size(8, maxEntries)
-        size += StringField.size(9, pageToken)
-        size += BytesField.size(10, rawPath)
-        return size
-    }
-
-    public func encode(into writer: inout WireWriter) {
-        writer.write(unknownFields)
-        BytesField.write(10, rawPath, &writer)
-        StringField.write(9, pageToken, &writer)
-        Int32Field.write(8, maxEntries, &writer)
-        BoolField.write(7, includeSizes, &writer)
-        BoolField.write(6, includeDirectories, &writer)
-        BoolField.write(5, recursive, &writer)
-        StringField.write(4, ref, &writer)
-        StringField.write(3, path, &writer)
-        Int64Field.write(2, repositoryID, &writer)
-        Int64Field.write(1, organizationID, &writer)
-    }
-
-    public mutating func merge(from reader: inout WireReader) throws(WireError) {
-        while let tag = try reader.nextTag() {
-            switch tag {
-            case 8: try Int64Field.read(&organizationID, &reader)
-            case 16: try Int64Field.read(&repositoryID, &reader)
-            case 26: try StringField.read(&path, &reader)
-            case 34: try StringField.read(&ref, &reader)
-            case 40: try BoolField.read(&recursive, &reader)
-            case 48: try BoolField.read(&includeDirectories, &reader)
-            case 56: try BoolField.read(&includeSizes, &reader)
-            case 64: try Int32Field.read(&maxEntries, &reader)
-            case 74: try StringField.read(&pageToken, &reader)
-            case 82: try BytesField.read(&rawPath, &reader)
-            default: try reader.readUnknown(tag, into: &unknownFields)
-            }
-        }
+    public static let schema = MessageSchema(Self.self, .sentryIntegrationsScmV1Scm, 52)
+    @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+        try v.field(10, BytesField.self, &rawPath)
+        try v.field(9, StringField.self, &pageToken)
+        try v.field(8, Int32Field.self, &maxEntries)
+        try v.field(7, BoolField.self, &includeSizes)
+        try v.field(6, BoolField.self, &includeDirectories)
+        try v.field(5, BoolField.self, &recursive)
+        try v.field(4, StringField.self, &ref)
+        try v.field(3, StringField.self, &path)
+        try v.field(2, Int64Field.self, &repositoryID)
+        try v.field(1, Int64Field.self, &organizationID)
     }
 }
 
@@ -4870,63 +2383,22 @@ public struct TreeEntry: Message {
     /// Exact bytes of `path` when it is not valid UTF-8.
     public var rawPath: [UInt8] = []
     public var unknownFields = UnknownFields()
-
     public init() {}
-
     public init(
         path: String = "", type: TreeEntryType = .unspecified, mode: Int32 = 0, objectID: String = "",
         size: Int64 = 0, rawPath: [UInt8] = []
     ) {
-        self.path = path
-        self.type = type
-        self.mode = mode
-        self.objectID = objectID
-        self.size = size
+        (self.path, self.type, self.mode, self.objectID, self.size) = (path, type, mode, objectID, size)
         self.rawPath = rawPath
     }
-
-    public static let schema = MessageSchema("sentry.integrations.scm.v1.TreeEntry", [
-        .init(1, "path", .string),
-        .init(2, "type", .enumeration(TreeEntryType.self)),
-        .init(3, "mode", .int32),
-        .init(4, "object_id", .string),
-        .init(5, "size", .int64),
-        .init(6, "raw_path", .bytes),
-    ])
-
-    public var encodedByteCount: Int {
-        var size = unknownFields.byteCount
-        size += StringField.size(1, path)
-        size += EnumField<TreeEntryType>.size(2, type)
-        size += Int32Field.size(3, mode)
-        size += StringField.size(4, objectID)
-        size += Int64Field.size(5, self.size)
-        size += BytesField.size(6, rawPath)
-        return size
-    }
-
-    public func encode(into writer: inout WireWriter) {
-        writer.write(unknownFields)
-        BytesField.write(6, rawPath, &writer)
-        Int64Field.write(5, self.size, &writer)
-        StringField.write(4, objectID, &writer)
-        Int32Field.write(3, mode, &writer)
-        EnumField<TreeEntryType>.write(2, type, &writer)
-        StringField.write(1, path, &writer)
-    }
-
-    public mutating func merge(from reader: inout WireReader) throws(WireError) {
-        while let tag = try reader.nextTag() {
-            switch tag {
-            case 10: try StringField.read(&path, &reader)
-            case 16: try EnumField<TreeEntryType>.read(&type, &reader)
-            case 24: try Int32Field.read(&mode, &reader)
-            case 34: try StringField.read(&objectID, &reader)
-            case 40: try Int64Field.read(&self.size, &reader)
-            case 50: try BytesField.read(&rawPath, &reader)
-            default: try reader.readUnknown(tag, into: &unknownFields)
-            }
-        }
+    public static let schema = MessageSchema(Self.self, .sentryIntegrationsScmV1Scm, 53)
+    @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+        try v.field(6, BytesField.self, &rawPath)
+        try v.field(5, Int64Field.self, &size)
+        try v.field(4, StringField.self, &objectID)
+        try v.field(3, Int32Field.self, &mode)
+        try v.field(2, EnumField<TreeEntryType>.self, &type)
+        try v.field(1, StringField.self, &path)
     }
 }
 
@@ -4943,58 +2415,21 @@ public struct GetTreeResponse: Message {
     /// With `max_entries`, on the last message: how to go on; empty at the end.
     public var nextPageToken: String = ""
     public var unknownFields = UnknownFields()
-
     public init() {}
-
     public init(
         entries: [TreeEntry] = [], commitSHA: String = "", treeSHA: String = "", truncated: Bool = false,
         nextPageToken: String = ""
     ) {
-        self.entries = entries
-        self.commitSHA = commitSHA
-        self.treeSHA = treeSHA
-        self.truncated = truncated
+        (self.entries, self.commitSHA, self.treeSHA, self.truncated) = (entries, commitSHA, treeSHA, truncated)
         self.nextPageToken = nextPageToken
     }
-
-    public static let schema = MessageSchema("sentry.integrations.scm.v1.GetTreeResponse", [
-        .init(1, "entries", .message(TreeEntry.self), .repeated),
-        .init(2, "commit_sha", .string),
-        .init(3, "tree_sha", .string),
-        .init(4, "truncated", .bool),
-        .init(5, "next_page_token", .string),
-    ])
-
-    public var encodedByteCount: Int {
-        var size = unknownFields.byteCount
-        size += MessageField<TreeEntry>.size(1, entries)
-        size += StringField.size(2, commitSHA)
-        size += StringField.size(3, treeSHA)
-        size += BoolField.size(4, truncated)
-        size += StringField.size(5, nextPageToken)
-        return size
-    }
-
-    public func encode(into writer: inout WireWriter) {
-        writer.write(unknownFields)
-        StringField.write(5, nextPageToken, &writer)
-        BoolField.write(4, truncated, &writer)
-        StringField.write(3, treeSHA, &writer)
-        StringField.write(2, commitSHA, &writer)
-        MessageField<TreeEntry>.write(1, entries, &writer)
-    }
-
-    public mutating func merge(from reader: inout WireReader) throws(WireError) {
-        while let tag = try reader.nextTag() {
-            switch tag {
-            case 10: try MessageField<TreeEntry>.read(&entries, &reader)
-            case 18: try StringField.read(&commitSHA, &reader)
-            case 26: try StringField.read(&treeSHA, &reader)
-            case 32: try BoolField.read(&truncated, &reader)
-            case 42: try StringField.read(&nextPageToken, &reader)
-            default: try reader.readUnknown(tag, into: &unknownFields)
-            }
-        }
+    public static let schema = MessageSchema(Self.self, .sentryIntegrationsScmV1Scm, 54)
+    @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+        try v.field(5, StringField.self, &nextPageToken)
+        try v.field(4, BoolField.self, &truncated)
+        try v.field(3, StringField.self, &treeSHA)
+        try v.field(2, StringField.self, &commitSHA)
+        try v.field(1, MessageField<TreeEntry>.self, &entries)
     }
 }
 
@@ -5035,9 +2470,7 @@ public struct SearchCodeRequest: Message {
     /// Only whole words.
     public var wholeWord: Bool = false
     public var unknownFields = UnknownFields()
-
     public init() {}
-
     public init(
         repositoryID: Int64 = 0, organizationID: Int64 = 0, integrationID: Int64 = 0, query: String = "",
         pathPrefix: String = "", `extension`: String = "", filename: String = "", ref: String = "",
@@ -5045,111 +2478,32 @@ public struct SearchCodeRequest: Message {
         syntax: SearchSyntax = .unspecified, includeGlobs: [String] = [], excludeGlobs: [String] = [],
         contextLines: Int32 = 0, maxMatchesPerFile: Int32 = 0, wholeWord: Bool = false
     ) {
-        self.repositoryID = repositoryID
-        self.organizationID = organizationID
-        self.integrationID = integrationID
-        self.query = query
-        self.pathPrefix = pathPrefix
-        self.`extension` = `extension`
-        self.filename = filename
-        self.ref = ref
-        self.pageSize = pageSize
-        self.pageToken = pageToken
-        self.caseSensitive = caseSensitive
-        self.syntax = syntax
-        self.includeGlobs = includeGlobs
-        self.excludeGlobs = excludeGlobs
-        self.contextLines = contextLines
-        self.maxMatchesPerFile = maxMatchesPerFile
-        self.wholeWord = wholeWord
+        (self.repositoryID, self.organizationID) = (repositoryID, organizationID)
+        (self.integrationID, self.query, self.pathPrefix) = (integrationID, query, pathPrefix)
+        (self.`extension`, self.filename, self.ref, self.pageSize) = (`extension`, filename, ref, pageSize)
+        (self.pageToken, self.caseSensitive, self.syntax) = (pageToken, caseSensitive, syntax)
+        (self.includeGlobs, self.excludeGlobs, self.contextLines) = (includeGlobs, excludeGlobs, contextLines)
+        (self.maxMatchesPerFile, self.wholeWord) = (maxMatchesPerFile, wholeWord)
     }
-
-    public static let schema = MessageSchema("sentry.integrations.scm.v1.SearchCodeRequest", [
-        .init(1, "repository_id", .int64),
-        .init(2, "organization_id", .int64),
-        .init(3, "integration_id", .int64),
-        .init(4, "query", .string),
-        .init(5, "path_prefix", .string),
-        .init(6, "extension", .string),
-        .init(7, "filename", .string),
-        .init(8, "ref", .string),
-        .init(9, "page_size", .int32),
-        .init(10, "page_token", .string),
-        .init(11, "case_sensitive", .bool),
-        .init(12, "syntax", .enumeration(SearchSyntax.self)),
-        .init(13, "include_globs", .string, .repeated),
-        .init(14, "exclude_globs", .string, .repeated),
-        .init(15, "context_lines", .int32),
-        .init(16, "max_matches_per_file", .int32),
-        .init(17, "whole_word", .bool),
-    ])
-
-    public var encodedByteCount: Int {
-        var size = unknownFields.byteCount
-        size += Int64Field.size(1, repositoryID)
-        size += Int64Field.size(2, organizationID)
-        size += Int64Field.size(3, integrationID)
-        size += StringField.size(4, query)
-        size += StringField.size(5, pathPrefix)
-        size += StringField.size(6, `extension`)
-        size += StringField.size(7, filename)
-        size += StringField.size(8, ref)
-        size += Int32Field.size(9, pageSize)
-        size += StringField.size(10, pageToken)
-        size += BoolField.size(11, caseSensitive)
-        size += EnumField<SearchSyntax>.size(12, syntax)
-        size += StringField.size(13, includeGlobs)
-        size += StringField.size(14, excludeGlobs)
-        size += Int32Field.size(15, contextLines)
-        size += Int32Field.size(16, maxMatchesPerFile)
-        size += BoolField.size(17, wholeWord)
-        return size
-    }
-
-    public func encode(into writer: inout WireWriter) {
-        writer.write(unknownFields)
-        BoolField.write(17, wholeWord, &writer)
-        Int32Field.write(16, maxMatchesPerFile, &writer)
-        Int32Field.write(15, contextLines, &writer)
-        StringField.write(14, excludeGlobs, &writer)
-        StringField.write(13, includeGlobs, &writer)
-        EnumField<SearchSyntax>.write(12, syntax, &writer)
-        BoolField.write(11, caseSensitive, &writer)
-        StringField.write(10, pageToken, &writer)
-        Int32Field.write(9, pageSize, &writer)
-        StringField.write(8, ref, &writer)
-        StringField.write(7, filename, &writer)
-        StringField.write(6, `extension`, &writer)
-        StringField.write(5, pathPrefix, &writer)
-        StringField.write(4, query, &writer)
-        Int64Field.write(3, integrationID, &writer)
-        Int64Field.write(2, organizationID, &writer)
-        Int64Field.write(1, repositoryID, &writer)
-    }
-
-    public mutating func merge(from reader: inout WireReader) throws(WireError) {
-        while let tag = try reader.nextTag() {
-            switch tag {
-            case 8: try Int64Field.read(&repositoryID, &reader)
-            case 16: try Int64Field.read(&organizationID, &reader)
-            case 24: try Int64Field.read(&integrationID, &reader)
-            case 34: try StringField.read(&query, &reader)
-            case 42: try StringField.read(&pathPrefix, &reader)
-            case 50: try StringField.read(&`extension`, &reader)
-            case 58: try StringField.read(&filename, &reader)
-            case 66: try StringField.read(&ref, &reader)
-            case 72: try Int32Field.read(&pageSize, &reader)
-            case 82: try StringField.read(&pageToken, &reader)
-            case 88: try BoolField.read(&caseSensitive, &reader)
-            case 96: try EnumField<SearchSyntax>.read(&syntax, &reader)
-            case 106: try StringField.read(&includeGlobs, &reader)
-            case 114: try StringField.read(&excludeGlobs, &reader)
-            case 120: try Int32Field.read(&contextLines, &reader)
-            case 128: try Int32Field.read(&maxMatchesPerFile, &reader)
-            case 136: try BoolField.read(&wholeWord, &reader)
-            default: try reader.readUnknown(tag, into: &unknownFields)
-            }
-        }
+    public static let schema = MessageSchema(Self.self, .sentryIntegrationsScmV1Scm, 55)
+    @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+        try v.field(17, BoolField.self, &wholeWord)
+        try v.field(16, Int32Field.self, &maxMatchesPerFile)
+        try v.field(15, Int32Field.self, &contextLines)
+        try v.field(14, StringField.self, &excludeGlobs)
+        try v.field(13, StringField.self, &includeGlobs)
+        try v.field(12, EnumField<SearchSyntax>.self, &syntax)
+        try v.field(11, BoolField.self, &caseSensitive)
+        try v.field(10, StringField.self, &pageToken)
+        try v.field(9, Int32Field.self, &pageSize)
+        try v.field(8, StringField.self, &ref)
+        try v.field(7, StringField.self, &filename)
+        try v.field(6, StringField.self, &`extension`)
+        try v.field(5, StringField.self, &pathPrefix)
+        try v.field(4, StringField.self, &query)
+        try v.field(3, Int64Field.self, &integrationID)
+        try v.field(2, Int64Field.self, &organizationID)
+        try v.field(1, Int64Field.self, &repositoryID)
     }
 }
 
@@ -5174,78 +2528,25 @@ public struct CodeMatch: Message {
     /// The file has more matching lines than are reported.
     public var truncated: Bool = false
     public var unknownFields = UnknownFields()
-
     public init() {}
-
     public init(
         repositoryID: Int64 = 0, path: String = "", sha: String = "", ref: String = "", webURL: String = "",
         fragments: [CodeFragment] = [], score: Double = 0, rawPath: [UInt8] = [], truncated: Bool = false
     ) {
-        self.repositoryID = repositoryID
-        self.path = path
-        self.sha = sha
-        self.ref = ref
-        self.webURL = webURL
-        self.fragments = fragments
-        self.score = score
-        self.rawPath = rawPath
-        self.truncated = truncated
+        (self.repositoryID, self.path, self.sha, self.ref, self.webURL) = (repositoryID, path, sha, ref, webURL)
+        (self.fragments, self.score, self.rawPath, self.truncated) = (fragments, score, rawPath, truncated)
     }
-
-    public static let schema = MessageSchema("sentry.integrations.scm.v1.CodeMatch", [
-        .init(1, "repository_id", .int64),
-        .init(2, "path", .string),
-        .init(3, "sha", .string),
-        .init(4, "ref", .string),
-        .init(5, "web_url", .string),
-        .init(6, "fragments", .message(CodeFragment.self), .repeated),
-        .init(7, "score", .double),
-        .init(8, "raw_path", .bytes),
-        .init(9, "truncated", .bool),
-    ])
-
-    public var encodedByteCount: Int {
-        var size = unknownFields.byteCount
-        size += Int64Field.size(1, repositoryID)
-        size += StringField.size(2, path)
-        size += StringField.size(3, sha)
-        size += StringField.size(4, ref)
-        size += StringField.size(5, webURL)
-        size += MessageField<CodeFragment>.size(6, fragments)
-        size += DoubleField.size(7, score)
-        size += BytesField.size(8, rawPath)
-        size += BoolField.size(9, truncated)
-        return size
-    }
-
-    public func encode(into writer: inout WireWriter) {
-        writer.write(unknownFields)
-        BoolField.write(9, truncated, &writer)
-        BytesField.write(8, rawPath, &writer)
-        DoubleField.write(7, score, &writer)
-        MessageField<CodeFragment>.write(6, fragments, &writer)
-        StringField.write(5, webURL, &writer)
-        StringField.write(4, ref, &writer)
-        StringField.write(3, sha, &writer)
-        StringField.write(2, path, &writer)
-        Int64Field.write(1, repositoryID, &writer)
-    }
-
-    public mutating func merge(from reader: inout WireReader) throws(WireError) {
-        while let tag = try reader.nextTag() {
-            switch tag {
-            case 8: try Int64Field.read(&repositoryID, &reader)
-            case 18: try StringField.read(&path, &reader)
-            case 26: try StringField.read(&sha, &reader)
-            case 34: try StringField.read(&ref, &reader)
-            case 42: try StringField.read(&webURL, &reader)
-            case 50: try MessageField<CodeFragment>.read(&fragments, &reader)
-            case 57: try DoubleField.read(&score, &reader)
-            case 66: try BytesField.read(&rawPath, &reader)
-            case 72: try BoolField.read(&truncated, &reader)
-            default: try reader.readUnknown(tag, into: &unknownFields)
-            }
-        }
+    public static let schema = MessageSchema(Self.self, .sentryIntegrationsScmV1Scm, 56)
+    @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+        try v.field(9, BoolField.self, &truncated)
+        try v.field(8, BytesField.self, &rawPath)
+        try v.field(7, DoubleField.self, &score)
+        try v.field(6, MessageField<CodeFragment>.self, &fragments)
+        try v.field(5, StringField.self, &webURL)
+        try v.field(4, StringField.self, &ref)
+        try v.field(3, StringField.self, &sha)
+        try v.field(2, StringField.self, &path)
+        try v.field(1, Int64Field.self, &repositoryID)
     }
 }
 
@@ -5258,45 +2559,15 @@ public struct CodeFragment: Message {
     /// Where in `text` the matches are.
     public var ranges: [TextRange] = []
     public var unknownFields = UnknownFields()
-
     public init() {}
-
     public init(startLine: Int32 = 0, text: String = "", ranges: [TextRange] = []) {
-        self.startLine = startLine
-        self.text = text
-        self.ranges = ranges
+        (self.startLine, self.text, self.ranges) = (startLine, text, ranges)
     }
-
-    public static let schema = MessageSchema("sentry.integrations.scm.v1.CodeFragment", [
-        .init(1, "start_line", .int32),
-        .init(2, "text", .string),
-        .init(3, "ranges", .message(TextRange.self), .repeated),
-    ])
-
-    public var encodedByteCount: Int {
-        var size = unknownFields.byteCount
-        size += Int32Field.size(1, startLine)
-        size += StringField.size(2, text)
-        size += MessageField<TextRange>.size(3, ranges)
-        return size
-    }
-
-    public func encode(into writer: inout WireWriter) {
-        writer.write(unknownFields)
-        MessageField<TextRange>.write(3, ranges, &writer)
-        StringField.write(2, text, &writer)
-        Int32Field.write(1, startLine, &writer)
-    }
-
-    public mutating func merge(from reader: inout WireReader) throws(WireError) {
-        while let tag = try reader.nextTag() {
-            switch tag {
-            case 8: try Int32Field.read(&startLine, &reader)
-            case 18: try StringField.read(&text, &reader)
-            case 26: try MessageField<TextRange>.read(&ranges, &reader)
-            default: try reader.readUnknown(tag, into: &unknownFields)
-            }
-        }
+    public static let schema = MessageSchema(Self.self, .sentryIntegrationsScmV1Scm, 57)
+    @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+        try v.field(3, MessageField<TextRange>.self, &ranges)
+        try v.field(2, StringField.self, &text)
+        try v.field(1, Int32Field.self, &startLine)
     }
 }
 
@@ -5307,40 +2578,12 @@ public struct TextRange: Message {
     /// Byte after the last.
     public var end: Int32 = 0
     public var unknownFields = UnknownFields()
-
     public init() {}
-
-    public init(start: Int32 = 0, end: Int32 = 0) {
-        self.start = start
-        self.end = end
-    }
-
-    public static let schema = MessageSchema("sentry.integrations.scm.v1.TextRange", [
-        .init(1, "start", .int32),
-        .init(2, "end", .int32),
-    ])
-
-    public var encodedByteCount: Int {
-        var size = unknownFields.byteCount
-        size += Int32Field.size(1, start)
-        size += Int32Field.size(2, end)
-        return size
-    }
-
-    public func encode(into writer: inout WireWriter) {
-        writer.write(unknownFields)
-        Int32Field.write(2, end, &writer)
-        Int32Field.write(1, start, &writer)
-    }
-
-    public mutating func merge(from reader: inout WireReader) throws(WireError) {
-        while let tag = try reader.nextTag() {
-            switch tag {
-            case 8: try Int32Field.read(&start, &reader)
-            case 16: try Int32Field.read(&end, &reader)
-            default: try reader.readUnknown(tag, into: &unknownFields)
-            }
-        }
+    public init(start: Int32 = 0, end: Int32 = 0) { (self.start, self.end) = (start, end) }
+    public static let schema = MessageSchema(Self.self, .sentryIntegrationsScmV1Scm, 58)
+    @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+        try v.field(2, Int32Field.self, &end)
+        try v.field(1, Int32Field.self, &start)
     }
 }
 
@@ -5355,53 +2598,19 @@ public struct SearchCodeResponse: Message {
     /// Some repositories or files were not searched.
     public var incomplete: Bool = false
     public var unknownFields = UnknownFields()
-
     public init() {}
-
     public init(
-        matches: [CodeMatch] = [], nextPageToken: String = "", totalEstimate: Int32 = 0,
-        incomplete: Bool = false
+        matches: [CodeMatch] = [], nextPageToken: String = "", totalEstimate: Int32 = 0, incomplete: Bool = false
     ) {
-        self.matches = matches
-        self.nextPageToken = nextPageToken
-        self.totalEstimate = totalEstimate
+        (self.matches, self.nextPageToken, self.totalEstimate) = (matches, nextPageToken, totalEstimate)
         self.incomplete = incomplete
     }
-
-    public static let schema = MessageSchema("sentry.integrations.scm.v1.SearchCodeResponse", [
-        .init(1, "matches", .message(CodeMatch.self), .repeated),
-        .init(2, "next_page_token", .string),
-        .init(3, "total_estimate", .int32),
-        .init(4, "incomplete", .bool),
-    ])
-
-    public var encodedByteCount: Int {
-        var size = unknownFields.byteCount
-        size += MessageField<CodeMatch>.size(1, matches)
-        size += StringField.size(2, nextPageToken)
-        size += Int32Field.size(3, totalEstimate)
-        size += BoolField.size(4, incomplete)
-        return size
-    }
-
-    public func encode(into writer: inout WireWriter) {
-        writer.write(unknownFields)
-        BoolField.write(4, incomplete, &writer)
-        Int32Field.write(3, totalEstimate, &writer)
-        StringField.write(2, nextPageToken, &writer)
-        MessageField<CodeMatch>.write(1, matches, &writer)
-    }
-
-    public mutating func merge(from reader: inout WireReader) throws(WireError) {
-        while let tag = try reader.nextTag() {
-            switch tag {
-            case 10: try MessageField<CodeMatch>.read(&matches, &reader)
-            case 18: try StringField.read(&nextPageToken, &reader)
-            case 24: try Int32Field.read(&totalEstimate, &reader)
-            case 32: try BoolField.read(&incomplete, &reader)
-            default: try reader.readUnknown(tag, into: &unknownFields)
-            }
-        }
+    public static let schema = MessageSchema(Self.self, .sentryIntegrationsScmV1Scm, 59)
+    @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+        try v.field(4, BoolField.self, &incomplete)
+        try v.field(3, Int32Field.self, &totalEstimate)
+        try v.field(2, StringField.self, &nextPageToken)
+        try v.field(1, MessageField<CodeMatch>.self, &matches)
     }
 }
 
@@ -5412,40 +2621,14 @@ public struct StreamSearchCodeRequest: Message {
     /// End after this many files; 0 means 1000; at most 100000.
     public var maxFiles: Int32 = 0
     public var unknownFields = UnknownFields()
-
     public init() {}
-
     public init(search: SearchCodeRequest? = nil, maxFiles: Int32 = 0) {
-        self.search = search
-        self.maxFiles = maxFiles
+        (self.search, self.maxFiles) = (search, maxFiles)
     }
-
-    public static let schema = MessageSchema("sentry.integrations.scm.v1.StreamSearchCodeRequest", [
-        .init(1, "search", .message(SearchCodeRequest.self), .explicit),
-        .init(2, "max_files", .int32),
-    ])
-
-    public var encodedByteCount: Int {
-        var size = unknownFields.byteCount
-        size += MessageField<SearchCodeRequest>.size(1, search)
-        size += Int32Field.size(2, maxFiles)
-        return size
-    }
-
-    public func encode(into writer: inout WireWriter) {
-        writer.write(unknownFields)
-        Int32Field.write(2, maxFiles, &writer)
-        MessageField<SearchCodeRequest>.write(1, search, &writer)
-    }
-
-    public mutating func merge(from reader: inout WireReader) throws(WireError) {
-        while let tag = try reader.nextTag() {
-            switch tag {
-            case 10: try MessageField<SearchCodeRequest>.read(&search, &reader)
-            case 16: try Int32Field.read(&maxFiles, &reader)
-            default: try reader.readUnknown(tag, into: &unknownFields)
-            }
-        }
+    public static let schema = MessageSchema(Self.self, .sentryIntegrationsScmV1Scm, 60)
+    @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+        try v.field(2, Int32Field.self, &maxFiles)
+        try v.field(1, MessageField<SearchCodeRequest>.self, &search)
     }
 }
 
@@ -5456,40 +2639,14 @@ public struct StreamSearchCodeResponse: Message {
     /// Last message only: ended at `max_files`, or some repositories were not searched.
     public var incomplete: Bool = false
     public var unknownFields = UnknownFields()
-
     public init() {}
-
     public init(matches: [CodeMatch] = [], incomplete: Bool = false) {
-        self.matches = matches
-        self.incomplete = incomplete
+        (self.matches, self.incomplete) = (matches, incomplete)
     }
-
-    public static let schema = MessageSchema("sentry.integrations.scm.v1.StreamSearchCodeResponse", [
-        .init(1, "matches", .message(CodeMatch.self), .repeated),
-        .init(2, "incomplete", .bool),
-    ])
-
-    public var encodedByteCount: Int {
-        var size = unknownFields.byteCount
-        size += MessageField<CodeMatch>.size(1, matches)
-        size += BoolField.size(2, incomplete)
-        return size
-    }
-
-    public func encode(into writer: inout WireWriter) {
-        writer.write(unknownFields)
-        BoolField.write(2, incomplete, &writer)
-        MessageField<CodeMatch>.write(1, matches, &writer)
-    }
-
-    public mutating func merge(from reader: inout WireReader) throws(WireError) {
-        while let tag = try reader.nextTag() {
-            switch tag {
-            case 10: try MessageField<CodeMatch>.read(&matches, &reader)
-            case 16: try BoolField.read(&incomplete, &reader)
-            default: try reader.readUnknown(tag, into: &unknownFields)
-            }
-        }
+    public static let schema = MessageSchema(Self.self, .sentryIntegrationsScmV1Scm, 61)
+    @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+        try v.field(2, BoolField.self, &incomplete)
+        try v.field(1, MessageField<CodeMatch>.self, &matches)
     }
 }
 
@@ -5514,79 +2671,28 @@ public struct CreateCodeMappingRequest: Message {
     /// Must be false: only the server sets it.
     public var automaticallyGenerated: Bool = false
     public var unknownFields = UnknownFields()
-
     public init() {}
-
     public init(
         organizationID: Int64 = 0, projectID: Int64 = 0, repositoryID: Int64 = 0, stackRoot: String = "",
         sourceRoot: String = "", defaultBranch: String = "", integrationID: Int64 = 0, requestID: String = "",
         automaticallyGenerated: Bool = false
     ) {
-        self.organizationID = organizationID
-        self.projectID = projectID
-        self.repositoryID = repositoryID
-        self.stackRoot = stackRoot
-        self.sourceRoot = sourceRoot
-        self.defaultBranch = defaultBranch
-        self.integrationID = integrationID
-        self.requestID = requestID
+        (self.organizationID, self.projectID, self.repositoryID) = (organizationID, projectID, repositoryID)
+        (self.stackRoot, self.sourceRoot, self.defaultBranch) = (stackRoot, sourceRoot, defaultBranch)
+        (self.integrationID, self.requestID) = (integrationID, requestID)
         self.automaticallyGenerated = automaticallyGenerated
     }
-
-    public static let schema = MessageSchema("sentry.integrations.scm.v1.CreateCodeMappingRequest", [
-        .init(1, "organization_id", .int64),
-        .init(2, "project_id", .int64),
-        .init(3, "repository_id", .int64),
-        .init(4, "stack_root", .string),
-        .init(5, "source_root", .string),
-        .init(6, "default_branch", .string),
-        .init(7, "integration_id", .int64),
-        .init(8, "request_id", .string),
-        .init(9, "automatically_generated", .bool),
-    ])
-
-    public var encodedByteCount: Int {
-        var size = unknownFields.byteCount
-        size += Int64Field.size(1, organizationID)
-        size += Int64Field.size(2, projectID)
-        size += Int64Field.size(3, repositoryID)
-        size += StringField.size(4, stackRoot)
-        size += StringField.size(5, sourceRoot)
-        size += StringField.size(6, defaultBranch)
-        size += Int64Field.size(7, integrationID)
-        size += StringField.size(8, requestID)
-        size += BoolField.size(9, automaticallyGenerated)
-        return size
-    }
-
-    public func encode(into writer: inout WireWriter) {
-        writer.write(unknownFields)
-        BoolField.write(9, automaticallyGenerated, &writer)
-        StringField.write(8, requestID, &writer)
-        Int64Field.write(7, integrationID, &writer)
-        StringField.write(6, defaultBranch, &writer)
-        StringField.write(5, sourceRoot, &writer)
-        StringField.write(4, stackRoot, &writer)
-        Int64Field.write(3, repositoryID, &writer)
-        Int64Field.write(2, projectID, &writer)
-        Int64Field.write(1, organizationID, &writer)
-    }
-
-    public mutating func merge(from reader: inout WireReader) throws(WireError) {
-        while let tag = try reader.nextTag() {
-            switch tag {
-            case 8: try Int64Field.read(&organizationID, &reader)
-            case 16: try Int64Field.read(&projectID, &reader)
-            case 24: try Int64Field.read(&repositoryID, &reader)
-            case 34: try StringField.read(&stackRoot, &reader)
-            case 42: try StringField.read(&sourceRoot, &reader)
-            case 50: try StringField.read(&defaultBranch, &reader)
-            case 56: try Int64Field.read(&integrationID, &reader)
-            case 66: try StringField.read(&requestID, &reader)
-            case 72: try BoolField.read(&automaticallyGenerated, &reader)
-            default: try reader.readUnknown(tag, into: &unknownFields)
-            }
-        }
+    public static let schema = MessageSchema(Self.self, .sentryIntegrationsScmV1Scm, 62)
+    @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+        try v.field(9, BoolField.self, &automaticallyGenerated)
+        try v.field(8, StringField.self, &requestID)
+        try v.field(7, Int64Field.self, &integrationID)
+        try v.field(6, StringField.self, &defaultBranch)
+        try v.field(5, StringField.self, &sourceRoot)
+        try v.field(4, StringField.self, &stackRoot)
+        try v.field(3, Int64Field.self, &repositoryID)
+        try v.field(2, Int64Field.self, &projectID)
+        try v.field(1, Int64Field.self, &organizationID)
     }
 }
 
@@ -5599,47 +2705,17 @@ public struct UpdateCodeMappingRequest: Message {
     /// 0 for the key's own.
     public var organizationID: Int64 = 0
     public var unknownFields = UnknownFields()
-
     public init() {}
-
     public init(
         codeMapping: CodeMapping? = nil, updateMask: Protobuf.FieldMask? = nil, organizationID: Int64 = 0
     ) {
-        self.codeMapping = codeMapping
-        self.updateMask = updateMask
-        self.organizationID = organizationID
+        (self.codeMapping, self.updateMask, self.organizationID) = (codeMapping, updateMask, organizationID)
     }
-
-    public static let schema = MessageSchema("sentry.integrations.scm.v1.UpdateCodeMappingRequest", [
-        .init(1, "code_mapping", .message(CodeMapping.self), .explicit),
-        .init(2, "update_mask", .message(Protobuf.FieldMask.self), .explicit),
-        .init(3, "organization_id", .int64),
-    ])
-
-    public var encodedByteCount: Int {
-        var size = unknownFields.byteCount
-        size += MessageField<CodeMapping>.size(1, codeMapping)
-        size += MessageField<Protobuf.FieldMask>.size(2, updateMask)
-        size += Int64Field.size(3, organizationID)
-        return size
-    }
-
-    public func encode(into writer: inout WireWriter) {
-        writer.write(unknownFields)
-        Int64Field.write(3, organizationID, &writer)
-        MessageField<Protobuf.FieldMask>.write(2, updateMask, &writer)
-        MessageField<CodeMapping>.write(1, codeMapping, &writer)
-    }
-
-    public mutating func merge(from reader: inout WireReader) throws(WireError) {
-        while let tag = try reader.nextTag() {
-            switch tag {
-            case 10: try MessageField<CodeMapping>.read(&codeMapping, &reader)
-            case 18: try MessageField<Protobuf.FieldMask>.read(&updateMask, &reader)
-            case 24: try Int64Field.read(&organizationID, &reader)
-            default: try reader.readUnknown(tag, into: &unknownFields)
-            }
-        }
+    public static let schema = MessageSchema(Self.self, .sentryIntegrationsScmV1Scm, 63)
+    @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+        try v.field(3, Int64Field.self, &organizationID)
+        try v.field(2, MessageField<Protobuf.FieldMask>.self, &updateMask)
+        try v.field(1, MessageField<CodeMapping>.self, &codeMapping)
     }
 }
 
@@ -5650,40 +2726,14 @@ public struct DeleteCodeMappingRequest: Message {
     /// 0 for the key's own.
     public var organizationID: Int64 = 0
     public var unknownFields = UnknownFields()
-
     public init() {}
-
     public init(codeMappingID: Int64 = 0, organizationID: Int64 = 0) {
-        self.codeMappingID = codeMappingID
-        self.organizationID = organizationID
+        (self.codeMappingID, self.organizationID) = (codeMappingID, organizationID)
     }
-
-    public static let schema = MessageSchema("sentry.integrations.scm.v1.DeleteCodeMappingRequest", [
-        .init(1, "code_mapping_id", .int64),
-        .init(2, "organization_id", .int64),
-    ])
-
-    public var encodedByteCount: Int {
-        var size = unknownFields.byteCount
-        size += Int64Field.size(1, codeMappingID)
-        size += Int64Field.size(2, organizationID)
-        return size
-    }
-
-    public func encode(into writer: inout WireWriter) {
-        writer.write(unknownFields)
-        Int64Field.write(2, organizationID, &writer)
-        Int64Field.write(1, codeMappingID, &writer)
-    }
-
-    public mutating func merge(from reader: inout WireReader) throws(WireError) {
-        while let tag = try reader.nextTag() {
-            switch tag {
-            case 8: try Int64Field.read(&codeMappingID, &reader)
-            case 16: try Int64Field.read(&organizationID, &reader)
-            default: try reader.readUnknown(tag, into: &unknownFields)
-            }
-        }
+    public static let schema = MessageSchema(Self.self, .sentryIntegrationsScmV1Scm, 64)
+    @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+        try v.field(2, Int64Field.self, &organizationID)
+        try v.field(1, Int64Field.self, &codeMappingID)
     }
 }
 
@@ -5694,40 +2744,14 @@ public struct GetCodeMappingRequest: Message {
     /// Which one; required.
     public var codeMappingID: Int64 = 0
     public var unknownFields = UnknownFields()
-
     public init() {}
-
     public init(organizationID: Int64 = 0, codeMappingID: Int64 = 0) {
-        self.organizationID = organizationID
-        self.codeMappingID = codeMappingID
+        (self.organizationID, self.codeMappingID) = (organizationID, codeMappingID)
     }
-
-    public static let schema = MessageSchema("sentry.integrations.scm.v1.GetCodeMappingRequest", [
-        .init(1, "organization_id", .int64),
-        .init(2, "code_mapping_id", .int64),
-    ])
-
-    public var encodedByteCount: Int {
-        var size = unknownFields.byteCount
-        size += Int64Field.size(1, organizationID)
-        size += Int64Field.size(2, codeMappingID)
-        return size
-    }
-
-    public func encode(into writer: inout WireWriter) {
-        writer.write(unknownFields)
-        Int64Field.write(2, codeMappingID, &writer)
-        Int64Field.write(1, organizationID, &writer)
-    }
-
-    public mutating func merge(from reader: inout WireReader) throws(WireError) {
-        while let tag = try reader.nextTag() {
-            switch tag {
-            case 8: try Int64Field.read(&organizationID, &reader)
-            case 16: try Int64Field.read(&codeMappingID, &reader)
-            default: try reader.readUnknown(tag, into: &unknownFields)
-            }
-        }
+    public static let schema = MessageSchema(Self.self, .sentryIntegrationsScmV1Scm, 65)
+    @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+        try v.field(2, Int64Field.self, &codeMappingID)
+        try v.field(1, Int64Field.self, &organizationID)
     }
 }
 
@@ -5746,63 +2770,22 @@ public struct ListCodeMappingsRequest: Message {
     /// See "Pages" at the top.
     public var pageToken: String = ""
     public var unknownFields = UnknownFields()
-
     public init() {}
-
     public init(
         organizationID: Int64 = 0, projectID: Int64 = 0, integrationID: Int64 = 0, repositoryID: Int64 = 0,
         pageSize: Int32 = 0, pageToken: String = ""
     ) {
-        self.organizationID = organizationID
-        self.projectID = projectID
-        self.integrationID = integrationID
-        self.repositoryID = repositoryID
-        self.pageSize = pageSize
-        self.pageToken = pageToken
+        (self.organizationID, self.projectID, self.integrationID) = (organizationID, projectID, integrationID)
+        (self.repositoryID, self.pageSize, self.pageToken) = (repositoryID, pageSize, pageToken)
     }
-
-    public static let schema = MessageSchema("sentry.integrations.scm.v1.ListCodeMappingsRequest", [
-        .init(1, "organization_id", .int64),
-        .init(2, "project_id", .int64),
-        .init(3, "integration_id", .int64),
-        .init(4, "repository_id", .int64),
-        .init(5, "page_size", .int32),
-        .init(6, "page_token", .string),
-    ])
-
-    public var encodedByteCount: Int {
-        var size = unknownFields.byteCount
-        size += Int64Field.size(1, organizationID)
-        size += Int64Field.size(2, projectID)
-        size += Int64Field.size(3, integrationID)
-        size += Int64Field.size(4, repositoryID)
-        size += Int32Field.size(5, pageSize)
-        size += StringField.size(6, pageToken)
-        return size
-    }
-
-    public func encode(into writer: inout WireWriter) {
-        writer.write(unknownFields)
-        StringField.write(6, pageToken, &writer)
-        Int32Field.write(5, pageSize, &writer)
-        Int64Field.write(4, repositoryID, &writer)
-        Int64Field.write(3, integrationID, &writer)
-        Int64Field.write(2, projectID, &writer)
-        Int64Field.write(1, organizationID, &writer)
-    }
-
-    public mutating func merge(from reader: inout WireReader) throws(WireError) {
-        while let tag = try reader.nextTag() {
-            switch tag {
-            case 8: try Int64Field.read(&organizationID, &reader)
-            case 16: try Int64Field.read(&projectID, &reader)
-            case 24: try Int64Field.read(&integrationID, &reader)
-            case 32: try Int64Field.read(&repositoryID, &reader)
-            case 40: try Int32Field.read(&pageSize, &reader)
-            case 50: try StringField.read(&pageToken, &reader)
-            default: try reader.readUnknown(tag, into: &unknownFields)
-            }
-        }
+    public static let schema = MessageSchema(Self.self, .sentryIntegrationsScmV1Scm, 66)
+    @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+        try v.field(6, StringField.self, &pageToken)
+        try v.field(5, Int32Field.self, &pageSize)
+        try v.field(4, Int64Field.self, &repositoryID)
+        try v.field(3, Int64Field.self, &integrationID)
+        try v.field(2, Int64Field.self, &projectID)
+        try v.field(1, Int64Field.self, &organizationID)
     }
 }
 
@@ -5813,40 +2796,14 @@ public struct ListCodeMappingsResponse: Message {
     /// Empty at the end.
     public var nextPageToken: String = ""
     public var unknownFields = UnknownFields()
-
     public init() {}
-
     public init(codeMappings: [CodeMapping] = [], nextPageToken: String = "") {
-        self.codeMappings = codeMappings
-        self.nextPageToken = nextPageToken
+        (self.codeMappings, self.nextPageToken) = (codeMappings, nextPageToken)
     }
-
-    public static let schema = MessageSchema("sentry.integrations.scm.v1.ListCodeMappingsResponse", [
-        .init(1, "code_mappings", .message(CodeMapping.self), .repeated),
-        .init(2, "next_page_token", .string),
-    ])
-
-    public var encodedByteCount: Int {
-        var size = unknownFields.byteCount
-        size += MessageField<CodeMapping>.size(1, codeMappings)
-        size += StringField.size(2, nextPageToken)
-        return size
-    }
-
-    public func encode(into writer: inout WireWriter) {
-        writer.write(unknownFields)
-        StringField.write(2, nextPageToken, &writer)
-        MessageField<CodeMapping>.write(1, codeMappings, &writer)
-    }
-
-    public mutating func merge(from reader: inout WireReader) throws(WireError) {
-        while let tag = try reader.nextTag() {
-            switch tag {
-            case 10: try MessageField<CodeMapping>.read(&codeMappings, &reader)
-            case 18: try StringField.read(&nextPageToken, &reader)
-            default: try reader.readUnknown(tag, into: &unknownFields)
-            }
-        }
+    public static let schema = MessageSchema(Self.self, .sentryIntegrationsScmV1Scm, 67)
+    @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+        try v.field(2, StringField.self, &nextPageToken)
+        try v.field(1, MessageField<CodeMapping>.self, &codeMappings)
     }
 }
 
@@ -5871,79 +2828,27 @@ public struct DeriveCodeMappingsRequest: Message {
     /// Also suggest rules that mark frames as the application's own (java).
     public var generateInAppRules: Bool = false
     public var unknownFields = UnknownFields()
-
     public init() {}
-
     public init(
         organizationID: Int64 = 0, projectID: Int64 = 0, platform: String = "", frames: [StackFrame] = [],
         repositoryIDs: [Int64] = [], mode: DeriveMode = .unspecified, repoTrees: [RepoTree] = [],
         sdkName: String = "", generateInAppRules: Bool = false
     ) {
-        self.organizationID = organizationID
-        self.projectID = projectID
-        self.platform = platform
-        self.frames = frames
-        self.repositoryIDs = repositoryIDs
-        self.mode = mode
-        self.repoTrees = repoTrees
-        self.sdkName = sdkName
-        self.generateInAppRules = generateInAppRules
+        (self.organizationID, self.projectID, self.platform) = (organizationID, projectID, platform)
+        (self.frames, self.repositoryIDs, self.mode, self.repoTrees) = (frames, repositoryIDs, mode, repoTrees)
+        (self.sdkName, self.generateInAppRules) = (sdkName, generateInAppRules)
     }
-
-    public static let schema = MessageSchema("sentry.integrations.scm.v1.DeriveCodeMappingsRequest", [
-        .init(1, "organization_id", .int64),
-        .init(2, "project_id", .int64),
-        .init(3, "platform", .string),
-        .init(4, "frames", .message(StackFrame.self), .repeated),
-        .init(5, "repository_ids", .int64, .packed),
-        .init(6, "mode", .enumeration(DeriveMode.self)),
-        .init(7, "repo_trees", .message(RepoTree.self), .repeated),
-        .init(8, "sdk_name", .string),
-        .init(9, "generate_in_app_rules", .bool),
-    ])
-
-    public var encodedByteCount: Int {
-        var size = unknownFields.byteCount
-        size += Int64Field.size(1, organizationID)
-        size += Int64Field.size(2, projectID)
-        size += StringField.size(3, platform)
-        size += MessageField<StackFrame>.size(4, frames)
-        size += Int64Field.sizePacked(5, repositoryIDs)
-        size += EnumField<DeriveMode>.size(6, mode)
-        size += MessageField<RepoTree>.size(7, repoTrees)
-        size += StringField.size(8, sdkName)
-        size += BoolField.size(9, generateInAppRules)
-        return size
-    }
-
-    public func encode(into writer: inout WireWriter) {
-        writer.write(unknownFields)
-        BoolField.write(9, generateInAppRules, &writer)
-        StringField.write(8, sdkName, &writer)
-        MessageField<RepoTree>.write(7, repoTrees, &writer)
-        EnumField<DeriveMode>.write(6, mode, &writer)
-        Int64Field.writePacked(5, repositoryIDs, &writer)
-        MessageField<StackFrame>.write(4, frames, &writer)
-        StringField.write(3, platform, &writer)
-        Int64Field.write(2, projectID, &writer)
-        Int64Field.write(1, organizationID, &writer)
-    }
-
-    public mutating func merge(from reader: inout WireReader) throws(WireError) {
-        while let tag = try reader.nextTag() {
-            switch tag {
-            case 8: try Int64Field.read(&organizationID, &reader)
-            case 16: try Int64Field.read(&projectID, &reader)
-            case 26: try StringField.read(&platform, &reader)
-            case 34: try MessageField<StackFrame>.read(&frames, &reader)
-            case 40, 42: try Int64Field.readPackable(&repositoryIDs, tag, &reader)
-            case 48: try EnumField<DeriveMode>.read(&mode, &reader)
-            case 58: try MessageField<RepoTree>.read(&repoTrees, &reader)
-            case 66: try StringField.read(&sdkName, &reader)
-            case 72: try BoolField.read(&generateInAppRules, &reader)
-            default: try reader.readUnknown(tag, into: &unknownFields)
-            }
-        }
+    public static let schema = MessageSchema(Self.self, .sentryIntegrationsScmV1Scm, 68)
+    @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+        try v.field(9, BoolField.self, &generateInAppRules)
+        try v.field(8, StringField.self, &sdkName)
+        try v.field(7, MessageField<RepoTree>.self, &repoTrees)
+        try v.field(6, EnumField<DeriveMode>.self, &mode)
+        try v.packed(5, Int64Field.self, &repositoryIDs)
+        try v.field(4, MessageField<StackFrame>.self, &frames)
+        try v.field(3, StringField.self, &platform)
+        try v.field(2, Int64Field.self, &projectID)
+        try v.field(1, Int64Field.self, &organizationID)
     }
 }
 
@@ -5956,45 +2861,15 @@ public struct RepoTree: Message {
     /// Paths of all files.
     public var files: [String] = []
     public var unknownFields = UnknownFields()
-
     public init() {}
-
     public init(name: String = "", branch: String = "", files: [String] = []) {
-        self.name = name
-        self.branch = branch
-        self.files = files
+        (self.name, self.branch, self.files) = (name, branch, files)
     }
-
-    public static let schema = MessageSchema("sentry.integrations.scm.v1.RepoTree", [
-        .init(1, "name", .string),
-        .init(2, "branch", .string),
-        .init(3, "files", .string, .repeated),
-    ])
-
-    public var encodedByteCount: Int {
-        var size = unknownFields.byteCount
-        size += StringField.size(1, name)
-        size += StringField.size(2, branch)
-        size += StringField.size(3, files)
-        return size
-    }
-
-    public func encode(into writer: inout WireWriter) {
-        writer.write(unknownFields)
-        StringField.write(3, files, &writer)
-        StringField.write(2, branch, &writer)
-        StringField.write(1, name, &writer)
-    }
-
-    public mutating func merge(from reader: inout WireReader) throws(WireError) {
-        while let tag = try reader.nextTag() {
-            switch tag {
-            case 10: try StringField.read(&name, &reader)
-            case 18: try StringField.read(&branch, &reader)
-            case 26: try StringField.read(&files, &reader)
-            default: try reader.readUnknown(tag, into: &unknownFields)
-            }
-        }
+    public static let schema = MessageSchema(Self.self, .sentryIntegrationsScmV1Scm, 69)
+    @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+        try v.field(3, StringField.self, &files)
+        try v.field(2, StringField.self, &branch)
+        try v.field(1, StringField.self, &name)
     }
 }
 
@@ -6021,84 +2896,29 @@ public struct DerivedMapping: Message {
     /// The project already had a mapping with this stack root; it was left as it is.
     public var existing: Bool = false
     public var unknownFields = UnknownFields()
-
     public init() {}
-
     public init(
         repositoryID: Int64 = 0, repositoryName: String = "", branch: String = "", stackRoot: String = "",
         sourceRoot: String = "", matchedFile: String = "", frameIndex: Int32 = 0, created: Bool = false,
         codeMappingID: Int64 = 0, existing: Bool = false
     ) {
-        self.repositoryID = repositoryID
-        self.repositoryName = repositoryName
-        self.branch = branch
-        self.stackRoot = stackRoot
-        self.sourceRoot = sourceRoot
-        self.matchedFile = matchedFile
-        self.frameIndex = frameIndex
-        self.created = created
-        self.codeMappingID = codeMappingID
+        (self.repositoryID, self.repositoryName, self.branch) = (repositoryID, repositoryName, branch)
+        (self.stackRoot, self.sourceRoot, self.matchedFile) = (stackRoot, sourceRoot, matchedFile)
+        (self.frameIndex, self.created, self.codeMappingID) = (frameIndex, created, codeMappingID)
         self.existing = existing
     }
-
-    public static let schema = MessageSchema("sentry.integrations.scm.v1.DerivedMapping", [
-        .init(1, "repository_id", .int64),
-        .init(2, "repository_name", .string),
-        .init(3, "branch", .string),
-        .init(4, "stack_root", .string),
-        .init(5, "source_root", .string),
-        .init(6, "matched_file", .string),
-        .init(7, "frame_index", .int32),
-        .init(8, "created", .bool),
-        .init(9, "code_mapping_id", .int64),
-        .init(10, "existing", .bool),
-    ])
-
-    public var encodedByteCount: Int {
-        var size = unknownFields.byteCount
-        size += Int64Field.size(1, repositoryID)
-        size += StringField.size(2, repositoryName)
-        size += StringField.size(3, branch)
-        size += StringField.size(4, stackRoot)
-        size += StringField.size(5, sourceRoot)
-        size += StringField.size(6, matchedFile)
-        size += Int32Field.size(7, frameIndex)
-        size += BoolField.size(8, created)
-        size += Int64Field.size(9, codeMappingID)
-        size += BoolField.size(10, existing)
-        return size
-    }
-
-    public func encode(into writer: inout WireWriter) {
-        writer.write(unknownFields)
-        BoolField.write(10, existing, &writer)
-        Int64Field.write(9, codeMappingID, &writer)
-        BoolField.write(8, created, &writer)
-        Int32Field.write(7, frameIndex, &writer)
-        StringField.write(6, matchedFile, &writer)
-        StringField.write(5, sourceRoot, &writer)
-        StringField.write(4, stackRoot, &writer)
-        StringField.write(3, branch, &writer)
-        StringField.write(2, repositoryName, &writer)
-        Int64Field.write(1, repositoryID, &writer)
-    }
-
-    public mutating func merge(from reader: inout WireReader) throws(WireError) {
-        while let tag = try reader.nextTag() {
-            switch tag {
-            case 8: try Int64Field.read(&repositoryID, &reader)
-            case 18: try StringField.read(&repositoryName, &reader)
-            case 26: try StringField.read(&branch, &reader)
-            case 34: try StringField.read(&stackRoot, &reader)
-            case 42: try StringField.read(&sourceRoot, &reader)
-            case 50: try StringField.read(&matchedFile, &reader)
-            case 56: try Int32Field.read(&frameIndex, &reader)
-            case 64: try BoolField.read(&created, &reader)
-            case 72: try Int64Field.read(&codeMappingID, &reader)
-            case 80: try BoolField.read(&existing, &reader)
-            default: try reader.readUnknown(tag, into: &unknownFields)
-            }
-        }
+    public static let schema = MessageSchema(Self.self, .sentryIntegrationsScmV1Scm, 70)
+    @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+        try v.field(10, BoolField.self, &existing)
+        try v.field(9, Int64Field.self, &codeMappingID)
+        try v.field(8, BoolField.self, &created)
+        try v.field(7, Int32Field.self, &frameIndex)
+        try v.field(6, StringField.self, &matchedFile)
+        try v.field(5, StringField.self, &sourceRoot)
+        try v.field(4, StringField.self, &stackRoot)
+        try v.field(3, StringField.self, &branch)
+        try v.field(2, StringField.self, &repositoryName)
+        try v.field(1, Int64Field.self, &repositoryID)
     }
 }
 
@@ -6111,45 +2931,15 @@ public struct SkippedFrame: Message {
     /// More about it, for people.
     public var detail: String = ""
     public var unknownFields = UnknownFields()
-
     public init() {}
-
     public init(frameIndex: Int32 = 0, reason: SkipReason = .unspecified, detail: String = "") {
-        self.frameIndex = frameIndex
-        self.reason = reason
-        self.detail = detail
+        (self.frameIndex, self.reason, self.detail) = (frameIndex, reason, detail)
     }
-
-    public static let schema = MessageSchema("sentry.integrations.scm.v1.SkippedFrame", [
-        .init(1, "frame_index", .int32),
-        .init(2, "reason", .enumeration(SkipReason.self)),
-        .init(3, "detail", .string),
-    ])
-
-    public var encodedByteCount: Int {
-        var size = unknownFields.byteCount
-        size += Int32Field.size(1, frameIndex)
-        size += EnumField<SkipReason>.size(2, reason)
-        size += StringField.size(3, detail)
-        return size
-    }
-
-    public func encode(into writer: inout WireWriter) {
-        writer.write(unknownFields)
-        StringField.write(3, detail, &writer)
-        EnumField<SkipReason>.write(2, reason, &writer)
-        Int32Field.write(1, frameIndex, &writer)
-    }
-
-    public mutating func merge(from reader: inout WireReader) throws(WireError) {
-        while let tag = try reader.nextTag() {
-            switch tag {
-            case 8: try Int32Field.read(&frameIndex, &reader)
-            case 16: try EnumField<SkipReason>.read(&reason, &reader)
-            case 26: try StringField.read(&detail, &reader)
-            default: try reader.readUnknown(tag, into: &unknownFields)
-            }
-        }
+    public static let schema = MessageSchema(Self.self, .sentryIntegrationsScmV1Scm, 71)
+    @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+        try v.field(3, StringField.self, &detail)
+        try v.field(2, EnumField<SkipReason>.self, &reason)
+        try v.field(1, Int32Field.self, &frameIndex)
     }
 }
 
@@ -6168,63 +2958,23 @@ public struct DeriveCodeMappingsResponse: Message {
     /// Names of repositories whose trees are not complete.
     public var truncatedRepositories: [String] = []
     public var unknownFields = UnknownFields()
-
     public init() {}
-
     public init(
         mappings: [DerivedMapping] = [], skipped: [SkippedFrame] = [], candidates: [DerivedMapping] = [],
         inAppRules: [String] = [], fromCache: Bool = false, truncatedRepositories: [String] = []
     ) {
-        self.mappings = mappings
-        self.skipped = skipped
-        self.candidates = candidates
-        self.inAppRules = inAppRules
-        self.fromCache = fromCache
+        (self.mappings, self.skipped, self.candidates) = (mappings, skipped, candidates)
+        (self.inAppRules, self.fromCache) = (inAppRules, fromCache)
         self.truncatedRepositories = truncatedRepositories
     }
-
-    public static let schema = MessageSchema("sentry.integrations.scm.v1.DeriveCodeMappingsResponse", [
-        .init(1, "mappings", .message(DerivedMapping.self), .repeated),
-        .init(2, "skipped", .message(SkippedFrame.self), .repeated),
-        .init(3, "candidates", .message(DerivedMapping.self), .repeated),
-        .init(4, "in_app_rules", .string, .repeated),
-        .init(5, "from_cache", .bool),
-        .init(6, "truncated_repositories", .string, .repeated),
-    ])
-
-    public var encodedByteCount: Int {
-        var size = unknownFields.byteCount
-        size += MessageField<DerivedMapping>.size(1, mappings)
-        size += MessageField<SkippedFrame>.size(2, skipped)
-        size += MessageField<DerivedMapping>.size(3, candidates)
-        size += StringField.size(4, inAppRules)
-        size += BoolField.size(5, fromCache)
-        size += StringField.size(6, truncatedRepositories)
-        return size
-    }
-
-    public func encode(into writer: inout WireWriter) {
-        writer.write(unknownFields)
-        StringField.write(6, truncatedRepositories, &writer)
-        BoolField.write(5, fromCache, &writer)
-        StringField.write(4, inAppRules, &writer)
-        MessageField<DerivedMapping>.write(3, candidates, &writer)
-        MessageField<SkippedFrame>.write(2, skipped, &writer)
-        MessageField<DerivedMapping>.write(1, mappings, &writer)
-    }
-
-    public mutating func merge(from reader: inout WireReader) throws(WireError) {
-        while let tag = try reader.nextTag() {
-            switch tag {
-            case 10: try MessageField<DerivedMapping>.read(&mappings, &reader)
-            case 18: try MessageField<SkippedFrame>.read(&skipped, &reader)
-            case 26: try MessageField<DerivedMapping>.read(&candidates, &reader)
-            case 34: try StringField.read(&inAppRules, &reader)
-            case 40: try BoolField.read(&fromCache, &reader)
-            case 50: try StringField.read(&truncatedRepositories, &reader)
-            default: try reader.readUnknown(tag, into: &unknownFields)
-            }
-        }
+    public static let schema = MessageSchema(Self.self, .sentryIntegrationsScmV1Scm, 72)
+    @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+        try v.field(6, StringField.self, &truncatedRepositories)
+        try v.field(5, BoolField.self, &fromCache)
+        try v.field(4, StringField.self, &inAppRules)
+        try v.field(3, MessageField<DerivedMapping>.self, &candidates)
+        try v.field(2, MessageField<SkippedFrame>.self, &skipped)
+        try v.field(1, MessageField<DerivedMapping>.self, &mappings)
     }
 }
 
@@ -6241,58 +2991,21 @@ public struct ParseCodeMappingRequest: Message {
     /// Platform of the stack trace; may be empty.
     public var platform: String = ""
     public var unknownFields = UnknownFields()
-
     public init() {}
-
     public init(
         organizationID: Int64 = 0, projectID: Int64 = 0, stackPath: String = "", sourceURL: String = "",
         platform: String = ""
     ) {
-        self.organizationID = organizationID
-        self.projectID = projectID
-        self.stackPath = stackPath
-        self.sourceURL = sourceURL
-        self.platform = platform
+        (self.organizationID, self.projectID, self.stackPath) = (organizationID, projectID, stackPath)
+        (self.sourceURL, self.platform) = (sourceURL, platform)
     }
-
-    public static let schema = MessageSchema("sentry.integrations.scm.v1.ParseCodeMappingRequest", [
-        .init(1, "organization_id", .int64),
-        .init(2, "project_id", .int64),
-        .init(3, "stack_path", .string),
-        .init(4, "source_url", .string),
-        .init(5, "platform", .string),
-    ])
-
-    public var encodedByteCount: Int {
-        var size = unknownFields.byteCount
-        size += Int64Field.size(1, organizationID)
-        size += Int64Field.size(2, projectID)
-        size += StringField.size(3, stackPath)
-        size += StringField.size(4, sourceURL)
-        size += StringField.size(5, platform)
-        return size
-    }
-
-    public func encode(into writer: inout WireWriter) {
-        writer.write(unknownFields)
-        StringField.write(5, platform, &writer)
-        StringField.write(4, sourceURL, &writer)
-        StringField.write(3, stackPath, &writer)
-        Int64Field.write(2, projectID, &writer)
-        Int64Field.write(1, organizationID, &writer)
-    }
-
-    public mutating func merge(from reader: inout WireReader) throws(WireError) {
-        while let tag = try reader.nextTag() {
-            switch tag {
-            case 8: try Int64Field.read(&organizationID, &reader)
-            case 16: try Int64Field.read(&projectID, &reader)
-            case 26: try StringField.read(&stackPath, &reader)
-            case 34: try StringField.read(&sourceURL, &reader)
-            case 42: try StringField.read(&platform, &reader)
-            default: try reader.readUnknown(tag, into: &unknownFields)
-            }
-        }
+    public static let schema = MessageSchema(Self.self, .sentryIntegrationsScmV1Scm, 73)
+    @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+        try v.field(5, StringField.self, &platform)
+        try v.field(4, StringField.self, &sourceURL)
+        try v.field(3, StringField.self, &stackPath)
+        try v.field(2, Int64Field.self, &projectID)
+        try v.field(1, Int64Field.self, &organizationID)
     }
 }
 
@@ -6311,63 +3024,22 @@ public struct ParseCodeMappingResponse: Message {
     /// Branch in the address.
     public var defaultBranch: String = ""
     public var unknownFields = UnknownFields()
-
     public init() {}
-
     public init(
         integrationID: Int64 = 0, repositoryID: Int64 = 0, provider: Provider = .unspecified,
         stackRoot: String = "", sourceRoot: String = "", defaultBranch: String = ""
     ) {
-        self.integrationID = integrationID
-        self.repositoryID = repositoryID
-        self.provider = provider
-        self.stackRoot = stackRoot
-        self.sourceRoot = sourceRoot
-        self.defaultBranch = defaultBranch
+        (self.integrationID, self.repositoryID, self.provider) = (integrationID, repositoryID, provider)
+        (self.stackRoot, self.sourceRoot, self.defaultBranch) = (stackRoot, sourceRoot, defaultBranch)
     }
-
-    public static let schema = MessageSchema("sentry.integrations.scm.v1.ParseCodeMappingResponse", [
-        .init(1, "integration_id", .int64),
-        .init(2, "repository_id", .int64),
-        .init(3, "provider", .enumeration(Provider.self)),
-        .init(4, "stack_root", .string),
-        .init(5, "source_root", .string),
-        .init(6, "default_branch", .string),
-    ])
-
-    public var encodedByteCount: Int {
-        var size = unknownFields.byteCount
-        size += Int64Field.size(1, integrationID)
-        size += Int64Field.size(2, repositoryID)
-        size += EnumField<Provider>.size(3, provider)
-        size += StringField.size(4, stackRoot)
-        size += StringField.size(5, sourceRoot)
-        size += StringField.size(6, defaultBranch)
-        return size
-    }
-
-    public func encode(into writer: inout WireWriter) {
-        writer.write(unknownFields)
-        StringField.write(6, defaultBranch, &writer)
-        StringField.write(5, sourceRoot, &writer)
-        StringField.write(4, stackRoot, &writer)
-        EnumField<Provider>.write(3, provider, &writer)
-        Int64Field.write(2, repositoryID, &writer)
-        Int64Field.write(1, integrationID, &writer)
-    }
-
-    public mutating func merge(from reader: inout WireReader) throws(WireError) {
-        while let tag = try reader.nextTag() {
-            switch tag {
-            case 8: try Int64Field.read(&integrationID, &reader)
-            case 16: try Int64Field.read(&repositoryID, &reader)
-            case 24: try EnumField<Provider>.read(&provider, &reader)
-            case 34: try StringField.read(&stackRoot, &reader)
-            case 42: try StringField.read(&sourceRoot, &reader)
-            case 50: try StringField.read(&defaultBranch, &reader)
-            default: try reader.readUnknown(tag, into: &unknownFields)
-            }
-        }
+    public static let schema = MessageSchema(Self.self, .sentryIntegrationsScmV1Scm, 74)
+    @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+        try v.field(6, StringField.self, &defaultBranch)
+        try v.field(5, StringField.self, &sourceRoot)
+        try v.field(4, StringField.self, &stackRoot)
+        try v.field(3, EnumField<Provider>.self, &provider)
+        try v.field(2, Int64Field.self, &repositoryID)
+        try v.field(1, Int64Field.self, &integrationID)
     }
 }
 
@@ -6388,68 +3060,24 @@ public struct ResolveSourcePathRequest: Message {
     /// Do not check that the files exist.
     public var skipVerification: Bool = false
     public var unknownFields = UnknownFields()
-
     public init() {}
-
     public init(
         organizationID: Int64 = 0, projectID: Int64 = 0, frames: [StackFrame] = [], commitSHA: String = "",
         platform: String = "", sdkName: String = "", skipVerification: Bool = false
     ) {
-        self.organizationID = organizationID
-        self.projectID = projectID
-        self.frames = frames
-        self.commitSHA = commitSHA
-        self.platform = platform
-        self.sdkName = sdkName
+        (self.organizationID, self.projectID, self.frames) = (organizationID, projectID, frames)
+        (self.commitSHA, self.platform, self.sdkName) = (commitSHA, platform, sdkName)
         self.skipVerification = skipVerification
     }
-
-    public static let schema = MessageSchema("sentry.integrations.scm.v1.ResolveSourcePathRequest", [
-        .init(1, "organization_id", .int64),
-        .init(2, "project_id", .int64),
-        .init(3, "frames", .message(StackFrame.self), .repeated),
-        .init(4, "commit_sha", .string),
-        .init(5, "platform", .string),
-        .init(6, "sdk_name", .string),
-        .init(7, "skip_verification", .bool),
-    ])
-
-    public var encodedByteCount: Int {
-        var size = unknownFields.byteCount
-        size += Int64Field.size(1, organizationID)
-        size += Int64Field.size(2, projectID)
-        size += MessageField<StackFrame>.size(3, frames)
-        size += StringField.size(4, commitSHA)
-        size += StringField.size(5, platform)
-        size += StringField.size(6, sdkName)
-        size += BoolField.size(7, skipVerification)
-        return size
-    }
-
-    public func encode(into writer: inout WireWriter) {
-        writer.write(unknownFields)
-        BoolField.write(7, skipVerification, &writer)
-        StringField.write(6, sdkName, &writer)
-        StringField.write(5, platform, &writer)
-        StringField.write(4, commitSHA, &writer)
-        MessageField<StackFrame>.write(3, frames, &writer)
-        Int64Field.write(2, projectID, &writer)
-        Int64Field.write(1, organizationID, &writer)
-    }
-
-    public mutating func merge(from reader: inout WireReader) throws(WireError) {
-        while let tag = try reader.nextTag() {
-            switch tag {
-            case 8: try Int64Field.read(&organizationID, &reader)
-            case 16: try Int64Field.read(&projectID, &reader)
-            case 26: try MessageField<StackFrame>.read(&frames, &reader)
-            case 34: try StringField.read(&commitSHA, &reader)
-            case 42: try StringField.read(&platform, &reader)
-            case 50: try StringField.read(&sdkName, &reader)
-            case 56: try BoolField.read(&skipVerification, &reader)
-            default: try reader.readUnknown(tag, into: &unknownFields)
-            }
-        }
+    public static let schema = MessageSchema(Self.self, .sentryIntegrationsScmV1Scm, 75)
+    @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+        try v.field(7, BoolField.self, &skipVerification)
+        try v.field(6, StringField.self, &sdkName)
+        try v.field(5, StringField.self, &platform)
+        try v.field(4, StringField.self, &commitSHA)
+        try v.field(3, MessageField<StackFrame>.self, &frames)
+        try v.field(2, Int64Field.self, &projectID)
+        try v.field(1, Int64Field.self, &organizationID)
     }
 }
 
@@ -6472,73 +3100,24 @@ public struct ResolvedFrame: Message {
     /// Revision at which the file was found.
     public var ref: String = ""
     public var unknownFields = UnknownFields()
-
     public init() {}
-
     public init(
         frameIndex: Int32 = 0, path: String = "", url: String = "", codeMappingID: Int64 = 0,
         attemptedURL: String = "", status: GoogleRPC.Status? = nil, repositoryID: Int64 = 0, ref: String = ""
     ) {
-        self.frameIndex = frameIndex
-        self.path = path
-        self.url = url
-        self.codeMappingID = codeMappingID
-        self.attemptedURL = attemptedURL
-        self.status = status
-        self.repositoryID = repositoryID
-        self.ref = ref
+        (self.frameIndex, self.path, self.url, self.codeMappingID) = (frameIndex, path, url, codeMappingID)
+        (self.attemptedURL, self.status, self.repositoryID, self.ref) = (attemptedURL, status, repositoryID, ref)
     }
-
-    public static let schema = MessageSchema("sentry.integrations.scm.v1.ResolvedFrame", [
-        .init(1, "frame_index", .int32),
-        .init(2, "path", .string),
-        .init(3, "url", .string),
-        .init(4, "code_mapping_id", .int64),
-        .init(5, "attempted_url", .string),
-        .init(6, "status", .message(GoogleRPC.Status.self), .explicit),
-        .init(7, "repository_id", .int64),
-        .init(8, "ref", .string),
-    ])
-
-    public var encodedByteCount: Int {
-        var size = unknownFields.byteCount
-        size += Int32Field.size(1, frameIndex)
-        size += StringField.size(2, path)
-        size += StringField.size(3, url)
-        size += Int64Field.size(4, codeMappingID)
-        size += StringField.size(5, attemptedURL)
-        size += MessageField<GoogleRPC.Status>.size(6, status)
-        size += Int64Field.size(7, repositoryID)
-        size += StringField.size(8, ref)
-        return size
-    }
-
-    public func encode(into writer: inout WireWriter) {
-        writer.write(unknownFields)
-        StringField.write(8, ref, &writer)
-        Int64Field.write(7, repositoryID, &writer)
-        MessageField<GoogleRPC.Status>.write(6, status, &writer)
-        StringField.write(5, attemptedURL, &writer)
-        Int64Field.write(4, codeMappingID, &writer)
-        StringField.write(3, url, &writer)
-        StringField.write(2, path, &writer)
-        Int32Field.write(1, frameIndex, &writer)
-    }
-
-    public mutating func merge(from reader: inout WireReader) throws(WireError) {
-        while let tag = try reader.nextTag() {
-            switch tag {
-            case 8: try Int32Field.read(&frameIndex, &reader)
-            case 18: try StringField.read(&path, &reader)
-            case 26: try StringField.read(&url, &reader)
-            case 32: try Int64Field.read(&codeMappingID, &reader)
-            case 42: try StringField.read(&attemptedURL, &reader)
-            case 50: try MessageField<GoogleRPC.Status>.read(&status, &reader)
-            case 56: try Int64Field.read(&repositoryID, &reader)
-            case 66: try StringField.read(&ref, &reader)
-            default: try reader.readUnknown(tag, into: &unknownFields)
-            }
-        }
+    public static let schema = MessageSchema(Self.self, .sentryIntegrationsScmV1Scm, 76)
+    @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+        try v.field(8, StringField.self, &ref)
+        try v.field(7, Int64Field.self, &repositoryID)
+        try v.field(6, MessageField<GoogleRPC.Status>.self, &status)
+        try v.field(5, StringField.self, &attemptedURL)
+        try v.field(4, Int64Field.self, &codeMappingID)
+        try v.field(3, StringField.self, &url)
+        try v.field(2, StringField.self, &path)
+        try v.field(1, Int32Field.self, &frameIndex)
     }
 }
 
@@ -6547,35 +3126,11 @@ public struct ResolveSourcePathResponse: Message {
     /// One for each frame, in the same order.
     public var frames: [ResolvedFrame] = []
     public var unknownFields = UnknownFields()
-
     public init() {}
-
-    public init(frames: [ResolvedFrame] = []) {
-        self.frames = frames
-    }
-
-    public static let schema = MessageSchema("sentry.integrations.scm.v1.ResolveSourcePathResponse", [
-        .init(1, "frames", .message(ResolvedFrame.self), .repeated),
-    ])
-
-    public var encodedByteCount: Int {
-        var size = unknownFields.byteCount
-        size += MessageField<ResolvedFrame>.size(1, frames)
-        return size
-    }
-
-    public func encode(into writer: inout WireWriter) {
-        writer.write(unknownFields)
-        MessageField<ResolvedFrame>.write(1, frames, &writer)
-    }
-
-    public mutating func merge(from reader: inout WireReader) throws(WireError) {
-        while let tag = try reader.nextTag() {
-            switch tag {
-            case 10: try MessageField<ResolvedFrame>.read(&frames, &reader)
-            default: try reader.readUnknown(tag, into: &unknownFields)
-            }
-        }
+    public init(frames: [ResolvedFrame] = []) { self.frames = frames }
+    public static let schema = MessageSchema(Self.self, .sentryIntegrationsScmV1Scm, 77)
+    @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+        try v.field(1, MessageField<ResolvedFrame>.self, &frames)
     }
 }
 
@@ -6596,68 +3151,24 @@ public struct ExplainMappingRequest: Message {
     /// Do not check that the files exist.
     public var skipVerification: Bool = false
     public var unknownFields = UnknownFields()
-
     public init() {}
-
     public init(
         organizationID: Int64 = 0, projectID: Int64 = 0, frame: StackFrame? = nil, platform: String = "",
         sdkName: String = "", commitSHA: String = "", skipVerification: Bool = false
     ) {
-        self.organizationID = organizationID
-        self.projectID = projectID
-        self.frame = frame
-        self.platform = platform
-        self.sdkName = sdkName
-        self.commitSHA = commitSHA
+        (self.organizationID, self.projectID, self.frame) = (organizationID, projectID, frame)
+        (self.platform, self.sdkName, self.commitSHA) = (platform, sdkName, commitSHA)
         self.skipVerification = skipVerification
     }
-
-    public static let schema = MessageSchema("sentry.integrations.scm.v1.ExplainMappingRequest", [
-        .init(1, "organization_id", .int64),
-        .init(2, "project_id", .int64),
-        .init(3, "frame", .message(StackFrame.self), .explicit),
-        .init(4, "platform", .string),
-        .init(5, "sdk_name", .string),
-        .init(6, "commit_sha", .string),
-        .init(7, "skip_verification", .bool),
-    ])
-
-    public var encodedByteCount: Int {
-        var size = unknownFields.byteCount
-        size += Int64Field.size(1, organizationID)
-        size += Int64Field.size(2, projectID)
-        size += MessageField<StackFrame>.size(3, frame)
-        size += StringField.size(4, platform)
-        size += StringField.size(5, sdkName)
-        size += StringField.size(6, commitSHA)
-        size += BoolField.size(7, skipVerification)
-        return size
-    }
-
-    public func encode(into writer: inout WireWriter) {
-        writer.write(unknownFields)
-        BoolField.write(7, skipVerification, &writer)
-        StringField.write(6, commitSHA, &writer)
-        StringField.write(5, sdkName, &writer)
-        StringField.write(4, platform, &writer)
-        MessageField<StackFrame>.write(3, frame, &writer)
-        Int64Field.write(2, projectID, &writer)
-        Int64Field.write(1, organizationID, &writer)
-    }
-
-    public mutating func merge(from reader: inout WireReader) throws(WireError) {
-        while let tag = try reader.nextTag() {
-            switch tag {
-            case 8: try Int64Field.read(&organizationID, &reader)
-            case 16: try Int64Field.read(&projectID, &reader)
-            case 26: try MessageField<StackFrame>.read(&frame, &reader)
-            case 34: try StringField.read(&platform, &reader)
-            case 42: try StringField.read(&sdkName, &reader)
-            case 50: try StringField.read(&commitSHA, &reader)
-            case 56: try BoolField.read(&skipVerification, &reader)
-            default: try reader.readUnknown(tag, into: &unknownFields)
-            }
-        }
+    public static let schema = MessageSchema(Self.self, .sentryIntegrationsScmV1Scm, 78)
+    @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+        try v.field(7, BoolField.self, &skipVerification)
+        try v.field(6, StringField.self, &commitSHA)
+        try v.field(5, StringField.self, &sdkName)
+        try v.field(4, StringField.self, &platform)
+        try v.field(3, MessageField<StackFrame>.self, &frame)
+        try v.field(2, Int64Field.self, &projectID)
+        try v.field(1, Int64Field.self, &organizationID)
     }
 }
 
@@ -6680,74 +3191,26 @@ public struct MappingStep: Message {
     /// The whole step in a sentence.
     public var explanation: String = ""
     public var unknownFields = UnknownFields()
-
     public init() {}
-
     public init(
         codeMapping: CodeMapping? = nil, rank: Int32 = 0, outcome: MappingOutcome = .unspecified,
         comparedField: String = "", comparedValue: String = "", path: String = "", url: String = "",
         explanation: String = ""
     ) {
-        self.codeMapping = codeMapping
-        self.rank = rank
-        self.outcome = outcome
-        self.comparedField = comparedField
-        self.comparedValue = comparedValue
-        self.path = path
-        self.url = url
+        (self.codeMapping, self.rank, self.outcome) = (codeMapping, rank, outcome)
+        (self.comparedField, self.comparedValue, self.path, self.url) = (comparedField, comparedValue, path, url)
         self.explanation = explanation
     }
-
-    public static let schema = MessageSchema("sentry.integrations.scm.v1.MappingStep", [
-        .init(1, "code_mapping", .message(CodeMapping.self), .explicit),
-        .init(2, "rank", .int32),
-        .init(3, "outcome", .enumeration(MappingOutcome.self)),
-        .init(4, "compared_field", .string),
-        .init(5, "compared_value", .string),
-        .init(6, "path", .string),
-        .init(7, "url", .string),
-        .init(8, "explanation", .string),
-    ])
-
-    public var encodedByteCount: Int {
-        var size = unknownFields.byteCount
-        size += MessageField<CodeMapping>.size(1, codeMapping)
-        size += Int32Field.size(2, rank)
-        size += EnumField<MappingOutcome>.size(3, outcome)
-        size += StringField.size(4, comparedField)
-        size += StringField.size(5, comparedValue)
-        size += StringField.size(6, path)
-        size += StringField.size(7, url)
-        size += StringField.size(8, explanation)
-        return size
-    }
-
-    public func encode(into writer: inout WireWriter) {
-        writer.write(unknownFields)
-        StringField.write(8, explanation, &writer)
-        StringField.write(7, url, &writer)
-        StringField.write(6, path, &writer)
-        StringField.write(5, comparedValue, &writer)
-        StringField.write(4, comparedField, &writer)
-        EnumField<MappingOutcome>.write(3, outcome, &writer)
-        Int32Field.write(2, rank, &writer)
-        MessageField<CodeMapping>.write(1, codeMapping, &writer)
-    }
-
-    public mutating func merge(from reader: inout WireReader) throws(WireError) {
-        while let tag = try reader.nextTag() {
-            switch tag {
-            case 10: try MessageField<CodeMapping>.read(&codeMapping, &reader)
-            case 16: try Int32Field.read(&rank, &reader)
-            case 24: try EnumField<MappingOutcome>.read(&outcome, &reader)
-            case 34: try StringField.read(&comparedField, &reader)
-            case 42: try StringField.read(&comparedValue, &reader)
-            case 50: try StringField.read(&path, &reader)
-            case 58: try StringField.read(&url, &reader)
-            case 66: try StringField.read(&explanation, &reader)
-            default: try reader.readUnknown(tag, into: &unknownFields)
-            }
-        }
+    public static let schema = MessageSchema(Self.self, .sentryIntegrationsScmV1Scm, 79)
+    @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+        try v.field(8, StringField.self, &explanation)
+        try v.field(7, StringField.self, &url)
+        try v.field(6, StringField.self, &path)
+        try v.field(5, StringField.self, &comparedValue)
+        try v.field(4, StringField.self, &comparedField)
+        try v.field(3, EnumField<MappingOutcome>.self, &outcome)
+        try v.field(2, Int32Field.self, &rank)
+        try v.field(1, MessageField<CodeMapping>.self, &codeMapping)
     }
 }
 
@@ -6760,45 +3223,15 @@ public struct ExplainMappingResponse: Message {
     /// The outcome, as ResolveSourcePath gives it.
     public var result: ResolvedFrame?
     public var unknownFields = UnknownFields()
-
     public init() {}
-
     public init(mungedPath: String = "", steps: [MappingStep] = [], result: ResolvedFrame? = nil) {
-        self.mungedPath = mungedPath
-        self.steps = steps
-        self.result = result
+        (self.mungedPath, self.steps, self.result) = (mungedPath, steps, result)
     }
-
-    public static let schema = MessageSchema("sentry.integrations.scm.v1.ExplainMappingResponse", [
-        .init(1, "munged_path", .string),
-        .init(2, "steps", .message(MappingStep.self), .repeated),
-        .init(3, "result", .message(ResolvedFrame.self), .explicit),
-    ])
-
-    public var encodedByteCount: Int {
-        var size = unknownFields.byteCount
-        size += StringField.size(1, mungedPath)
-        size += MessageField<MappingStep>.size(2, steps)
-        size += MessageField<ResolvedFrame>.size(3, result)
-        return size
-    }
-
-    public func encode(into writer: inout WireWriter) {
-        writer.write(unknownFields)
-        MessageField<ResolvedFrame>.write(3, result, &writer)
-        MessageField<MappingStep>.write(2, steps, &writer)
-        StringField.write(1, mungedPath, &writer)
-    }
-
-    public mutating func merge(from reader: inout WireReader) throws(WireError) {
-        while let tag = try reader.nextTag() {
-            switch tag {
-            case 10: try StringField.read(&mungedPath, &reader)
-            case 18: try MessageField<MappingStep>.read(&steps, &reader)
-            case 26: try MessageField<ResolvedFrame>.read(&result, &reader)
-            default: try reader.readUnknown(tag, into: &unknownFields)
-            }
-        }
+    public static let schema = MessageSchema(Self.self, .sentryIntegrationsScmV1Scm, 80)
+    @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+        try v.field(3, MessageField<ResolvedFrame>.self, &result)
+        try v.field(2, MessageField<MappingStep>.self, &steps)
+        try v.field(1, StringField.self, &mungedPath)
     }
 }
 
@@ -6809,40 +3242,12 @@ public struct CodeOwner: Message {
     /// Name without a leading `@`, or a mail address.
     public var name: String = ""
     public var unknownFields = UnknownFields()
-
     public init() {}
-
-    public init(kind: OwnerKind = .unspecified, name: String = "") {
-        self.kind = kind
-        self.name = name
-    }
-
-    public static let schema = MessageSchema("sentry.integrations.scm.v1.CodeOwner", [
-        .init(1, "kind", .enumeration(OwnerKind.self)),
-        .init(2, "name", .string),
-    ])
-
-    public var encodedByteCount: Int {
-        var size = unknownFields.byteCount
-        size += EnumField<OwnerKind>.size(1, kind)
-        size += StringField.size(2, name)
-        return size
-    }
-
-    public func encode(into writer: inout WireWriter) {
-        writer.write(unknownFields)
-        StringField.write(2, name, &writer)
-        EnumField<OwnerKind>.write(1, kind, &writer)
-    }
-
-    public mutating func merge(from reader: inout WireReader) throws(WireError) {
-        while let tag = try reader.nextTag() {
-            switch tag {
-            case 8: try EnumField<OwnerKind>.read(&kind, &reader)
-            case 18: try StringField.read(&name, &reader)
-            default: try reader.readUnknown(tag, into: &unknownFields)
-            }
-        }
+    public init(kind: OwnerKind = .unspecified, name: String = "") { (self.kind, self.name) = (kind, name) }
+    public static let schema = MessageSchema(Self.self, .sentryIntegrationsScmV1Scm, 81)
+    @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+        try v.field(2, StringField.self, &name)
+        try v.field(1, EnumField<OwnerKind>.self, &kind)
     }
 }
 
@@ -6863,68 +3268,24 @@ public struct CodeOwnersRule: Message {
     /// The rule takes paths out of its section (GitLab).
     public var exclusion: Bool = false
     public var unknownFields = UnknownFields()
-
     public init() {}
-
     public init(
         line: Int32 = 0, section: String = "", pattern: String = "", owners: [CodeOwner] = [],
         optionalSection: Bool = false, requiredApprovals: Int32 = 0, exclusion: Bool = false
     ) {
-        self.line = line
-        self.section = section
-        self.pattern = pattern
-        self.owners = owners
-        self.optionalSection = optionalSection
-        self.requiredApprovals = requiredApprovals
+        (self.line, self.section, self.pattern, self.owners) = (line, section, pattern, owners)
+        (self.optionalSection, self.requiredApprovals) = (optionalSection, requiredApprovals)
         self.exclusion = exclusion
     }
-
-    public static let schema = MessageSchema("sentry.integrations.scm.v1.CodeOwnersRule", [
-        .init(1, "line", .int32),
-        .init(2, "section", .string),
-        .init(3, "pattern", .string),
-        .init(4, "owners", .message(CodeOwner.self), .repeated),
-        .init(5, "optional_section", .bool),
-        .init(6, "required_approvals", .int32),
-        .init(7, "exclusion", .bool),
-    ])
-
-    public var encodedByteCount: Int {
-        var size = unknownFields.byteCount
-        size += Int32Field.size(1, line)
-        size += StringField.size(2, section)
-        size += StringField.size(3, pattern)
-        size += MessageField<CodeOwner>.size(4, owners)
-        size += BoolField.size(5, optionalSection)
-        size += Int32Field.size(6, requiredApprovals)
-        size += BoolField.size(7, exclusion)
-        return size
-    }
-
-    public func encode(into writer: inout WireWriter) {
-        writer.write(unknownFields)
-        BoolField.write(7, exclusion, &writer)
-        Int32Field.write(6, requiredApprovals, &writer)
-        BoolField.write(5, optionalSection, &writer)
-        MessageField<CodeOwner>.write(4, owners, &writer)
-        StringField.write(3, pattern, &writer)
-        StringField.write(2, section, &writer)
-        Int32Field.write(1, line, &writer)
-    }
-
-    public mutating func merge(from reader: inout WireReader) throws(WireError) {
-        while let tag = try reader.nextTag() {
-            switch tag {
-            case 8: try Int32Field.read(&line, &reader)
-            case 18: try StringField.read(&section, &reader)
-            case 26: try StringField.read(&pattern, &reader)
-            case 34: try MessageField<CodeOwner>.read(&owners, &reader)
-            case 40: try BoolField.read(&optionalSection, &reader)
-            case 48: try Int32Field.read(&requiredApprovals, &reader)
-            case 56: try BoolField.read(&exclusion, &reader)
-            default: try reader.readUnknown(tag, into: &unknownFields)
-            }
-        }
+    public static let schema = MessageSchema(Self.self, .sentryIntegrationsScmV1Scm, 82)
+    @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+        try v.field(7, BoolField.self, &exclusion)
+        try v.field(6, Int32Field.self, &requiredApprovals)
+        try v.field(5, BoolField.self, &optionalSection)
+        try v.field(4, MessageField<CodeOwner>.self, &owners)
+        try v.field(3, StringField.self, &pattern)
+        try v.field(2, StringField.self, &section)
+        try v.field(1, Int32Field.self, &line)
     }
 }
 
@@ -6937,45 +3298,15 @@ public struct CodeOwnersProblem: Message {
     /// Why, for people.
     public var reason: String = ""
     public var unknownFields = UnknownFields()
-
     public init() {}
-
     public init(line: Int32 = 0, text: String = "", reason: String = "") {
-        self.line = line
-        self.text = text
-        self.reason = reason
+        (self.line, self.text, self.reason) = (line, text, reason)
     }
-
-    public static let schema = MessageSchema("sentry.integrations.scm.v1.CodeOwnersProblem", [
-        .init(1, "line", .int32),
-        .init(2, "text", .string),
-        .init(3, "reason", .string),
-    ])
-
-    public var encodedByteCount: Int {
-        var size = unknownFields.byteCount
-        size += Int32Field.size(1, line)
-        size += StringField.size(2, text)
-        size += StringField.size(3, reason)
-        return size
-    }
-
-    public func encode(into writer: inout WireWriter) {
-        writer.write(unknownFields)
-        StringField.write(3, reason, &writer)
-        StringField.write(2, text, &writer)
-        Int32Field.write(1, line, &writer)
-    }
-
-    public mutating func merge(from reader: inout WireReader) throws(WireError) {
-        while let tag = try reader.nextTag() {
-            switch tag {
-            case 8: try Int32Field.read(&line, &reader)
-            case 18: try StringField.read(&text, &reader)
-            case 26: try StringField.read(&reason, &reader)
-            default: try reader.readUnknown(tag, into: &unknownFields)
-            }
-        }
+    public static let schema = MessageSchema(Self.self, .sentryIntegrationsScmV1Scm, 83)
+    @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+        try v.field(3, StringField.self, &reason)
+        try v.field(2, StringField.self, &text)
+        try v.field(1, Int32Field.self, &line)
     }
 }
 
@@ -6992,58 +3323,21 @@ public struct GetCodeOwnersFileRequest: Message {
     /// Fill in `rules` and `problems`.
     public var includeRules: Bool = false
     public var unknownFields = UnknownFields()
-
     public init() {}
-
     public init(
         organizationID: Int64 = 0, repositoryID: Int64 = 0, ref: String = "",
         dialect: CodeOwnersDialect = .unspecified, includeRules: Bool = false
     ) {
-        self.organizationID = organizationID
-        self.repositoryID = repositoryID
-        self.ref = ref
-        self.dialect = dialect
-        self.includeRules = includeRules
+        (self.organizationID, self.repositoryID, self.ref) = (organizationID, repositoryID, ref)
+        (self.dialect, self.includeRules) = (dialect, includeRules)
     }
-
-    public static let schema = MessageSchema("sentry.integrations.scm.v1.GetCodeOwnersFileRequest", [
-        .init(1, "organization_id", .int64),
-        .init(2, "repository_id", .int64),
-        .init(3, "ref", .string),
-        .init(4, "dialect", .enumeration(CodeOwnersDialect.self)),
-        .init(5, "include_rules", .bool),
-    ])
-
-    public var encodedByteCount: Int {
-        var size = unknownFields.byteCount
-        size += Int64Field.size(1, organizationID)
-        size += Int64Field.size(2, repositoryID)
-        size += StringField.size(3, ref)
-        size += EnumField<CodeOwnersDialect>.size(4, dialect)
-        size += BoolField.size(5, includeRules)
-        return size
-    }
-
-    public func encode(into writer: inout WireWriter) {
-        writer.write(unknownFields)
-        BoolField.write(5, includeRules, &writer)
-        EnumField<CodeOwnersDialect>.write(4, dialect, &writer)
-        StringField.write(3, ref, &writer)
-        Int64Field.write(2, repositoryID, &writer)
-        Int64Field.write(1, organizationID, &writer)
-    }
-
-    public mutating func merge(from reader: inout WireReader) throws(WireError) {
-        while let tag = try reader.nextTag() {
-            switch tag {
-            case 8: try Int64Field.read(&organizationID, &reader)
-            case 16: try Int64Field.read(&repositoryID, &reader)
-            case 26: try StringField.read(&ref, &reader)
-            case 32: try EnumField<CodeOwnersDialect>.read(&dialect, &reader)
-            case 40: try BoolField.read(&includeRules, &reader)
-            default: try reader.readUnknown(tag, into: &unknownFields)
-            }
-        }
+    public static let schema = MessageSchema(Self.self, .sentryIntegrationsScmV1Scm, 84)
+    @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+        try v.field(5, BoolField.self, &includeRules)
+        try v.field(4, EnumField<CodeOwnersDialect>.self, &dialect)
+        try v.field(3, StringField.self, &ref)
+        try v.field(2, Int64Field.self, &repositoryID)
+        try v.field(1, Int64Field.self, &organizationID)
     }
 }
 
@@ -7066,74 +3360,24 @@ public struct CodeOwnersFile: Message {
     /// Lines that could not be used, when asked for.
     public var problems: [CodeOwnersProblem] = []
     public var unknownFields = UnknownFields()
-
     public init() {}
-
     public init(
-        filepath: String = "", webURL: String = "", raw: String = "", sha: String = "",
-        commitSHA: String = "", dialect: CodeOwnersDialect = .unspecified, rules: [CodeOwnersRule] = [],
-        problems: [CodeOwnersProblem] = []
+        filepath: String = "", webURL: String = "", raw: String = "", sha: String = "", commitSHA: String = "",
+        dialect: CodeOwnersDialect = .unspecified, rules: [CodeOwnersRule] = [], problems: [CodeOwnersProblem] = []
     ) {
-        self.filepath = filepath
-        self.webURL = webURL
-        self.raw = raw
-        self.sha = sha
-        self.commitSHA = commitSHA
-        self.dialect = dialect
-        self.rules = rules
-        self.problems = problems
+        (self.filepath, self.webURL, self.raw, self.sha, self.commitSHA) = (filepath, webURL, raw, sha, commitSHA)
+        (self.dialect, self.rules, self.problems) = (dialect, rules, problems)
     }
-
-    public static let schema = MessageSchema("sentry.integrations.scm.v1.CodeOwnersFile", [
-        .init(1, "filepath", .string),
-        .init(2, "web_url", .string),
-        .init(3, "raw", .string),
-        .init(4, "sha", .string),
-        .init(5, "commit_sha", .string),
-        .init(6, "dialect", .enumeration(CodeOwnersDialect.self)),
-        .init(7, "rules", .message(CodeOwnersRule.self), .repeated),
-        .init(8, "problems", .message(CodeOwnersProblem.self), .repeated),
-    ])
-
-    public var encodedByteCount: Int {
-        var size = unknownFields.byteCount
-        size += StringField.size(1, filepath)
-        size += StringField.size(2, webURL)
-        size += StringField.size(3, raw)
-        size += StringField.size(4, sha)
-        size += StringField.size(5, commitSHA)
-        size += EnumField<CodeOwnersDialect>.size(6, dialect)
-        size += MessageField<CodeOwnersRule>.size(7, rules)
-        size += MessageField<CodeOwnersProblem>.size(8, problems)
-        return size
-    }
-
-    public func encode(into writer: inout WireWriter) {
-        writer.write(unknownFields)
-        MessageField<CodeOwnersProblem>.write(8, problems, &writer)
-        MessageField<CodeOwnersRule>.write(7, rules, &writer)
-        EnumField<CodeOwnersDialect>.write(6, dialect, &writer)
-        StringField.write(5, commitSHA, &writer)
-        StringField.write(4, sha, &writer)
-        StringField.write(3, raw, &writer)
-        StringField.write(2, webURL, &writer)
-        StringField.write(1, filepath, &writer)
-    }
-
-    public mutating func merge(from reader: inout WireReader) throws(WireError) {
-        while let tag = try reader.nextTag() {
-            switch tag {
-            case 10: try StringField.read(&filepath, &reader)
-            case 18: try StringField.read(&webURL, &reader)
-            case 26: try StringField.read(&raw, &reader)
-            case 34: try StringField.read(&sha, &reader)
-            case 42: try StringField.read(&commitSHA, &reader)
-            case 48: try EnumField<CodeOwnersDialect>.read(&dialect, &reader)
-            case 58: try MessageField<CodeOwnersRule>.read(&rules, &reader)
-            case 66: try MessageField<CodeOwnersProblem>.read(&problems, &reader)
-            default: try reader.readUnknown(tag, into: &unknownFields)
-            }
-        }
+    public static let schema = MessageSchema(Self.self, .sentryIntegrationsScmV1Scm, 85)
+    @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+        try v.field(8, MessageField<CodeOwnersProblem>.self, &problems)
+        try v.field(7, MessageField<CodeOwnersRule>.self, &rules)
+        try v.field(6, EnumField<CodeOwnersDialect>.self, &dialect)
+        try v.field(5, StringField.self, &commitSHA)
+        try v.field(4, StringField.self, &sha)
+        try v.field(3, StringField.self, &raw)
+        try v.field(2, StringField.self, &webURL)
+        try v.field(1, StringField.self, &filepath)
     }
 }
 
@@ -7150,58 +3394,21 @@ public struct ImportCodeOwnersRequest: Message {
     /// See "Repeats" at the top.
     public var requestID: String = ""
     public var unknownFields = UnknownFields()
-
     public init() {}
-
     public init(
         organizationID: Int64 = 0, codeMappingID: Int64 = 0, raw: String = "",
         dialect: CodeOwnersDialect = .unspecified, requestID: String = ""
     ) {
-        self.organizationID = organizationID
-        self.codeMappingID = codeMappingID
-        self.raw = raw
-        self.dialect = dialect
-        self.requestID = requestID
+        (self.organizationID, self.codeMappingID, self.raw) = (organizationID, codeMappingID, raw)
+        (self.dialect, self.requestID) = (dialect, requestID)
     }
-
-    public static let schema = MessageSchema("sentry.integrations.scm.v1.ImportCodeOwnersRequest", [
-        .init(1, "organization_id", .int64),
-        .init(2, "code_mapping_id", .int64),
-        .init(3, "raw", .string),
-        .init(4, "dialect", .enumeration(CodeOwnersDialect.self)),
-        .init(5, "request_id", .string),
-    ])
-
-    public var encodedByteCount: Int {
-        var size = unknownFields.byteCount
-        size += Int64Field.size(1, organizationID)
-        size += Int64Field.size(2, codeMappingID)
-        size += StringField.size(3, raw)
-        size += EnumField<CodeOwnersDialect>.size(4, dialect)
-        size += StringField.size(5, requestID)
-        return size
-    }
-
-    public func encode(into writer: inout WireWriter) {
-        writer.write(unknownFields)
-        StringField.write(5, requestID, &writer)
-        EnumField<CodeOwnersDialect>.write(4, dialect, &writer)
-        StringField.write(3, raw, &writer)
-        Int64Field.write(2, codeMappingID, &writer)
-        Int64Field.write(1, organizationID, &writer)
-    }
-
-    public mutating func merge(from reader: inout WireReader) throws(WireError) {
-        while let tag = try reader.nextTag() {
-            switch tag {
-            case 8: try Int64Field.read(&organizationID, &reader)
-            case 16: try Int64Field.read(&codeMappingID, &reader)
-            case 26: try StringField.read(&raw, &reader)
-            case 32: try EnumField<CodeOwnersDialect>.read(&dialect, &reader)
-            case 42: try StringField.read(&requestID, &reader)
-            default: try reader.readUnknown(tag, into: &unknownFields)
-            }
-        }
+    public static let schema = MessageSchema(Self.self, .sentryIntegrationsScmV1Scm, 86)
+    @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+        try v.field(5, StringField.self, &requestID)
+        try v.field(4, EnumField<CodeOwnersDialect>.self, &dialect)
+        try v.field(3, StringField.self, &raw)
+        try v.field(2, Int64Field.self, &codeMappingID)
+        try v.field(1, Int64Field.self, &organizationID)
     }
 }
 
@@ -7232,95 +3439,32 @@ public struct CodeOwners: Message {
     /// When it was last made.
     public var dateUpdated: Protobuf.Timestamp?
     public var unknownFields = UnknownFields()
-
     public init() {}
-
     public init(
         id: Int64 = 0, organizationID: Int64 = 0, codeMappingID: Int64 = 0, repositoryID: Int64 = 0,
         dialect: CodeOwnersDialect = .unspecified, raw: String = "", rules: [CodeOwnersRule] = [],
         unassociatedOwners: [CodeOwner] = [], problems: [CodeOwnersProblem] = [], ownershipRules: String = "",
         dateAdded: Protobuf.Timestamp? = nil, dateUpdated: Protobuf.Timestamp? = nil
     ) {
-        self.id = id
-        self.organizationID = organizationID
-        self.codeMappingID = codeMappingID
-        self.repositoryID = repositoryID
-        self.dialect = dialect
-        self.raw = raw
-        self.rules = rules
-        self.unassociatedOwners = unassociatedOwners
-        self.problems = problems
-        self.ownershipRules = ownershipRules
-        self.dateAdded = dateAdded
-        self.dateUpdated = dateUpdated
+        (self.id, self.organizationID, self.codeMappingID) = (id, organizationID, codeMappingID)
+        (self.repositoryID, self.dialect, self.raw, self.rules) = (repositoryID, dialect, raw, rules)
+        (self.unassociatedOwners, self.problems) = (unassociatedOwners, problems)
+        (self.ownershipRules, self.dateAdded, self.dateUpdated) = (ownershipRules, dateAdded, dateUpdated)
     }
-
-    public static let schema = MessageSchema("sentry.integrations.scm.v1.CodeOwners", [
-        .init(1, "id", .int64),
-        .init(2, "organization_id", .int64),
-        .init(3, "code_mapping_id", .int64),
-        .init(4, "repository_id", .int64),
-        .init(5, "dialect", .enumeration(CodeOwnersDialect.self)),
-        .init(6, "raw", .string),
-        .init(7, "rules", .message(CodeOwnersRule.self), .repeated),
-        .init(8, "unassociated_owners", .message(CodeOwner.self), .repeated),
-        .init(9, "problems", .message(CodeOwnersProblem.self), .repeated),
-        .init(10, "ownership_rules", .string),
-        .init(11, "date_added", .message(Protobuf.Timestamp.self), .explicit),
-        .init(12, "date_updated", .message(Protobuf.Timestamp.self), .explicit),
-    ])
-
-    public var encodedByteCount: Int {
-        var size = unknownFields.byteCount
-        size += Int64Field.size(1, id)
-        size += Int64Field.size(2, organizationID)
-        size += Int64Field.size(3, codeMappingID)
-        size += Int64Field.size(4, repositoryID)
-        size += EnumField<CodeOwnersDialect>.size(5, dialect)
-        size += StringField.size(6, raw)
-        size += MessageField<CodeOwnersRule>.size(7, rules)
-        size += MessageField<CodeOwner>.size(8, unassociatedOwners)
-        size += MessageField<CodeOwnersProblem>.size(9, problems)
-        size += StringField.size(10, ownershipRules)
-        size += MessageField<Protobuf.Timestamp>.size(11, dateAdded)
-        size += MessageField<Protobuf.Timestamp>.size(12, dateUpdated)
-        return size
-    }
-
-    public func encode(into writer: inout WireWriter) {
-        writer.write(unknownFields)
-        MessageField<Protobuf.Timestamp>.write(12, dateUpdated, &writer)
-        MessageField<Protobuf.Timestamp>.write(11, dateAdded, &writer)
-        StringField.write(10, ownershipRules, &writer)
-        MessageField<CodeOwnersProblem>.write(9, problems, &writer)
-        MessageField<CodeOwner>.write(8, unassociatedOwners, &writer)
-        MessageField<CodeOwnersRule>.write(7, rules, &writer)
-        StringField.write(6, raw, &writer)
-        EnumField<CodeOwnersDialect>.write(5, dialect, &writer)
-        Int64Field.write(4, repositoryID, &writer)
-        Int64Field.write(3, codeMappingID, &writer)
-        Int64Field.write(2, organizationID, &writer)
-        Int64Field.write(1, id, &writer)
-    }
-
-    public mutating func merge(from reader: inout WireReader) throws(WireError) {
-        while let tag = try reader.nextTag() {
-            switch tag {
-            case 8: try Int64Field.read(&id, &reader)
-            case 16: try Int64Field.read(&organizationID, &reader)
-            case 24: try Int64Field.read(&codeMappingID, &reader)
-            case 32: try Int64Field.read(&repositoryID, &reader)
-            case 40: try EnumField<CodeOwnersDialect>.read(&dialect, &reader)
-            case 50: try StringField.read(&raw, &reader)
-            case 58: try MessageField<CodeOwnersRule>.read(&rules, &reader)
-            case 66: try MessageField<CodeOwner>.read(&unassociatedOwners, &reader)
-            case 74: try MessageField<CodeOwnersProblem>.read(&problems, &reader)
-            case 82: try StringField.read(&ownershipRules, &reader)
-            case 90: try MessageField<Protobuf.Timestamp>.read(&dateAdded, &reader)
-            case 98: try MessageField<Protobuf.Timestamp>.read(&dateUpdated, &reader)
-            default: try reader.readUnknown(tag, into: &unknownFields)
-            }
-        }
+    public static let schema = MessageSchema(Self.self, .sentryIntegrationsScmV1Scm, 87)
+    @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+        try v.field(12, MessageField<Protobuf.Timestamp>.self, &dateUpdated)
+        try v.field(11, MessageField<Protobuf.Timestamp>.self, &dateAdded)
+        try v.field(10, StringField.self, &ownershipRules)
+        try v.field(9, MessageField<CodeOwnersProblem>.self, &problems)
+        try v.field(8, MessageField<CodeOwner>.self, &unassociatedOwners)
+        try v.field(7, MessageField<CodeOwnersRule>.self, &rules)
+        try v.field(6, StringField.self, &raw)
+        try v.field(5, EnumField<CodeOwnersDialect>.self, &dialect)
+        try v.field(4, Int64Field.self, &repositoryID)
+        try v.field(3, Int64Field.self, &codeMappingID)
+        try v.field(2, Int64Field.self, &organizationID)
+        try v.field(1, Int64Field.self, &id)
     }
 }
 
@@ -7337,58 +3481,21 @@ public struct ListCodeOwnersRequest: Message {
     /// See "Pages" at the top.
     public var pageToken: String = ""
     public var unknownFields = UnknownFields()
-
     public init() {}
-
     public init(
         organizationID: Int64 = 0, projectID: Int64 = 0, repositoryID: Int64 = 0, pageSize: Int32 = 0,
         pageToken: String = ""
     ) {
-        self.organizationID = organizationID
-        self.projectID = projectID
-        self.repositoryID = repositoryID
-        self.pageSize = pageSize
-        self.pageToken = pageToken
+        (self.organizationID, self.projectID, self.repositoryID) = (organizationID, projectID, repositoryID)
+        (self.pageSize, self.pageToken) = (pageSize, pageToken)
     }
-
-    public static let schema = MessageSchema("sentry.integrations.scm.v1.ListCodeOwnersRequest", [
-        .init(1, "organization_id", .int64),
-        .init(2, "project_id", .int64),
-        .init(3, "repository_id", .int64),
-        .init(4, "page_size", .int32),
-        .init(5, "page_token", .string),
-    ])
-
-    public var encodedByteCount: Int {
-        var size = unknownFields.byteCount
-        size += Int64Field.size(1, organizationID)
-        size += Int64Field.size(2, projectID)
-        size += Int64Field.size(3, repositoryID)
-        size += Int32Field.size(4, pageSize)
-        size += StringField.size(5, pageToken)
-        return size
-    }
-
-    public func encode(into writer: inout WireWriter) {
-        writer.write(unknownFields)
-        StringField.write(5, pageToken, &writer)
-        Int32Field.write(4, pageSize, &writer)
-        Int64Field.write(3, repositoryID, &writer)
-        Int64Field.write(2, projectID, &writer)
-        Int64Field.write(1, organizationID, &writer)
-    }
-
-    public mutating func merge(from reader: inout WireReader) throws(WireError) {
-        while let tag = try reader.nextTag() {
-            switch tag {
-            case 8: try Int64Field.read(&organizationID, &reader)
-            case 16: try Int64Field.read(&projectID, &reader)
-            case 24: try Int64Field.read(&repositoryID, &reader)
-            case 32: try Int32Field.read(&pageSize, &reader)
-            case 42: try StringField.read(&pageToken, &reader)
-            default: try reader.readUnknown(tag, into: &unknownFields)
-            }
-        }
+    public static let schema = MessageSchema(Self.self, .sentryIntegrationsScmV1Scm, 88)
+    @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+        try v.field(5, StringField.self, &pageToken)
+        try v.field(4, Int32Field.self, &pageSize)
+        try v.field(3, Int64Field.self, &repositoryID)
+        try v.field(2, Int64Field.self, &projectID)
+        try v.field(1, Int64Field.self, &organizationID)
     }
 }
 
@@ -7399,40 +3506,14 @@ public struct ListCodeOwnersResponse: Message {
     /// Empty at the end.
     public var nextPageToken: String = ""
     public var unknownFields = UnknownFields()
-
     public init() {}
-
     public init(codeOwners: [CodeOwners] = [], nextPageToken: String = "") {
-        self.codeOwners = codeOwners
-        self.nextPageToken = nextPageToken
+        (self.codeOwners, self.nextPageToken) = (codeOwners, nextPageToken)
     }
-
-    public static let schema = MessageSchema("sentry.integrations.scm.v1.ListCodeOwnersResponse", [
-        .init(1, "code_owners", .message(CodeOwners.self), .repeated),
-        .init(2, "next_page_token", .string),
-    ])
-
-    public var encodedByteCount: Int {
-        var size = unknownFields.byteCount
-        size += MessageField<CodeOwners>.size(1, codeOwners)
-        size += StringField.size(2, nextPageToken)
-        return size
-    }
-
-    public func encode(into writer: inout WireWriter) {
-        writer.write(unknownFields)
-        StringField.write(2, nextPageToken, &writer)
-        MessageField<CodeOwners>.write(1, codeOwners, &writer)
-    }
-
-    public mutating func merge(from reader: inout WireReader) throws(WireError) {
-        while let tag = try reader.nextTag() {
-            switch tag {
-            case 10: try MessageField<CodeOwners>.read(&codeOwners, &reader)
-            case 18: try StringField.read(&nextPageToken, &reader)
-            default: try reader.readUnknown(tag, into: &unknownFields)
-            }
-        }
+    public static let schema = MessageSchema(Self.self, .sentryIntegrationsScmV1Scm, 89)
+    @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+        try v.field(2, StringField.self, &nextPageToken)
+        try v.field(1, MessageField<CodeOwners>.self, &codeOwners)
     }
 }
 
@@ -7443,40 +3524,14 @@ public struct DeleteCodeOwnersRequest: Message {
     /// Mapping that the import belongs to; required.
     public var codeMappingID: Int64 = 0
     public var unknownFields = UnknownFields()
-
     public init() {}
-
     public init(organizationID: Int64 = 0, codeMappingID: Int64 = 0) {
-        self.organizationID = organizationID
-        self.codeMappingID = codeMappingID
+        (self.organizationID, self.codeMappingID) = (organizationID, codeMappingID)
     }
-
-    public static let schema = MessageSchema("sentry.integrations.scm.v1.DeleteCodeOwnersRequest", [
-        .init(1, "organization_id", .int64),
-        .init(2, "code_mapping_id", .int64),
-    ])
-
-    public var encodedByteCount: Int {
-        var size = unknownFields.byteCount
-        size += Int64Field.size(1, organizationID)
-        size += Int64Field.size(2, codeMappingID)
-        return size
-    }
-
-    public func encode(into writer: inout WireWriter) {
-        writer.write(unknownFields)
-        Int64Field.write(2, codeMappingID, &writer)
-        Int64Field.write(1, organizationID, &writer)
-    }
-
-    public mutating func merge(from reader: inout WireReader) throws(WireError) {
-        while let tag = try reader.nextTag() {
-            switch tag {
-            case 8: try Int64Field.read(&organizationID, &reader)
-            case 16: try Int64Field.read(&codeMappingID, &reader)
-            default: try reader.readUnknown(tag, into: &unknownFields)
-            }
-        }
+    public static let schema = MessageSchema(Self.self, .sentryIntegrationsScmV1Scm, 90)
+    @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+        try v.field(2, Int64Field.self, &codeMappingID)
+        try v.field(1, Int64Field.self, &organizationID)
     }
 }
 
@@ -7501,79 +3556,27 @@ public struct ResolveCodeOwnersRequest: Message {
     /// Dialect for `repository_id`.
     public var dialect: CodeOwnersDialect = .unspecified
     public var unknownFields = UnknownFields()
-
     public init() {}
-
     public init(
         organizationID: Int64 = 0, projectID: Int64 = 0, repositoryID: Int64 = 0, paths: [String] = [],
         frames: [StackFrame] = [], ref: String = "", platform: String = "", maxOwners: Int32 = 0,
         dialect: CodeOwnersDialect = .unspecified
     ) {
-        self.organizationID = organizationID
-        self.projectID = projectID
-        self.repositoryID = repositoryID
-        self.paths = paths
-        self.frames = frames
-        self.ref = ref
-        self.platform = platform
-        self.maxOwners = maxOwners
-        self.dialect = dialect
+        (self.organizationID, self.projectID, self.repositoryID) = (organizationID, projectID, repositoryID)
+        (self.paths, self.frames, self.ref, self.platform) = (paths, frames, ref, platform)
+        (self.maxOwners, self.dialect) = (maxOwners, dialect)
     }
-
-    public static let schema = MessageSchema("sentry.integrations.scm.v1.ResolveCodeOwnersRequest", [
-        .init(1, "organization_id", .int64),
-        .init(2, "project_id", .int64),
-        .init(3, "repository_id", .int64),
-        .init(4, "paths", .string, .repeated),
-        .init(5, "frames", .message(StackFrame.self), .repeated),
-        .init(6, "ref", .string),
-        .init(7, "platform", .string),
-        .init(8, "max_owners", .int32),
-        .init(9, "dialect", .enumeration(CodeOwnersDialect.self)),
-    ])
-
-    public var encodedByteCount: Int {
-        var size = unknownFields.byteCount
-        size += Int64Field.size(1, organizationID)
-        size += Int64Field.size(2, projectID)
-        size += Int64Field.size(3, repositoryID)
-        size += StringField.size(4, paths)
-        size += MessageField<StackFrame>.size(5, frames)
-        size += StringField.size(6, ref)
-        size += StringField.size(7, platform)
-        size += Int32Field.size(8, maxOwners)
-        size += EnumField<CodeOwnersDialect>.size(9, dialect)
-        return size
-    }
-
-    public func encode(into writer: inout WireWriter) {
-        writer.write(unknownFields)
-        EnumField<CodeOwnersDialect>.write(9, dialect, &writer)
-        Int32Field.write(8, maxOwners, &writer)
-        StringField.write(7, platform, &writer)
-        StringField.write(6, ref, &writer)
-        MessageField<StackFrame>.write(5, frames, &writer)
-        StringField.write(4, paths, &writer)
-        Int64Field.write(3, repositoryID, &writer)
-        Int64Field.write(2, projectID, &writer)
-        Int64Field.write(1, organizationID, &writer)
-    }
-
-    public mutating func merge(from reader: inout WireReader) throws(WireError) {
-        while let tag = try reader.nextTag() {
-            switch tag {
-            case 8: try Int64Field.read(&organizationID, &reader)
-            case 16: try Int64Field.read(&projectID, &reader)
-            case 24: try Int64Field.read(&repositoryID, &reader)
-            case 34: try StringField.read(&paths, &reader)
-            case 42: try MessageField<StackFrame>.read(&frames, &reader)
-            case 50: try StringField.read(&ref, &reader)
-            case 58: try StringField.read(&platform, &reader)
-            case 64: try Int32Field.read(&maxOwners, &reader)
-            case 72: try EnumField<CodeOwnersDialect>.read(&dialect, &reader)
-            default: try reader.readUnknown(tag, into: &unknownFields)
-            }
-        }
+    public static let schema = MessageSchema(Self.self, .sentryIntegrationsScmV1Scm, 91)
+    @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+        try v.field(9, EnumField<CodeOwnersDialect>.self, &dialect)
+        try v.field(8, Int32Field.self, &maxOwners)
+        try v.field(7, StringField.self, &platform)
+        try v.field(6, StringField.self, &ref)
+        try v.field(5, MessageField<StackFrame>.self, &frames)
+        try v.field(4, StringField.self, &paths)
+        try v.field(3, Int64Field.self, &repositoryID)
+        try v.field(2, Int64Field.self, &projectID)
+        try v.field(1, Int64Field.self, &organizationID)
     }
 }
 
@@ -7590,58 +3593,21 @@ public struct ResolvedOwners: Message {
     /// A rule says that nobody owns it.
     public var excluded: Bool = false
     public var unknownFields = UnknownFields()
-
     public init() {}
-
     public init(
         path: String = "", frameIndex: Int32 = 0, owners: [CodeOwner] = [], rules: [CodeOwnersRule] = [],
         excluded: Bool = false
     ) {
-        self.path = path
-        self.frameIndex = frameIndex
-        self.owners = owners
-        self.rules = rules
+        (self.path, self.frameIndex, self.owners, self.rules) = (path, frameIndex, owners, rules)
         self.excluded = excluded
     }
-
-    public static let schema = MessageSchema("sentry.integrations.scm.v1.ResolvedOwners", [
-        .init(1, "path", .string),
-        .init(2, "frame_index", .int32),
-        .init(3, "owners", .message(CodeOwner.self), .repeated),
-        .init(4, "rules", .message(CodeOwnersRule.self), .repeated),
-        .init(5, "excluded", .bool),
-    ])
-
-    public var encodedByteCount: Int {
-        var size = unknownFields.byteCount
-        size += StringField.size(1, path)
-        size += Int32Field.size(2, frameIndex)
-        size += MessageField<CodeOwner>.size(3, owners)
-        size += MessageField<CodeOwnersRule>.size(4, rules)
-        size += BoolField.size(5, excluded)
-        return size
-    }
-
-    public func encode(into writer: inout WireWriter) {
-        writer.write(unknownFields)
-        BoolField.write(5, excluded, &writer)
-        MessageField<CodeOwnersRule>.write(4, rules, &writer)
-        MessageField<CodeOwner>.write(3, owners, &writer)
-        Int32Field.write(2, frameIndex, &writer)
-        StringField.write(1, path, &writer)
-    }
-
-    public mutating func merge(from reader: inout WireReader) throws(WireError) {
-        while let tag = try reader.nextTag() {
-            switch tag {
-            case 10: try StringField.read(&path, &reader)
-            case 16: try Int32Field.read(&frameIndex, &reader)
-            case 26: try MessageField<CodeOwner>.read(&owners, &reader)
-            case 34: try MessageField<CodeOwnersRule>.read(&rules, &reader)
-            case 40: try BoolField.read(&excluded, &reader)
-            default: try reader.readUnknown(tag, into: &unknownFields)
-            }
-        }
+    public static let schema = MessageSchema(Self.self, .sentryIntegrationsScmV1Scm, 92)
+    @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+        try v.field(5, BoolField.self, &excluded)
+        try v.field(4, MessageField<CodeOwnersRule>.self, &rules)
+        try v.field(3, MessageField<CodeOwner>.self, &owners)
+        try v.field(2, Int32Field.self, &frameIndex)
+        try v.field(1, StringField.self, &path)
     }
 }
 
@@ -7652,40 +3618,14 @@ public struct ResolveCodeOwnersResponse: Message {
     /// Owners of all together, best first, without repeats.
     public var owners: [CodeOwner] = []
     public var unknownFields = UnknownFields()
-
     public init() {}
-
     public init(results: [ResolvedOwners] = [], owners: [CodeOwner] = []) {
-        self.results = results
-        self.owners = owners
+        (self.results, self.owners) = (results, owners)
     }
-
-    public static let schema = MessageSchema("sentry.integrations.scm.v1.ResolveCodeOwnersResponse", [
-        .init(1, "results", .message(ResolvedOwners.self), .repeated),
-        .init(2, "owners", .message(CodeOwner.self), .repeated),
-    ])
-
-    public var encodedByteCount: Int {
-        var size = unknownFields.byteCount
-        size += MessageField<ResolvedOwners>.size(1, results)
-        size += MessageField<CodeOwner>.size(2, owners)
-        return size
-    }
-
-    public func encode(into writer: inout WireWriter) {
-        writer.write(unknownFields)
-        MessageField<CodeOwner>.write(2, owners, &writer)
-        MessageField<ResolvedOwners>.write(1, results, &writer)
-    }
-
-    public mutating func merge(from reader: inout WireReader) throws(WireError) {
-        while let tag = try reader.nextTag() {
-            switch tag {
-            case 10: try MessageField<ResolvedOwners>.read(&results, &reader)
-            case 18: try MessageField<CodeOwner>.read(&owners, &reader)
-            default: try reader.readUnknown(tag, into: &unknownFields)
-            }
-        }
+    public static let schema = MessageSchema(Self.self, .sentryIntegrationsScmV1Scm, 93)
+    @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+        try v.field(2, MessageField<CodeOwner>.self, &owners)
+        try v.field(1, MessageField<ResolvedOwners>.self, &results)
     }
 }
 
@@ -7714,89 +3654,30 @@ public struct CreateExternalIssueRequest: Message {
     /// See "Repeats" at the top.
     public var requestID: String = ""
     public var unknownFields = UnknownFields()
-
     public init() {}
-
     public init(
         organizationID: Int64 = 0, integrationID: Int64 = 0, groupID: Int64 = 0, repositoryID: Int64 = 0,
         project: String = "", title: String = "", description: String = "", labels: [String] = [],
         assignee: String = "", extra: [String: String] = [:], requestID: String = ""
     ) {
-        self.organizationID = organizationID
-        self.integrationID = integrationID
-        self.groupID = groupID
-        self.repositoryID = repositoryID
-        self.project = project
-        self.title = title
-        self.description = description
-        self.labels = labels
-        self.assignee = assignee
-        self.extra = extra
+        (self.organizationID, self.integrationID, self.groupID) = (organizationID, integrationID, groupID)
+        (self.repositoryID, self.project, self.title) = (repositoryID, project, title)
+        (self.description, self.labels, self.assignee, self.extra) = (description, labels, assignee, extra)
         self.requestID = requestID
     }
-
-    public static let schema = MessageSchema("sentry.integrations.scm.v1.CreateExternalIssueRequest", [
-        .init(1, "organization_id", .int64),
-        .init(2, "integration_id", .int64),
-        .init(3, "group_id", .int64),
-        .init(4, "repository_id", .int64),
-        .init(5, "project", .string),
-        .init(6, "title", .string),
-        .init(7, "description", .string),
-        .init(8, "labels", .string, .repeated),
-        .init(9, "assignee", .string),
-        .init(10, "extra", .map(key: .string, value: .string), .repeated),
-        .init(11, "request_id", .string),
-    ])
-
-    public var encodedByteCount: Int {
-        var size = unknownFields.byteCount
-        size += Int64Field.size(1, organizationID)
-        size += Int64Field.size(2, integrationID)
-        size += Int64Field.size(3, groupID)
-        size += Int64Field.size(4, repositoryID)
-        size += StringField.size(5, project)
-        size += StringField.size(6, title)
-        size += StringField.size(7, description)
-        size += StringField.size(8, labels)
-        size += StringField.size(9, assignee)
-        size += MapField<StringField, StringField>.size(10, extra)
-        size += StringField.size(11, requestID)
-        return size
-    }
-
-    public func encode(into writer: inout WireWriter) {
-        writer.write(unknownFields)
-        StringField.write(11, requestID, &writer)
-        MapField<StringField, StringField>.write(10, extra, &writer)
-        StringField.write(9, assignee, &writer)
-        StringField.write(8, labels, &writer)
-        StringField.write(7, description, &writer)
-        StringField.write(6, title, &writer)
-        StringField.write(5, project, &writer)
-        Int64Field.write(4, repositoryID, &writer)
-        Int64Field.write(3, groupID, &writer)
-        Int64Field.write(2, integrationID, &writer)
-        Int64Field.write(1, organizationID, &writer)
-    }
-
-    public mutating func merge(from reader: inout WireReader) throws(WireError) {
-        while let tag = try reader.nextTag() {
-            switch tag {
-            case 8: try Int64Field.read(&organizationID, &reader)
-            case 16: try Int64Field.read(&integrationID, &reader)
-            case 24: try Int64Field.read(&groupID, &reader)
-            case 32: try Int64Field.read(&repositoryID, &reader)
-            case 42: try StringField.read(&project, &reader)
-            case 50: try StringField.read(&title, &reader)
-            case 58: try StringField.read(&description, &reader)
-            case 66: try StringField.read(&labels, &reader)
-            case 74: try StringField.read(&assignee, &reader)
-            case 82: try MapField<StringField, StringField>.read(&extra, &reader)
-            case 90: try StringField.read(&requestID, &reader)
-            default: try reader.readUnknown(tag, into: &unknownFields)
-            }
-        }
+    public static let schema = MessageSchema(Self.self, .sentryIntegrationsScmV1Scm, 94)
+    @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+        try v.field(11, StringField.self, &requestID)
+        try v.map(10, MapField<StringField, StringField>.self, &extra)
+        try v.field(9, StringField.self, &assignee)
+        try v.field(8, StringField.self, &labels)
+        try v.field(7, StringField.self, &description)
+        try v.field(6, StringField.self, &title)
+        try v.field(5, StringField.self, &project)
+        try v.field(4, Int64Field.self, &repositoryID)
+        try v.field(3, Int64Field.self, &groupID)
+        try v.field(2, Int64Field.self, &integrationID)
+        try v.field(1, Int64Field.self, &organizationID)
     }
 }
 
@@ -7819,73 +3700,25 @@ public struct LinkExternalIssueRequest: Message {
     /// See "Repeats" at the top.
     public var requestID: String = ""
     public var unknownFields = UnknownFields()
-
     public init() {}
-
     public init(
         organizationID: Int64 = 0, integrationID: Int64 = 0, groupID: Int64 = 0, externalKey: String = "",
         project: String = "", issueNumber: String = "", comment: String = "", requestID: String = ""
     ) {
-        self.organizationID = organizationID
-        self.integrationID = integrationID
-        self.groupID = groupID
-        self.externalKey = externalKey
-        self.project = project
-        self.issueNumber = issueNumber
-        self.comment = comment
-        self.requestID = requestID
+        (self.organizationID, self.integrationID, self.groupID) = (organizationID, integrationID, groupID)
+        (self.externalKey, self.project, self.issueNumber) = (externalKey, project, issueNumber)
+        (self.comment, self.requestID) = (comment, requestID)
     }
-
-    public static let schema = MessageSchema("sentry.integrations.scm.v1.LinkExternalIssueRequest", [
-        .init(1, "organization_id", .int64),
-        .init(2, "integration_id", .int64),
-        .init(3, "group_id", .int64),
-        .init(4, "external_key", .string),
-        .init(5, "project", .string),
-        .init(6, "issue_number", .string),
-        .init(7, "comment", .string),
-        .init(8, "request_id", .string),
-    ])
-
-    public var encodedByteCount: Int {
-        var size = unknownFields.byteCount
-        size += Int64Field.size(1, organizationID)
-        size += Int64Field.size(2, integrationID)
-        size += Int64Field.size(3, groupID)
-        size += StringField.size(4, externalKey)
-        size += StringField.size(5, project)
-        size += StringField.size(6, issueNumber)
-        size += StringField.size(7, comment)
-        size += StringField.size(8, requestID)
-        return size
-    }
-
-    public func encode(into writer: inout WireWriter) {
-        writer.write(unknownFields)
-        StringField.write(8, requestID, &writer)
-        StringField.write(7, comment, &writer)
-        StringField.write(6, issueNumber, &writer)
-        StringField.write(5, project, &writer)
-        StringField.write(4, externalKey, &writer)
-        Int64Field.write(3, groupID, &writer)
-        Int64Field.write(2, integrationID, &writer)
-        Int64Field.write(1, organizationID, &writer)
-    }
-
-    public mutating func merge(from reader: inout WireReader) throws(WireError) {
-        while let tag = try reader.nextTag() {
-            switch tag {
-            case 8: try Int64Field.read(&organizationID, &reader)
-            case 16: try Int64Field.read(&integrationID, &reader)
-            case 24: try Int64Field.read(&groupID, &reader)
-            case 34: try StringField.read(&externalKey, &reader)
-            case 42: try StringField.read(&project, &reader)
-            case 50: try StringField.read(&issueNumber, &reader)
-            case 58: try StringField.read(&comment, &reader)
-            case 66: try StringField.read(&requestID, &reader)
-            default: try reader.readUnknown(tag, into: &unknownFields)
-            }
-        }
+    public static let schema = MessageSchema(Self.self, .sentryIntegrationsScmV1Scm, 95)
+    @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+        try v.field(8, StringField.self, &requestID)
+        try v.field(7, StringField.self, &comment)
+        try v.field(6, StringField.self, &issueNumber)
+        try v.field(5, StringField.self, &project)
+        try v.field(4, StringField.self, &externalKey)
+        try v.field(3, Int64Field.self, &groupID)
+        try v.field(2, Int64Field.self, &integrationID)
+        try v.field(1, Int64Field.self, &organizationID)
     }
 }
 
@@ -7906,69 +3739,24 @@ public struct SyncIssueStatusRequest: Message {
     /// See "Repeats" at the top.
     public var requestID: String = ""
     public var unknownFields = UnknownFields()
-
     public init() {}
-
     public init(
         organizationID: Int64 = 0, externalIssueID: Int64 = 0, direction: SyncDirection = .unspecified,
-        groupID: Int64 = 0, resolved: Bool? = nil, providerEvent: [String: String] = [:],
-        requestID: String = ""
+        groupID: Int64 = 0, resolved: Bool? = nil, providerEvent: [String: String] = [:], requestID: String = ""
     ) {
-        self.organizationID = organizationID
-        self.externalIssueID = externalIssueID
-        self.direction = direction
-        self.groupID = groupID
-        self.resolved = resolved
-        self.providerEvent = providerEvent
+        (self.organizationID, self.externalIssueID, self.direction) = (organizationID, externalIssueID, direction)
+        (self.groupID, self.resolved, self.providerEvent) = (groupID, resolved, providerEvent)
         self.requestID = requestID
     }
-
-    public static let schema = MessageSchema("sentry.integrations.scm.v1.SyncIssueStatusRequest", [
-        .init(1, "organization_id", .int64),
-        .init(2, "external_issue_id", .int64),
-        .init(3, "direction", .enumeration(SyncDirection.self)),
-        .init(4, "group_id", .int64),
-        .init(5, "resolved", .bool, .explicit),
-        .init(6, "provider_event", .map(key: .string, value: .string), .repeated),
-        .init(7, "request_id", .string),
-    ])
-
-    public var encodedByteCount: Int {
-        var size = unknownFields.byteCount
-        size += Int64Field.size(1, organizationID)
-        size += Int64Field.size(2, externalIssueID)
-        size += EnumField<SyncDirection>.size(3, direction)
-        size += Int64Field.size(4, groupID)
-        size += BoolField.size(5, resolved)
-        size += MapField<StringField, StringField>.size(6, providerEvent)
-        size += StringField.size(7, requestID)
-        return size
-    }
-
-    public func encode(into writer: inout WireWriter) {
-        writer.write(unknownFields)
-        StringField.write(7, requestID, &writer)
-        MapField<StringField, StringField>.write(6, providerEvent, &writer)
-        BoolField.write(5, resolved, &writer)
-        Int64Field.write(4, groupID, &writer)
-        EnumField<SyncDirection>.write(3, direction, &writer)
-        Int64Field.write(2, externalIssueID, &writer)
-        Int64Field.write(1, organizationID, &writer)
-    }
-
-    public mutating func merge(from reader: inout WireReader) throws(WireError) {
-        while let tag = try reader.nextTag() {
-            switch tag {
-            case 8: try Int64Field.read(&organizationID, &reader)
-            case 16: try Int64Field.read(&externalIssueID, &reader)
-            case 24: try EnumField<SyncDirection>.read(&direction, &reader)
-            case 32: try Int64Field.read(&groupID, &reader)
-            case 40: try BoolField.read(&resolved, &reader)
-            case 50: try MapField<StringField, StringField>.read(&providerEvent, &reader)
-            case 58: try StringField.read(&requestID, &reader)
-            default: try reader.readUnknown(tag, into: &unknownFields)
-            }
-        }
+    public static let schema = MessageSchema(Self.self, .sentryIntegrationsScmV1Scm, 96)
+    @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+        try v.field(7, StringField.self, &requestID)
+        try v.map(6, MapField<StringField, StringField>.self, &providerEvent)
+        try v.field(5, BoolField.self, &resolved)
+        try v.field(4, Int64Field.self, &groupID)
+        try v.field(3, EnumField<SyncDirection>.self, &direction)
+        try v.field(2, Int64Field.self, &externalIssueID)
+        try v.field(1, Int64Field.self, &organizationID)
     }
 }
 
@@ -7985,58 +3773,21 @@ public struct SyncIssueAssigneeRequest: Message {
     /// See "Repeats" at the top.
     public var requestID: String = ""
     public var unknownFields = UnknownFields()
-
     public init() {}
-
     public init(
         organizationID: Int64 = 0, externalIssueID: Int64 = 0, direction: SyncDirection = .unspecified,
         user: String = "", requestID: String = ""
     ) {
-        self.organizationID = organizationID
-        self.externalIssueID = externalIssueID
-        self.direction = direction
-        self.user = user
-        self.requestID = requestID
+        (self.organizationID, self.externalIssueID, self.direction) = (organizationID, externalIssueID, direction)
+        (self.user, self.requestID) = (user, requestID)
     }
-
-    public static let schema = MessageSchema("sentry.integrations.scm.v1.SyncIssueAssigneeRequest", [
-        .init(1, "organization_id", .int64),
-        .init(2, "external_issue_id", .int64),
-        .init(3, "direction", .enumeration(SyncDirection.self)),
-        .init(4, "user", .string),
-        .init(5, "request_id", .string),
-    ])
-
-    public var encodedByteCount: Int {
-        var size = unknownFields.byteCount
-        size += Int64Field.size(1, organizationID)
-        size += Int64Field.size(2, externalIssueID)
-        size += EnumField<SyncDirection>.size(3, direction)
-        size += StringField.size(4, user)
-        size += StringField.size(5, requestID)
-        return size
-    }
-
-    public func encode(into writer: inout WireWriter) {
-        writer.write(unknownFields)
-        StringField.write(5, requestID, &writer)
-        StringField.write(4, user, &writer)
-        EnumField<SyncDirection>.write(3, direction, &writer)
-        Int64Field.write(2, externalIssueID, &writer)
-        Int64Field.write(1, organizationID, &writer)
-    }
-
-    public mutating func merge(from reader: inout WireReader) throws(WireError) {
-        while let tag = try reader.nextTag() {
-            switch tag {
-            case 8: try Int64Field.read(&organizationID, &reader)
-            case 16: try Int64Field.read(&externalIssueID, &reader)
-            case 24: try EnumField<SyncDirection>.read(&direction, &reader)
-            case 34: try StringField.read(&user, &reader)
-            case 42: try StringField.read(&requestID, &reader)
-            default: try reader.readUnknown(tag, into: &unknownFields)
-            }
-        }
+    public static let schema = MessageSchema(Self.self, .sentryIntegrationsScmV1Scm, 97)
+    @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+        try v.field(5, StringField.self, &requestID)
+        try v.field(4, StringField.self, &user)
+        try v.field(3, EnumField<SyncDirection>.self, &direction)
+        try v.field(2, Int64Field.self, &externalIssueID)
+        try v.field(1, Int64Field.self, &organizationID)
     }
 }
 
@@ -8057,68 +3808,23 @@ public struct SearchIssuesRequest: Message {
     /// See "Pages" at the top.
     public var pageToken: String = ""
     public var unknownFields = UnknownFields()
-
     public init() {}
-
     public init(
         organizationID: Int64 = 0, integrationID: Int64 = 0, project: String = "", query: String = "",
         state: IssueState = .unspecified, pageSize: Int32 = 0, pageToken: String = ""
     ) {
-        self.organizationID = organizationID
-        self.integrationID = integrationID
-        self.project = project
-        self.query = query
-        self.state = state
-        self.pageSize = pageSize
-        self.pageToken = pageToken
+        (self.organizationID, self.integrationID, self.project) = (organizationID, integrationID, project)
+        (self.query, self.state, self.pageSize, self.pageToken) = (query, state, pageSize, pageToken)
     }
-
-    public static let schema = MessageSchema("sentry.integrations.scm.v1.SearchIssuesRequest", [
-        .init(1, "organization_id", .int64),
-        .init(2, "integration_id", .int64),
-        .init(3, "project", .string),
-        .init(4, "query", .string),
-        .init(5, "state", .enumeration(IssueState.self)),
-        .init(6, "page_size", .int32),
-        .init(7, "page_token", .string),
-    ])
-
-    public var encodedByteCount: Int {
-        var size = unknownFields.byteCount
-        size += Int64Field.size(1, organizationID)
-        size += Int64Field.size(2, integrationID)
-        size += StringField.size(3, project)
-        size += StringField.size(4, query)
-        size += EnumField<IssueState>.size(5, state)
-        size += Int32Field.size(6, pageSize)
-        size += StringField.size(7, pageToken)
-        return size
-    }
-
-    public func encode(into writer: inout WireWriter) {
-        writer.write(unknownFields)
-        StringField.write(7, pageToken, &writer)
-        Int32Field.write(6, pageSize, &writer)
-        EnumField<IssueState>.write(5, state, &writer)
-        StringField.write(4, query, &writer)
-        StringField.write(3, project, &writer)
-        Int64Field.write(2, integrationID, &writer)
-        Int64Field.write(1, organizationID, &writer)
-    }
-
-    public mutating func merge(from reader: inout WireReader) throws(WireError) {
-        while let tag = try reader.nextTag() {
-            switch tag {
-            case 8: try Int64Field.read(&organizationID, &reader)
-            case 16: try Int64Field.read(&integrationID, &reader)
-            case 26: try StringField.read(&project, &reader)
-            case 34: try StringField.read(&query, &reader)
-            case 40: try EnumField<IssueState>.read(&state, &reader)
-            case 48: try Int32Field.read(&pageSize, &reader)
-            case 58: try StringField.read(&pageToken, &reader)
-            default: try reader.readUnknown(tag, into: &unknownFields)
-            }
-        }
+    public static let schema = MessageSchema(Self.self, .sentryIntegrationsScmV1Scm, 98)
+    @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+        try v.field(7, StringField.self, &pageToken)
+        try v.field(6, Int32Field.self, &pageSize)
+        try v.field(5, EnumField<IssueState>.self, &state)
+        try v.field(4, StringField.self, &query)
+        try v.field(3, StringField.self, &project)
+        try v.field(2, Int64Field.self, &integrationID)
+        try v.field(1, Int64Field.self, &organizationID)
     }
 }
 
@@ -8139,68 +3845,23 @@ public struct IssueHit: Message {
     /// When the tracker's issue was last changed.
     public var dateUpdated: Protobuf.Timestamp?
     public var unknownFields = UnknownFields()
-
     public init() {}
-
     public init(
         key: String = "", title: String = "", state: IssueState = .unspecified, webURL: String = "",
         project: String = "", externalIssueID: Int64 = 0, dateUpdated: Protobuf.Timestamp? = nil
     ) {
-        self.key = key
-        self.title = title
-        self.state = state
-        self.webURL = webURL
-        self.project = project
-        self.externalIssueID = externalIssueID
-        self.dateUpdated = dateUpdated
+        (self.key, self.title, self.state, self.webURL, self.project) = (key, title, state, webURL, project)
+        (self.externalIssueID, self.dateUpdated) = (externalIssueID, dateUpdated)
     }
-
-    public static let schema = MessageSchema("sentry.integrations.scm.v1.IssueHit", [
-        .init(1, "key", .string),
-        .init(2, "title", .string),
-        .init(3, "state", .enumeration(IssueState.self)),
-        .init(4, "web_url", .string),
-        .init(5, "project", .string),
-        .init(6, "external_issue_id", .int64),
-        .init(7, "date_updated", .message(Protobuf.Timestamp.self), .explicit),
-    ])
-
-    public var encodedByteCount: Int {
-        var size = unknownFields.byteCount
-        size += StringField.size(1, key)
-        size += StringField.size(2, title)
-        size += EnumField<IssueState>.size(3, state)
-        size += StringField.size(4, webURL)
-        size += StringField.size(5, project)
-        size += Int64Field.size(6, externalIssueID)
-        size += MessageField<Protobuf.Timestamp>.size(7, dateUpdated)
-        return size
-    }
-
-    public func encode(into writer: inout WireWriter) {
-        writer.write(unknownFields)
-        MessageField<Protobuf.Timestamp>.write(7, dateUpdated, &writer)
-        Int64Field.write(6, externalIssueID, &writer)
-        StringField.write(5, project, &writer)
-        StringField.write(4, webURL, &writer)
-        EnumField<IssueState>.write(3, state, &writer)
-        StringField.write(2, title, &writer)
-        StringField.write(1, key, &writer)
-    }
-
-    public mutating func merge(from reader: inout WireReader) throws(WireError) {
-        while let tag = try reader.nextTag() {
-            switch tag {
-            case 10: try StringField.read(&key, &reader)
-            case 18: try StringField.read(&title, &reader)
-            case 24: try EnumField<IssueState>.read(&state, &reader)
-            case 34: try StringField.read(&webURL, &reader)
-            case 42: try StringField.read(&project, &reader)
-            case 48: try Int64Field.read(&externalIssueID, &reader)
-            case 58: try MessageField<Protobuf.Timestamp>.read(&dateUpdated, &reader)
-            default: try reader.readUnknown(tag, into: &unknownFields)
-            }
-        }
+    public static let schema = MessageSchema(Self.self, .sentryIntegrationsScmV1Scm, 99)
+    @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+        try v.field(7, MessageField<Protobuf.Timestamp>.self, &dateUpdated)
+        try v.field(6, Int64Field.self, &externalIssueID)
+        try v.field(5, StringField.self, &project)
+        try v.field(4, StringField.self, &webURL)
+        try v.field(3, EnumField<IssueState>.self, &state)
+        try v.field(2, StringField.self, &title)
+        try v.field(1, StringField.self, &key)
     }
 }
 
@@ -8213,45 +3874,15 @@ public struct SearchIssuesResponse: Message {
     /// The tracker has more than it gives out.
     public var truncated: Bool = false
     public var unknownFields = UnknownFields()
-
     public init() {}
-
     public init(results: [IssueHit] = [], nextPageToken: String = "", truncated: Bool = false) {
-        self.results = results
-        self.nextPageToken = nextPageToken
-        self.truncated = truncated
+        (self.results, self.nextPageToken, self.truncated) = (results, nextPageToken, truncated)
     }
-
-    public static let schema = MessageSchema("sentry.integrations.scm.v1.SearchIssuesResponse", [
-        .init(1, "results", .message(IssueHit.self), .repeated),
-        .init(2, "next_page_token", .string),
-        .init(3, "truncated", .bool),
-    ])
-
-    public var encodedByteCount: Int {
-        var size = unknownFields.byteCount
-        size += MessageField<IssueHit>.size(1, results)
-        size += StringField.size(2, nextPageToken)
-        size += BoolField.size(3, truncated)
-        return size
-    }
-
-    public func encode(into writer: inout WireWriter) {
-        writer.write(unknownFields)
-        BoolField.write(3, truncated, &writer)
-        StringField.write(2, nextPageToken, &writer)
-        MessageField<IssueHit>.write(1, results, &writer)
-    }
-
-    public mutating func merge(from reader: inout WireReader) throws(WireError) {
-        while let tag = try reader.nextTag() {
-            switch tag {
-            case 10: try MessageField<IssueHit>.read(&results, &reader)
-            case 18: try StringField.read(&nextPageToken, &reader)
-            case 24: try BoolField.read(&truncated, &reader)
-            default: try reader.readUnknown(tag, into: &unknownFields)
-            }
-        }
+    public static let schema = MessageSchema(Self.self, .sentryIntegrationsScmV1Scm, 100)
+    @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+        try v.field(3, BoolField.self, &truncated)
+        try v.field(2, StringField.self, &nextPageToken)
+        try v.field(1, MessageField<IssueHit>.self, &results)
     }
 }
 
@@ -8268,58 +3899,21 @@ public struct GetExternalIssueRequest: Message {
     /// Ask the tracker again and store what it says.
     public var refresh: Bool = false
     public var unknownFields = UnknownFields()
-
     public init() {}
-
     public init(
         organizationID: Int64 = 0, externalIssueID: Int64 = 0, integrationID: Int64 = 0, key: String = "",
         refresh: Bool = false
     ) {
-        self.organizationID = organizationID
-        self.externalIssueID = externalIssueID
-        self.integrationID = integrationID
-        self.key = key
-        self.refresh = refresh
+        (self.organizationID, self.externalIssueID) = (organizationID, externalIssueID)
+        (self.integrationID, self.key, self.refresh) = (integrationID, key, refresh)
     }
-
-    public static let schema = MessageSchema("sentry.integrations.scm.v1.GetExternalIssueRequest", [
-        .init(1, "organization_id", .int64),
-        .init(2, "external_issue_id", .int64),
-        .init(3, "integration_id", .int64),
-        .init(4, "key", .string),
-        .init(5, "refresh", .bool),
-    ])
-
-    public var encodedByteCount: Int {
-        var size = unknownFields.byteCount
-        size += Int64Field.size(1, organizationID)
-        size += Int64Field.size(2, externalIssueID)
-        size += Int64Field.size(3, integrationID)
-        size += StringField.size(4, key)
-        size += BoolField.size(5, refresh)
-        return size
-    }
-
-    public func encode(into writer: inout WireWriter) {
-        writer.write(unknownFields)
-        BoolField.write(5, refresh, &writer)
-        StringField.write(4, key, &writer)
-        Int64Field.write(3, integrationID, &writer)
-        Int64Field.write(2, externalIssueID, &writer)
-        Int64Field.write(1, organizationID, &writer)
-    }
-
-    public mutating func merge(from reader: inout WireReader) throws(WireError) {
-        while let tag = try reader.nextTag() {
-            switch tag {
-            case 8: try Int64Field.read(&organizationID, &reader)
-            case 16: try Int64Field.read(&externalIssueID, &reader)
-            case 24: try Int64Field.read(&integrationID, &reader)
-            case 34: try StringField.read(&key, &reader)
-            case 40: try BoolField.read(&refresh, &reader)
-            default: try reader.readUnknown(tag, into: &unknownFields)
-            }
-        }
+    public static let schema = MessageSchema(Self.self, .sentryIntegrationsScmV1Scm, 101)
+    @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+        try v.field(5, BoolField.self, &refresh)
+        try v.field(4, StringField.self, &key)
+        try v.field(3, Int64Field.self, &integrationID)
+        try v.field(2, Int64Field.self, &externalIssueID)
+        try v.field(1, Int64Field.self, &organizationID)
     }
 }
 
@@ -8338,63 +3932,22 @@ public struct ListExternalIssuesRequest: Message {
     /// See "Pages" at the top.
     public var pageToken: String = ""
     public var unknownFields = UnknownFields()
-
     public init() {}
-
     public init(
-        organizationID: Int64 = 0, integrationID: Int64 = 0, groupID: Int64 = 0,
-        state: IssueState = .unspecified, pageSize: Int32 = 0, pageToken: String = ""
+        organizationID: Int64 = 0, integrationID: Int64 = 0, groupID: Int64 = 0, state: IssueState = .unspecified,
+        pageSize: Int32 = 0, pageToken: String = ""
     ) {
-        self.organizationID = organizationID
-        self.integrationID = integrationID
-        self.groupID = groupID
-        self.state = state
-        self.pageSize = pageSize
-        self.pageToken = pageToken
+        (self.organizationID, self.integrationID, self.groupID) = (organizationID, integrationID, groupID)
+        (self.state, self.pageSize, self.pageToken) = (state, pageSize, pageToken)
     }
-
-    public static let schema = MessageSchema("sentry.integrations.scm.v1.ListExternalIssuesRequest", [
-        .init(1, "organization_id", .int64),
-        .init(2, "integration_id", .int64),
-        .init(3, "group_id", .int64),
-        .init(4, "state", .enumeration(IssueState.self)),
-        .init(5, "page_size", .int32),
-        .init(6, "page_token", .string),
-    ])
-
-    public var encodedByteCount: Int {
-        var size = unknownFields.byteCount
-        size += Int64Field.size(1, organizationID)
-        size += Int64Field.size(2, integrationID)
-        size += Int64Field.size(3, groupID)
-        size += EnumField<IssueState>.size(4, state)
-        size += Int32Field.size(5, pageSize)
-        size += StringField.size(6, pageToken)
-        return size
-    }
-
-    public func encode(into writer: inout WireWriter) {
-        writer.write(unknownFields)
-        StringField.write(6, pageToken, &writer)
-        Int32Field.write(5, pageSize, &writer)
-        EnumField<IssueState>.write(4, state, &writer)
-        Int64Field.write(3, groupID, &writer)
-        Int64Field.write(2, integrationID, &writer)
-        Int64Field.write(1, organizationID, &writer)
-    }
-
-    public mutating func merge(from reader: inout WireReader) throws(WireError) {
-        while let tag = try reader.nextTag() {
-            switch tag {
-            case 8: try Int64Field.read(&organizationID, &reader)
-            case 16: try Int64Field.read(&integrationID, &reader)
-            case 24: try Int64Field.read(&groupID, &reader)
-            case 32: try EnumField<IssueState>.read(&state, &reader)
-            case 40: try Int32Field.read(&pageSize, &reader)
-            case 50: try StringField.read(&pageToken, &reader)
-            default: try reader.readUnknown(tag, into: &unknownFields)
-            }
-        }
+    public static let schema = MessageSchema(Self.self, .sentryIntegrationsScmV1Scm, 102)
+    @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+        try v.field(6, StringField.self, &pageToken)
+        try v.field(5, Int32Field.self, &pageSize)
+        try v.field(4, EnumField<IssueState>.self, &state)
+        try v.field(3, Int64Field.self, &groupID)
+        try v.field(2, Int64Field.self, &integrationID)
+        try v.field(1, Int64Field.self, &organizationID)
     }
 }
 
@@ -8405,40 +3958,14 @@ public struct ListExternalIssuesResponse: Message {
     /// Empty at the end.
     public var nextPageToken: String = ""
     public var unknownFields = UnknownFields()
-
     public init() {}
-
     public init(externalIssues: [ExternalIssue] = [], nextPageToken: String = "") {
-        self.externalIssues = externalIssues
-        self.nextPageToken = nextPageToken
+        (self.externalIssues, self.nextPageToken) = (externalIssues, nextPageToken)
     }
-
-    public static let schema = MessageSchema("sentry.integrations.scm.v1.ListExternalIssuesResponse", [
-        .init(1, "external_issues", .message(ExternalIssue.self), .repeated),
-        .init(2, "next_page_token", .string),
-    ])
-
-    public var encodedByteCount: Int {
-        var size = unknownFields.byteCount
-        size += MessageField<ExternalIssue>.size(1, externalIssues)
-        size += StringField.size(2, nextPageToken)
-        return size
-    }
-
-    public func encode(into writer: inout WireWriter) {
-        writer.write(unknownFields)
-        StringField.write(2, nextPageToken, &writer)
-        MessageField<ExternalIssue>.write(1, externalIssues, &writer)
-    }
-
-    public mutating func merge(from reader: inout WireReader) throws(WireError) {
-        while let tag = try reader.nextTag() {
-            switch tag {
-            case 10: try MessageField<ExternalIssue>.read(&externalIssues, &reader)
-            case 18: try StringField.read(&nextPageToken, &reader)
-            default: try reader.readUnknown(tag, into: &unknownFields)
-            }
-        }
+    public static let schema = MessageSchema(Self.self, .sentryIntegrationsScmV1Scm, 103)
+    @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+        try v.field(2, StringField.self, &nextPageToken)
+        try v.field(1, MessageField<ExternalIssue>.self, &externalIssues)
     }
 }
 
@@ -8451,47 +3978,17 @@ public struct UpdateExternalIssueRequest: Message {
     /// Fields to change: `title`, `description`, `state`, `assignee`, `labels`.
     public var updateMask: Protobuf.FieldMask?
     public var unknownFields = UnknownFields()
-
     public init() {}
-
     public init(
         organizationID: Int64 = 0, externalIssue: ExternalIssue? = nil, updateMask: Protobuf.FieldMask? = nil
     ) {
-        self.organizationID = organizationID
-        self.externalIssue = externalIssue
-        self.updateMask = updateMask
+        (self.organizationID, self.externalIssue, self.updateMask) = (organizationID, externalIssue, updateMask)
     }
-
-    public static let schema = MessageSchema("sentry.integrations.scm.v1.UpdateExternalIssueRequest", [
-        .init(1, "organization_id", .int64),
-        .init(2, "external_issue", .message(ExternalIssue.self), .explicit),
-        .init(3, "update_mask", .message(Protobuf.FieldMask.self), .explicit),
-    ])
-
-    public var encodedByteCount: Int {
-        var size = unknownFields.byteCount
-        size += Int64Field.size(1, organizationID)
-        size += MessageField<ExternalIssue>.size(2, externalIssue)
-        size += MessageField<Protobuf.FieldMask>.size(3, updateMask)
-        return size
-    }
-
-    public func encode(into writer: inout WireWriter) {
-        writer.write(unknownFields)
-        MessageField<Protobuf.FieldMask>.write(3, updateMask, &writer)
-        MessageField<ExternalIssue>.write(2, externalIssue, &writer)
-        Int64Field.write(1, organizationID, &writer)
-    }
-
-    public mutating func merge(from reader: inout WireReader) throws(WireError) {
-        while let tag = try reader.nextTag() {
-            switch tag {
-            case 8: try Int64Field.read(&organizationID, &reader)
-            case 18: try MessageField<ExternalIssue>.read(&externalIssue, &reader)
-            case 26: try MessageField<Protobuf.FieldMask>.read(&updateMask, &reader)
-            default: try reader.readUnknown(tag, into: &unknownFields)
-            }
-        }
+    public static let schema = MessageSchema(Self.self, .sentryIntegrationsScmV1Scm, 104)
+    @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+        try v.field(3, MessageField<Protobuf.FieldMask>.self, &updateMask)
+        try v.field(2, MessageField<ExternalIssue>.self, &externalIssue)
+        try v.field(1, Int64Field.self, &organizationID)
     }
 }
 
@@ -8504,45 +4001,15 @@ public struct UnlinkExternalIssueRequest: Message {
     /// Which group; required.
     public var groupID: Int64 = 0
     public var unknownFields = UnknownFields()
-
     public init() {}
-
     public init(organizationID: Int64 = 0, externalIssueID: Int64 = 0, groupID: Int64 = 0) {
-        self.organizationID = organizationID
-        self.externalIssueID = externalIssueID
-        self.groupID = groupID
+        (self.organizationID, self.externalIssueID, self.groupID) = (organizationID, externalIssueID, groupID)
     }
-
-    public static let schema = MessageSchema("sentry.integrations.scm.v1.UnlinkExternalIssueRequest", [
-        .init(1, "organization_id", .int64),
-        .init(2, "external_issue_id", .int64),
-        .init(3, "group_id", .int64),
-    ])
-
-    public var encodedByteCount: Int {
-        var size = unknownFields.byteCount
-        size += Int64Field.size(1, organizationID)
-        size += Int64Field.size(2, externalIssueID)
-        size += Int64Field.size(3, groupID)
-        return size
-    }
-
-    public func encode(into writer: inout WireWriter) {
-        writer.write(unknownFields)
-        Int64Field.write(3, groupID, &writer)
-        Int64Field.write(2, externalIssueID, &writer)
-        Int64Field.write(1, organizationID, &writer)
-    }
-
-    public mutating func merge(from reader: inout WireReader) throws(WireError) {
-        while let tag = try reader.nextTag() {
-            switch tag {
-            case 8: try Int64Field.read(&organizationID, &reader)
-            case 16: try Int64Field.read(&externalIssueID, &reader)
-            case 24: try Int64Field.read(&groupID, &reader)
-            default: try reader.readUnknown(tag, into: &unknownFields)
-            }
-        }
+    public static let schema = MessageSchema(Self.self, .sentryIntegrationsScmV1Scm, 105)
+    @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+        try v.field(3, Int64Field.self, &groupID)
+        try v.field(2, Int64Field.self, &externalIssueID)
+        try v.field(1, Int64Field.self, &organizationID)
     }
 }
 
@@ -8563,68 +4030,23 @@ public struct IssueComment: Message {
     /// Page for people; may be empty.
     public var webURL: String = ""
     public var unknownFields = UnknownFields()
-
     public init() {}
-
     public init(
         id: String = "", externalIssueID: Int64 = 0, body: String = "", author: String = "",
         dateAdded: Protobuf.Timestamp? = nil, dateUpdated: Protobuf.Timestamp? = nil, webURL: String = ""
     ) {
-        self.id = id
-        self.externalIssueID = externalIssueID
-        self.body = body
-        self.author = author
-        self.dateAdded = dateAdded
-        self.dateUpdated = dateUpdated
-        self.webURL = webURL
+        (self.id, self.externalIssueID, self.body, self.author) = (id, externalIssueID, body, author)
+        (self.dateAdded, self.dateUpdated, self.webURL) = (dateAdded, dateUpdated, webURL)
     }
-
-    public static let schema = MessageSchema("sentry.integrations.scm.v1.IssueComment", [
-        .init(1, "id", .string),
-        .init(2, "external_issue_id", .int64),
-        .init(3, "body", .string),
-        .init(4, "author", .string),
-        .init(5, "date_added", .message(Protobuf.Timestamp.self), .explicit),
-        .init(6, "date_updated", .message(Protobuf.Timestamp.self), .explicit),
-        .init(7, "web_url", .string),
-    ])
-
-    public var encodedByteCount: Int {
-        var size = unknownFields.byteCount
-        size += StringField.size(1, id)
-        size += Int64Field.size(2, externalIssueID)
-        size += StringField.size(3, body)
-        size += StringField.size(4, author)
-        size += MessageField<Protobuf.Timestamp>.size(5, dateAdded)
-        size += MessageField<Protobuf.Timestamp>.size(6, dateUpdated)
-        size += StringField.size(7, webURL)
-        return size
-    }
-
-    public func encode(into writer: inout WireWriter) {
-        writer.write(unknownFields)
-        StringField.write(7, webURL, &writer)
-        MessageField<Protobuf.Timestamp>.write(6, dateUpdated, &writer)
-        MessageField<Protobuf.Timestamp>.write(5, dateAdded, &writer)
-        StringField.write(4, author, &writer)
-        StringField.write(3, body, &writer)
-        Int64Field.write(2, externalIssueID, &writer)
-        StringField.write(1, id, &writer)
-    }
-
-    public mutating func merge(from reader: inout WireReader) throws(WireError) {
-        while let tag = try reader.nextTag() {
-            switch tag {
-            case 10: try StringField.read(&id, &reader)
-            case 16: try Int64Field.read(&externalIssueID, &reader)
-            case 26: try StringField.read(&body, &reader)
-            case 34: try StringField.read(&author, &reader)
-            case 42: try MessageField<Protobuf.Timestamp>.read(&dateAdded, &reader)
-            case 50: try MessageField<Protobuf.Timestamp>.read(&dateUpdated, &reader)
-            case 58: try StringField.read(&webURL, &reader)
-            default: try reader.readUnknown(tag, into: &unknownFields)
-            }
-        }
+    public static let schema = MessageSchema(Self.self, .sentryIntegrationsScmV1Scm, 106)
+    @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+        try v.field(7, StringField.self, &webURL)
+        try v.field(6, MessageField<Protobuf.Timestamp>.self, &dateUpdated)
+        try v.field(5, MessageField<Protobuf.Timestamp>.self, &dateAdded)
+        try v.field(4, StringField.self, &author)
+        try v.field(3, StringField.self, &body)
+        try v.field(2, Int64Field.self, &externalIssueID)
+        try v.field(1, StringField.self, &id)
     }
 }
 
@@ -8641,58 +4063,21 @@ public struct CreateIssueCommentRequest: Message {
     /// See "Repeats" at the top.
     public var requestID: String = ""
     public var unknownFields = UnknownFields()
-
     public init() {}
-
     public init(
         organizationID: Int64 = 0, externalIssueID: Int64 = 0, body: String = "", authorName: String = "",
         requestID: String = ""
     ) {
-        self.organizationID = organizationID
-        self.externalIssueID = externalIssueID
-        self.body = body
-        self.authorName = authorName
-        self.requestID = requestID
+        (self.organizationID, self.externalIssueID, self.body) = (organizationID, externalIssueID, body)
+        (self.authorName, self.requestID) = (authorName, requestID)
     }
-
-    public static let schema = MessageSchema("sentry.integrations.scm.v1.CreateIssueCommentRequest", [
-        .init(1, "organization_id", .int64),
-        .init(2, "external_issue_id", .int64),
-        .init(3, "body", .string),
-        .init(4, "author_name", .string),
-        .init(5, "request_id", .string),
-    ])
-
-    public var encodedByteCount: Int {
-        var size = unknownFields.byteCount
-        size += Int64Field.size(1, organizationID)
-        size += Int64Field.size(2, externalIssueID)
-        size += StringField.size(3, body)
-        size += StringField.size(4, authorName)
-        size += StringField.size(5, requestID)
-        return size
-    }
-
-    public func encode(into writer: inout WireWriter) {
-        writer.write(unknownFields)
-        StringField.write(5, requestID, &writer)
-        StringField.write(4, authorName, &writer)
-        StringField.write(3, body, &writer)
-        Int64Field.write(2, externalIssueID, &writer)
-        Int64Field.write(1, organizationID, &writer)
-    }
-
-    public mutating func merge(from reader: inout WireReader) throws(WireError) {
-        while let tag = try reader.nextTag() {
-            switch tag {
-            case 8: try Int64Field.read(&organizationID, &reader)
-            case 16: try Int64Field.read(&externalIssueID, &reader)
-            case 26: try StringField.read(&body, &reader)
-            case 34: try StringField.read(&authorName, &reader)
-            case 42: try StringField.read(&requestID, &reader)
-            default: try reader.readUnknown(tag, into: &unknownFields)
-            }
-        }
+    public static let schema = MessageSchema(Self.self, .sentryIntegrationsScmV1Scm, 107)
+    @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+        try v.field(5, StringField.self, &requestID)
+        try v.field(4, StringField.self, &authorName)
+        try v.field(3, StringField.self, &body)
+        try v.field(2, Int64Field.self, &externalIssueID)
+        try v.field(1, Int64Field.self, &organizationID)
     }
 }
 
@@ -8709,58 +4094,21 @@ public struct UpdateIssueCommentRequest: Message {
     /// Name to quote as the writer; empty for none.
     public var authorName: String = ""
     public var unknownFields = UnknownFields()
-
     public init() {}
-
     public init(
         organizationID: Int64 = 0, externalIssueID: Int64 = 0, commentID: String = "", body: String = "",
         authorName: String = ""
     ) {
-        self.organizationID = organizationID
-        self.externalIssueID = externalIssueID
-        self.commentID = commentID
-        self.body = body
-        self.authorName = authorName
+        (self.organizationID, self.externalIssueID, self.commentID) = (organizationID, externalIssueID, commentID)
+        (self.body, self.authorName) = (body, authorName)
     }
-
-    public static let schema = MessageSchema("sentry.integrations.scm.v1.UpdateIssueCommentRequest", [
-        .init(1, "organization_id", .int64),
-        .init(2, "external_issue_id", .int64),
-        .init(3, "comment_id", .string),
-        .init(4, "body", .string),
-        .init(5, "author_name", .string),
-    ])
-
-    public var encodedByteCount: Int {
-        var size = unknownFields.byteCount
-        size += Int64Field.size(1, organizationID)
-        size += Int64Field.size(2, externalIssueID)
-        size += StringField.size(3, commentID)
-        size += StringField.size(4, body)
-        size += StringField.size(5, authorName)
-        return size
-    }
-
-    public func encode(into writer: inout WireWriter) {
-        writer.write(unknownFields)
-        StringField.write(5, authorName, &writer)
-        StringField.write(4, body, &writer)
-        StringField.write(3, commentID, &writer)
-        Int64Field.write(2, externalIssueID, &writer)
-        Int64Field.write(1, organizationID, &writer)
-    }
-
-    public mutating func merge(from reader: inout WireReader) throws(WireError) {
-        while let tag = try reader.nextTag() {
-            switch tag {
-            case 8: try Int64Field.read(&organizationID, &reader)
-            case 16: try Int64Field.read(&externalIssueID, &reader)
-            case 26: try StringField.read(&commentID, &reader)
-            case 34: try StringField.read(&body, &reader)
-            case 42: try StringField.read(&authorName, &reader)
-            default: try reader.readUnknown(tag, into: &unknownFields)
-            }
-        }
+    public static let schema = MessageSchema(Self.self, .sentryIntegrationsScmV1Scm, 108)
+    @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+        try v.field(5, StringField.self, &authorName)
+        try v.field(4, StringField.self, &body)
+        try v.field(3, StringField.self, &commentID)
+        try v.field(2, Int64Field.self, &externalIssueID)
+        try v.field(1, Int64Field.self, &organizationID)
     }
 }
 
@@ -8775,52 +4123,19 @@ public struct ListIssueCommentsRequest: Message {
     /// See "Pages" at the top.
     public var pageToken: String = ""
     public var unknownFields = UnknownFields()
-
     public init() {}
-
     public init(
         organizationID: Int64 = 0, externalIssueID: Int64 = 0, pageSize: Int32 = 0, pageToken: String = ""
     ) {
-        self.organizationID = organizationID
-        self.externalIssueID = externalIssueID
-        self.pageSize = pageSize
+        (self.organizationID, self.externalIssueID, self.pageSize) = (organizationID, externalIssueID, pageSize)
         self.pageToken = pageToken
     }
-
-    public static let schema = MessageSchema("sentry.integrations.scm.v1.ListIssueCommentsRequest", [
-        .init(1, "organization_id", .int64),
-        .init(2, "external_issue_id", .int64),
-        .init(3, "page_size", .int32),
-        .init(4, "page_token", .string),
-    ])
-
-    public var encodedByteCount: Int {
-        var size = unknownFields.byteCount
-        size += Int64Field.size(1, organizationID)
-        size += Int64Field.size(2, externalIssueID)
-        size += Int32Field.size(3, pageSize)
-        size += StringField.size(4, pageToken)
-        return size
-    }
-
-    public func encode(into writer: inout WireWriter) {
-        writer.write(unknownFields)
-        StringField.write(4, pageToken, &writer)
-        Int32Field.write(3, pageSize, &writer)
-        Int64Field.write(2, externalIssueID, &writer)
-        Int64Field.write(1, organizationID, &writer)
-    }
-
-    public mutating func merge(from reader: inout WireReader) throws(WireError) {
-        while let tag = try reader.nextTag() {
-            switch tag {
-            case 8: try Int64Field.read(&organizationID, &reader)
-            case 16: try Int64Field.read(&externalIssueID, &reader)
-            case 24: try Int32Field.read(&pageSize, &reader)
-            case 34: try StringField.read(&pageToken, &reader)
-            default: try reader.readUnknown(tag, into: &unknownFields)
-            }
-        }
+    public static let schema = MessageSchema(Self.self, .sentryIntegrationsScmV1Scm, 109)
+    @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+        try v.field(4, StringField.self, &pageToken)
+        try v.field(3, Int32Field.self, &pageSize)
+        try v.field(2, Int64Field.self, &externalIssueID)
+        try v.field(1, Int64Field.self, &organizationID)
     }
 }
 
@@ -8831,40 +4146,14 @@ public struct ListIssueCommentsResponse: Message {
     /// Empty at the end.
     public var nextPageToken: String = ""
     public var unknownFields = UnknownFields()
-
     public init() {}
-
     public init(comments: [IssueComment] = [], nextPageToken: String = "") {
-        self.comments = comments
-        self.nextPageToken = nextPageToken
+        (self.comments, self.nextPageToken) = (comments, nextPageToken)
     }
-
-    public static let schema = MessageSchema("sentry.integrations.scm.v1.ListIssueCommentsResponse", [
-        .init(1, "comments", .message(IssueComment.self), .repeated),
-        .init(2, "next_page_token", .string),
-    ])
-
-    public var encodedByteCount: Int {
-        var size = unknownFields.byteCount
-        size += MessageField<IssueComment>.size(1, comments)
-        size += StringField.size(2, nextPageToken)
-        return size
-    }
-
-    public func encode(into writer: inout WireWriter) {
-        writer.write(unknownFields)
-        StringField.write(2, nextPageToken, &writer)
-        MessageField<IssueComment>.write(1, comments, &writer)
-    }
-
-    public mutating func merge(from reader: inout WireReader) throws(WireError) {
-        while let tag = try reader.nextTag() {
-            switch tag {
-            case 10: try MessageField<IssueComment>.read(&comments, &reader)
-            case 18: try StringField.read(&nextPageToken, &reader)
-            default: try reader.readUnknown(tag, into: &unknownFields)
-            }
-        }
+    public static let schema = MessageSchema(Self.self, .sentryIntegrationsScmV1Scm, 110)
+    @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+        try v.field(2, StringField.self, &nextPageToken)
+        try v.field(1, MessageField<IssueComment>.self, &comments)
     }
 }
 
@@ -8875,44 +4164,19 @@ public struct GetCapabilitiesRequest: Message {
     /// Whose provider; required.
     public var subject: Subject?
     public var unknownFields = UnknownFields()
-
     public init() {}
-
     public init(organizationID: Int64 = 0, subject: Subject? = nil) {
-        self.organizationID = organizationID
-        self.subject = subject
+        (self.organizationID, self.subject) = (organizationID, subject)
     }
-
-    public static let schema = MessageSchema("sentry.integrations.scm.v1.GetCapabilitiesRequest", oneofs: ["subject"], [
-        .init(1, "organization_id", .int64),
-        .init(2, "repository_id", .int64, .explicit, oneof: 0),
-        .init(3, "integration_id", .int64, .explicit, oneof: 0),
-    ])
-
-    public var encodedByteCount: Int {
-        var size = unknownFields.byteCount
-        size += Int64Field.size(1, organizationID)
-        if case .repositoryID(let value)? = subject { size += Int64Field.sizePresent(2, value) }
-        if case .integrationID(let value)? = subject { size += Int64Field.sizePresent(3, value) }
-        return size
-    }
-
-    public func encode(into writer: inout WireWriter) {
-        writer.write(unknownFields)
-        if case .integrationID(let value)? = subject { Int64Field.writePresent(3, value, &writer) }
-        if case .repositoryID(let value)? = subject { Int64Field.writePresent(2, value, &writer) }
-        Int64Field.write(1, organizationID, &writer)
-    }
-
-    public mutating func merge(from reader: inout WireReader) throws(WireError) {
-        while let tag = try reader.nextTag() {
-            switch tag {
-            case 8: try Int64Field.read(&organizationID, &reader)
-            case 16: subject = .repositoryID(try Int64Field.read(&reader))
-            case 24: subject = .integrationID(try Int64Field.read(&reader))
-            default: try reader.readUnknown(tag, into: &unknownFields)
-            }
+    public static let schema = MessageSchema(Self.self, .sentryIntegrationsScmV1Scm, 111)
+    @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+        try v.member(3, Int64Field.self, &subject, Subject.integrationID) {
+            if case .integrationID(let value) = $0 { value } else { nil }
         }
+        try v.member(2, Int64Field.self, &subject, Subject.repositoryID) {
+            if case .repositoryID(let value) = $0 { value } else { nil }
+        }
+        try v.field(1, Int64Field.self, &organizationID)
     }
 
     public enum Subject: Sendable, Hashable {
@@ -8930,40 +4194,14 @@ public struct MissingCapability: Message {
     /// Why, for people.
     public var reason: String = ""
     public var unknownFields = UnknownFields()
-
     public init() {}
-
     public init(capability: Capability = .unspecified, reason: String = "") {
-        self.capability = capability
-        self.reason = reason
+        (self.capability, self.reason) = (capability, reason)
     }
-
-    public static let schema = MessageSchema("sentry.integrations.scm.v1.MissingCapability", [
-        .init(1, "capability", .enumeration(Capability.self)),
-        .init(2, "reason", .string),
-    ])
-
-    public var encodedByteCount: Int {
-        var size = unknownFields.byteCount
-        size += EnumField<Capability>.size(1, capability)
-        size += StringField.size(2, reason)
-        return size
-    }
-
-    public func encode(into writer: inout WireWriter) {
-        writer.write(unknownFields)
-        StringField.write(2, reason, &writer)
-        EnumField<Capability>.write(1, capability, &writer)
-    }
-
-    public mutating func merge(from reader: inout WireReader) throws(WireError) {
-        while let tag = try reader.nextTag() {
-            switch tag {
-            case 8: try EnumField<Capability>.read(&capability, &reader)
-            case 18: try StringField.read(&reason, &reader)
-            default: try reader.readUnknown(tag, into: &unknownFields)
-            }
-        }
+    public static let schema = MessageSchema(Self.self, .sentryIntegrationsScmV1Scm, 112)
+    @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+        try v.field(2, StringField.self, &reason)
+        try v.field(1, EnumField<Capability>.self, &capability)
     }
 }
 
@@ -8976,47 +4214,17 @@ public struct GetCapabilitiesResponse: Message {
     /// What it cannot do, by number.
     public var missing: [MissingCapability] = []
     public var unknownFields = UnknownFields()
-
     public init() {}
-
     public init(
         provider: Provider = .unspecified, capabilities: [Capability] = [], missing: [MissingCapability] = []
     ) {
-        self.provider = provider
-        self.capabilities = capabilities
-        self.missing = missing
+        (self.provider, self.capabilities, self.missing) = (provider, capabilities, missing)
     }
-
-    public static let schema = MessageSchema("sentry.integrations.scm.v1.GetCapabilitiesResponse", [
-        .init(1, "provider", .enumeration(Provider.self)),
-        .init(2, "capabilities", .enumeration(Capability.self), .packed),
-        .init(3, "missing", .message(MissingCapability.self), .repeated),
-    ])
-
-    public var encodedByteCount: Int {
-        var size = unknownFields.byteCount
-        size += EnumField<Provider>.size(1, provider)
-        size += EnumField<Capability>.sizePacked(2, capabilities)
-        size += MessageField<MissingCapability>.size(3, missing)
-        return size
-    }
-
-    public func encode(into writer: inout WireWriter) {
-        writer.write(unknownFields)
-        MessageField<MissingCapability>.write(3, missing, &writer)
-        EnumField<Capability>.writePacked(2, capabilities, &writer)
-        EnumField<Provider>.write(1, provider, &writer)
-    }
-
-    public mutating func merge(from reader: inout WireReader) throws(WireError) {
-        while let tag = try reader.nextTag() {
-            switch tag {
-            case 8: try EnumField<Provider>.read(&provider, &reader)
-            case 16, 18: try EnumField<Capability>.readPackable(&capabilities, tag, &reader)
-            case 26: try MessageField<MissingCapability>.read(&missing, &reader)
-            default: try reader.readUnknown(tag, into: &unknownFields)
-            }
-        }
+    public static let schema = MessageSchema(Self.self, .sentryIntegrationsScmV1Scm, 113)
+    @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+        try v.field(3, MessageField<MissingCapability>.self, &missing)
+        try v.packed(2, EnumField<Capability>.self, &capabilities)
+        try v.field(1, EnumField<Provider>.self, &provider)
     }
 }
 
@@ -9029,45 +4237,15 @@ public struct GetRateLimitRequest: Message {
     /// Which of the provider's allowances: `core`, `search`, `graphql`; empty for the main one.
     public var resource: String = ""
     public var unknownFields = UnknownFields()
-
     public init() {}
-
     public init(organizationID: Int64 = 0, integrationID: Int64 = 0, resource: String = "") {
-        self.organizationID = organizationID
-        self.integrationID = integrationID
-        self.resource = resource
+        (self.organizationID, self.integrationID, self.resource) = (organizationID, integrationID, resource)
     }
-
-    public static let schema = MessageSchema("sentry.integrations.scm.v1.GetRateLimitRequest", [
-        .init(1, "organization_id", .int64),
-        .init(2, "integration_id", .int64),
-        .init(3, "resource", .string),
-    ])
-
-    public var encodedByteCount: Int {
-        var size = unknownFields.byteCount
-        size += Int64Field.size(1, organizationID)
-        size += Int64Field.size(2, integrationID)
-        size += StringField.size(3, resource)
-        return size
-    }
-
-    public func encode(into writer: inout WireWriter) {
-        writer.write(unknownFields)
-        StringField.write(3, resource, &writer)
-        Int64Field.write(2, integrationID, &writer)
-        Int64Field.write(1, organizationID, &writer)
-    }
-
-    public mutating func merge(from reader: inout WireReader) throws(WireError) {
-        while let tag = try reader.nextTag() {
-            switch tag {
-            case 8: try Int64Field.read(&organizationID, &reader)
-            case 16: try Int64Field.read(&integrationID, &reader)
-            case 26: try StringField.read(&resource, &reader)
-            default: try reader.readUnknown(tag, into: &unknownFields)
-            }
-        }
+    public static let schema = MessageSchema(Self.self, .sentryIntegrationsScmV1Scm, 114)
+    @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+        try v.field(3, StringField.self, &resource)
+        try v.field(2, Int64Field.self, &integrationID)
+        try v.field(1, Int64Field.self, &organizationID)
     }
 }
 
@@ -9084,58 +4262,21 @@ public struct GetRateLimitResponse: Message {
     /// Allowance that was asked for.
     public var resource: String = ""
     public var unknownFields = UnknownFields()
-
     public init() {}
-
     public init(
         limit: Int32 = 0, remaining: Int32 = 0, used: Int32 = 0, reset: Protobuf.Timestamp? = nil,
         resource: String = ""
     ) {
-        self.limit = limit
-        self.remaining = remaining
-        self.used = used
-        self.reset = reset
+        (self.limit, self.remaining, self.used, self.reset) = (limit, remaining, used, reset)
         self.resource = resource
     }
-
-    public static let schema = MessageSchema("sentry.integrations.scm.v1.GetRateLimitResponse", [
-        .init(1, "limit", .int32),
-        .init(2, "remaining", .int32),
-        .init(3, "used", .int32),
-        .init(4, "reset", .message(Protobuf.Timestamp.self), .explicit),
-        .init(5, "resource", .string),
-    ])
-
-    public var encodedByteCount: Int {
-        var size = unknownFields.byteCount
-        size += Int32Field.size(1, limit)
-        size += Int32Field.size(2, remaining)
-        size += Int32Field.size(3, used)
-        size += MessageField<Protobuf.Timestamp>.size(4, reset)
-        size += StringField.size(5, resource)
-        return size
-    }
-
-    public func encode(into writer: inout WireWriter) {
-        writer.write(unknownFields)
-        StringField.write(5, resource, &writer)
-        MessageField<Protobuf.Timestamp>.write(4, reset, &writer)
-        Int32Field.write(3, used, &writer)
-        Int32Field.write(2, remaining, &writer)
-        Int32Field.write(1, limit, &writer)
-    }
-
-    public mutating func merge(from reader: inout WireReader) throws(WireError) {
-        while let tag = try reader.nextTag() {
-            switch tag {
-            case 8: try Int32Field.read(&limit, &reader)
-            case 16: try Int32Field.read(&remaining, &reader)
-            case 24: try Int32Field.read(&used, &reader)
-            case 34: try MessageField<Protobuf.Timestamp>.read(&reset, &reader)
-            case 42: try StringField.read(&resource, &reader)
-            default: try reader.readUnknown(tag, into: &unknownFields)
-            }
-        }
+    public static let schema = MessageSchema(Self.self, .sentryIntegrationsScmV1Scm, 115)
+    @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+        try v.field(5, StringField.self, &resource)
+        try v.field(4, MessageField<Protobuf.Timestamp>.self, &reset)
+        try v.field(3, Int32Field.self, &used)
+        try v.field(2, Int32Field.self, &remaining)
+        try v.field(1, Int32Field.self, &limit)
     }
 }
 
@@ -9150,53 +4291,19 @@ public struct ListIntegrationsRequest: Message {
     /// See "Pages" at the top.
     public var pageToken: String = ""
     public var unknownFields = UnknownFields()
-
     public init() {}
-
     public init(
-        organizationID: Int64 = 0, provider: Provider = .unspecified, pageSize: Int32 = 0,
-        pageToken: String = ""
+        organizationID: Int64 = 0, provider: Provider = .unspecified, pageSize: Int32 = 0, pageToken: String = ""
     ) {
-        self.organizationID = organizationID
-        self.provider = provider
-        self.pageSize = pageSize
+        (self.organizationID, self.provider, self.pageSize) = (organizationID, provider, pageSize)
         self.pageToken = pageToken
     }
-
-    public static let schema = MessageSchema("sentry.integrations.scm.v1.ListIntegrationsRequest", [
-        .init(1, "organization_id", .int64),
-        .init(2, "provider", .enumeration(Provider.self)),
-        .init(3, "page_size", .int32),
-        .init(4, "page_token", .string),
-    ])
-
-    public var encodedByteCount: Int {
-        var size = unknownFields.byteCount
-        size += Int64Field.size(1, organizationID)
-        size += EnumField<Provider>.size(2, provider)
-        size += Int32Field.size(3, pageSize)
-        size += StringField.size(4, pageToken)
-        return size
-    }
-
-    public func encode(into writer: inout WireWriter) {
-        writer.write(unknownFields)
-        StringField.write(4, pageToken, &writer)
-        Int32Field.write(3, pageSize, &writer)
-        EnumField<Provider>.write(2, provider, &writer)
-        Int64Field.write(1, organizationID, &writer)
-    }
-
-    public mutating func merge(from reader: inout WireReader) throws(WireError) {
-        while let tag = try reader.nextTag() {
-            switch tag {
-            case 8: try Int64Field.read(&organizationID, &reader)
-            case 16: try EnumField<Provider>.read(&provider, &reader)
-            case 24: try Int32Field.read(&pageSize, &reader)
-            case 34: try StringField.read(&pageToken, &reader)
-            default: try reader.readUnknown(tag, into: &unknownFields)
-            }
-        }
+    public static let schema = MessageSchema(Self.self, .sentryIntegrationsScmV1Scm, 116)
+    @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+        try v.field(4, StringField.self, &pageToken)
+        try v.field(3, Int32Field.self, &pageSize)
+        try v.field(2, EnumField<Provider>.self, &provider)
+        try v.field(1, Int64Field.self, &organizationID)
     }
 }
 
@@ -9217,68 +4324,23 @@ public struct Integration: Message {
     /// Why it was disabled, for people; may be empty.
     public var statusReason: String = ""
     public var unknownFields = UnknownFields()
-
     public init() {}
-
     public init(
         id: Int64 = 0, provider: Provider = .unspecified, name: String = "", externalID: String = "",
         status: IntegrationStatus = .unspecified, domain: String = "", statusReason: String = ""
     ) {
-        self.id = id
-        self.provider = provider
-        self.name = name
-        self.externalID = externalID
-        self.status = status
-        self.domain = domain
-        self.statusReason = statusReason
+        (self.id, self.provider, self.name, self.externalID) = (id, provider, name, externalID)
+        (self.status, self.domain, self.statusReason) = (status, domain, statusReason)
     }
-
-    public static let schema = MessageSchema("sentry.integrations.scm.v1.Integration", [
-        .init(1, "id", .int64),
-        .init(2, "provider", .enumeration(Provider.self)),
-        .init(3, "name", .string),
-        .init(4, "external_id", .string),
-        .init(5, "status", .enumeration(IntegrationStatus.self)),
-        .init(6, "domain", .string),
-        .init(7, "status_reason", .string),
-    ])
-
-    public var encodedByteCount: Int {
-        var size = unknownFields.byteCount
-        size += Int64Field.size(1, id)
-        size += EnumField<Provider>.size(2, provider)
-        size += StringField.size(3, name)
-        size += StringField.size(4, externalID)
-        size += EnumField<IntegrationStatus>.size(5, status)
-        size += StringField.size(6, domain)
-        size += StringField.size(7, statusReason)
-        return size
-    }
-
-    public func encode(into writer: inout WireWriter) {
-        writer.write(unknownFields)
-        StringField.write(7, statusReason, &writer)
-        StringField.write(6, domain, &writer)
-        EnumField<IntegrationStatus>.write(5, status, &writer)
-        StringField.write(4, externalID, &writer)
-        StringField.write(3, name, &writer)
-        EnumField<Provider>.write(2, provider, &writer)
-        Int64Field.write(1, id, &writer)
-    }
-
-    public mutating func merge(from reader: inout WireReader) throws(WireError) {
-        while let tag = try reader.nextTag() {
-            switch tag {
-            case 8: try Int64Field.read(&id, &reader)
-            case 16: try EnumField<Provider>.read(&provider, &reader)
-            case 26: try StringField.read(&name, &reader)
-            case 34: try StringField.read(&externalID, &reader)
-            case 40: try EnumField<IntegrationStatus>.read(&status, &reader)
-            case 50: try StringField.read(&domain, &reader)
-            case 58: try StringField.read(&statusReason, &reader)
-            default: try reader.readUnknown(tag, into: &unknownFields)
-            }
-        }
+    public static let schema = MessageSchema(Self.self, .sentryIntegrationsScmV1Scm, 117)
+    @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+        try v.field(7, StringField.self, &statusReason)
+        try v.field(6, StringField.self, &domain)
+        try v.field(5, EnumField<IntegrationStatus>.self, &status)
+        try v.field(4, StringField.self, &externalID)
+        try v.field(3, StringField.self, &name)
+        try v.field(2, EnumField<Provider>.self, &provider)
+        try v.field(1, Int64Field.self, &id)
     }
 }
 
@@ -9289,40 +4351,14 @@ public struct ListIntegrationsResponse: Message {
     /// Empty at the end.
     public var nextPageToken: String = ""
     public var unknownFields = UnknownFields()
-
     public init() {}
-
     public init(integrations: [Integration] = [], nextPageToken: String = "") {
-        self.integrations = integrations
-        self.nextPageToken = nextPageToken
+        (self.integrations, self.nextPageToken) = (integrations, nextPageToken)
     }
-
-    public static let schema = MessageSchema("sentry.integrations.scm.v1.ListIntegrationsResponse", [
-        .init(1, "integrations", .message(Integration.self), .repeated),
-        .init(2, "next_page_token", .string),
-    ])
-
-    public var encodedByteCount: Int {
-        var size = unknownFields.byteCount
-        size += MessageField<Integration>.size(1, integrations)
-        size += StringField.size(2, nextPageToken)
-        return size
-    }
-
-    public func encode(into writer: inout WireWriter) {
-        writer.write(unknownFields)
-        StringField.write(2, nextPageToken, &writer)
-        MessageField<Integration>.write(1, integrations, &writer)
-    }
-
-    public mutating func merge(from reader: inout WireReader) throws(WireError) {
-        while let tag = try reader.nextTag() {
-            switch tag {
-            case 10: try MessageField<Integration>.read(&integrations, &reader)
-            case 18: try StringField.read(&nextPageToken, &reader)
-            default: try reader.readUnknown(tag, into: &unknownFields)
-            }
-        }
+    public static let schema = MessageSchema(Self.self, .sentryIntegrationsScmV1Scm, 118)
+    @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+        try v.field(2, StringField.self, &nextPageToken)
+        try v.field(1, MessageField<Integration>.self, &integrations)
     }
 }
 
@@ -9353,95 +4389,31 @@ public struct StatusCheck: Message {
     /// When it ended.
     public var completedAt: Protobuf.Timestamp?
     public var unknownFields = UnknownFields()
-
     public init() {}
-
     public init(
         id: String = "", repositoryID: Int64 = 0, sha: String = "", name: String = "",
         status: CheckStatus = .unspecified, conclusion: CheckConclusion = .unspecified, title: String = "",
         summary: String = "", detailsURL: String = "", externalID: String = "",
         startedAt: Protobuf.Timestamp? = nil, completedAt: Protobuf.Timestamp? = nil
     ) {
-        self.id = id
-        self.repositoryID = repositoryID
-        self.sha = sha
-        self.name = name
-        self.status = status
-        self.conclusion = conclusion
-        self.title = title
-        self.summary = summary
-        self.detailsURL = detailsURL
-        self.externalID = externalID
-        self.startedAt = startedAt
-        self.completedAt = completedAt
+        (self.id, self.repositoryID, self.sha, self.name, self.status) = (id, repositoryID, sha, name, status)
+        (self.conclusion, self.title, self.summary, self.detailsURL) = (conclusion, title, summary, detailsURL)
+        (self.externalID, self.startedAt, self.completedAt) = (externalID, startedAt, completedAt)
     }
-
-    public static let schema = MessageSchema("sentry.integrations.scm.v1.StatusCheck", [
-        .init(1, "id", .string),
-        .init(2, "repository_id", .int64),
-        .init(3, "sha", .string),
-        .init(4, "name", .string),
-        .init(5, "status", .enumeration(CheckStatus.self)),
-        .init(6, "conclusion", .enumeration(CheckConclusion.self)),
-        .init(7, "title", .string),
-        .init(8, "summary", .string),
-        .init(9, "details_url", .string),
-        .init(10, "external_id", .string),
-        .init(11, "started_at", .message(Protobuf.Timestamp.self), .explicit),
-        .init(12, "completed_at", .message(Protobuf.Timestamp.self), .explicit),
-    ])
-
-    public var encodedByteCount: Int {
-        var size = unknownFields.byteCount
-        size += StringField.size(1, id)
-        size += Int64Field.size(2, repositoryID)
-        size += StringField.size(3, sha)
-        size += StringField.size(4, name)
-        size += EnumField<CheckStatus>.size(5, status)
-        size += EnumField<CheckConclusion>.size(6, conclusion)
-        size += StringField.size(7, title)
-        size += StringField.size(8, summary)
-        size += StringField.size(9, detailsURL)
-        size += StringField.size(10, externalID)
-        size += MessageField<Protobuf.Timestamp>.size(11, startedAt)
-        size += MessageField<Protobuf.Timestamp>.size(12, completedAt)
-        return size
-    }
-
-    public func encode(into writer: inout WireWriter) {
-        writer.write(unknownFields)
-        MessageField<Protobuf.Timestamp>.write(12, completedAt, &writer)
-        MessageField<Protobuf.Timestamp>.write(11, startedAt, &writer)
-        StringField.write(10, externalID, &writer)
-        StringField.write(9, detailsURL, &writer)
-        StringField.write(8, summary, &writer)
-        StringField.write(7, title, &writer)
-        EnumField<CheckConclusion>.write(6, conclusion, &writer)
-        EnumField<CheckStatus>.write(5, status, &writer)
-        StringField.write(4, name, &writer)
-        StringField.write(3, sha, &writer)
-        Int64Field.write(2, repositoryID, &writer)
-        StringField.write(1, id, &writer)
-    }
-
-    public mutating func merge(from reader: inout WireReader) throws(WireError) {
-        while let tag = try reader.nextTag() {
-            switch tag {
-            case 10: try StringField.read(&id, &reader)
-            case 16: try Int64Field.read(&repositoryID, &reader)
-            case 26: try StringField.read(&sha, &reader)
-            case 34: try StringField.read(&name, &reader)
-            case 40: try EnumField<CheckStatus>.read(&status, &reader)
-            case 48: try EnumField<CheckConclusion>.read(&conclusion, &reader)
-            case 58: try StringField.read(&title, &reader)
-            case 66: try StringField.read(&summary, &reader)
-            case 74: try StringField.read(&detailsURL, &reader)
-            case 82: try StringField.read(&externalID, &reader)
-            case 90: try MessageField<Protobuf.Timestamp>.read(&startedAt, &reader)
-            case 98: try MessageField<Protobuf.Timestamp>.read(&completedAt, &reader)
-            default: try reader.readUnknown(tag, into: &unknownFields)
-            }
-        }
+    public static let schema = MessageSchema(Self.self, .sentryIntegrationsScmV1Scm, 119)
+    @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+        try v.field(12, MessageField<Protobuf.Timestamp>.self, &completedAt)
+        try v.field(11, MessageField<Protobuf.Timestamp>.self, &startedAt)
+        try v.field(10, StringField.self, &externalID)
+        try v.field(9, StringField.self, &detailsURL)
+        try v.field(8, StringField.self, &summary)
+        try v.field(7, StringField.self, &title)
+        try v.field(6, EnumField<CheckConclusion>.self, &conclusion)
+        try v.field(5, EnumField<CheckStatus>.self, &status)
+        try v.field(4, StringField.self, &name)
+        try v.field(3, StringField.self, &sha)
+        try v.field(2, Int64Field.self, &repositoryID)
+        try v.field(1, StringField.self, &id)
     }
 }
 
@@ -9454,45 +4426,15 @@ public struct CreateStatusCheckRequest: Message {
     /// See "Repeats" at the top.
     public var requestID: String = ""
     public var unknownFields = UnknownFields()
-
     public init() {}
-
     public init(organizationID: Int64 = 0, statusCheck: StatusCheck? = nil, requestID: String = "") {
-        self.organizationID = organizationID
-        self.statusCheck = statusCheck
-        self.requestID = requestID
+        (self.organizationID, self.statusCheck, self.requestID) = (organizationID, statusCheck, requestID)
     }
-
-    public static let schema = MessageSchema("sentry.integrations.scm.v1.CreateStatusCheckRequest", [
-        .init(1, "organization_id", .int64),
-        .init(2, "status_check", .message(StatusCheck.self), .explicit),
-        .init(3, "request_id", .string),
-    ])
-
-    public var encodedByteCount: Int {
-        var size = unknownFields.byteCount
-        size += Int64Field.size(1, organizationID)
-        size += MessageField<StatusCheck>.size(2, statusCheck)
-        size += StringField.size(3, requestID)
-        return size
-    }
-
-    public func encode(into writer: inout WireWriter) {
-        writer.write(unknownFields)
-        StringField.write(3, requestID, &writer)
-        MessageField<StatusCheck>.write(2, statusCheck, &writer)
-        Int64Field.write(1, organizationID, &writer)
-    }
-
-    public mutating func merge(from reader: inout WireReader) throws(WireError) {
-        while let tag = try reader.nextTag() {
-            switch tag {
-            case 8: try Int64Field.read(&organizationID, &reader)
-            case 18: try MessageField<StatusCheck>.read(&statusCheck, &reader)
-            case 26: try StringField.read(&requestID, &reader)
-            default: try reader.readUnknown(tag, into: &unknownFields)
-            }
-        }
+    public static let schema = MessageSchema(Self.self, .sentryIntegrationsScmV1Scm, 120)
+    @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+        try v.field(3, StringField.self, &requestID)
+        try v.field(2, MessageField<StatusCheck>.self, &statusCheck)
+        try v.field(1, Int64Field.self, &organizationID)
     }
 }
 
@@ -9511,63 +4453,22 @@ public struct ListStatusChecksRequest: Message {
     /// See "Pages" at the top.
     public var pageToken: String = ""
     public var unknownFields = UnknownFields()
-
     public init() {}
-
     public init(
         organizationID: Int64 = 0, repositoryID: Int64 = 0, sha: String = "", name: String = "",
         pageSize: Int32 = 0, pageToken: String = ""
     ) {
-        self.organizationID = organizationID
-        self.repositoryID = repositoryID
-        self.sha = sha
-        self.name = name
-        self.pageSize = pageSize
-        self.pageToken = pageToken
+        (self.organizationID, self.repositoryID, self.sha, self.name) = (organizationID, repositoryID, sha, name)
+        (self.pageSize, self.pageToken) = (pageSize, pageToken)
     }
-
-    public static let schema = MessageSchema("sentry.integrations.scm.v1.ListStatusChecksRequest", [
-        .init(1, "organization_id", .int64),
-        .init(2, "repository_id", .int64),
-        .init(3, "sha", .string),
-        .init(4, "name", .string),
-        .init(5, "page_size", .int32),
-        .init(6, "page_token", .string),
-    ])
-
-    public var encodedByteCount: Int {
-        var size = unknownFields.byteCount
-        size += Int64Field.size(1, organizationID)
-        size += Int64Field.size(2, repositoryID)
-        size += StringField.size(3, sha)
-        size += StringField.size(4, name)
-        size += Int32Field.size(5, pageSize)
-        size += StringField.size(6, pageToken)
-        return size
-    }
-
-    public func encode(into writer: inout WireWriter) {
-        writer.write(unknownFields)
-        StringField.write(6, pageToken, &writer)
-        Int32Field.write(5, pageSize, &writer)
-        StringField.write(4, name, &writer)
-        StringField.write(3, sha, &writer)
-        Int64Field.write(2, repositoryID, &writer)
-        Int64Field.write(1, organizationID, &writer)
-    }
-
-    public mutating func merge(from reader: inout WireReader) throws(WireError) {
-        while let tag = try reader.nextTag() {
-            switch tag {
-            case 8: try Int64Field.read(&organizationID, &reader)
-            case 16: try Int64Field.read(&repositoryID, &reader)
-            case 26: try StringField.read(&sha, &reader)
-            case 34: try StringField.read(&name, &reader)
-            case 40: try Int32Field.read(&pageSize, &reader)
-            case 50: try StringField.read(&pageToken, &reader)
-            default: try reader.readUnknown(tag, into: &unknownFields)
-            }
-        }
+    public static let schema = MessageSchema(Self.self, .sentryIntegrationsScmV1Scm, 121)
+    @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+        try v.field(6, StringField.self, &pageToken)
+        try v.field(5, Int32Field.self, &pageSize)
+        try v.field(4, StringField.self, &name)
+        try v.field(3, StringField.self, &sha)
+        try v.field(2, Int64Field.self, &repositoryID)
+        try v.field(1, Int64Field.self, &organizationID)
     }
 }
 
@@ -9578,1422 +4479,17 @@ public struct ListStatusChecksResponse: Message {
     /// Empty at the end.
     public var nextPageToken: String = ""
     public var unknownFields = UnknownFields()
-
     public init() {}
-
     public init(statusChecks: [StatusCheck] = [], nextPageToken: String = "") {
-        self.statusChecks = statusChecks
-        self.nextPageToken = nextPageToken
-    }
-
-    public static let schema = MessageSchema("sentry.integrations.scm.v1.ListStatusChecksResponse", [
-        .init(1, "status_checks", .message(StatusCheck.self), .repeated),
-        .init(2, "next_page_token", .string),
-    ])
-
-    public var encodedByteCount: Int {
-        var size = unknownFields.byteCount
-        size += MessageField<StatusCheck>.size(1, statusChecks)
-        size += StringField.size(2, nextPageToken)
-        return size
-    }
-
-    public func encode(into writer: inout WireWriter) {
-        writer.write(unknownFields)
-        StringField.write(2, nextPageToken, &writer)
-        MessageField<StatusCheck>.write(1, statusChecks, &writer)
-    }
-
-    public mutating func merge(from reader: inout WireReader) throws(WireError) {
-        while let tag = try reader.nextTag() {
-            switch tag {
-            case 10: try MessageField<StatusCheck>.read(&statusChecks, &reader)
-            case 18: try StringField.read(&nextPageToken, &reader)
-            default: try reader.readUnknown(tag, into: &unknownFields)
-            }
-        }
-    }
-}
-
-/// Source control for one organization.
-public protocol ScmService: RPCService {
-    /// Lists the organization's repositories from our own rows; no provider is asked. Ordered by id, ascending.
-    func listRepositories(
-        _ request: ListRepositoriesRequest, context: CallContext
-    ) async throws -> ListRepositoriesResponse
-    /// Returns one repository, found by id, by provider and external id, or by name.
-    /// FAILED_PRECONDITION (AMBIGUOUS) when a name fits more than one.
-    func getRepository(_ request: GetRepositoryRequest, context: CallContext) async throws -> Repository
-    /// Adds a repository. One that was hidden, or that lost its integration, is brought back with its id.
-    /// ALREADY_EXISTS (REPO_EXISTS) when it is there; FAILED_PRECONDITION (NO_REPO_ACCESS) when it cannot be read.
-    func createRepository(_ request: CreateRepositoryRequest, context: CallContext) async throws -> Repository
-    /// Changes the fields named in the mask. INVALID_ARGUMENT for an empty mask or a field that cannot change.
-    func updateRepository(_ request: UpdateRepositoryRequest, context: CallContext) async throws -> Repository
-    /// Removes a repository from the service; what it points to (a folder, a hosted project) stays untouched. The
-    /// same repository can be added again at once. Deleting it twice within 24 hours answers OK.
-    /// FAILED_PRECONDITION (CODEOWNERS_USES_MAPPING) while a code owners import needs one of its mappings.
-    func deleteRepository(
-        _ request: DeleteRepositoryRequest, context: CallContext
-    ) async throws -> Protobuf.Empty
-    /// Looks for repositories that could be added, at the provider. Ordered by integration, then name.
-    func searchRepositories(
-        _ request: SearchRepositoriesRequest, context: CallContext
-    ) async throws -> SearchRepositoriesResponse
-    /// Brings our rows in line with what the integration offers, and fetches mirrors. Streams progress; the last
-    /// message holds the result. A listing that the provider cut short never disables anything.
-    func syncRepositories(
-        _ request: SyncRepositoriesRequest, responses: ResponseWriter<SyncRepositoriesResponse>, context: CallContext
-    ) async throws
-    /// Lists branches.
-    func listBranches(
-        _ request: ListBranchesRequest, context: CallContext
-    ) async throws -> ListBranchesResponse
-    /// Lists tags, annotated and lightweight.
-    func listTags(_ request: ListTagsRequest, context: CallContext) async throws -> ListTagsResponse
-    /// Turns a revision into the object id it stands for now. NOT_FOUND (REVISION_NOT_FOUND) when there is none;
-    /// FAILED_PRECONDITION (AMBIGUOUS) when an abbreviated id fits several objects.
-    func resolveRevision(
-        _ request: ResolveRevisionRequest, context: CallContext
-    ) async throws -> ResolveRevisionResponse
-    /// Returns one commit. NOT_FOUND (COMMIT_NOT_FOUND); FAILED_PRECONDITION (AMBIGUOUS) for a short id.
-    func getCommit(_ request: GetCommitRequest, context: CallContext) async throws -> Commit
-    /// Lists commits, newest first, in the order of `git log`: reachable from `ref`, or those of a range.
-    func listCommits(_ request: ListCommitsRequest, context: CallContext) async throws -> ListCommitsResponse
-    /// Lists the files that one commit changed against its first parent, ordered by path bytes.
-    func listCommitFileChanges(
-        _ request: ListCommitFileChangesRequest, context: CallContext
-    ) async throws -> ListCommitFileChangesResponse
-    /// Compares two revisions: commits on one side only, their counts, the merge base, the changed files.
-    func compareCommits(
-        _ request: CompareCommitsRequest, context: CallContext
-    ) async throws -> CompareCommitsResponse
-    /// Tells which commit last touched one line. NOT_FOUND with FILE_NOT_FOUND, NO_BLAME_RANGE (the line is beyond
-    /// the end) or COMMIT_TOO_OLD (then the ErrorInfo's metadata has `sha` and `committedAt`).
-    func getCommitContext(
-        _ request: GetCommitContextRequest, context: CallContext
-    ) async throws -> CommitContext
-    /// GetCommitContext for up to 100 lines of any files and repositories of the organization, for example all
-    /// frames of a stack trace. One missing file or line never fails the whole call.
-    func batchGetCommitContext(
-        _ request: BatchGetCommitContextRequest, context: CallContext
-    ) async throws -> BatchGetCommitContextResponse
-    /// Blames a file, or a range of its lines. Hunks come as soon as they are found, newest commits first, not in
-    /// line order; they do not overlap, and together they cover the wanted lines. An empty file streams nothing.
-    /// NOT_FOUND with FILE_NOT_FOUND or NO_BLAME_RANGE.
-    func blameFile(
-        _ request: BlameFileRequest, responses: ResponseWriter<BlameHunk>, context: CallContext
-    ) async throws
-    /// Tells whether a file exists at a revision. A missing file is an answer (`exists` false), not an error.
-    func checkFile(_ request: CheckFileRequest, context: CallContext) async throws -> CheckFileResponse
-    /// Streams the bytes of a file: first a message with metadata, then the data in order, in chunks of at most
-    /// 256 KiB. NOT_FOUND (FILE_NOT_FOUND); FAILED_PRECONDITION when the path is a directory or a submodule.
-    func getFile(
-        _ request: GetFileRequest, responses: ResponseWriter<GetFileResponse>, context: CallContext
-    ) async throws
-    /// Streams the entries of a directory, or of the whole tree below it, in git's tree order (recursive: by path
-    /// bytes), in messages of at most 5000 entries. NOT_FOUND (FILE_NOT_FOUND); FAILED_PRECONDITION
-    /// (EMPTY_REPOSITORY) when there is no commit yet.
-    func getTree(
-        _ request: GetTreeRequest, responses: ResponseWriter<GetTreeResponse>, context: CallContext
-    ) async throws
-    /// Searches file contents at a revision. Ordered by repository id, then path bytes.
-    func searchCode(_ request: SearchCodeRequest, context: CallContext) async throws -> SearchCodeResponse
-    /// SearchCode as a stream: matches come as they are found, without pages.
-    func streamSearchCode(
-        _ request: StreamSearchCodeRequest, responses: ResponseWriter<StreamSearchCodeResponse>, context: CallContext
-    ) async throws
-    /// Adds a mapping from stack trace paths to repository paths. ALREADY_EXISTS (CODE_MAPPING_EXISTS) when the
-    /// project has one with this `stack_root`.
-    func createCodeMapping(
-        _ request: CreateCodeMappingRequest, context: CallContext
-    ) async throws -> CodeMapping
-    /// Changes the fields named in the mask. An automatically generated mapping that is edited counts as made by a
-    /// user from then on. ALREADY_EXISTS (CODE_MAPPING_EXISTS).
-    func updateCodeMapping(
-        _ request: UpdateCodeMappingRequest, context: CallContext
-    ) async throws -> CodeMapping
-    /// Removes a mapping. FAILED_PRECONDITION (CODEOWNERS_USES_MAPPING) while a code owners import uses it.
-    func deleteCodeMapping(
-        _ request: DeleteCodeMappingRequest, context: CallContext
-    ) async throws -> Protobuf.Empty
-    /// Returns one mapping. NOT_FOUND (CODE_MAPPING_NOT_FOUND).
-    func getCodeMapping(_ request: GetCodeMappingRequest, context: CallContext) async throws -> CodeMapping
-    /// Lists mappings. With `project_id` in the order in which they are tried: made by users before generated,
-    /// absolute stack roots before relative, longer before shorter, then by id. Without it by id.
-    func listCodeMappings(
-        _ request: ListCodeMappingsRequest, context: CallContext
-    ) async throws -> ListCodeMappingsResponse
-    /// Finds mappings that would explain the frames of stack traces, by looking for their files in the trees of the
-    /// organization's repositories. ABORTED (LOCKED) while another CREATE derivation of the organization runs.
-    func deriveCodeMappings(
-        _ request: DeriveCodeMappingsRequest, context: CallContext
-    ) async throws -> DeriveCodeMappingsResponse
-    /// Works out a mapping from one stack path and the web address of the same file. Stores nothing.
-    func parseCodeMapping(
-        _ request: ParseCodeMappingRequest, context: CallContext
-    ) async throws -> ParseCodeMappingResponse
-    /// Turns stack frames into repository paths and web addresses with the project's mappings.
-    func resolveSourcePath(
-        _ request: ResolveSourcePathRequest, context: CallContext
-    ) async throws -> ResolveSourcePathResponse
-    /// Shows how one frame is matched: each mapping in order, what was compared, what came out, and why not.
-    func explainMapping(
-        _ request: ExplainMappingRequest, context: CallContext
-    ) async throws -> ExplainMappingResponse
-    /// Returns the code owners file of a repository. NOT_FOUND (CODE_OWNERS_NOT_FOUND) when it has none.
-    func getCodeOwnersFile(
-        _ request: GetCodeOwnersFileRequest, context: CallContext
-    ) async throws -> CodeOwnersFile
-    /// Imports the code owners of a code mapping's repository; a second import replaces the first.
-    func importCodeOwners(_ request: ImportCodeOwnersRequest, context: CallContext) async throws -> CodeOwners
-    /// Lists imports, ordered by id.
-    func listCodeOwners(
-        _ request: ListCodeOwnersRequest, context: CallContext
-    ) async throws -> ListCodeOwnersResponse
-    /// Removes the import of a code mapping. NOT_FOUND (CODE_OWNERS_NOT_FOUND).
-    func deleteCodeOwners(
-        _ request: DeleteCodeOwnersRequest, context: CallContext
-    ) async throws -> Protobuf.Empty
-    /// Tells who owns paths or stack frames, and which rule on which line decided.
-    func resolveCodeOwners(
-        _ request: ResolveCodeOwnersRequest, context: CallContext
-    ) async throws -> ResolveCodeOwnersResponse
-    /// Opens an issue in the tracker and, with `group_id`, links it. If only the link fails, the issue stays and the
-    /// error's ErrorInfo names it in `externalIssueId`.
-    func createExternalIssue(
-        _ request: CreateExternalIssueRequest, context: CallContext
-    ) async throws -> ExternalIssue
-    /// Links an issue that exists in the tracker to a group. ALREADY_EXISTS (ALREADY_LINKED). A comment that cannot
-    /// be posted does not fail the call; trailing metadata `x-scm-warning` tells.
-    func linkExternalIssue(
-        _ request: LinkExternalIssueRequest, context: CallContext
-    ) async throws -> ExternalIssue
-    /// Carries an issue's status to the tracker, or the tracker's status to the groups linked to the issue. Trailing
-    /// metadata `x-scm-sync-outcome` says `changed`, `unchanged` or `skipped:REASON`.
-    func syncIssueStatus(
-        _ request: SyncIssueStatusRequest, context: CallContext
-    ) async throws -> Protobuf.Empty
-    /// Carries an assignee in either direction; outcome as with SyncIssueStatus.
-    func syncIssueAssignee(
-        _ request: SyncIssueAssigneeRequest, context: CallContext
-    ) async throws -> Protobuf.Empty
-    /// Searches issues in the tracker. Newest first, then by key.
-    func searchIssues(
-        _ request: SearchIssuesRequest, context: CallContext
-    ) async throws -> SearchIssuesResponse
-    /// Returns one linked issue. NOT_FOUND (ISSUE_NOT_FOUND).
-    func getExternalIssue(
-        _ request: GetExternalIssueRequest, context: CallContext
-    ) async throws -> ExternalIssue
-    /// Lists linked issues, ordered by id.
-    func listExternalIssues(
-        _ request: ListExternalIssuesRequest, context: CallContext
-    ) async throws -> ListExternalIssuesResponse
-    /// Changes title, description or state, here and in the tracker.
-    func updateExternalIssue(
-        _ request: UpdateExternalIssueRequest, context: CallContext
-    ) async throws -> ExternalIssue
-    /// Removes the link between an issue and a group; with the last link our row goes too. The tracker's issue stays.
-    func unlinkExternalIssue(
-        _ request: UnlinkExternalIssueRequest, context: CallContext
-    ) async throws -> Protobuf.Empty
-    /// Adds a comment to an issue in the tracker.
-    func createIssueComment(
-        _ request: CreateIssueCommentRequest, context: CallContext
-    ) async throws -> IssueComment
-    /// Changes a comment. UNIMPLEMENTED where the tracker cannot edit comments.
-    func updateIssueComment(
-        _ request: UpdateIssueCommentRequest, context: CallContext
-    ) async throws -> IssueComment
-    /// Lists the comments of an issue, oldest first, then by id.
-    func listIssueComments(
-        _ request: ListIssueCommentsRequest, context: CallContext
-    ) async throws -> ListIssueCommentsResponse
-    /// Tells what a repository's or an integration's provider can do, before it is tried.
-    func getCapabilities(
-        _ request: GetCapabilitiesRequest, context: CallContext
-    ) async throws -> GetCapabilitiesResponse
-    /// Tells how much of the provider's request allowance is left.
-    func getRateLimit(
-        _ request: GetRateLimitRequest, context: CallContext
-    ) async throws -> GetRateLimitResponse
-    /// Lists the organization's integrations, ordered by id. No secrets.
-    func listIntegrations(
-        _ request: ListIntegrationsRequest, context: CallContext
-    ) async throws -> ListIntegrationsResponse
-    /// Reports the state of a check on a commit. The same repository, commit and name replace the check before.
-    func createStatusCheck(
-        _ request: CreateStatusCheckRequest, context: CallContext
-    ) async throws -> StatusCheck
-    /// Lists the checks of a commit, ordered by name, then id.
-    func listStatusChecks(
-        _ request: ListStatusChecksRequest, context: CallContext
-    ) async throws -> ListStatusChecksResponse
-}
-
-/// The methods of `ScmService`, for routing, policy and tools.
-public enum ScmServiceMethod {
-    public static let listRepositories = MethodDescriptor(
-        service: "sentry.integrations.scm.v1.ScmService", method: "ListRepositories",
-        kind: .unary, idempotency: .noSideEffects
-    )
-    public static let getRepository = MethodDescriptor(
-        service: "sentry.integrations.scm.v1.ScmService", method: "GetRepository",
-        kind: .unary, idempotency: .noSideEffects
-    )
-    public static let createRepository = MethodDescriptor(
-        service: "sentry.integrations.scm.v1.ScmService", method: "CreateRepository",
-        kind: .unary, idempotency: .idempotent
-    )
-    public static let updateRepository = MethodDescriptor(
-        service: "sentry.integrations.scm.v1.ScmService", method: "UpdateRepository",
-        kind: .unary, idempotency: .idempotent
-    )
-    public static let deleteRepository = MethodDescriptor(
-        service: "sentry.integrations.scm.v1.ScmService", method: "DeleteRepository",
-        kind: .unary, idempotency: .idempotent
-    )
-    public static let searchRepositories = MethodDescriptor(
-        service: "sentry.integrations.scm.v1.ScmService", method: "SearchRepositories",
-        kind: .unary, idempotency: .noSideEffects
-    )
-    public static let syncRepositories = MethodDescriptor(
-        service: "sentry.integrations.scm.v1.ScmService", method: "SyncRepositories", kind: .serverStreaming
-    )
-    public static let listBranches = MethodDescriptor(
-        service: "sentry.integrations.scm.v1.ScmService", method: "ListBranches",
-        kind: .unary, idempotency: .noSideEffects
-    )
-    public static let listTags = MethodDescriptor(
-        service: "sentry.integrations.scm.v1.ScmService", method: "ListTags",
-        kind: .unary, idempotency: .noSideEffects
-    )
-    public static let resolveRevision = MethodDescriptor(
-        service: "sentry.integrations.scm.v1.ScmService", method: "ResolveRevision",
-        kind: .unary, idempotency: .noSideEffects
-    )
-    public static let getCommit = MethodDescriptor(
-        service: "sentry.integrations.scm.v1.ScmService", method: "GetCommit",
-        kind: .unary, idempotency: .noSideEffects
-    )
-    public static let listCommits = MethodDescriptor(
-        service: "sentry.integrations.scm.v1.ScmService", method: "ListCommits",
-        kind: .unary, idempotency: .noSideEffects
-    )
-    public static let listCommitFileChanges = MethodDescriptor(
-        service: "sentry.integrations.scm.v1.ScmService", method: "ListCommitFileChanges",
-        kind: .unary, idempotency: .noSideEffects
-    )
-    public static let compareCommits = MethodDescriptor(
-        service: "sentry.integrations.scm.v1.ScmService", method: "CompareCommits",
-        kind: .unary, idempotency: .noSideEffects
-    )
-    public static let getCommitContext = MethodDescriptor(
-        service: "sentry.integrations.scm.v1.ScmService", method: "GetCommitContext",
-        kind: .unary, idempotency: .noSideEffects
-    )
-    public static let batchGetCommitContext = MethodDescriptor(
-        service: "sentry.integrations.scm.v1.ScmService", method: "BatchGetCommitContext",
-        kind: .unary, idempotency: .noSideEffects
-    )
-    public static let blameFile = MethodDescriptor(
-        service: "sentry.integrations.scm.v1.ScmService", method: "BlameFile",
-        kind: .serverStreaming, idempotency: .noSideEffects
-    )
-    public static let checkFile = MethodDescriptor(
-        service: "sentry.integrations.scm.v1.ScmService", method: "CheckFile",
-        kind: .unary, idempotency: .noSideEffects
-    )
-    public static let getFile = MethodDescriptor(
-        service: "sentry.integrations.scm.v1.ScmService", method: "GetFile",
-        kind: .serverStreaming, idempotency: .noSideEffects
-    )
-    public static let getTree = MethodDescriptor(
-        service: "sentry.integrations.scm.v1.ScmService", method: "GetTree",
-        kind: .serverStreaming, idempotency: .noSideEffects
-    )
-    public static let searchCode = MethodDescriptor(
-        service: "sentry.integrations.scm.v1.ScmService", method: "SearchCode",
-        kind: .unary, idempotency: .noSideEffects
-    )
-    public static let streamSearchCode = MethodDescriptor(
-        service: "sentry.integrations.scm.v1.ScmService", method: "StreamSearchCode",
-        kind: .serverStreaming, idempotency: .noSideEffects
-    )
-    public static let createCodeMapping = MethodDescriptor(
-        service: "sentry.integrations.scm.v1.ScmService", method: "CreateCodeMapping",
-        kind: .unary, idempotency: .idempotent
-    )
-    public static let updateCodeMapping = MethodDescriptor(
-        service: "sentry.integrations.scm.v1.ScmService", method: "UpdateCodeMapping",
-        kind: .unary, idempotency: .idempotent
-    )
-    public static let deleteCodeMapping = MethodDescriptor(
-        service: "sentry.integrations.scm.v1.ScmService", method: "DeleteCodeMapping",
-        kind: .unary, idempotency: .idempotent
-    )
-    public static let getCodeMapping = MethodDescriptor(
-        service: "sentry.integrations.scm.v1.ScmService", method: "GetCodeMapping",
-        kind: .unary, idempotency: .noSideEffects
-    )
-    public static let listCodeMappings = MethodDescriptor(
-        service: "sentry.integrations.scm.v1.ScmService", method: "ListCodeMappings",
-        kind: .unary, idempotency: .noSideEffects
-    )
-    public static let deriveCodeMappings = MethodDescriptor(
-        service: "sentry.integrations.scm.v1.ScmService", method: "DeriveCodeMappings", kind: .unary
-    )
-    public static let parseCodeMapping = MethodDescriptor(
-        service: "sentry.integrations.scm.v1.ScmService", method: "ParseCodeMapping",
-        kind: .unary, idempotency: .noSideEffects
-    )
-    public static let resolveSourcePath = MethodDescriptor(
-        service: "sentry.integrations.scm.v1.ScmService", method: "ResolveSourcePath",
-        kind: .unary, idempotency: .noSideEffects
-    )
-    public static let explainMapping = MethodDescriptor(
-        service: "sentry.integrations.scm.v1.ScmService", method: "ExplainMapping",
-        kind: .unary, idempotency: .noSideEffects
-    )
-    public static let getCodeOwnersFile = MethodDescriptor(
-        service: "sentry.integrations.scm.v1.ScmService", method: "GetCodeOwnersFile",
-        kind: .unary, idempotency: .noSideEffects
-    )
-    public static let importCodeOwners = MethodDescriptor(
-        service: "sentry.integrations.scm.v1.ScmService", method: "ImportCodeOwners",
-        kind: .unary, idempotency: .idempotent
-    )
-    public static let listCodeOwners = MethodDescriptor(
-        service: "sentry.integrations.scm.v1.ScmService", method: "ListCodeOwners",
-        kind: .unary, idempotency: .noSideEffects
-    )
-    public static let deleteCodeOwners = MethodDescriptor(
-        service: "sentry.integrations.scm.v1.ScmService", method: "DeleteCodeOwners",
-        kind: .unary, idempotency: .idempotent
-    )
-    public static let resolveCodeOwners = MethodDescriptor(
-        service: "sentry.integrations.scm.v1.ScmService", method: "ResolveCodeOwners",
-        kind: .unary, idempotency: .noSideEffects
-    )
-    public static let createExternalIssue = MethodDescriptor(
-        service: "sentry.integrations.scm.v1.ScmService", method: "CreateExternalIssue",
-        kind: .unary, idempotency: .idempotent
-    )
-    public static let linkExternalIssue = MethodDescriptor(
-        service: "sentry.integrations.scm.v1.ScmService", method: "LinkExternalIssue",
-        kind: .unary, idempotency: .idempotent
-    )
-    public static let syncIssueStatus = MethodDescriptor(
-        service: "sentry.integrations.scm.v1.ScmService", method: "SyncIssueStatus",
-        kind: .unary, idempotency: .idempotent
-    )
-    public static let syncIssueAssignee = MethodDescriptor(
-        service: "sentry.integrations.scm.v1.ScmService", method: "SyncIssueAssignee",
-        kind: .unary, idempotency: .idempotent
-    )
-    public static let searchIssues = MethodDescriptor(
-        service: "sentry.integrations.scm.v1.ScmService", method: "SearchIssues",
-        kind: .unary, idempotency: .noSideEffects
-    )
-    public static let getExternalIssue = MethodDescriptor(
-        service: "sentry.integrations.scm.v1.ScmService", method: "GetExternalIssue",
-        kind: .unary, idempotency: .noSideEffects
-    )
-    public static let listExternalIssues = MethodDescriptor(
-        service: "sentry.integrations.scm.v1.ScmService", method: "ListExternalIssues",
-        kind: .unary, idempotency: .noSideEffects
-    )
-    public static let updateExternalIssue = MethodDescriptor(
-        service: "sentry.integrations.scm.v1.ScmService", method: "UpdateExternalIssue",
-        kind: .unary, idempotency: .idempotent
-    )
-    public static let unlinkExternalIssue = MethodDescriptor(
-        service: "sentry.integrations.scm.v1.ScmService", method: "UnlinkExternalIssue",
-        kind: .unary, idempotency: .idempotent
-    )
-    public static let createIssueComment = MethodDescriptor(
-        service: "sentry.integrations.scm.v1.ScmService", method: "CreateIssueComment",
-        kind: .unary, idempotency: .idempotent
-    )
-    public static let updateIssueComment = MethodDescriptor(
-        service: "sentry.integrations.scm.v1.ScmService", method: "UpdateIssueComment",
-        kind: .unary, idempotency: .idempotent
-    )
-    public static let listIssueComments = MethodDescriptor(
-        service: "sentry.integrations.scm.v1.ScmService", method: "ListIssueComments",
-        kind: .unary, idempotency: .noSideEffects
-    )
-    public static let getCapabilities = MethodDescriptor(
-        service: "sentry.integrations.scm.v1.ScmService", method: "GetCapabilities",
-        kind: .unary, idempotency: .noSideEffects
-    )
-    public static let getRateLimit = MethodDescriptor(
-        service: "sentry.integrations.scm.v1.ScmService", method: "GetRateLimit",
-        kind: .unary, idempotency: .noSideEffects
-    )
-    public static let listIntegrations = MethodDescriptor(
-        service: "sentry.integrations.scm.v1.ScmService", method: "ListIntegrations",
-        kind: .unary, idempotency: .noSideEffects
-    )
-    public static let createStatusCheck = MethodDescriptor(
-        service: "sentry.integrations.scm.v1.ScmService", method: "CreateStatusCheck",
-        kind: .unary, idempotency: .idempotent
-    )
-    public static let listStatusChecks = MethodDescriptor(
-        service: "sentry.integrations.scm.v1.ScmService", method: "ListStatusChecks",
-        kind: .unary, idempotency: .noSideEffects
-    )
-
-    public static let all: [MethodDescriptor] = [
-        listRepositories, getRepository, createRepository, updateRepository, deleteRepository,
-        searchRepositories, syncRepositories, listBranches, listTags, resolveRevision, getCommit, listCommits,
-        listCommitFileChanges, compareCommits, getCommitContext, batchGetCommitContext, blameFile, checkFile,
-        getFile, getTree, searchCode, streamSearchCode, createCodeMapping, updateCodeMapping,
-        deleteCodeMapping, getCodeMapping, listCodeMappings, deriveCodeMappings, parseCodeMapping,
-        resolveSourcePath, explainMapping, getCodeOwnersFile, importCodeOwners, listCodeOwners,
-        deleteCodeOwners, resolveCodeOwners, createExternalIssue, linkExternalIssue, syncIssueStatus,
-        syncIssueAssignee, searchIssues, getExternalIssue, listExternalIssues, updateExternalIssue,
-        unlinkExternalIssue, createIssueComment, updateIssueComment, listIssueComments, getCapabilities,
-        getRateLimit, listIntegrations, createStatusCheck, listStatusChecks
-    ]
-
-    public static let types: [MethodTypes] = [
-        MethodTypes(
-            descriptor: listRepositories, request: ListRepositoriesRequest.self,
-            response: ListRepositoriesResponse.self
-        ),
-        MethodTypes(descriptor: getRepository, request: GetRepositoryRequest.self, response: Repository.self),
-        MethodTypes(
-            descriptor: createRepository, request: CreateRepositoryRequest.self, response: Repository.self
-        ),
-        MethodTypes(
-            descriptor: updateRepository, request: UpdateRepositoryRequest.self, response: Repository.self
-        ),
-        MethodTypes(
-            descriptor: deleteRepository, request: DeleteRepositoryRequest.self, response: Protobuf.Empty.self
-        ),
-        MethodTypes(
-            descriptor: searchRepositories, request: SearchRepositoriesRequest.self,
-            response: SearchRepositoriesResponse.self
-        ),
-        MethodTypes(
-            descriptor: syncRepositories, request: SyncRepositoriesRequest.self,
-            response: SyncRepositoriesResponse.self
-        ),
-        MethodTypes(
-            descriptor: listBranches, request: ListBranchesRequest.self, response: ListBranchesResponse.self
-        ),
-        MethodTypes(descriptor: listTags, request: ListTagsRequest.self, response: ListTagsResponse.self),
-        MethodTypes(
-            descriptor: resolveRevision, request: ResolveRevisionRequest.self,
-            response: ResolveRevisionResponse.self
-        ),
-        MethodTypes(descriptor: getCommit, request: GetCommitRequest.self, response: Commit.self),
-        MethodTypes(
-            descriptor: listCommits, request: ListCommitsRequest.self, response: ListCommitsResponse.self
-        ),
-        MethodTypes(
-            descriptor: listCommitFileChanges, request: ListCommitFileChangesRequest.self,
-            response: ListCommitFileChangesResponse.self
-        ),
-        MethodTypes(
-            descriptor: compareCommits, request: CompareCommitsRequest.self,
-            response: CompareCommitsResponse.self
-        ),
-        MethodTypes(
-            descriptor: getCommitContext, request: GetCommitContextRequest.self, response: CommitContext.self
-        ),
-        MethodTypes(
-            descriptor: batchGetCommitContext, request: BatchGetCommitContextRequest.self,
-            response: BatchGetCommitContextResponse.self
-        ),
-        MethodTypes(descriptor: blameFile, request: BlameFileRequest.self, response: BlameHunk.self),
-        MethodTypes(descriptor: checkFile, request: CheckFileRequest.self, response: CheckFileResponse.self),
-        MethodTypes(descriptor: getFile, request: GetFileRequest.self, response: GetFileResponse.self),
-        MethodTypes(descriptor: getTree, request: GetTreeRequest.self, response: GetTreeResponse.self),
-        MethodTypes(
-            descriptor: searchCode, request: SearchCodeRequest.self, response: SearchCodeResponse.self
-        ),
-        MethodTypes(
-            descriptor: streamSearchCode, request: StreamSearchCodeRequest.self,
-            response: StreamSearchCodeResponse.self
-        ),
-        MethodTypes(
-            descriptor: createCodeMapping, request: CreateCodeMappingRequest.self, response: CodeMapping.self
-        ),
-        MethodTypes(
-            descriptor: updateCodeMapping, request: UpdateCodeMappingRequest.self, response: CodeMapping.self
-        ),
-        MethodTypes(
-            descriptor: deleteCodeMapping, request: DeleteCodeMappingRequest.self,
-            response: Protobuf.Empty.self
-        ),
-        MethodTypes(
-            descriptor: getCodeMapping, request: GetCodeMappingRequest.self, response: CodeMapping.self
-        ),
-        MethodTypes(
-            descriptor: listCodeMappings, request: ListCodeMappingsRequest.self,
-            response: ListCodeMappingsResponse.self
-        ),
-        MethodTypes(
-            descriptor: deriveCodeMappings, request: DeriveCodeMappingsRequest.self,
-            response: DeriveCodeMappingsResponse.self
-        ),
-        MethodTypes(
-            descriptor: parseCodeMapping, request: ParseCodeMappingRequest.self,
-            response: ParseCodeMappingResponse.self
-        ),
-        MethodTypes(
-            descriptor: resolveSourcePath, request: ResolveSourcePathRequest.self,
-            response: ResolveSourcePathResponse.self
-        ),
-        MethodTypes(
-            descriptor: explainMapping, request: ExplainMappingRequest.self,
-            response: ExplainMappingResponse.self
-        ),
-        MethodTypes(
-            descriptor: getCodeOwnersFile, request: GetCodeOwnersFileRequest.self,
-            response: CodeOwnersFile.self
-        ),
-        MethodTypes(
-            descriptor: importCodeOwners, request: ImportCodeOwnersRequest.self, response: CodeOwners.self
-        ),
-        MethodTypes(
-            descriptor: listCodeOwners, request: ListCodeOwnersRequest.self,
-            response: ListCodeOwnersResponse.self
-        ),
-        MethodTypes(
-            descriptor: deleteCodeOwners, request: DeleteCodeOwnersRequest.self, response: Protobuf.Empty.self
-        ),
-        MethodTypes(
-            descriptor: resolveCodeOwners, request: ResolveCodeOwnersRequest.self,
-            response: ResolveCodeOwnersResponse.self
-        ),
-        MethodTypes(
-            descriptor: createExternalIssue, request: CreateExternalIssueRequest.self,
-            response: ExternalIssue.self
-        ),
-        MethodTypes(
-            descriptor: linkExternalIssue, request: LinkExternalIssueRequest.self,
-            response: ExternalIssue.self
-        ),
-        MethodTypes(
-            descriptor: syncIssueStatus, request: SyncIssueStatusRequest.self, response: Protobuf.Empty.self
-        ),
-        MethodTypes(
-            descriptor: syncIssueAssignee, request: SyncIssueAssigneeRequest.self,
-            response: Protobuf.Empty.self
-        ),
-        MethodTypes(
-            descriptor: searchIssues, request: SearchIssuesRequest.self, response: SearchIssuesResponse.self
-        ),
-        MethodTypes(
-            descriptor: getExternalIssue, request: GetExternalIssueRequest.self, response: ExternalIssue.self
-        ),
-        MethodTypes(
-            descriptor: listExternalIssues, request: ListExternalIssuesRequest.self,
-            response: ListExternalIssuesResponse.self
-        ),
-        MethodTypes(
-            descriptor: updateExternalIssue, request: UpdateExternalIssueRequest.self,
-            response: ExternalIssue.self
-        ),
-        MethodTypes(
-            descriptor: unlinkExternalIssue, request: UnlinkExternalIssueRequest.self,
-            response: Protobuf.Empty.self
-        ),
-        MethodTypes(
-            descriptor: createIssueComment, request: CreateIssueCommentRequest.self,
-            response: IssueComment.self
-        ),
-        MethodTypes(
-            descriptor: updateIssueComment, request: UpdateIssueCommentRequest.self,
-            response: IssueComment.self
-        ),
-        MethodTypes(
-            descriptor: listIssueComments, request: ListIssueCommentsRequest.self,
-            response: ListIssueCommentsResponse.self
-        ),
-        MethodTypes(
-            descriptor: getCapabilities, request: GetCapabilitiesRequest.self,
-            response: GetCapabilitiesResponse.self
-        ),
-        MethodTypes(
-            descriptor: getRateLimit, request: GetRateLimitRequest.self, response: GetRateLimitResponse.self
-        ),
-        MethodTypes(
-            descriptor: listIntegrations, request: ListIntegrationsRequest.self,
-            response: ListIntegrationsResponse.self
-        ),
-        MethodTypes(
-            descriptor: createStatusCheck, request: CreateStatusCheckRequest.self, response: StatusCheck.self
-        ),
-        MethodTypes(
-            descriptor: listStatusChecks, request: ListStatusChecksRequest.self,
-            response: ListStatusChecksResponse.self
-        ),
-    ]
-}
-
-/// Every method answers UNIMPLEMENTED until the service has its own.
-extension ScmService {
-    public func listRepositories(
-        _ request: ListRepositoriesRequest, context: CallContext
-    ) async throws -> ListRepositoriesResponse {
-        throw RPCError.unimplemented(ScmServiceMethod.listRepositories)
-    }
-    public func getRepository(
-        _ request: GetRepositoryRequest, context: CallContext
-    ) async throws -> Repository {
-        throw RPCError.unimplemented(ScmServiceMethod.getRepository)
-    }
-    public func createRepository(
-        _ request: CreateRepositoryRequest, context: CallContext
-    ) async throws -> Repository {
-        throw RPCError.unimplemented(ScmServiceMethod.createRepository)
-    }
-    public func updateRepository(
-        _ request: UpdateRepositoryRequest, context: CallContext
-    ) async throws -> Repository {
-        throw RPCError.unimplemented(ScmServiceMethod.updateRepository)
-    }
-    public func deleteRepository(
-        _ request: DeleteRepositoryRequest, context: CallContext
-    ) async throws -> Protobuf.Empty {
-        throw RPCError.unimplemented(ScmServiceMethod.deleteRepository)
-    }
-    public func searchRepositories(
-        _ request: SearchRepositoriesRequest, context: CallContext
-    ) async throws -> SearchRepositoriesResponse {
-        throw RPCError.unimplemented(ScmServiceMethod.searchRepositories)
-    }
-    public func syncRepositories(
-        _ request: SyncRepositoriesRequest, responses: ResponseWriter<SyncRepositoriesResponse>, context: CallContext
-    ) async throws {
-        throw RPCError.unimplemented(ScmServiceMethod.syncRepositories)
-    }
-    public func listBranches(
-        _ request: ListBranchesRequest, context: CallContext
-    ) async throws -> ListBranchesResponse {
-        throw RPCError.unimplemented(ScmServiceMethod.listBranches)
-    }
-    public func listTags(_ request: ListTagsRequest, context: CallContext) async throws -> ListTagsResponse {
-        throw RPCError.unimplemented(ScmServiceMethod.listTags)
-    }
-    public func resolveRevision(
-        _ request: ResolveRevisionRequest, context: CallContext
-    ) async throws -> ResolveRevisionResponse {
-        throw RPCError.unimplemented(ScmServiceMethod.resolveRevision)
-    }
-    public func getCommit(_ request: GetCommitRequest, context: CallContext) async throws -> Commit {
-        throw RPCError.unimplemented(ScmServiceMethod.getCommit)
-    }
-    public func listCommits(
-        _ request: ListCommitsRequest, context: CallContext
-    ) async throws -> ListCommitsResponse {
-        throw RPCError.unimplemented(ScmServiceMethod.listCommits)
-    }
-    public func listCommitFileChanges(
-        _ request: ListCommitFileChangesRequest, context: CallContext
-    ) async throws -> ListCommitFileChangesResponse {
-        throw RPCError.unimplemented(ScmServiceMethod.listCommitFileChanges)
-    }
-    public func compareCommits(
-        _ request: CompareCommitsRequest, context: CallContext
-    ) async throws -> CompareCommitsResponse {
-        throw RPCError.unimplemented(ScmServiceMethod.compareCommits)
-    }
-    public func getCommitContext(
-        _ request: GetCommitContextRequest, context: CallContext
-    ) async throws -> CommitContext {
-        throw RPCError.unimplemented(ScmServiceMethod.getCommitContext)
-    }
-    public func batchGetCommitContext(
-        _ request: BatchGetCommitContextRequest, context: CallContext
-    ) async throws -> BatchGetCommitContextResponse {
-        throw RPCError.unimplemented(ScmServiceMethod.batchGetCommitContext)
-    }
-    public func blameFile(
-        _ request: BlameFileRequest, responses: ResponseWriter<BlameHunk>, context: CallContext
-    ) async throws {
-        throw RPCError.unimplemented(ScmServiceMethod.blameFile)
-    }
-    public func checkFile(
-        _ request: CheckFileRequest, context: CallContext
-    ) async throws -> CheckFileResponse {
-        throw RPCError.unimplemented(ScmServiceMethod.checkFile)
-    }
-    public func getFile(
-        _ request: GetFileRequest, responses: ResponseWriter<GetFileResponse>, context: CallContext
-    ) async throws {
-        throw RPCError.unimplemented(ScmServiceMethod.getFile)
-    }
-    public func getTree(
-        _ request: GetTreeRequest, responses: ResponseWriter<GetTreeResponse>, context: CallContext
-    ) async throws {
-        throw RPCError.unimplemented(ScmServiceMethod.getTree)
-    }
-    public func searchCode(
-        _ request: SearchCodeRequest, context: CallContext
-    ) async throws -> SearchCodeResponse {
-        throw RPCError.unimplemented(ScmServiceMethod.searchCode)
-    }
-    public func streamSearchCode(
-        _ request: StreamSearchCodeRequest, responses: ResponseWriter<StreamSearchCodeResponse>, context: CallContext
-    ) async throws {
-        throw RPCError.unimplemented(ScmServiceMethod.streamSearchCode)
-    }
-    public func createCodeMapping(
-        _ request: CreateCodeMappingRequest, context: CallContext
-    ) async throws -> CodeMapping {
-        throw RPCError.unimplemented(ScmServiceMethod.createCodeMapping)
-    }
-    public func updateCodeMapping(
-        _ request: UpdateCodeMappingRequest, context: CallContext
-    ) async throws -> CodeMapping {
-        throw RPCError.unimplemented(ScmServiceMethod.updateCodeMapping)
-    }
-    public func deleteCodeMapping(
-        _ request: DeleteCodeMappingRequest, context: CallContext
-    ) async throws -> Protobuf.Empty {
-        throw RPCError.unimplemented(ScmServiceMethod.deleteCodeMapping)
-    }
-    public func getCodeMapping(
-        _ request: GetCodeMappingRequest, context: CallContext
-    ) async throws -> CodeMapping {
-        throw RPCError.unimplemented(ScmServiceMethod.getCodeMapping)
-    }
-    public func listCodeMappings(
-        _ request: ListCodeMappingsRequest, context: CallContext
-    ) async throws -> ListCodeMappingsResponse {
-        throw RPCError.unimplemented(ScmServiceMethod.listCodeMappings)
-    }
-    public func deriveCodeMappings(
-        _ request: DeriveCodeMappingsRequest, context: CallContext
-    ) async throws -> DeriveCodeMappingsResponse {
-        throw RPCError.unimplemented(ScmServiceMethod.deriveCodeMappings)
-    }
-    public func parseCodeMapping(
-        _ request: ParseCodeMappingRequest, context: CallContext
-    ) async throws -> ParseCodeMappingResponse {
-        throw RPCError.unimplemented(ScmServiceMethod.parseCodeMapping)
-    }
-    public func resolveSourcePath(
-        _ request: ResolveSourcePathRequest, context: CallContext
-    ) async throws -> ResolveSourcePathResponse {
-        throw RPCError.unimplemented(ScmServiceMethod.resolveSourcePath)
-    }
-    public func explainMapping(
-        _ request: ExplainMappingRequest, context: CallContext
-    ) async throws -> ExplainMappingResponse {
-        throw RPCError.unimplemented(ScmServiceMethod.explainMapping)
-    }
-    public func getCodeOwnersFile(
-        _ request: GetCodeOwnersFileRequest, context: CallContext
-    ) async throws -> CodeOwnersFile {
-        throw RPCError.unimplemented(ScmServiceMethod.getCodeOwnersFile)
-    }
-    public func importCodeOwners(
-        _ request: ImportCodeOwnersRequest, context: CallContext
-    ) async throws -> CodeOwners {
-        throw RPCError.unimplemented(ScmServiceMethod.importCodeOwners)
-    }
-    public func listCodeOwners(
-        _ request: ListCodeOwnersRequest, context: CallContext
-    ) async throws -> ListCodeOwnersResponse {
-        throw RPCError.unimplemented(ScmServiceMethod.listCodeOwners)
-    }
-    public func deleteCodeOwners(
-        _ request: DeleteCodeOwnersRequest, context: CallContext
-    ) async throws -> Protobuf.Empty {
-        throw RPCError.unimplemented(ScmServiceMethod.deleteCodeOwners)
-    }
-    public func resolveCodeOwners(
-        _ request: ResolveCodeOwnersRequest, context: CallContext
-    ) async throws -> ResolveCodeOwnersResponse {
-        throw RPCError.unimplemented(ScmServiceMethod.resolveCodeOwners)
-    }
-    public func createExternalIssue(
-        _ request: CreateExternalIssueRequest, context: CallContext
-    ) async throws -> ExternalIssue {
-        throw RPCError.unimplemented(ScmServiceMethod.createExternalIssue)
-    }
-    public func linkExternalIssue(
-        _ request: LinkExternalIssueRequest, context: CallContext
-    ) async throws -> ExternalIssue {
-        throw RPCError.unimplemented(ScmServiceMethod.linkExternalIssue)
-    }
-    public func syncIssueStatus(
-        _ request: SyncIssueStatusRequest, context: CallContext
-    ) async throws -> Protobuf.Empty {
-        throw RPCError.unimplemented(ScmServiceMethod.syncIssueStatus)
-    }
-    public func syncIssueAssignee(
-        _ request: SyncIssueAssigneeRequest, context: CallContext
-    ) async throws -> Protobuf.Empty {
-        throw RPCError.unimplemented(ScmServiceMethod.syncIssueAssignee)
-    }
-    public func searchIssues(
-        _ request: SearchIssuesRequest, context: CallContext
-    ) async throws -> SearchIssuesResponse {
-        throw RPCError.unimplemented(ScmServiceMethod.searchIssues)
-    }
-    public func getExternalIssue(
-        _ request: GetExternalIssueRequest, context: CallContext
-    ) async throws -> ExternalIssue {
-        throw RPCError.unimplemented(ScmServiceMethod.getExternalIssue)
-    }
-    public func listExternalIssues(
-        _ request: ListExternalIssuesRequest, context: CallContext
-    ) async throws -> ListExternalIssuesResponse {
-        throw RPCError.unimplemented(ScmServiceMethod.listExternalIssues)
-    }
-    public func updateExternalIssue(
-        _ request: UpdateExternalIssueRequest, context: CallContext
-    ) async throws -> ExternalIssue {
-        throw RPCError.unimplemented(ScmServiceMethod.updateExternalIssue)
-    }
-    public func unlinkExternalIssue(
-        _ request: UnlinkExternalIssueRequest, context: CallContext
-    ) async throws -> Protobuf.Empty {
-        throw RPCError.unimplemented(ScmServiceMethod.unlinkExternalIssue)
-    }
-    public func createIssueComment(
-        _ request: CreateIssueCommentRequest, context: CallContext
-    ) async throws -> IssueComment {
-        throw RPCError.unimplemented(ScmServiceMethod.createIssueComment)
-    }
-    public func updateIssueComment(
-        _ request: UpdateIssueCommentRequest, context: CallContext
-    ) async throws -> IssueComment {
-        throw RPCError.unimplemented(ScmServiceMethod.updateIssueComment)
-    }
-    public func listIssueComments(
-        _ request: ListIssueCommentsRequest, context: CallContext
-    ) async throws -> ListIssueCommentsResponse {
-        throw RPCError.unimplemented(ScmServiceMethod.listIssueComments)
-    }
-    public func getCapabilities(
-        _ request: GetCapabilitiesRequest, context: CallContext
-    ) async throws -> GetCapabilitiesResponse {
-        throw RPCError.unimplemented(ScmServiceMethod.getCapabilities)
-    }
-    public func getRateLimit(
-        _ request: GetRateLimitRequest, context: CallContext
-    ) async throws -> GetRateLimitResponse {
-        throw RPCError.unimplemented(ScmServiceMethod.getRateLimit)
-    }
-    public func listIntegrations(
-        _ request: ListIntegrationsRequest, context: CallContext
-    ) async throws -> ListIntegrationsResponse {
-        throw RPCError.unimplemented(ScmServiceMethod.listIntegrations)
-    }
-    public func createStatusCheck(
-        _ request: CreateStatusCheckRequest, context: CallContext
-    ) async throws -> StatusCheck {
-        throw RPCError.unimplemented(ScmServiceMethod.createStatusCheck)
-    }
-    public func listStatusChecks(
-        _ request: ListStatusChecksRequest, context: CallContext
-    ) async throws -> ListStatusChecksResponse {
-        throw RPCError.unimplemented(ScmServiceMethod.listStatusChecks)
-    }
-
-    public var fileDescriptor: FileDescriptor? { .sentryIntegrationsScmV1Scm }
-    public var methods: [RPCMethod] {
-        [
-            .unary(ScmServiceMethod.listRepositories) { try await self.listRepositories($0, context: $1) },
-            .unary(ScmServiceMethod.getRepository) { try await self.getRepository($0, context: $1) },
-            .unary(ScmServiceMethod.createRepository) { try await self.createRepository($0, context: $1) },
-            .unary(ScmServiceMethod.updateRepository) { try await self.updateRepository($0, context: $1) },
-            .unary(ScmServiceMethod.deleteRepository) { try await self.deleteRepository($0, context: $1) },
-            .unary(ScmServiceMethod.searchRepositories) {
-                try await self.searchRepositories($0, context: $1)
-            },
-            .serverStreaming(ScmServiceMethod.syncRepositories) {
-                try await self.syncRepositories($0, responses: $1, context: $2)
-            },
-            .unary(ScmServiceMethod.listBranches) { try await self.listBranches($0, context: $1) },
-            .unary(ScmServiceMethod.listTags) { try await self.listTags($0, context: $1) },
-            .unary(ScmServiceMethod.resolveRevision) { try await self.resolveRevision($0, context: $1) },
-            .unary(ScmServiceMethod.getCommit) { try await self.getCommit($0, context: $1) },
-            .unary(ScmServiceMethod.listCommits) { try await self.listCommits($0, context: $1) },
-            .unary(ScmServiceMethod.listCommitFileChanges) {
-                try await self.listCommitFileChanges($0, context: $1)
-            },
-            .unary(ScmServiceMethod.compareCommits) { try await self.compareCommits($0, context: $1) },
-            .unary(ScmServiceMethod.getCommitContext) { try await self.getCommitContext($0, context: $1) },
-            .unary(ScmServiceMethod.batchGetCommitContext) {
-                try await self.batchGetCommitContext($0, context: $1)
-            },
-            .serverStreaming(ScmServiceMethod.blameFile) {
-                try await self.blameFile($0, responses: $1, context: $2)
-            },
-            .unary(ScmServiceMethod.checkFile) { try await self.checkFile($0, context: $1) },
-            .serverStreaming(ScmServiceMethod.getFile) {
-                try await self.getFile($0, responses: $1, context: $2)
-            },
-            .serverStreaming(ScmServiceMethod.getTree) {
-                try await self.getTree($0, responses: $1, context: $2)
-            },
-            .unary(ScmServiceMethod.searchCode) { try await self.searchCode($0, context: $1) },
-            .serverStreaming(ScmServiceMethod.streamSearchCode) {
-                try await self.streamSearchCode($0, responses: $1, context: $2)
-            },
-            .unary(ScmServiceMethod.createCodeMapping) { try await self.createCodeMapping($0, context: $1) },
-            .unary(ScmServiceMethod.updateCodeMapping) { try await self.updateCodeMapping($0, context: $1) },
-            .unary(ScmServiceMethod.deleteCodeMapping) { try await self.deleteCodeMapping($0, context: $1) },
-            .unary(ScmServiceMethod.getCodeMapping) { try await self.getCodeMapping($0, context: $1) },
-            .unary(ScmServiceMethod.listCodeMappings) { try await self.listCodeMappings($0, context: $1) },
-            .unary(ScmServiceMethod.deriveCodeMappings) {
-                try await self.deriveCodeMappings($0, context: $1)
-            },
-            .unary(ScmServiceMethod.parseCodeMapping) { try await self.parseCodeMapping($0, context: $1) },
-            .unary(ScmServiceMethod.resolveSourcePath) { try await self.resolveSourcePath($0, context: $1) },
-            .unary(ScmServiceMethod.explainMapping) { try await self.explainMapping($0, context: $1) },
-            .unary(ScmServiceMethod.getCodeOwnersFile) { try await self.getCodeOwnersFile($0, context: $1) },
-            .unary(ScmServiceMethod.importCodeOwners) { try await self.importCodeOwners($0, context: $1) },
-            .unary(ScmServiceMethod.listCodeOwners) { try await self.listCodeOwners($0, context: $1) },
-            .unary(ScmServiceMethod.deleteCodeOwners) { try await self.deleteCodeOwners($0, context: $1) },
-            .unary(ScmServiceMethod.resolveCodeOwners) { try await self.resolveCodeOwners($0, context: $1) },
-            .unary(ScmServiceMethod.createExternalIssue) {
-                try await self.createExternalIssue($0, context: $1)
-            },
-            .unary(ScmServiceMethod.linkExternalIssue) { try await self.linkExternalIssue($0, context: $1) },
-            .unary(ScmServiceMethod.syncIssueStatus) { try await self.syncIssueStatus($0, context: $1) },
-            .unary(ScmServiceMethod.syncIssueAssignee) { try await self.syncIssueAssignee($0, context: $1) },
-            .unary(ScmServiceMethod.searchIssues) { try await self.searchIssues($0, context: $1) },
-            .unary(ScmServiceMethod.getExternalIssue) { try await self.getExternalIssue($0, context: $1) },
-            .unary(ScmServiceMethod.listExternalIssues) {
-                try await self.listExternalIssues($0, context: $1)
-            },
-            .unary(ScmServiceMethod.updateExternalIssue) {
-                try await self.updateExternalIssue($0, context: $1)
-            },
-            .unary(ScmServiceMethod.unlinkExternalIssue) {
-                try await self.unlinkExternalIssue($0, context: $1)
-            },
-            .unary(ScmServiceMethod.createIssueComment) {
-                try await self.createIssueComment($0, context: $1)
-            },
-            .unary(ScmServiceMethod.updateIssueComment) {
-                try await self.updateIssueComment($0, context: $1)
-            },
-            .unary(ScmServiceMethod.listIssueComments) { try await self.listIssueComments($0, context: $1) },
-            .unary(ScmServiceMethod.getCapabilities) { try await self.getCapabilities($0, context: $1) },
-            .unary(ScmServiceMethod.getRateLimit) { try await self.getRateLimit($0, context: $1) },
-            .unary(ScmServiceMethod.listIntegrations) { try await self.listIntegrations($0, context: $1) },
-            .unary(ScmServiceMethod.createStatusCheck) { try await self.createStatusCheck($0, context: $1) },
-            .unary(ScmServiceMethod.listStatusChecks) { try await self.listStatusChecks($0, context: $1) },
-        ]
-    }
-}
-
-/// Calls `sentry.integrations.scm.v1.ScmService` through a channel.
-public struct ScmServiceClient: Sendable {
-    public let channel: RPCChannel
-    public init(channel: RPCChannel) { self.channel = channel }
-
-    /// Lists the organization's repositories from our own rows; no provider is asked. Ordered by id, ascending.
-    public func listRepositories(
-        _ request: ListRepositoriesRequest, options: CallOptions = CallOptions()
-    ) async throws -> ListRepositoriesResponse {
-        try await channel.unary(ScmServiceMethod.listRepositories, request, options: options)
-    }
-
-    /// Returns one repository, found by id, by provider and external id, or by name.
-    /// FAILED_PRECONDITION (AMBIGUOUS) when a name fits more than one.
-    public func getRepository(
-        _ request: GetRepositoryRequest, options: CallOptions = CallOptions()
-    ) async throws -> Repository {
-        try await channel.unary(ScmServiceMethod.getRepository, request, options: options)
-    }
-
-    /// Adds a repository. One that was hidden, or that lost its integration, is brought back with its id.
-    /// ALREADY_EXISTS (REPO_EXISTS) when it is there; FAILED_PRECONDITION (NO_REPO_ACCESS) when it cannot be read.
-    public func createRepository(
-        _ request: CreateRepositoryRequest, options: CallOptions = CallOptions()
-    ) async throws -> Repository {
-        try await channel.unary(ScmServiceMethod.createRepository, request, options: options)
-    }
-
-    /// Changes the fields named in the mask. INVALID_ARGUMENT for an empty mask or a field that cannot change.
-    public func updateRepository(
-        _ request: UpdateRepositoryRequest, options: CallOptions = CallOptions()
-    ) async throws -> Repository {
-        try await channel.unary(ScmServiceMethod.updateRepository, request, options: options)
-    }
-
-    /// Removes a repository from the service; what it points to (a folder, a hosted project) stays untouched. The
-    /// same repository can be added again at once. Deleting it twice within 24 hours answers OK.
-    /// FAILED_PRECONDITION (CODEOWNERS_USES_MAPPING) while a code owners import needs one of its mappings.
-    public func deleteRepository(
-        _ request: DeleteRepositoryRequest, options: CallOptions = CallOptions()
-    ) async throws -> Protobuf.Empty {
-        try await channel.unary(ScmServiceMethod.deleteRepository, request, options: options)
-    }
-
-    /// Looks for repositories that could be added, at the provider. Ordered by integration, then name.
-    public func searchRepositories(
-        _ request: SearchRepositoriesRequest, options: CallOptions = CallOptions()
-    ) async throws -> SearchRepositoriesResponse {
-        try await channel.unary(ScmServiceMethod.searchRepositories, request, options: options)
-    }
-
-    /// Brings our rows in line with what the integration offers, and fetches mirrors. Streams progress; the last
-    /// message holds the result. A listing that the provider cut short never disables anything.
-    public func syncRepositories(
-        _ request: SyncRepositoriesRequest, options: CallOptions = CallOptions()
-    ) async throws -> ResponseStream<SyncRepositoriesResponse> {
-        try await channel.serverStreaming(ScmServiceMethod.syncRepositories, request, options: options)
-    }
-
-    /// Lists branches.
-    public func listBranches(
-        _ request: ListBranchesRequest, options: CallOptions = CallOptions()
-    ) async throws -> ListBranchesResponse {
-        try await channel.unary(ScmServiceMethod.listBranches, request, options: options)
-    }
-
-    /// Lists tags, annotated and lightweight.
-    public func listTags(
-        _ request: ListTagsRequest, options: CallOptions = CallOptions()
-    ) async throws -> ListTagsResponse {
-        try await channel.unary(ScmServiceMethod.listTags, request, options: options)
-    }
-
-    /// Turns a revision into the object id it stands for now. NOT_FOUND (REVISION_NOT_FOUND) when there is none;
-    /// FAILED_PRECONDITION (AMBIGUOUS) when an abbreviated id fits several objects.
-    public func resolveRevision(
-        _ request: ResolveRevisionRequest, options: CallOptions = CallOptions()
-    ) async throws -> ResolveRevisionResponse {
-        try await channel.unary(ScmServiceMethod.resolveRevision, request, options: options)
-    }
-
-    /// Returns one commit. NOT_FOUND (COMMIT_NOT_FOUND); FAILED_PRECONDITION (AMBIGUOUS) for a short id.
-    public func getCommit(
-        _ request: GetCommitRequest, options: CallOptions = CallOptions()
-    ) async throws -> Commit {
-        try await channel.unary(ScmServiceMethod.getCommit, request, options: options)
-    }
-
-    /// Lists commits, newest first, in the order of `git log`: reachable from `ref`, or those of a range.
-    public func listCommits(
-        _ request: ListCommitsRequest, options: CallOptions = CallOptions()
-    ) async throws -> ListCommitsResponse {
-        try await channel.unary(ScmServiceMethod.listCommits, request, options: options)
-    }
-
-    /// Lists the files that one commit changed against its first parent, ordered by path bytes.
-    public func listCommitFileChanges(
-        _ request: ListCommitFileChangesRequest, options: CallOptions = CallOptions()
-    ) async throws -> ListCommitFileChangesResponse {
-        try await channel.unary(ScmServiceMethod.listCommitFileChanges, request, options: options)
-    }
-
-    /// Compares two revisions: commits on one side only, their counts, the merge base, the changed files.
-    public func compareCommits(
-        _ request: CompareCommitsRequest, options: CallOptions = CallOptions()
-    ) async throws -> CompareCommitsResponse {
-        try await channel.unary(ScmServiceMethod.compareCommits, request, options: options)
-    }
-
-    /// Tells which commit last touched one line. NOT_FOUND with FILE_NOT_FOUND, NO_BLAME_RANGE (the line is beyond
-    /// the end) or COMMIT_TOO_OLD (then the ErrorInfo's metadata has `sha` and `committedAt`).
-    public func getCommitContext(
-        _ request: GetCommitContextRequest, options: CallOptions = CallOptions()
-    ) async throws -> CommitContext {
-        try await channel.unary(ScmServiceMethod.getCommitContext, request, options: options)
-    }
-
-    /// GetCommitContext for up to 100 lines of any files and repositories of the organization, for example all
-    /// frames of a stack trace. One missing file or line never fails the whole call.
-    public func batchGetCommitContext(
-        _ request: BatchGetCommitContextRequest, options: CallOptions = CallOptions()
-    ) async throws -> BatchGetCommitContextResponse {
-        try await channel.unary(ScmServiceMethod.batchGetCommitContext, request, options: options)
-    }
-
-    /// Blames a file, or a range of its lines. Hunks come as soon as they are found, newest commits first, not in
-    /// line order; they do not overlap, and together they cover the wanted lines. An empty file streams nothing.
-    /// NOT_FOUND with FILE_NOT_FOUND or NO_BLAME_RANGE.
-    public func blameFile(
-        _ request: BlameFileRequest, options: CallOptions = CallOptions()
-    ) async throws -> ResponseStream<BlameHunk> {
-        try await channel.serverStreaming(ScmServiceMethod.blameFile, request, options: options)
-    }
-
-    /// Tells whether a file exists at a revision. A missing file is an answer (`exists` false), not an error.
-    public func checkFile(
-        _ request: CheckFileRequest, options: CallOptions = CallOptions()
-    ) async throws -> CheckFileResponse {
-        try await channel.unary(ScmServiceMethod.checkFile, request, options: options)
-    }
-
-    /// Streams the bytes of a file: first a message with metadata, then the data in order, in chunks of at most
-    /// 256 KiB. NOT_FOUND (FILE_NOT_FOUND); FAILED_PRECONDITION when the path is a directory or a submodule.
-    public func getFile(
-        _ request: GetFileRequest, options: CallOptions = CallOptions()
-    ) async throws -> ResponseStream<GetFileResponse> {
-        try await channel.serverStreaming(ScmServiceMethod.getFile, request, options: options)
-    }
-
-    /// Streams the entries of a directory, or of the whole tree below it, in git's tree order (recursive: by path
-    /// bytes), in messages of at most 5000 entries. NOT_FOUND (FILE_NOT_FOUND); FAILED_PRECONDITION
-    /// (EMPTY_REPOSITORY) when there is no commit yet.
-    public func getTree(
-        _ request: GetTreeRequest, options: CallOptions = CallOptions()
-    ) async throws -> ResponseStream<GetTreeResponse> {
-        try await channel.serverStreaming(ScmServiceMethod.getTree, request, options: options)
-    }
-
-    /// Searches file contents at a revision. Ordered by repository id, then path bytes.
-    public func searchCode(
-        _ request: SearchCodeRequest, options: CallOptions = CallOptions()
-    ) async throws -> SearchCodeResponse {
-        try await channel.unary(ScmServiceMethod.searchCode, request, options: options)
-    }
-
-    /// SearchCode as a stream: matches come as they are found, without pages.
-    public func streamSearchCode(
-        _ request: StreamSearchCodeRequest, options: CallOptions = CallOptions()
-    ) async throws -> ResponseStream<StreamSearchCodeResponse> {
-        try await channel.serverStreaming(ScmServiceMethod.streamSearchCode, request, options: options)
-    }
-
-    /// Adds a mapping from stack trace paths to repository paths. ALREADY_EXISTS (CODE_MAPPING_EXISTS) when the
-    /// project has one with this `stack_root`.
-    public func createCodeMapping(
-        _ request: CreateCodeMappingRequest, options: CallOptions = CallOptions()
-    ) async throws -> CodeMapping {
-        try await channel.unary(ScmServiceMethod.createCodeMapping, request, options: options)
-    }
-
-    /// Changes the fields named in the mask. An automatically generated mapping that is edited counts as made by a
-    /// user from then on. ALREADY_EXISTS (CODE_MAPPING_EXISTS).
-    public func updateCodeMapping(
-        _ request: UpdateCodeMappingRequest, options: CallOptions = CallOptions()
-    ) async throws -> CodeMapping {
-        try await channel.unary(ScmServiceMethod.updateCodeMapping, request, options: options)
-    }
-
-    /// Removes a mapping. FAILED_PRECONDITION (CODEOWNERS_USES_MAPPING) while a code owners import uses it.
-    public func deleteCodeMapping(
-        _ request: DeleteCodeMappingRequest, options: CallOptions = CallOptions()
-    ) async throws -> Protobuf.Empty {
-        try await channel.unary(ScmServiceMethod.deleteCodeMapping, request, options: options)
-    }
-
-    /// Returns one mapping. NOT_FOUND (CODE_MAPPING_NOT_FOUND).
-    public func getCodeMapping(
-        _ request: GetCodeMappingRequest, options: CallOptions = CallOptions()
-    ) async throws -> CodeMapping {
-        try await channel.unary(ScmServiceMethod.getCodeMapping, request, options: options)
-    }
-
-    /// Lists mappings. With `project_id` in the order in which they are tried: made by users before generated,
-    /// absolute stack roots before relative, longer before shorter, then by id. Without it by id.
-    public func listCodeMappings(
-        _ request: ListCodeMappingsRequest, options: CallOptions = CallOptions()
-    ) async throws -> ListCodeMappingsResponse {
-        try await channel.unary(ScmServiceMethod.listCodeMappings, request, options: options)
-    }
-
-    /// Finds mappings that would explain the frames of stack traces, by looking for their files in the trees of the
-    /// organization's repositories. ABORTED (LOCKED) while another CREATE derivation of the organization runs.
-    public func deriveCodeMappings(
-        _ request: DeriveCodeMappingsRequest, options: CallOptions = CallOptions()
-    ) async throws -> DeriveCodeMappingsResponse {
-        try await channel.unary(ScmServiceMethod.deriveCodeMappings, request, options: options)
-    }
-
-    /// Works out a mapping from one stack path and the web address of the same file. Stores nothing.
-    public func parseCodeMapping(
-        _ request: ParseCodeMappingRequest, options: CallOptions = CallOptions()
-    ) async throws -> ParseCodeMappingResponse {
-        try await channel.unary(ScmServiceMethod.parseCodeMapping, request, options: options)
-    }
-
-    /// Turns stack frames into repository paths and web addresses with the project's mappings.
-    public func resolveSourcePath(
-        _ request: ResolveSourcePathRequest, options: CallOptions = CallOptions()
-    ) async throws -> ResolveSourcePathResponse {
-        try await channel.unary(ScmServiceMethod.resolveSourcePath, request, options: options)
-    }
-
-    /// Shows how one frame is matched: each mapping in order, what was compared, what came out, and why not.
-    public func explainMapping(
-        _ request: ExplainMappingRequest, options: CallOptions = CallOptions()
-    ) async throws -> ExplainMappingResponse {
-        try await channel.unary(ScmServiceMethod.explainMapping, request, options: options)
-    }
-
-    /// Returns the code owners file of a repository. NOT_FOUND (CODE_OWNERS_NOT_FOUND) when it has none.
-    public func getCodeOwnersFile(
-        _ request: GetCodeOwnersFileRequest, options: CallOptions = CallOptions()
-    ) async throws -> CodeOwnersFile {
-        try await channel.unary(ScmServiceMethod.getCodeOwnersFile, request, options: options)
-    }
-
-    /// Imports the code owners of a code mapping's repository; a second import replaces the first.
-    public func importCodeOwners(
-        _ request: ImportCodeOwnersRequest, options: CallOptions = CallOptions()
-    ) async throws -> CodeOwners {
-        try await channel.unary(ScmServiceMethod.importCodeOwners, request, options: options)
-    }
-
-    /// Lists imports, ordered by id.
-    public func listCodeOwners(
-        _ request: ListCodeOwnersRequest, options: CallOptions = CallOptions()
-    ) async throws -> ListCodeOwnersResponse {
-        try await channel.unary(ScmServiceMethod.listCodeOwners, request, options: options)
-    }
-
-    /// Removes the import of a code mapping. NOT_FOUND (CODE_OWNERS_NOT_FOUND).
-    public func deleteCodeOwners(
-        _ request: DeleteCodeOwnersRequest, options: CallOptions = CallOptions()
-    ) async throws -> Protobuf.Empty {
-        try await channel.unary(ScmServiceMethod.deleteCodeOwners, request, options: options)
-    }
-
-    /// Tells who owns paths or stack frames, and which rule on which line decided.
-    public func resolveCodeOwners(
-        _ request: ResolveCodeOwnersRequest, options: CallOptions = CallOptions()
-    ) async throws -> ResolveCodeOwnersResponse {
-        try await channel.unary(ScmServiceMethod.resolveCodeOwners, request, options: options)
-    }
-
-    /// Opens an issue in the tracker and, with `group_id`, links it. If only the link fails, the issue stays and the
-    /// error's ErrorInfo names it in `externalIssueId`.
-    public func createExternalIssue(
-        _ request: CreateExternalIssueRequest, options: CallOptions = CallOptions()
-    ) async throws -> ExternalIssue {
-        try await channel.unary(ScmServiceMethod.createExternalIssue, request, options: options)
-    }
-
-    /// Links an issue that exists in the tracker to a group. ALREADY_EXISTS (ALREADY_LINKED). A comment that cannot
-    /// be posted does not fail the call; trailing metadata `x-scm-warning` tells.
-    public func linkExternalIssue(
-        _ request: LinkExternalIssueRequest, options: CallOptions = CallOptions()
-    ) async throws -> ExternalIssue {
-        try await channel.unary(ScmServiceMethod.linkExternalIssue, request, options: options)
-    }
-
-    /// Carries an issue's status to the tracker, or the tracker's status to the groups linked to the issue. Trailing
-    /// metadata `x-scm-sync-outcome` says `changed`, `unchanged` or `skipped:REASON`.
-    public func syncIssueStatus(
-        _ request: SyncIssueStatusRequest, options: CallOptions = CallOptions()
-    ) async throws -> Protobuf.Empty {
-        try await channel.unary(ScmServiceMethod.syncIssueStatus, request, options: options)
-    }
-
-    /// Carries an assignee in either direction; outcome as with SyncIssueStatus.
-    public func syncIssueAssignee(
-        _ request: SyncIssueAssigneeRequest, options: CallOptions = CallOptions()
-    ) async throws -> Protobuf.Empty {
-        try await channel.unary(ScmServiceMethod.syncIssueAssignee, request, options: options)
-    }
-
-    /// Searches issues in the tracker. Newest first, then by key.
-    public func searchIssues(
-        _ request: SearchIssuesRequest, options: CallOptions = CallOptions()
-    ) async throws -> SearchIssuesResponse {
-        try await channel.unary(ScmServiceMethod.searchIssues, request, options: options)
-    }
-
-    /// Returns one linked issue. NOT_FOUND (ISSUE_NOT_FOUND).
-    public func getExternalIssue(
-        _ request: GetExternalIssueRequest, options: CallOptions = CallOptions()
-    ) async throws -> ExternalIssue {
-        try await channel.unary(ScmServiceMethod.getExternalIssue, request, options: options)
-    }
-
-    /// Lists linked issues, ordered by id.
-    public func listExternalIssues(
-        _ request: ListExternalIssuesRequest, options: CallOptions = CallOptions()
-    ) async throws -> ListExternalIssuesResponse {
-        try await channel.unary(ScmServiceMethod.listExternalIssues, request, options: options)
-    }
-
-    /// Changes title, description or state, here and in the tracker.
-    public func updateExternalIssue(
-        _ request: UpdateExternalIssueRequest, options: CallOptions = CallOptions()
-    ) async throws -> ExternalIssue {
-        try await channel.unary(ScmServiceMethod.updateExternalIssue, request, options: options)
-    }
-
-    /// Removes the link between an issue and a group; with the last link our row goes too. The tracker's issue stays.
-    public func unlinkExternalIssue(
-        _ request: UnlinkExternalIssueRequest, options: CallOptions = CallOptions()
-    ) async throws -> Protobuf.Empty {
-        try await channel.unary(ScmServiceMethod.unlinkExternalIssue, request, options: options)
-    }
-
-    /// Adds a comment to an issue in the tracker.
-    public func createIssueComment(
-        _ request: CreateIssueCommentRequest, options: CallOptions = CallOptions()
-    ) async throws -> IssueComment {
-        try await channel.unary(ScmServiceMethod.createIssueComment, request, options: options)
-    }
-
-    /// Changes a comment. UNIMPLEMENTED where the tracker cannot edit comments.
-    public func updateIssueComment(
-        _ request: UpdateIssueCommentRequest, options: CallOptions = CallOptions()
-    ) async throws -> IssueComment {
-        try await channel.unary(ScmServiceMethod.updateIssueComment, request, options: options)
-    }
-
-    /// Lists the comments of an issue, oldest first, then by id.
-    public func listIssueComments(
-        _ request: ListIssueCommentsRequest, options: CallOptions = CallOptions()
-    ) async throws -> ListIssueCommentsResponse {
-        try await channel.unary(ScmServiceMethod.listIssueComments, request, options: options)
-    }
-
-    /// Tells what a repository's or an integration's provider can do, before it is tried.
-    public func getCapabilities(
-        _ request: GetCapabilitiesRequest, options: CallOptions = CallOptions()
-    ) async throws -> GetCapabilitiesResponse {
-        try await channel.unary(ScmServiceMethod.getCapabilities, request, options: options)
-    }
-
-    /// Tells how much of the provider's request allowance is left.
-    public func getRateLimit(
-        _ request: GetRateLimitRequest, options: CallOptions = CallOptions()
-    ) async throws -> GetRateLimitResponse {
-        try await channel.unary(ScmServiceMethod.getRateLimit, request, options: options)
-    }
-
-    /// Lists the organization's integrations, ordered by id. No secrets.
-    public func listIntegrations(
-        _ request: ListIntegrationsRequest, options: CallOptions = CallOptions()
-    ) async throws -> ListIntegrationsResponse {
-        try await channel.unary(ScmServiceMethod.listIntegrations, request, options: options)
-    }
-
-    /// Reports the state of a check on a commit. The same repository, commit and name replace the check before.
-    public func createStatusCheck(
-        _ request: CreateStatusCheckRequest, options: CallOptions = CallOptions()
-    ) async throws -> StatusCheck {
-        try await channel.unary(ScmServiceMethod.createStatusCheck, request, options: options)
-    }
-
-    /// Lists the checks of a commit, ordered by name, then id.
-    public func listStatusChecks(
-        _ request: ListStatusChecksRequest, options: CallOptions = CallOptions()
-    ) async throws -> ListStatusChecksResponse {
-        try await channel.unary(ScmServiceMethod.listStatusChecks, request, options: options)
+        (self.statusChecks, self.nextPageToken) = (statusChecks, nextPageToken)
+    }
+    public static let schema = MessageSchema(Self.self, .sentryIntegrationsScmV1Scm, 122)
+    @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+        try v.field(2, StringField.self, &nextPageToken)
+        try v.field(1, MessageField<StatusCheck>.self, &statusChecks)
     }
 }
 
 extension FileDescriptor {
-    public static let sentryIntegrationsScmV1Scm = FileDescriptor(
-        name: "sentry/integrations/scm/v1/scm.proto",
-        dependencies: [
-            .googleProtobufEmpty,
-            .googleProtobufFieldMask,
-            .googleProtobufTimestamp,
-            .googleRpcStatus,
-        ],
-        base64: "CiRzZW50cnkvaW50ZWdyYXRpb25zL3NjbS92MS9zY20ucHJvdG8SGnNlbnRyeS5pbnRlZ3JhdGlvbnMuc2NtLnYxGhtnb29nbGUvcHJvdG9idWYvZW1wdHkucHJvdG8aIGdvb2dsZS9wcm90b2J1Zi9maWVsZF9tYXNrLnByb3RvGh9nb29nbGUvcHJvdG9idWYvdGltZXN0YW1wLnByb3RvGhdnb29nbGUvcnBjL3N0YXR1cy5wcm90byLWBQoKUmVwb3NpdG9yeRIOCgJpZBgBIAEoA1ICaWQSJwoPb3JnYW5pemF0aW9uX2lkGAIgASgDUg5vcmdhbml6YXRpb25JZBISCgRuYW1lGAMgASgJUgRuYW1lEhAKA3VybBgEIAEoCVIDdXJsEkAKCHByb3ZpZGVyGAUgASgOMiQuc2VudHJ5LmludGVncmF0aW9ucy5zY20udjEuUHJvdmlkZXJSCHByb3ZpZGVyEh8KC2V4dGVybmFsX2lkGAYgASgJUgpleHRlcm5hbElkEkQKBnN0YXR1cxgHIAEoDjIsLnNlbnRyeS5pbnRlZ3JhdGlvbnMuc2NtLnYxLlJlcG9zaXRvcnlTdGF0dXNSBnN0YXR1cxI5CgpkYXRlX2FkZGVkGAggASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcFIJZGF0ZUFkZGVkEkoKBmNvbmZpZxgJIAMoCzIyLnNlbnRyeS5pbnRlZ3JhdGlvbnMuc2NtLnYxLlJlcG9zaXRvcnkuQ29uZmlnRW50cnlSBmNvbmZpZxIlCg5pbnRlZ3JhdGlvbl9pZBgKIAEoA1INaW50ZWdyYXRpb25JZBIlCg5kZWZhdWx0X2JyYW5jaBgLIAEoCVINZGVmYXVsdEJyYW5jaBIcCglsYW5ndWFnZXMYDCADKAlSCWxhbmd1YWdlcxI9CgxkYXRlX3VwZGF0ZWQYDSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wUgtkYXRlVXBkYXRlZBIXCgd3ZWJfdXJsGA4gASgJUgZ3ZWJVcmwSOgoGbWlycm9yGA8gASgLMiIuc2VudHJ5LmludGVncmF0aW9ucy5zY20udjEuTWlycm9yUgZtaXJyb3IaOQoLQ29uZmlnRW50cnkSEAoDa2V5GAEgASgJUgNrZXkSFAoFdmFsdWUYAiABKAlSBXZhbHVlOgI4ASLAAQoGTWlycm9yEj0KBXN0YXRlGAEgASgOMicuc2VudHJ5LmludGVncmF0aW9ucy5zY20udjEuTWlycm9yU3RhdGVSBXN0YXRlEjkKCmZldGNoZWRfYXQYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wUglmZXRjaGVkQXQSKAoFZXJyb3IYAyABKAsyEi5nb29nbGUucnBjLlN0YXR1c1IFZXJyb3ISEgoEc2l6ZRgEIAEoA1IEc2l6ZSKBBAoGQ29tbWl0Eg4KAmlkGAEgASgJUgJpZBIjCg1yZXBvc2l0b3J5X2lkGAIgASgDUgxyZXBvc2l0b3J5SWQSEAoDa2V5GAMgASgJUgNrZXkSGAoHbWVzc2FnZRgEIAEoCVIHbWVzc2FnZRJACgZhdXRob3IYBSABKAsyKC5zZW50cnkuaW50ZWdyYXRpb25zLnNjbS52MS5Db21taXRBdXRob3JSBmF1dGhvchI5CgpkYXRlX2FkZGVkGAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcFIJZGF0ZUFkZGVkEkkKDGZpbGVfY2hhbmdlcxgHIAMoCzImLnNlbnRyeS5pbnRlZ3JhdGlvbnMuc2NtLnYxLkZpbGVDaGFuZ2VSC2ZpbGVDaGFuZ2VzEkYKCWNvbW1pdHRlchgIIAEoCzIoLnNlbnRyeS5pbnRlZ3JhdGlvbnMuc2NtLnYxLkNvbW1pdEF1dGhvclIJY29tbWl0dGVyEh8KC3BhcmVudF9zaGFzGAkgAygJUgpwYXJlbnRTaGFzEhcKB3dlYl91cmwYCiABKAlSBndlYlVybBI0ChZmaWxlX2NoYW5nZXNfdHJ1bmNhdGVkGAsgASgIUhRmaWxlQ2hhbmdlc1RydW5jYXRlZBIWCgZzdG9yZWQYDCABKAhSBnN0b3JlZCKlAQoMQ29tbWl0QXV0aG9yEhIKBG5hbWUYASABKAlSBG5hbWUSFAoFZW1haWwYAiABKAlSBWVtYWlsEh8KC2V4dGVybmFsX2lkGAMgASgJUgpleHRlcm5hbElkEhoKCHVzZXJuYW1lGAQgASgJUgh1c2VybmFtZRIuCgRkYXRlGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcFIEZGF0ZSLGAwoKRmlsZUNoYW5nZRISCgRwYXRoGAEgASgJUgRwYXRoEjoKBHR5cGUYAiABKA4yJi5zZW50cnkuaW50ZWdyYXRpb25zLnNjbS52MS5DaGFuZ2VUeXBlUgR0eXBlEiMKDXByZXZpb3VzX3BhdGgYAyABKAlSDHByZXZpb3VzUGF0aBIcCglhZGRpdGlvbnMYBCABKAVSCWFkZGl0aW9ucxIcCglkZWxldGlvbnMYBSABKAVSCWRlbGV0aW9ucxIUCgVwYXRjaBgGIAEoCVIFcGF0Y2gSGQoIcmF3X3BhdGgYByABKAxSB3Jhd1BhdGgSKgoRcmF3X3ByZXZpb3VzX3BhdGgYCCABKAxSD3Jhd1ByZXZpb3VzUGF0aBIWCgZiaW5hcnkYCSABKAhSBmJpbmFyeRInCg9wYXRjaF90cnVuY2F0ZWQYCiABKAhSDnBhdGNoVHJ1bmNhdGVkEh4KCnNpbWlsYXJpdHkYCyABKAVSCnNpbWlsYXJpdHkSGwoJb2JqZWN0X2lkGAwgASgJUghvYmplY3RJZBIsChJwcmV2aW91c19vYmplY3RfaWQYDSABKAlSEHByZXZpb3VzT2JqZWN0SWQi0QUKDUNvbW1pdENvbnRleHQSIwoNcmVwb3NpdG9yeV9pZBgBIAEoA1IMcmVwb3NpdG9yeUlkEhsKCWNvbW1pdF9pZBgCIAEoCVIIY29tbWl0SWQSGgoIZmlsZW5hbWUYAyABKAlSCGZpbGVuYW1lEh8KC2xpbmVfbnVtYmVyGAQgASgFUgpsaW5lTnVtYmVyEiYKD2JsYW1lX2NvbW1pdF9pZBgFIAEoCVINYmxhbWVDb21taXRJZBJLCgxibGFtZV9hdXRob3IYBiABKAsyKC5zZW50cnkuaW50ZWdyYXRpb25zLnNjbS52MS5Db21taXRBdXRob3JSC2JsYW1lQXV0aG9yEiEKDGNvZGVfc25pcHBldBgHIAEoCVILY29kZVNuaXBwZXQSOgoGY29tbWl0GAggASgLMiIuc2VudHJ5LmludGVncmF0aW9ucy5zY20udjEuQ29tbWl0UgZjb21taXQSPQoMY29tbWl0dGVkX2F0GAkgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcFILY29tbWl0dGVkQXQSGQoIcmVmX3VzZWQYCiABKAlSB3JlZlVzZWQSJgoPY29kZV9tYXBwaW5nX2lkGAsgASgDUg1jb2RlTWFwcGluZ0lkEh8KC3JhbmdlX3N0YXJ0GAwgASgFUgpyYW5nZVN0YXJ0EhsKCXJhbmdlX2VuZBgNIAEoBVIIcmFuZ2VFbmQSGQoIYWdlX2RheXMYDiABKAVSB2FnZURheXMSLAoSc25pcHBldF9zdGFydF9saW5lGA8gASgFUhBzbmlwcGV0U3RhcnRMaW5lEiMKDW9yaWdpbmFsX2xpbmUYECABKAVSDG9yaWdpbmFsTGluZRIjCg1vcmlnaW5hbF9wYXRoGBEgASgJUgxvcmlnaW5hbFBhdGgSGgoIYm91bmRhcnkYEiABKAhSCGJvdW5kYXJ5IvYECgtDb2RlTWFwcGluZxIOCgJpZBgBIAEoA1ICaWQSJwoPb3JnYW5pemF0aW9uX2lkGAIgASgDUg5vcmdhbml6YXRpb25JZBIdCgpwcm9qZWN0X2lkGAMgASgDUglwcm9qZWN0SWQSIwoNcmVwb3NpdG9yeV9pZBgEIAEoA1IMcmVwb3NpdG9yeUlkEh0KCnN0YWNrX3Jvb3QYBSABKAlSCXN0YWNrUm9vdBIfCgtzb3VyY2Vfcm9vdBgGIAEoCVIKc291cmNlUm9vdBIlCg5kZWZhdWx0X2JyYW5jaBgHIAEoCVINZGVmYXVsdEJyYW5jaBI3ChdhdXRvbWF0aWNhbGx5X2dlbmVyYXRlZBgIIAEoCFIWYXV0b21hdGljYWxseUdlbmVyYXRlZBIlCg5pbnRlZ3JhdGlvbl9pZBgJIAEoA1INaW50ZWdyYXRpb25JZBI+Chtvcmdhbml6YXRpb25faW50ZWdyYXRpb25faWQYCiABKANSGW9yZ2FuaXphdGlvbkludGVncmF0aW9uSWQSOQoKZGF0ZV9hZGRlZBgLIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBSCWRhdGVBZGRlZBI9CgxkYXRlX3VwZGF0ZWQYDCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wUgtkYXRlVXBkYXRlZBInCg9yZXBvc2l0b3J5X25hbWUYDSABKAlSDnJlcG9zaXRvcnlOYW1lEkAKCHByb3ZpZGVyGA4gASgOMiQuc2VudHJ5LmludGVncmF0aW9ucy5zY20udjEuUHJvdmlkZXJSCHByb3ZpZGVyIp0FCg1FeHRlcm5hbElzc3VlEg4KAmlkGAEgASgDUgJpZBInCg9vcmdhbml6YXRpb25faWQYAiABKANSDm9yZ2FuaXphdGlvbklkEiUKDmludGVncmF0aW9uX2lkGAMgASgDUg1pbnRlZ3JhdGlvbklkEhAKA2tleRgEIAEoCVIDa2V5EhQKBXRpdGxlGAUgASgJUgV0aXRsZRIgCgtkZXNjcmlwdGlvbhgGIAEoCVILZGVzY3JpcHRpb24SFwoHd2ViX3VybBgHIAEoCVIGd2ViVXJsElMKCG1ldGFkYXRhGAggAygLMjcuc2VudHJ5LmludGVncmF0aW9ucy5zY20udjEuRXh0ZXJuYWxJc3N1ZS5NZXRhZGF0YUVudHJ5UghtZXRhZGF0YRIhCgxkaXNwbGF5X25hbWUYCSABKAlSC2Rpc3BsYXlOYW1lEjwKBXN0YXRlGAogASgOMiYuc2VudHJ5LmludGVncmF0aW9ucy5zY20udjEuSXNzdWVTdGF0ZVIFc3RhdGUSOQoKZGF0ZV9hZGRlZBgLIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBSCWRhdGVBZGRlZBIoChBsaW5rZWRfZ3JvdXBfaWRzGAwgAygDUg5saW5rZWRHcm91cElkcxI9CgxkYXRlX3VwZGF0ZWQYDSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wUgtkYXRlVXBkYXRlZBIaCghhc3NpZ25lZRgOIAEoCVIIYXNzaWduZWUSFgoGbGFiZWxzGA8gAygJUgZsYWJlbHMaOwoNTWV0YWRhdGFFbnRyeRIQCgNrZXkYASABKAlSA2tleRIUCgV2YWx1ZRgCIAEoCVIFdmFsdWU6AjgBInAKC1Byb3ZpZGVyUmVmEkAKCHByb3ZpZGVyGAEgASgOMiQuc2VudHJ5LmludGVncmF0aW9ucy5zY20udjEuUHJvdmlkZXJSCHByb3ZpZGVyEh8KC2V4dGVybmFsX2lkGAIgASgJUgpleHRlcm5hbElkIuwBCgpTdGFja0ZyYW1lEhoKCGZpbGVuYW1lGAEgASgJUghmaWxlbmFtZRIWCgZtb2R1bGUYAiABKAlSBm1vZHVsZRIZCghhYnNfcGF0aBgDIAEoCVIHYWJzUGF0aBIYCgdwYWNrYWdlGAQgASgJUgdwYWNrYWdlEhoKBmluX2FwcBgFIAEoCEgAUgVpbkFwcIgBARIaCghjYXRlZ29yeRgGIAEoCVIIY2F0ZWdvcnkSFgoGbGluZW5vGAcgASgFUgZsaW5lbm8SGgoIZnVuY3Rpb24YCCABKAlSCGZ1bmN0aW9uQgkKB19pbl9hcHAinwIKDEJsYW1lT3B0aW9ucxIsChJmb2xsb3dfaWdub3JlX3JldnMYASABKAhSEGZvbGxvd0lnbm9yZVJldnMSKAoQaWdub3JlX3JldnNfcGF0aBgCIAEoCVIOaWdub3JlUmV2c1BhdGgSHwoLaWdub3JlX3JldnMYAyADKAlSCmlnbm9yZVJldnMSKwoRaWdub3JlX3doaXRlc3BhY2UYBCABKAhSEGlnbm9yZVdoaXRlc3BhY2USIQoMZGV0ZWN0X21vdmVzGAUgASgIUgtkZXRlY3RNb3ZlcxIjCg1kZXRlY3RfY29waWVzGAYgASgIUgxkZXRlY3RDb3BpZXMSIQoMZmlyc3RfcGFyZW50GAcgASgIUgtmaXJzdFBhcmVudCLZAwoXTGlzdFJlcG9zaXRvcmllc1JlcXVlc3QSJwoPb3JnYW5pemF0aW9uX2lkGAEgASgDUg5vcmdhbml6YXRpb25JZBJACghwcm92aWRlchgCIAEoDjIkLnNlbnRyeS5pbnRlZ3JhdGlvbnMuc2NtLnYxLlByb3ZpZGVyUghwcm92aWRlchIbCglwYWdlX3NpemUYAyABKAVSCHBhZ2VTaXplEh0KCnBhZ2VfdG9rZW4YBCABKAlSCXBhZ2VUb2tlbhIlCg5pbnRlZ3JhdGlvbl9pZBgFIAEoA1INaW50ZWdyYXRpb25JZBJICghzdGF0dXNlcxgGIAMoDjIsLnNlbnRyeS5pbnRlZ3JhdGlvbnMuc2NtLnYxLlJlcG9zaXRvcnlTdGF0dXNSCHN0YXR1c2VzEhQKBXF1ZXJ5GAcgASgJUgVxdWVyeRIhCgxleHRlcm5hbF9pZHMYCCADKAlSC2V4dGVybmFsSWRzEj8KDXVwZGF0ZWRfc2luY2UYCSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wUgx1cGRhdGVkU2luY2USLAoSaW5jbHVkZV90b3RhbF9zaXplGAogASgIUhBpbmNsdWRlVG90YWxTaXplIq0BChhMaXN0UmVwb3NpdG9yaWVzUmVzcG9uc2USSgoMcmVwb3NpdG9yaWVzGAEgAygLMiYuc2VudHJ5LmludGVncmF0aW9ucy5zY20udjEuUmVwb3NpdG9yeVIMcmVwb3NpdG9yaWVzEiYKD25leHRfcGFnZV90b2tlbhgCIAEoCVINbmV4dFBhZ2VUb2tlbhIdCgp0b3RhbF9zaXplGAMgASgFUgl0b3RhbFNpemUi6QEKFEdldFJlcG9zaXRvcnlSZXF1ZXN0EicKD29yZ2FuaXphdGlvbl9pZBgBIAEoA1IOb3JnYW5pemF0aW9uSWQSJQoNcmVwb3NpdG9yeV9pZBgCIAEoA0gAUgxyZXBvc2l0b3J5SWQSRQoIZXh0ZXJuYWwYAyABKAsyJy5zZW50cnkuaW50ZWdyYXRpb25zLnNjbS52MS5Qcm92aWRlclJlZkgAUghleHRlcm5hbBIUCgRuYW1lGAQgASgJSABSBG5hbWUSGAoHcmVmcmVzaBgFIAEoCFIHcmVmcmVzaEIKCghzZWxlY3RvciKjAwoXQ3JlYXRlUmVwb3NpdG9yeVJlcXVlc3QSJwoPb3JnYW5pemF0aW9uX2lkGAEgASgDUg5vcmdhbml6YXRpb25JZBIlCg5pbnRlZ3JhdGlvbl9pZBgCIAEoA1INaW50ZWdyYXRpb25JZBJACghwcm92aWRlchgDIAEoDjIkLnNlbnRyeS5pbnRlZ3JhdGlvbnMuc2NtLnYxLlByb3ZpZGVyUghwcm92aWRlchIeCgppZGVudGlmaWVyGAQgASgJUgppZGVudGlmaWVyElcKBmNvbmZpZxgFIAMoCzI/LnNlbnRyeS5pbnRlZ3JhdGlvbnMuc2NtLnYxLkNyZWF0ZVJlcG9zaXRvcnlSZXF1ZXN0LkNvbmZpZ0VudHJ5UgZjb25maWcSHQoKcmVxdWVzdF9pZBgGIAEoCVIJcmVxdWVzdElkEiMKDXZhbGlkYXRlX29ubHkYByABKAhSDHZhbGlkYXRlT25seRo5CgtDb25maWdFbnRyeRIQCgNrZXkYASABKAlSA2tleRIUCgV2YWx1ZRgCIAEoCVIFdmFsdWU6AjgBIscBChdVcGRhdGVSZXBvc2l0b3J5UmVxdWVzdBJGCgpyZXBvc2l0b3J5GAEgASgLMiYuc2VudHJ5LmludGVncmF0aW9ucy5zY20udjEuUmVwb3NpdG9yeVIKcmVwb3NpdG9yeRI7Cgt1cGRhdGVfbWFzaxgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5GaWVsZE1hc2tSCnVwZGF0ZU1hc2sSJwoPb3JnYW5pemF0aW9uX2lkGAMgASgDUg5vcmdhbml6YXRpb25JZCKcAQoXRGVsZXRlUmVwb3NpdG9yeVJlcXVlc3QSIwoNcmVwb3NpdG9yeV9pZBgBIAEoA1IMcmVwb3NpdG9yeUlkEicKD29yZ2FuaXphdGlvbl9pZBgCIAEoA1IOb3JnYW5pemF0aW9uSWQSHQoKcmVxdWVzdF9pZBgDIAEoCVIJcmVxdWVzdElkEhQKBWZvcmNlGAQgASgIUgVmb3JjZSKoAgoZU2VhcmNoUmVwb3NpdG9yaWVzUmVxdWVzdBInCg9vcmdhbml6YXRpb25faWQYASABKANSDm9yZ2FuaXphdGlvbklkEiUKDmludGVncmF0aW9uX2lkGAIgASgDUg1pbnRlZ3JhdGlvbklkEkAKCHByb3ZpZGVyGAMgASgOMiQuc2VudHJ5LmludGVncmF0aW9ucy5zY20udjEuUHJvdmlkZXJSCHByb3ZpZGVyEhQKBXF1ZXJ5GAQgASgJUgVxdWVyeRIbCglwYWdlX3NpemUYBSABKAVSCHBhZ2VTaXplEh0KCnBhZ2VfdG9rZW4YBiABKAlSCXBhZ2VUb2tlbhInCg9hY2Nlc3NpYmxlX29ubHkYByABKAhSDmFjY2Vzc2libGVPbmx5IuECCg1SZXBvc2l0b3J5SGl0EhIKBG5hbWUYASABKAlSBG5hbWUSHgoKaWRlbnRpZmllchgCIAEoCVIKaWRlbnRpZmllchIfCgtleHRlcm5hbF9pZBgDIAEoCVIKZXh0ZXJuYWxJZBIlCg5kZWZhdWx0X2JyYW5jaBgEIAEoCVINZGVmYXVsdEJyYW5jaBIQCgN1cmwYBSABKAlSA3VybBIaCghhcmNoaXZlZBgGIAEoCFIIYXJjaGl2ZWQSIwoNcmVwb3NpdG9yeV9pZBgHIAEoA1IMcmVwb3NpdG9yeUlkEhgKB3ByaXZhdGUYCCABKAhSB3ByaXZhdGUSJQoOaW50ZWdyYXRpb25faWQYCSABKANSDWludGVncmF0aW9uSWQSQAoIcHJvdmlkZXIYCiABKA4yJC5zZW50cnkuaW50ZWdyYXRpb25zLnNjbS52MS5Qcm92aWRlclIIcHJvdmlkZXIipwEKGlNlYXJjaFJlcG9zaXRvcmllc1Jlc3BvbnNlEkMKB3Jlc3VsdHMYASADKAsyKS5zZW50cnkuaW50ZWdyYXRpb25zLnNjbS52MS5SZXBvc2l0b3J5SGl0UgdyZXN1bHRzEiYKD25leHRfcGFnZV90b2tlbhgCIAEoCVINbmV4dFBhZ2VUb2tlbhIcCgl0cnVuY2F0ZWQYAyABKAhSCXRydW5jYXRlZCL1AQoXU3luY1JlcG9zaXRvcmllc1JlcXVlc3QSJwoPb3JnYW5pemF0aW9uX2lkGAEgASgDUg5vcmdhbml6YXRpb25JZBIlCg5pbnRlZ3JhdGlvbl9pZBgCIAEoA1INaW50ZWdyYXRpb25JZBIXCgdkcnlfcnVuGAMgASgIUgZkcnlSdW4SJQoOcmVwb3NpdG9yeV9pZHMYBCADKANSDXJlcG9zaXRvcnlJZHMSIwoNZmV0Y2hfbWlycm9ycxgFIAEoCFIMZmV0Y2hNaXJyb3JzEiUKDmluY2x1ZGVfaGlkZGVuGAYgASgIUg1pbmNsdWRlSGlkZGVuIq0BChhTeW5jUmVwb3NpdG9yaWVzUmVzcG9uc2USRgoIcHJvZ3Jlc3MYASABKAsyKC5zZW50cnkuaW50ZWdyYXRpb25zLnNjbS52MS5TeW5jUHJvZ3Jlc3NIAFIIcHJvZ3Jlc3MSQAoGcmVzdWx0GAIgASgLMiYuc2VudHJ5LmludGVncmF0aW9ucy5zY20udjEuU3luY1Jlc3VsdEgAUgZyZXN1bHRCBwoFZXZlbnQicwoMU3luY1Byb2dyZXNzEiMKDXJlcG9zaXRvcnlfaWQYASABKANSDHJlcG9zaXRvcnlJZBIUCgVwaGFzZRgCIAEoCVIFcGhhc2USEgoEZG9uZRgDIAEoA1IEZG9uZRIUCgV0b3RhbBgEIAEoA1IFdG90YWwi4gMKClN5bmNSZXN1bHQSQAoHY3JlYXRlZBgBIAMoCzImLnNlbnRyeS5pbnRlZ3JhdGlvbnMuc2NtLnYxLlJlcG9zaXRvcnlSB2NyZWF0ZWQSSAoLcmVhY3RpdmF0ZWQYAiADKAsyJi5zZW50cnkuaW50ZWdyYXRpb25zLnNjbS52MS5SZXBvc2l0b3J5UgtyZWFjdGl2YXRlZBJCCghkaXNhYmxlZBgDIAMoCzImLnNlbnRyeS5pbnRlZ3JhdGlvbnMuc2NtLnYxLlJlcG9zaXRvcnlSCGRpc2FibGVkEkIKCHJlc3RvcmVkGAQgAygLMiYuc2VudHJ5LmludGVncmF0aW9ucy5zY20udjEuUmVwb3NpdG9yeVIIcmVzdG9yZWQSJwoPdW5jaGFuZ2VkX2NvdW50GAUgASgFUg51bmNoYW5nZWRDb3VudBIcCgl0cnVuY2F0ZWQYBiABKAhSCXRydW5jYXRlZBJDCghmYWlsdXJlcxgHIAMoCzInLnNlbnRyeS5pbnRlZ3JhdGlvbnMuc2NtLnYxLlN5bmNGYWlsdXJlUghmYWlsdXJlcxI0ChZmZXRjaGVkX3JlcG9zaXRvcnlfaWRzGAggAygDUhRmZXRjaGVkUmVwb3NpdG9yeUlkcyJyCgtTeW5jRmFpbHVyZRIjCg1yZXBvc2l0b3J5X2lkGAEgASgDUgxyZXBvc2l0b3J5SWQSEgoEbmFtZRgCIAEoCVIEbmFtZRIqCgZzdGF0dXMYAyABKAsyEi5nb29nbGUucnBjLlN0YXR1c1IGc3RhdHVzIpoCChNMaXN0QnJhbmNoZXNSZXF1ZXN0EicKD29yZ2FuaXphdGlvbl9pZBgBIAEoA1IOb3JnYW5pemF0aW9uSWQSIwoNcmVwb3NpdG9yeV9pZBgCIAEoA1IMcmVwb3NpdG9yeUlkEhQKBXF1ZXJ5GAMgASgJUgVxdWVyeRIbCglwYWdlX3NpemUYBCABKAVSCHBhZ2VTaXplEh0KCnBhZ2VfdG9rZW4YBSABKAlSCXBhZ2VUb2tlbhI6CgVvcmRlchgGIAEoDjIkLnNlbnRyeS5pbnRlZ3JhdGlvbnMuc2NtLnYxLlJlZk9yZGVyUgVvcmRlchInCg9pbmNsdWRlX2NvbW1pdHMYByABKAhSDmluY2x1ZGVDb21taXRzIpYBCgZCcmFuY2gSEgoEbmFtZRgBIAEoCVIEbmFtZRIdCgpjb21taXRfc2hhGAIgASgJUgljb21taXRTaGESHQoKaXNfZGVmYXVsdBgDIAEoCFIJaXNEZWZhdWx0EjoKBmNvbW1pdBgEIAEoCzIiLnNlbnRyeS5pbnRlZ3JhdGlvbnMuc2NtLnYxLkNvbW1pdFIGY29tbWl0In4KFExpc3RCcmFuY2hlc1Jlc3BvbnNlEj4KCGJyYW5jaGVzGAEgAygLMiIuc2VudHJ5LmludGVncmF0aW9ucy5zY20udjEuQnJhbmNoUghicmFuY2hlcxImCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAlSDW5leHRQYWdlVG9rZW4ilgIKD0xpc3RUYWdzUmVxdWVzdBInCg9vcmdhbml6YXRpb25faWQYASABKANSDm9yZ2FuaXphdGlvbklkEiMKDXJlcG9zaXRvcnlfaWQYAiABKANSDHJlcG9zaXRvcnlJZBIUCgVxdWVyeRgDIAEoCVIFcXVlcnkSGwoJcGFnZV9zaXplGAQgASgFUghwYWdlU2l6ZRIdCgpwYWdlX3Rva2VuGAUgASgJUglwYWdlVG9rZW4SOgoFb3JkZXIYBiABKA4yJC5zZW50cnkuaW50ZWdyYXRpb25zLnNjbS52MS5SZWZPcmRlclIFb3JkZXISJwoPaW5jbHVkZV9jb21taXRzGAcgASgIUg5pbmNsdWRlQ29tbWl0cyKLAgoDVGFnEhIKBG5hbWUYASABKAlSBG5hbWUSGwoJb2JqZWN0X2lkGAIgASgJUghvYmplY3RJZBIdCgpjb21taXRfc2hhGAMgASgJUgljb21taXRTaGESHAoJYW5ub3RhdGVkGAQgASgIUglhbm5vdGF0ZWQSGAoHbWVzc2FnZRgFIAEoCVIHbWVzc2FnZRJACgZ0YWdnZXIYBiABKAsyKC5zZW50cnkuaW50ZWdyYXRpb25zLnNjbS52MS5Db21taXRBdXRob3JSBnRhZ2dlchI6CgZjb21taXQYByABKAsyIi5zZW50cnkuaW50ZWdyYXRpb25zLnNjbS52MS5Db21taXRSBmNvbW1pdCJvChBMaXN0VGFnc1Jlc3BvbnNlEjMKBHRhZ3MYASADKAsyHy5zZW50cnkuaW50ZWdyYXRpb25zLnNjbS52MS5UYWdSBHRhZ3MSJgoPbmV4dF9wYWdlX3Rva2VuGAIgASgJUg1uZXh0UGFnZVRva2VuIoIBChZSZXNvbHZlUmV2aXNpb25SZXF1ZXN0EicKD29yZ2FuaXphdGlvbl9pZBgBIAEoA1IOb3JnYW5pemF0aW9uSWQSIwoNcmVwb3NpdG9yeV9pZBgCIAEoA1IMcmVwb3NpdG9yeUlkEhoKCHJldmlzaW9uGAMgASgJUghyZXZpc2lvbiKNAQoXUmVzb2x2ZVJldmlzaW9uUmVzcG9uc2USGwoJb2JqZWN0X2lkGAEgASgJUghvYmplY3RJZBI6CgR0eXBlGAIgASgOMiYuc2VudHJ5LmludGVncmF0aW9ucy5zY20udjEuT2JqZWN0VHlwZVIEdHlwZRIZCghmdWxsX3JlZhgDIAEoCVIHZnVsbFJlZiKyAgoQR2V0Q29tbWl0UmVxdWVzdBIjCg1yZXBvc2l0b3J5X2lkGAEgASgDUgxyZXBvc2l0b3J5SWQSEAoDc2hhGAIgASgJUgNzaGESMAoUaW5jbHVkZV9maWxlX2NoYW5nZXMYAyABKAhSEmluY2x1ZGVGaWxlQ2hhbmdlcxI+CgZzb3VyY2UYBCABKA4yJi5zZW50cnkuaW50ZWdyYXRpb25zLnNjbS52MS5EYXRhU291cmNlUgZzb3VyY2USJwoPb3JnYW5pemF0aW9uX2lkGAUgASgDUg5vcmdhbml6YXRpb25JZBIjCg1pbmNsdWRlX3N0YXRzGAYgASgIUgxpbmNsdWRlU3RhdHMSJwoPaW5jbHVkZV9wYXRjaGVzGAcgASgIUg5pbmNsdWRlUGF0Y2hlcyKXBgoSTGlzdENvbW1pdHNSZXF1ZXN0EiMKDXJlcG9zaXRvcnlfaWQYASABKANSDHJlcG9zaXRvcnlJZBIbCglwYWdlX3NpemUYAiABKAVSCHBhZ2VTaXplEh0KCnBhZ2VfdG9rZW4YAyABKAlSCXBhZ2VUb2tlbhIQCgNyZWYYBCABKAlSA3JlZhISCgRwYXRoGAUgASgJUgRwYXRoEjAKBXNpbmNlGAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcFIFc2luY2USMAoFdW50aWwYByABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wUgV1bnRpbBIbCglzdGFydF9zaGEYCCABKAlSCHN0YXJ0U2hhEhcKB2VuZF9zaGEYCSABKAlSBmVuZFNoYRIhCgxhdXRob3JfZW1haWwYCiABKAlSC2F1dGhvckVtYWlsEj4KBnNvdXJjZRgLIAEoDjImLnNlbnRyeS5pbnRlZ3JhdGlvbnMuc2NtLnYxLkRhdGFTb3VyY2VSBnNvdXJjZRIwChRpbmNsdWRlX2ZpbGVfY2hhbmdlcxgMIAEoCFISaW5jbHVkZUZpbGVDaGFuZ2VzEiEKDGZpcnN0X3BhcmVudBgNIAEoCFILZmlyc3RQYXJlbnQSJwoPb3JnYW5pemF0aW9uX2lkGA4gASgDUg5vcmdhbml6YXRpb25JZBIYCgdtZXNzYWdlGA8gASgJUgdtZXNzYWdlEk8KDm1lc3NhZ2Vfc3ludGF4GBAgASgOMiguc2VudHJ5LmludGVncmF0aW9ucy5zY20udjEuU2VhcmNoU3ludGF4Ug1tZXNzYWdlU3ludGF4EhYKBmF1dGhvchgRIAEoCVIGYXV0aG9yEh8KC3NraXBfbWVyZ2VzGBIgASgIUgpza2lwTWVyZ2VzEiUKDmZvbGxvd19yZW5hbWVzGBMgASgIUg1mb2xsb3dSZW5hbWVzEhkKCHJhd19wYXRoGBQgASgMUgdyYXdQYXRoEhkKCGFsbF9yZWZzGBUgASgIUgdhbGxSZWZzIpkBChNMaXN0Q29tbWl0c1Jlc3BvbnNlEjwKB2NvbW1pdHMYASADKAsyIi5zZW50cnkuaW50ZWdyYXRpb25zLnNjbS52MS5Db21taXRSB2NvbW1pdHMSJgoPbmV4dF9wYWdlX3Rva2VuGAIgASgJUg1uZXh0UGFnZVRva2VuEhwKCXRydW5jYXRlZBgDIAEoCFIJdHJ1bmNhdGVkIrQDChxMaXN0Q29tbWl0RmlsZUNoYW5nZXNSZXF1ZXN0EicKD29yZ2FuaXphdGlvbl9pZBgBIAEoA1IOb3JnYW5pemF0aW9uSWQSIwoNcmVwb3NpdG9yeV9pZBgCIAEoA1IMcmVwb3NpdG9yeUlkEhAKA3NoYRgDIAEoCVIDc2hhEhsKCXBhZ2Vfc2l6ZRgEIAEoBVIIcGFnZVNpemUSHQoKcGFnZV90b2tlbhgFIAEoCVIJcGFnZVRva2VuEiMKDWluY2x1ZGVfc3RhdHMYBiABKAhSDGluY2x1ZGVTdGF0cxInCg9pbmNsdWRlX3BhdGNoZXMYByABKAhSDmluY2x1ZGVQYXRjaGVzEjMKE3BhdGNoX2NvbnRleHRfbGluZXMYCCABKAVIAFIRcGF0Y2hDb250ZXh0TGluZXOIAQESJgoPbWF4X3BhdGNoX2J5dGVzGAkgASgFUg1tYXhQYXRjaEJ5dGVzEh0KCm5vX3JlbmFtZXMYCiABKAhSCW5vUmVuYW1lcxIWCgZwYXJlbnQYCyABKAVSBnBhcmVudEIWChRfcGF0Y2hfY29udGV4dF9saW5lcyKwAQodTGlzdENvbW1pdEZpbGVDaGFuZ2VzUmVzcG9uc2USSQoMZmlsZV9jaGFuZ2VzGAEgAygLMiYuc2VudHJ5LmludGVncmF0aW9ucy5zY20udjEuRmlsZUNoYW5nZVILZmlsZUNoYW5nZXMSJgoPbmV4dF9wYWdlX3Rva2VuGAIgASgJUg1uZXh0UGFnZVRva2VuEhwKCXRydW5jYXRlZBgDIAEoCFIJdHJ1bmNhdGVkItgCChVDb21wYXJlQ29tbWl0c1JlcXVlc3QSJwoPb3JnYW5pemF0aW9uX2lkGAEgASgDUg5vcmdhbml6YXRpb25JZBIjCg1yZXBvc2l0b3J5X2lkGAIgASgDUgxyZXBvc2l0b3J5SWQSEgoEYmFzZRgDIAEoCVIEYmFzZRISCgRoZWFkGAQgASgJUgRoZWFkEhsKCXBhZ2Vfc2l6ZRgFIAEoBVIIcGFnZVNpemUSHQoKcGFnZV90b2tlbhgGIAEoCVIJcGFnZVRva2VuEiMKDWluY2x1ZGVfZmlsZXMYByABKAhSDGluY2x1ZGVGaWxlcxIjCg1pbmNsdWRlX3N0YXRzGAggASgIUgxpbmNsdWRlU3RhdHMSJwoPaW5jbHVkZV9wYXRjaGVzGAkgASgIUg5pbmNsdWRlUGF0Y2hlcxIaCghzdHJhaWdodBgKIAEoCFIIc3RyYWlnaHQilwMKFkNvbXBhcmVDb21taXRzUmVzcG9uc2USPAoHY29tbWl0cxgBIAMoCzIiLnNlbnRyeS5pbnRlZ3JhdGlvbnMuc2NtLnYxLkNvbW1pdFIHY29tbWl0cxImCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAlSDW5leHRQYWdlVG9rZW4SGQoIYWhlYWRfYnkYAyABKAVSB2FoZWFkQnkSGwoJYmVoaW5kX2J5GAQgASgFUghiZWhpbmRCeRI8CgVmaWxlcxgFIAMoCzImLnNlbnRyeS5pbnRlZ3JhdGlvbnMuc2NtLnYxLkZpbGVDaGFuZ2VSBWZpbGVzEicKD2ZpbGVzX3RydW5jYXRlZBgGIAEoCFIOZmlsZXNUcnVuY2F0ZWQSJAoObWVyZ2VfYmFzZV9zaGEYByABKAlSDG1lcmdlQmFzZVNoYRIZCghiYXNlX3NoYRgIIAEoCVIHYmFzZVNoYRIZCghoZWFkX3NoYRgJIAEoCVIHaGVhZFNoYRIcCgl0cnVuY2F0ZWQYCiABKAhSCXRydW5jYXRlZCLqAwoXR2V0Q29tbWl0Q29udGV4dFJlcXVlc3QSIwoNcmVwb3NpdG9yeV9pZBgBIAEoA1IMcmVwb3NpdG9yeUlkEh0KCmNvbW1pdF9zaGEYAiABKAlSCWNvbW1pdFNoYRIaCghmaWxlcGF0aBgDIAEoCVIIZmlsZXBhdGgSHwoLbGluZV9udW1iZXIYBCABKAVSCmxpbmVOdW1iZXISJwoPb3JnYW5pemF0aW9uX2lkGAUgASgDUg5vcmdhbml6YXRpb25JZBImCg9jb2RlX21hcHBpbmdfaWQYBiABKANSDWNvZGVNYXBwaW5nSWQSIAoMbWF4X2FnZV9kYXlzGAcgASgFUgptYXhBZ2VEYXlzEicKD2luY2x1ZGVfc25pcHBldBgIIAEoCFIOaW5jbHVkZVNuaXBwZXQSJQoOc25pcHBldF9yYWRpdXMYCSABKAVSDXNuaXBwZXRSYWRpdXMSLAoSZm9sbG93X2lnbm9yZV9yZXZzGAogASgIUhBmb2xsb3dJZ25vcmVSZXZzEkIKB29wdGlvbnMYCyABKAsyKC5zZW50cnkuaW50ZWdyYXRpb25zLnNjbS52MS5CbGFtZU9wdGlvbnNSB29wdGlvbnMSGQoIcmF3X3BhdGgYDCABKAxSB3Jhd1BhdGgi4QIKHEJhdGNoR2V0Q29tbWl0Q29udGV4dFJlcXVlc3QSJwoPb3JnYW5pemF0aW9uX2lkGAEgASgDUg5vcmdhbml6YXRpb25JZBIjCg1yZXBvc2l0b3J5X2lkGAIgASgDUgxyZXBvc2l0b3J5SWQSOwoFbGluZXMYAyADKAsyJS5zZW50cnkuaW50ZWdyYXRpb25zLnNjbS52MS5CbGFtZUxpbmVSBWxpbmVzEiAKDG1heF9hZ2VfZGF5cxgEIAEoBVIKbWF4QWdlRGF5cxIpChBpbmNsdWRlX3NuaXBwZXRzGAUgASgIUg9pbmNsdWRlU25pcHBldHMSJQoOc25pcHBldF9yYWRpdXMYBiABKAVSDXNuaXBwZXRSYWRpdXMSQgoHb3B0aW9ucxgHIAEoCzIoLnNlbnRyeS5pbnRlZ3JhdGlvbnMuc2NtLnYxLkJsYW1lT3B0aW9uc1IHb3B0aW9ucyKtAQoJQmxhbWVMaW5lEhIKBHBhdGgYASABKAlSBHBhdGgSEgoEbGluZRgCIAEoBVIEbGluZRIQCgNyZWYYAyABKAlSA3JlZhImCg9jb2RlX21hcHBpbmdfaWQYBCABKANSDWNvZGVNYXBwaW5nSWQSIwoNcmVwb3NpdG9yeV9pZBgFIAEoA1IMcmVwb3NpdG9yeUlkEhkKCHJhd19wYXRoGAYgASgMUgdyYXdQYXRoIokBCh1CYXRjaEdldENvbW1pdENvbnRleHRSZXNwb25zZRJFCgdyZXN1bHRzGAEgAygLMisuc2VudHJ5LmludGVncmF0aW9ucy5zY20udjEuQmxhbWVMaW5lUmVzdWx0UgdyZXN1bHRzEiEKDG5ld2VzdF9pbmRleBgCIAEoBVILbmV3ZXN0SW5kZXgiggEKD0JsYW1lTGluZVJlc3VsdBIqCgZzdGF0dXMYASABKAsyEi5nb29nbGUucnBjLlN0YXR1c1IGc3RhdHVzEkMKB2NvbnRleHQYAiABKAsyKS5zZW50cnkuaW50ZWdyYXRpb25zLnNjbS52MS5Db21taXRDb250ZXh0Ugdjb250ZXh0ItMCChBCbGFtZUZpbGVSZXF1ZXN0EicKD29yZ2FuaXphdGlvbl9pZBgBIAEoA1IOb3JnYW5pemF0aW9uSWQSIwoNcmVwb3NpdG9yeV9pZBgCIAEoA1IMcmVwb3NpdG9yeUlkEhAKA3JlZhgDIAEoCVIDcmVmEhIKBHBhdGgYBCABKAlSBHBhdGgSHQoKc3RhcnRfbGluZRgFIAEoBVIJc3RhcnRMaW5lEhkKCGVuZF9saW5lGAYgASgFUgdlbmRMaW5lEkIKB29wdGlvbnMYByABKAsyKC5zZW50cnkuaW50ZWdyYXRpb25zLnNjbS52MS5CbGFtZU9wdGlvbnNSB29wdGlvbnMSGQoIcmF3X3BhdGgYCCABKAxSB3Jhd1BhdGgSMgoVb21pdF9yZXBlYXRlZF9jb21taXRzGAkgASgIUhNvbWl0UmVwZWF0ZWRDb21taXRzItwECglCbGFtZUh1bmsSHQoKZmlyc3RfbGluZRgBIAEoBVIJZmlyc3RMaW5lEh0KCmxpbmVfY291bnQYAiABKAVSCWxpbmVDb3VudBIuChNvcmlnaW5hbF9maXJzdF9saW5lGAMgASgFUhFvcmlnaW5hbEZpcnN0TGluZRIjCg1vcmlnaW5hbF9wYXRoGAQgASgJUgxvcmlnaW5hbFBhdGgSHQoKY29tbWl0X3NoYRgFIAEoCVIJY29tbWl0U2hhEhgKB3N1bW1hcnkYBiABKAlSB3N1bW1hcnkSQAoGYXV0aG9yGAcgASgLMiguc2VudHJ5LmludGVncmF0aW9ucy5zY20udjEuQ29tbWl0QXV0aG9yUgZhdXRob3ISRgoJY29tbWl0dGVyGAggASgLMiguc2VudHJ5LmludGVncmF0aW9ucy5zY20udjEuQ29tbWl0QXV0aG9yUgljb21taXR0ZXISPQoMY29tbWl0dGVkX2F0GAkgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcFILY29tbWl0dGVkQXQSIQoMcHJldmlvdXNfc2hhGAogASgJUgtwcmV2aW91c1NoYRIjCg1wcmV2aW91c19wYXRoGAsgASgJUgxwcmV2aW91c1BhdGgSGgoIYm91bmRhcnkYDCABKAhSCGJvdW5kYXJ5EioKEXJhd19vcmlnaW5hbF9wYXRoGA0gASgMUg9yYXdPcmlnaW5hbFBhdGgSKgoRcmF3X3ByZXZpb3VzX3BhdGgYDiABKAxSD3Jhd1ByZXZpb3VzUGF0aCKhAQoQQ2hlY2tGaWxlUmVxdWVzdBInCg9vcmdhbml6YXRpb25faWQYASABKANSDm9yZ2FuaXphdGlvbklkEiMKDXJlcG9zaXRvcnlfaWQYAiABKANSDHJlcG9zaXRvcnlJZBISCgRwYXRoGAMgASgJUgRwYXRoEhAKA3JlZhgEIAEoCVIDcmVmEhkKCHJhd19wYXRoGAUgASgMUgdyYXdQYXRoIpkBChFDaGVja0ZpbGVSZXNwb25zZRIWCgZleGlzdHMYASABKAhSBmV4aXN0cxIQCgN1cmwYAiABKAlSA3VybBI7CgVlbnRyeRgDIAEoCzIlLnNlbnRyeS5pbnRlZ3JhdGlvbnMuc2NtLnYxLlRyZWVFbnRyeVIFZW50cnkSHQoKY29tbWl0X3NoYRgEIAEoCVIJY29tbWl0U2hhIs8BCg5HZXRGaWxlUmVxdWVzdBInCg9vcmdhbml6YXRpb25faWQYASABKANSDm9yZ2FuaXphdGlvbklkEiMKDXJlcG9zaXRvcnlfaWQYAiABKANSDHJlcG9zaXRvcnlJZBISCgRwYXRoGAMgASgJUgRwYXRoEhAKA3JlZhgEIAEoCVIDcmVmEhYKBm9mZnNldBgFIAEoA1IGb2Zmc2V0EhYKBmxlbmd0aBgGIAEoA1IGbGVuZ3RoEhkKCHJhd19wYXRoGAcgASgMUgdyYXdQYXRoIncKD0dldEZpbGVSZXNwb25zZRJGCghtZXRhZGF0YRgBIAEoCzIoLnNlbnRyeS5pbnRlZ3JhdGlvbnMuc2NtLnYxLkZpbGVNZXRhZGF0YUgAUghtZXRhZGF0YRIUCgRkYXRhGAIgASgMSABSBGRhdGFCBgoEcGFydCKUAQoMRmlsZU1ldGFkYXRhEjsKBWVudHJ5GAEgASgLMiUuc2VudHJ5LmludGVncmF0aW9ucy5zY20udjEuVHJlZUVudHJ5UgVlbnRyeRIdCgpjb21taXRfc2hhGAIgASgJUgljb21taXRTaGESFgoGYmluYXJ5GAMgASgIUgZiaW5hcnkSEAoDdXJsGAQgASgJUgN1cmwi0wIKDkdldFRyZWVSZXF1ZXN0EicKD29yZ2FuaXphdGlvbl9pZBgBIAEoA1IOb3JnYW5pemF0aW9uSWQSIwoNcmVwb3NpdG9yeV9pZBgCIAEoA1IMcmVwb3NpdG9yeUlkEhIKBHBhdGgYAyABKAlSBHBhdGgSEAoDcmVmGAQgASgJUgNyZWYSHAoJcmVjdXJzaXZlGAUgASgIUglyZWN1cnNpdmUSLwoTaW5jbHVkZV9kaXJlY3RvcmllcxgGIAEoCFISaW5jbHVkZURpcmVjdG9yaWVzEiMKDWluY2x1ZGVfc2l6ZXMYByABKAhSDGluY2x1ZGVTaXplcxIfCgttYXhfZW50cmllcxgIIAEoBVIKbWF4RW50cmllcxIdCgpwYWdlX3Rva2VuGAkgASgJUglwYWdlVG9rZW4SGQoIcmF3X3BhdGgYCiABKAxSB3Jhd1BhdGgivgEKCVRyZWVFbnRyeRISCgRwYXRoGAEgASgJUgRwYXRoEj0KBHR5cGUYAiABKA4yKS5zZW50cnkuaW50ZWdyYXRpb25zLnNjbS52MS5UcmVlRW50cnlUeXBlUgR0eXBlEhIKBG1vZGUYAyABKAVSBG1vZGUSGwoJb2JqZWN0X2lkGAQgASgJUghvYmplY3RJZBISCgRzaXplGAUgASgDUgRzaXplEhkKCHJhd19wYXRoGAYgASgMUgdyYXdQYXRoItIBCg9HZXRUcmVlUmVzcG9uc2USPwoHZW50cmllcxgBIAMoCzIlLnNlbnRyeS5pbnRlZ3JhdGlvbnMuc2NtLnYxLlRyZWVFbnRyeVIHZW50cmllcxIdCgpjb21taXRfc2hhGAIgASgJUgljb21taXRTaGESGQoIdHJlZV9zaGEYAyABKAlSB3RyZWVTaGESHAoJdHJ1bmNhdGVkGAQgASgIUgl0cnVuY2F0ZWQSJgoPbmV4dF9wYWdlX3Rva2VuGAUgASgJUg1uZXh0UGFnZVRva2VuIu8EChFTZWFyY2hDb2RlUmVxdWVzdBIjCg1yZXBvc2l0b3J5X2lkGAEgASgDUgxyZXBvc2l0b3J5SWQSJwoPb3JnYW5pemF0aW9uX2lkGAIgASgDUg5vcmdhbml6YXRpb25JZBIlCg5pbnRlZ3JhdGlvbl9pZBgDIAEoA1INaW50ZWdyYXRpb25JZBIUCgVxdWVyeRgEIAEoCVIFcXVlcnkSHwoLcGF0aF9wcmVmaXgYBSABKAlSCnBhdGhQcmVmaXgSHAoJZXh0ZW5zaW9uGAYgASgJUglleHRlbnNpb24SGgoIZmlsZW5hbWUYByABKAlSCGZpbGVuYW1lEhAKA3JlZhgIIAEoCVIDcmVmEhsKCXBhZ2Vfc2l6ZRgJIAEoBVIIcGFnZVNpemUSHQoKcGFnZV90b2tlbhgKIAEoCVIJcGFnZVRva2VuEiUKDmNhc2Vfc2Vuc2l0aXZlGAsgASgIUg1jYXNlU2Vuc2l0aXZlEkAKBnN5bnRheBgMIAEoDjIoLnNlbnRyeS5pbnRlZ3JhdGlvbnMuc2NtLnYxLlNlYXJjaFN5bnRheFIGc3ludGF4EiMKDWluY2x1ZGVfZ2xvYnMYDSADKAlSDGluY2x1ZGVHbG9icxIjCg1leGNsdWRlX2dsb2JzGA4gAygJUgxleGNsdWRlR2xvYnMSIwoNY29udGV4dF9saW5lcxgPIAEoBVIMY29udGV4dExpbmVzEi8KFG1heF9tYXRjaGVzX3Blcl9maWxlGBAgASgFUhFtYXhNYXRjaGVzUGVyRmlsZRIdCgp3aG9sZV93b3JkGBEgASgIUgl3aG9sZVdvcmQimAIKCUNvZGVNYXRjaBIjCg1yZXBvc2l0b3J5X2lkGAEgASgDUgxyZXBvc2l0b3J5SWQSEgoEcGF0aBgCIAEoCVIEcGF0aBIQCgNzaGEYAyABKAlSA3NoYRIQCgNyZWYYBCABKAlSA3JlZhIXCgd3ZWJfdXJsGAUgASgJUgZ3ZWJVcmwSRgoJZnJhZ21lbnRzGAYgAygLMiguc2VudHJ5LmludGVncmF0aW9ucy5zY20udjEuQ29kZUZyYWdtZW50UglmcmFnbWVudHMSFAoFc2NvcmUYByABKAFSBXNjb3JlEhkKCHJhd19wYXRoGAggASgMUgdyYXdQYXRoEhwKCXRydW5jYXRlZBgJIAEoCFIJdHJ1bmNhdGVkIoABCgxDb2RlRnJhZ21lbnQSHQoKc3RhcnRfbGluZRgBIAEoBVIJc3RhcnRMaW5lEhIKBHRleHQYAiABKAlSBHRleHQSPQoGcmFuZ2VzGAMgAygLMiUuc2VudHJ5LmludGVncmF0aW9ucy5zY20udjEuVGV4dFJhbmdlUgZyYW5nZXMiMwoJVGV4dFJhbmdlEhQKBXN0YXJ0GAEgASgFUgVzdGFydBIQCgNlbmQYAiABKAVSA2VuZCLEAQoSU2VhcmNoQ29kZVJlc3BvbnNlEj8KB21hdGNoZXMYASADKAsyJS5zZW50cnkuaW50ZWdyYXRpb25zLnNjbS52MS5Db2RlTWF0Y2hSB21hdGNoZXMSJgoPbmV4dF9wYWdlX3Rva2VuGAIgASgJUg1uZXh0UGFnZVRva2VuEiUKDnRvdGFsX2VzdGltYXRlGAMgASgFUg10b3RhbEVzdGltYXRlEh4KCmluY29tcGxldGUYBCABKAhSCmluY29tcGxldGUifQoXU3RyZWFtU2VhcmNoQ29kZVJlcXVlc3QSRQoGc2VhcmNoGAEgASgLMi0uc2VudHJ5LmludGVncmF0aW9ucy5zY20udjEuU2VhcmNoQ29kZVJlcXVlc3RSBnNlYXJjaBIbCgltYXhfZmlsZXMYAiABKAVSCG1heEZpbGVzInsKGFN0cmVhbVNlYXJjaENvZGVSZXNwb25zZRI/CgdtYXRjaGVzGAEgAygLMiUuc2VudHJ5LmludGVncmF0aW9ucy5zY20udjEuQ29kZU1hdGNoUgdtYXRjaGVzEh4KCmluY29tcGxldGUYAiABKAhSCmluY29tcGxldGUi7QIKGENyZWF0ZUNvZGVNYXBwaW5nUmVxdWVzdBInCg9vcmdhbml6YXRpb25faWQYASABKANSDm9yZ2FuaXphdGlvbklkEh0KCnByb2plY3RfaWQYAiABKANSCXByb2plY3RJZBIjCg1yZXBvc2l0b3J5X2lkGAMgASgDUgxyZXBvc2l0b3J5SWQSHQoKc3RhY2tfcm9vdBgEIAEoCVIJc3RhY2tSb290Eh8KC3NvdXJjZV9yb290GAUgASgJUgpzb3VyY2VSb290EiUKDmRlZmF1bHRfYnJhbmNoGAYgASgJUg1kZWZhdWx0QnJhbmNoEiUKDmludGVncmF0aW9uX2lkGAcgASgDUg1pbnRlZ3JhdGlvbklkEh0KCnJlcXVlc3RfaWQYCCABKAlSCXJlcXVlc3RJZBI3ChdhdXRvbWF0aWNhbGx5X2dlbmVyYXRlZBgJIAEoCFIWYXV0b21hdGljYWxseUdlbmVyYXRlZCLMAQoYVXBkYXRlQ29kZU1hcHBpbmdSZXF1ZXN0EkoKDGNvZGVfbWFwcGluZxgBIAEoCzInLnNlbnRyeS5pbnRlZ3JhdGlvbnMuc2NtLnYxLkNvZGVNYXBwaW5nUgtjb2RlTWFwcGluZxI7Cgt1cGRhdGVfbWFzaxgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5GaWVsZE1hc2tSCnVwZGF0ZU1hc2sSJwoPb3JnYW5pemF0aW9uX2lkGAMgASgDUg5vcmdhbml6YXRpb25JZCJrChhEZWxldGVDb2RlTWFwcGluZ1JlcXVlc3QSJgoPY29kZV9tYXBwaW5nX2lkGAEgASgDUg1jb2RlTWFwcGluZ0lkEicKD29yZ2FuaXphdGlvbl9pZBgCIAEoA1IOb3JnYW5pemF0aW9uSWQiaAoVR2V0Q29kZU1hcHBpbmdSZXF1ZXN0EicKD29yZ2FuaXphdGlvbl9pZBgBIAEoA1IOb3JnYW5pemF0aW9uSWQSJgoPY29kZV9tYXBwaW5nX2lkGAIgASgDUg1jb2RlTWFwcGluZ0lkIukBChdMaXN0Q29kZU1hcHBpbmdzUmVxdWVzdBInCg9vcmdhbml6YXRpb25faWQYASABKANSDm9yZ2FuaXphdGlvbklkEh0KCnByb2plY3RfaWQYAiABKANSCXByb2plY3RJZBIlCg5pbnRlZ3JhdGlvbl9pZBgDIAEoA1INaW50ZWdyYXRpb25JZBIjCg1yZXBvc2l0b3J5X2lkGAQgASgDUgxyZXBvc2l0b3J5SWQSGwoJcGFnZV9zaXplGAUgASgFUghwYWdlU2l6ZRIdCgpwYWdlX3Rva2VuGAYgASgJUglwYWdlVG9rZW4ikAEKGExpc3RDb2RlTWFwcGluZ3NSZXNwb25zZRJMCg1jb2RlX21hcHBpbmdzGAEgAygLMicuc2VudHJ5LmludGVncmF0aW9ucy5zY20udjEuQ29kZU1hcHBpbmdSDGNvZGVNYXBwaW5ncxImCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAlSDW5leHRQYWdlVG9rZW4itQMKGURlcml2ZUNvZGVNYXBwaW5nc1JlcXVlc3QSJwoPb3JnYW5pemF0aW9uX2lkGAEgASgDUg5vcmdhbml6YXRpb25JZBIdCgpwcm9qZWN0X2lkGAIgASgDUglwcm9qZWN0SWQSGgoIcGxhdGZvcm0YAyABKAlSCHBsYXRmb3JtEj4KBmZyYW1lcxgEIAMoCzImLnNlbnRyeS5pbnRlZ3JhdGlvbnMuc2NtLnYxLlN0YWNrRnJhbWVSBmZyYW1lcxIlCg5yZXBvc2l0b3J5X2lkcxgFIAMoA1INcmVwb3NpdG9yeUlkcxI6CgRtb2RlGAYgASgOMiYuc2VudHJ5LmludGVncmF0aW9ucy5zY20udjEuRGVyaXZlTW9kZVIEbW9kZRJDCgpyZXBvX3RyZWVzGAcgAygLMiQuc2VudHJ5LmludGVncmF0aW9ucy5zY20udjEuUmVwb1RyZWVSCXJlcG9UcmVlcxIZCghzZGtfbmFtZRgIIAEoCVIHc2RrTmFtZRIxChVnZW5lcmF0ZV9pbl9hcHBfcnVsZXMYCSABKAhSEmdlbmVyYXRlSW5BcHBSdWxlcyJMCghSZXBvVHJlZRISCgRuYW1lGAEgASgJUgRuYW1lEhYKBmJyYW5jaBgCIAEoCVIGYnJhbmNoEhQKBWZpbGVzGAMgAygJUgVmaWxlcyLYAgoORGVyaXZlZE1hcHBpbmcSIwoNcmVwb3NpdG9yeV9pZBgBIAEoA1IMcmVwb3NpdG9yeUlkEicKD3JlcG9zaXRvcnlfbmFtZRgCIAEoCVIOcmVwb3NpdG9yeU5hbWUSFgoGYnJhbmNoGAMgASgJUgZicmFuY2gSHQoKc3RhY2tfcm9vdBgEIAEoCVIJc3RhY2tSb290Eh8KC3NvdXJjZV9yb290GAUgASgJUgpzb3VyY2VSb290EiEKDG1hdGNoZWRfZmlsZRgGIAEoCVILbWF0Y2hlZEZpbGUSHwoLZnJhbWVfaW5kZXgYByABKAVSCmZyYW1lSW5kZXgSGAoHY3JlYXRlZBgIIAEoCFIHY3JlYXRlZBImCg9jb2RlX21hcHBpbmdfaWQYCSABKANSDWNvZGVNYXBwaW5nSWQSGgoIZXhpc3RpbmcYCiABKAhSCGV4aXN0aW5nIocBCgxTa2lwcGVkRnJhbWUSHwoLZnJhbWVfaW5kZXgYASABKAVSCmZyYW1lSW5kZXgSPgoGcmVhc29uGAIgASgOMiYuc2VudHJ5LmludGVncmF0aW9ucy5zY20udjEuU2tpcFJlYXNvblIGcmVhc29uEhYKBmRldGFpbBgDIAEoCVIGZGV0YWlsIuwCChpEZXJpdmVDb2RlTWFwcGluZ3NSZXNwb25zZRJGCghtYXBwaW5ncxgBIAMoCzIqLnNlbnRyeS5pbnRlZ3JhdGlvbnMuc2NtLnYxLkRlcml2ZWRNYXBwaW5nUghtYXBwaW5ncxJCCgdza2lwcGVkGAIgAygLMiguc2VudHJ5LmludGVncmF0aW9ucy5zY20udjEuU2tpcHBlZEZyYW1lUgdza2lwcGVkEkoKCmNhbmRpZGF0ZXMYAyADKAsyKi5zZW50cnkuaW50ZWdyYXRpb25zLnNjbS52MS5EZXJpdmVkTWFwcGluZ1IKY2FuZGlkYXRlcxIgCgxpbl9hcHBfcnVsZXMYBCADKAlSCmluQXBwUnVsZXMSHQoKZnJvbV9jYWNoZRgFIAEoCFIJZnJvbUNhY2hlEjUKFnRydW5jYXRlZF9yZXBvc2l0b3JpZXMYBiADKAlSFXRydW5jYXRlZFJlcG9zaXRvcmllcyK7AQoXUGFyc2VDb2RlTWFwcGluZ1JlcXVlc3QSJwoPb3JnYW5pemF0aW9uX2lkGAEgASgDUg5vcmdhbml6YXRpb25JZBIdCgpwcm9qZWN0X2lkGAIgASgDUglwcm9qZWN0SWQSHQoKc3RhY2tfcGF0aBgDIAEoCVIJc3RhY2tQYXRoEh0KCnNvdXJjZV91cmwYBCABKAlSCXNvdXJjZVVybBIaCghwbGF0Zm9ybRgFIAEoCVIIcGxhdGZvcm0ijwIKGFBhcnNlQ29kZU1hcHBpbmdSZXNwb25zZRIlCg5pbnRlZ3JhdGlvbl9pZBgBIAEoA1INaW50ZWdyYXRpb25JZBIjCg1yZXBvc2l0b3J5X2lkGAIgASgDUgxyZXBvc2l0b3J5SWQSQAoIcHJvdmlkZXIYAyABKA4yJC5zZW50cnkuaW50ZWdyYXRpb25zLnNjbS52MS5Qcm92aWRlclIIcHJvdmlkZXISHQoKc3RhY2tfcm9vdBgEIAEoCVIJc3RhY2tSb290Eh8KC3NvdXJjZV9yb290GAUgASgJUgpzb3VyY2VSb290EiUKDmRlZmF1bHRfYnJhbmNoGAYgASgJUg1kZWZhdWx0QnJhbmNoIqUCChhSZXNvbHZlU291cmNlUGF0aFJlcXVlc3QSJwoPb3JnYW5pemF0aW9uX2lkGAEgASgDUg5vcmdhbml6YXRpb25JZBIdCgpwcm9qZWN0X2lkGAIgASgDUglwcm9qZWN0SWQSPgoGZnJhbWVzGAMgAygLMiYuc2VudHJ5LmludGVncmF0aW9ucy5zY20udjEuU3RhY2tGcmFtZVIGZnJhbWVzEh0KCmNvbW1pdF9zaGEYBCABKAlSCWNvbW1pdFNoYRIaCghwbGF0Zm9ybRgFIAEoCVIIcGxhdGZvcm0SGQoIc2RrX25hbWUYBiABKAlSB3Nka05hbWUSKwoRc2tpcF92ZXJpZmljYXRpb24YByABKAhSEHNraXBWZXJpZmljYXRpb24ihgIKDVJlc29sdmVkRnJhbWUSHwoLZnJhbWVfaW5kZXgYASABKAVSCmZyYW1lSW5kZXgSEgoEcGF0aBgCIAEoCVIEcGF0aBIQCgN1cmwYAyABKAlSA3VybBImCg9jb2RlX21hcHBpbmdfaWQYBCABKANSDWNvZGVNYXBwaW5nSWQSIwoNYXR0ZW1wdGVkX3VybBgFIAEoCVIMYXR0ZW1wdGVkVXJsEioKBnN0YXR1cxgGIAEoCzISLmdvb2dsZS5ycGMuU3RhdHVzUgZzdGF0dXMSIwoNcmVwb3NpdG9yeV9pZBgHIAEoA1IMcmVwb3NpdG9yeUlkEhAKA3JlZhgIIAEoCVIDcmVmIl4KGVJlc29sdmVTb3VyY2VQYXRoUmVzcG9uc2USQQoGZnJhbWVzGAEgAygLMikuc2VudHJ5LmludGVncmF0aW9ucy5zY20udjEuUmVzb2x2ZWRGcmFtZVIGZnJhbWVzIqACChVFeHBsYWluTWFwcGluZ1JlcXVlc3QSJwoPb3JnYW5pemF0aW9uX2lkGAEgASgDUg5vcmdhbml6YXRpb25JZBIdCgpwcm9qZWN0X2lkGAIgASgDUglwcm9qZWN0SWQSPAoFZnJhbWUYAyABKAsyJi5zZW50cnkuaW50ZWdyYXRpb25zLnNjbS52MS5TdGFja0ZyYW1lUgVmcmFtZRIaCghwbGF0Zm9ybRgEIAEoCVIIcGxhdGZvcm0SGQoIc2RrX25hbWUYBSABKAlSB3Nka05hbWUSHQoKY29tbWl0X3NoYRgGIAEoCVIJY29tbWl0U2hhEisKEXNraXBfdmVyaWZpY2F0aW9uGAcgASgIUhBza2lwVmVyaWZpY2F0aW9uIskCCgtNYXBwaW5nU3RlcBJKCgxjb2RlX21hcHBpbmcYASABKAsyJy5zZW50cnkuaW50ZWdyYXRpb25zLnNjbS52MS5Db2RlTWFwcGluZ1ILY29kZU1hcHBpbmcSEgoEcmFuaxgCIAEoBVIEcmFuaxJECgdvdXRjb21lGAMgASgOMiouc2VudHJ5LmludGVncmF0aW9ucy5zY20udjEuTWFwcGluZ091dGNvbWVSB291dGNvbWUSJQoOY29tcGFyZWRfZmllbGQYBCABKAlSDWNvbXBhcmVkRmllbGQSJQoOY29tcGFyZWRfdmFsdWUYBSABKAlSDWNvbXBhcmVkVmFsdWUSEgoEcGF0aBgGIAEoCVIEcGF0aBIQCgN1cmwYByABKAlSA3VybBIgCgtleHBsYW5hdGlvbhgIIAEoCVILZXhwbGFuYXRpb24iuwEKFkV4cGxhaW5NYXBwaW5nUmVzcG9uc2USHwoLbXVuZ2VkX3BhdGgYASABKAlSCm11bmdlZFBhdGgSPQoFc3RlcHMYAiADKAsyJy5zZW50cnkuaW50ZWdyYXRpb25zLnNjbS52MS5NYXBwaW5nU3RlcFIFc3RlcHMSQQoGcmVzdWx0GAMgASgLMikuc2VudHJ5LmludGVncmF0aW9ucy5zY20udjEuUmVzb2x2ZWRGcmFtZVIGcmVzdWx0IloKCUNvZGVPd25lchI5CgRraW5kGAEgASgOMiUuc2VudHJ5LmludGVncmF0aW9ucy5zY20udjEuT3duZXJLaW5kUgRraW5kEhIKBG5hbWUYAiABKAlSBG5hbWUijwIKDkNvZGVPd25lcnNSdWxlEhIKBGxpbmUYASABKAVSBGxpbmUSGAoHc2VjdGlvbhgCIAEoCVIHc2VjdGlvbhIYCgdwYXR0ZXJuGAMgASgJUgdwYXR0ZXJuEj0KBm93bmVycxgEIAMoCzIlLnNlbnRyeS5pbnRlZ3JhdGlvbnMuc2NtLnYxLkNvZGVPd25lclIGb3duZXJzEikKEG9wdGlvbmFsX3NlY3Rpb24YBSABKAhSD29wdGlvbmFsU2VjdGlvbhItChJyZXF1aXJlZF9hcHByb3ZhbHMYBiABKAVSEXJlcXVpcmVkQXBwcm92YWxzEhwKCWV4Y2x1c2lvbhgHIAEoCFIJZXhjbHVzaW9uIlMKEUNvZGVPd25lcnNQcm9ibGVtEhIKBGxpbmUYASABKAVSBGxpbmUSEgoEdGV4dBgCIAEoCVIEdGV4dBIWCgZyZWFzb24YAyABKAlSBnJlYXNvbiLoAQoYR2V0Q29kZU93bmVyc0ZpbGVSZXF1ZXN0EicKD29yZ2FuaXphdGlvbl9pZBgBIAEoA1IOb3JnYW5pemF0aW9uSWQSIwoNcmVwb3NpdG9yeV9pZBgCIAEoA1IMcmVwb3NpdG9yeUlkEhAKA3JlZhgDIAEoCVIDcmVmEkcKB2RpYWxlY3QYBCABKA4yLS5zZW50cnkuaW50ZWdyYXRpb25zLnNjbS52MS5Db2RlT3duZXJzRGlhbGVjdFIHZGlhbGVjdBIjCg1pbmNsdWRlX3J1bGVzGAUgASgIUgxpbmNsdWRlUnVsZXMi3gIKDkNvZGVPd25lcnNGaWxlEhoKCGZpbGVwYXRoGAEgASgJUghmaWxlcGF0aBIXCgd3ZWJfdXJsGAIgASgJUgZ3ZWJVcmwSEAoDcmF3GAMgASgJUgNyYXcSEAoDc2hhGAQgASgJUgNzaGESHQoKY29tbWl0X3NoYRgFIAEoCVIJY29tbWl0U2hhEkcKB2RpYWxlY3QYBiABKA4yLS5zZW50cnkuaW50ZWdyYXRpb25zLnNjbS52MS5Db2RlT3duZXJzRGlhbGVjdFIHZGlhbGVjdBJACgVydWxlcxgHIAMoCzIqLnNlbnRyeS5pbnRlZ3JhdGlvbnMuc2NtLnYxLkNvZGVPd25lcnNSdWxlUgVydWxlcxJJCghwcm9ibGVtcxgIIAMoCzItLnNlbnRyeS5pbnRlZ3JhdGlvbnMuc2NtLnYxLkNvZGVPd25lcnNQcm9ibGVtUghwcm9ibGVtcyLkAQoXSW1wb3J0Q29kZU93bmVyc1JlcXVlc3QSJwoPb3JnYW5pemF0aW9uX2lkGAEgASgDUg5vcmdhbml6YXRpb25JZBImCg9jb2RlX21hcHBpbmdfaWQYAiABKANSDWNvZGVNYXBwaW5nSWQSEAoDcmF3GAMgASgJUgNyYXcSRwoHZGlhbGVjdBgEIAEoDjItLnNlbnRyeS5pbnRlZ3JhdGlvbnMuc2NtLnYxLkNvZGVPd25lcnNEaWFsZWN0UgdkaWFsZWN0Eh0KCnJlcXVlc3RfaWQYBSABKAlSCXJlcXVlc3RJZCL1BAoKQ29kZU93bmVycxIOCgJpZBgBIAEoA1ICaWQSJwoPb3JnYW5pemF0aW9uX2lkGAIgASgDUg5vcmdhbml6YXRpb25JZBImCg9jb2RlX21hcHBpbmdfaWQYAyABKANSDWNvZGVNYXBwaW5nSWQSIwoNcmVwb3NpdG9yeV9pZBgEIAEoA1IMcmVwb3NpdG9yeUlkEkcKB2RpYWxlY3QYBSABKA4yLS5zZW50cnkuaW50ZWdyYXRpb25zLnNjbS52MS5Db2RlT3duZXJzRGlhbGVjdFIHZGlhbGVjdBIQCgNyYXcYBiABKAlSA3JhdxJACgVydWxlcxgHIAMoCzIqLnNlbnRyeS5pbnRlZ3JhdGlvbnMuc2NtLnYxLkNvZGVPd25lcnNSdWxlUgVydWxlcxJWChN1bmFzc29jaWF0ZWRfb3duZXJzGAggAygLMiUuc2VudHJ5LmludGVncmF0aW9ucy5zY20udjEuQ29kZU93bmVyUhJ1bmFzc29jaWF0ZWRPd25lcnMSSQoIcHJvYmxlbXMYCSADKAsyLS5zZW50cnkuaW50ZWdyYXRpb25zLnNjbS52MS5Db2RlT3duZXJzUHJvYmxlbVIIcHJvYmxlbXMSJwoPb3duZXJzaGlwX3J1bGVzGAogASgJUg5vd25lcnNoaXBSdWxlcxI5CgpkYXRlX2FkZGVkGAsgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcFIJZGF0ZUFkZGVkEj0KDGRhdGVfdXBkYXRlZBgMIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBSC2RhdGVVcGRhdGVkIsABChVMaXN0Q29kZU93bmVyc1JlcXVlc3QSJwoPb3JnYW5pemF0aW9uX2lkGAEgASgDUg5vcmdhbml6YXRpb25JZBIdCgpwcm9qZWN0X2lkGAIgASgDUglwcm9qZWN0SWQSIwoNcmVwb3NpdG9yeV9pZBgDIAEoA1IMcmVwb3NpdG9yeUlkEhsKCXBhZ2Vfc2l6ZRgEIAEoBVIIcGFnZVNpemUSHQoKcGFnZV90b2tlbhgFIAEoCVIJcGFnZVRva2VuIokBChZMaXN0Q29kZU93bmVyc1Jlc3BvbnNlEkcKC2NvZGVfb3duZXJzGAEgAygLMiYuc2VudHJ5LmludGVncmF0aW9ucy5zY20udjEuQ29kZU93bmVyc1IKY29kZU93bmVycxImCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAlSDW5leHRQYWdlVG9rZW4iagoXRGVsZXRlQ29kZU93bmVyc1JlcXVlc3QSJwoPb3JnYW5pemF0aW9uX2lkGAEgASgDUg5vcmdhbml6YXRpb25JZBImCg9jb2RlX21hcHBpbmdfaWQYAiABKANSDWNvZGVNYXBwaW5nSWQi8wIKGFJlc29sdmVDb2RlT3duZXJzUmVxdWVzdBInCg9vcmdhbml6YXRpb25faWQYASABKANSDm9yZ2FuaXphdGlvbklkEh0KCnByb2plY3RfaWQYAiABKANSCXByb2plY3RJZBIjCg1yZXBvc2l0b3J5X2lkGAMgASgDUgxyZXBvc2l0b3J5SWQSFAoFcGF0aHMYBCADKAlSBXBhdGhzEj4KBmZyYW1lcxgFIAMoCzImLnNlbnRyeS5pbnRlZ3JhdGlvbnMuc2NtLnYxLlN0YWNrRnJhbWVSBmZyYW1lcxIQCgNyZWYYBiABKAlSA3JlZhIaCghwbGF0Zm9ybRgHIAEoCVIIcGxhdGZvcm0SHQoKbWF4X293bmVycxgIIAEoBVIJbWF4T3duZXJzEkcKB2RpYWxlY3QYCSABKA4yLS5zZW50cnkuaW50ZWdyYXRpb25zLnNjbS52MS5Db2RlT3duZXJzRGlhbGVjdFIHZGlhbGVjdCLiAQoOUmVzb2x2ZWRPd25lcnMSEgoEcGF0aBgBIAEoCVIEcGF0aBIfCgtmcmFtZV9pbmRleBgCIAEoBVIKZnJhbWVJbmRleBI9CgZvd25lcnMYAyADKAsyJS5zZW50cnkuaW50ZWdyYXRpb25zLnNjbS52MS5Db2RlT3duZXJSBm93bmVycxJACgVydWxlcxgEIAMoCzIqLnNlbnRyeS5pbnRlZ3JhdGlvbnMuc2NtLnYxLkNvZGVPd25lcnNSdWxlUgVydWxlcxIaCghleGNsdWRlZBgFIAEoCFIIZXhjbHVkZWQioAEKGVJlc29sdmVDb2RlT3duZXJzUmVzcG9uc2USRAoHcmVzdWx0cxgBIAMoCzIqLnNlbnRyeS5pbnRlZ3JhdGlvbnMuc2NtLnYxLlJlc29sdmVkT3duZXJzUgdyZXN1bHRzEj0KBm93bmVycxgCIAMoCzIlLnNlbnRyeS5pbnRlZ3JhdGlvbnMuc2NtLnYxLkNvZGVPd25lclIGb3duZXJzIuQDChpDcmVhdGVFeHRlcm5hbElzc3VlUmVxdWVzdBInCg9vcmdhbml6YXRpb25faWQYASABKANSDm9yZ2FuaXphdGlvbklkEiUKDmludGVncmF0aW9uX2lkGAIgASgDUg1pbnRlZ3JhdGlvbklkEhkKCGdyb3VwX2lkGAMgASgDUgdncm91cElkEiMKDXJlcG9zaXRvcnlfaWQYBCABKANSDHJlcG9zaXRvcnlJZBIYCgdwcm9qZWN0GAUgASgJUgdwcm9qZWN0EhQKBXRpdGxlGAYgASgJUgV0aXRsZRIgCgtkZXNjcmlwdGlvbhgHIAEoCVILZGVzY3JpcHRpb24SFgoGbGFiZWxzGAggAygJUgZsYWJlbHMSGgoIYXNzaWduZWUYCSABKAlSCGFzc2lnbmVlElcKBWV4dHJhGAogAygLMkEuc2VudHJ5LmludGVncmF0aW9ucy5zY20udjEuQ3JlYXRlRXh0ZXJuYWxJc3N1ZVJlcXVlc3QuRXh0cmFFbnRyeVIFZXh0cmESHQoKcmVxdWVzdF9pZBgLIAEoCVIJcmVxdWVzdElkGjgKCkV4dHJhRW50cnkSEAoDa2V5GAEgASgJUgNrZXkSFAoFdmFsdWUYAiABKAlSBXZhbHVlOgI4ASKeAgoYTGlua0V4dGVybmFsSXNzdWVSZXF1ZXN0EicKD29yZ2FuaXphdGlvbl9pZBgBIAEoA1IOb3JnYW5pemF0aW9uSWQSJQoOaW50ZWdyYXRpb25faWQYAiABKANSDWludGVncmF0aW9uSWQSGQoIZ3JvdXBfaWQYAyABKANSB2dyb3VwSWQSIQoMZXh0ZXJuYWxfa2V5GAQgASgJUgtleHRlcm5hbEtleRIYCgdwcm9qZWN0GAUgASgJUgdwcm9qZWN0EiEKDGlzc3VlX251bWJlchgGIAEoCVILaXNzdWVOdW1iZXISGAoHY29tbWVudBgHIAEoCVIHY29tbWVudBIdCgpyZXF1ZXN0X2lkGAggASgJUglyZXF1ZXN0SWQizgMKFlN5bmNJc3N1ZVN0YXR1c1JlcXVlc3QSJwoPb3JnYW5pemF0aW9uX2lkGAEgASgDUg5vcmdhbml6YXRpb25JZBIqChFleHRlcm5hbF9pc3N1ZV9pZBgCIAEoA1IPZXh0ZXJuYWxJc3N1ZUlkEkcKCWRpcmVjdGlvbhgDIAEoDjIpLnNlbnRyeS5pbnRlZ3JhdGlvbnMuc2NtLnYxLlN5bmNEaXJlY3Rpb25SCWRpcmVjdGlvbhIZCghncm91cF9pZBgEIAEoA1IHZ3JvdXBJZBIfCghyZXNvbHZlZBgFIAEoCEgAUghyZXNvbHZlZIgBARJsCg5wcm92aWRlcl9ldmVudBgGIAMoCzJFLnNlbnRyeS5pbnRlZ3JhdGlvbnMuc2NtLnYxLlN5bmNJc3N1ZVN0YXR1c1JlcXVlc3QuUHJvdmlkZXJFdmVudEVudHJ5Ug1wcm92aWRlckV2ZW50Eh0KCnJlcXVlc3RfaWQYByABKAlSCXJlcXVlc3RJZBpAChJQcm92aWRlckV2ZW50RW50cnkSEAoDa2V5GAEgASgJUgNrZXkSFAoFdmFsdWUYAiABKAlSBXZhbHVlOgI4AUILCglfcmVzb2x2ZWQi6wEKGFN5bmNJc3N1ZUFzc2lnbmVlUmVxdWVzdBInCg9vcmdhbml6YXRpb25faWQYASABKANSDm9yZ2FuaXphdGlvbklkEioKEWV4dGVybmFsX2lzc3VlX2lkGAIgASgDUg9leHRlcm5hbElzc3VlSWQSRwoJZGlyZWN0aW9uGAMgASgOMikuc2VudHJ5LmludGVncmF0aW9ucy5zY20udjEuU3luY0RpcmVjdGlvblIJZGlyZWN0aW9uEhIKBHVzZXIYBCABKAlSBHVzZXISHQoKcmVxdWVzdF9pZBgFIAEoCVIJcmVxdWVzdElkIo8CChNTZWFyY2hJc3N1ZXNSZXF1ZXN0EicKD29yZ2FuaXphdGlvbl9pZBgBIAEoA1IOb3JnYW5pemF0aW9uSWQSJQoOaW50ZWdyYXRpb25faWQYAiABKANSDWludGVncmF0aW9uSWQSGAoHcHJvamVjdBgDIAEoCVIHcHJvamVjdBIUCgVxdWVyeRgEIAEoCVIFcXVlcnkSPAoFc3RhdGUYBSABKA4yJi5zZW50cnkuaW50ZWdyYXRpb25zLnNjbS52MS5Jc3N1ZVN0YXRlUgVzdGF0ZRIbCglwYWdlX3NpemUYBiABKAVSCHBhZ2VTaXplEh0KCnBhZ2VfdG9rZW4YByABKAlSCXBhZ2VUb2tlbiKOAgoISXNzdWVIaXQSEAoDa2V5GAEgASgJUgNrZXkSFAoFdGl0bGUYAiABKAlSBXRpdGxlEjwKBXN0YXRlGAMgASgOMiYuc2VudHJ5LmludGVncmF0aW9ucy5zY20udjEuSXNzdWVTdGF0ZVIFc3RhdGUSFwoHd2ViX3VybBgEIAEoCVIGd2ViVXJsEhgKB3Byb2plY3QYBSABKAlSB3Byb2plY3QSKgoRZXh0ZXJuYWxfaXNzdWVfaWQYBiABKANSD2V4dGVybmFsSXNzdWVJZBI9CgxkYXRlX3VwZGF0ZWQYByABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wUgtkYXRlVXBkYXRlZCKcAQoUU2VhcmNoSXNzdWVzUmVzcG9uc2USPgoHcmVzdWx0cxgBIAMoCzIkLnNlbnRyeS5pbnRlZ3JhdGlvbnMuc2NtLnYxLklzc3VlSGl0UgdyZXN1bHRzEiYKD25leHRfcGFnZV90b2tlbhgCIAEoCVINbmV4dFBhZ2VUb2tlbhIcCgl0cnVuY2F0ZWQYAyABKAhSCXRydW5jYXRlZCLBAQoXR2V0RXh0ZXJuYWxJc3N1ZVJlcXVlc3QSJwoPb3JnYW5pemF0aW9uX2lkGAEgASgDUg5vcmdhbml6YXRpb25JZBIqChFleHRlcm5hbF9pc3N1ZV9pZBgCIAEoA1IPZXh0ZXJuYWxJc3N1ZUlkEiUKDmludGVncmF0aW9uX2lkGAMgASgDUg1pbnRlZ3JhdGlvbklkEhAKA2tleRgEIAEoCVIDa2V5EhgKB3JlZnJlc2gYBSABKAhSB3JlZnJlc2gigAIKGUxpc3RFeHRlcm5hbElzc3Vlc1JlcXVlc3QSJwoPb3JnYW5pemF0aW9uX2lkGAEgASgDUg5vcmdhbml6YXRpb25JZBIlCg5pbnRlZ3JhdGlvbl9pZBgCIAEoA1INaW50ZWdyYXRpb25JZBIZCghncm91cF9pZBgDIAEoA1IHZ3JvdXBJZBI8CgVzdGF0ZRgEIAEoDjImLnNlbnRyeS5pbnRlZ3JhdGlvbnMuc2NtLnYxLklzc3VlU3RhdGVSBXN0YXRlEhsKCXBhZ2Vfc2l6ZRgFIAEoBVIIcGFnZVNpemUSHQoKcGFnZV90b2tlbhgGIAEoCVIJcGFnZVRva2VuIpgBChpMaXN0RXh0ZXJuYWxJc3N1ZXNSZXNwb25zZRJSCg9leHRlcm5hbF9pc3N1ZXMYASADKAsyKS5zZW50cnkuaW50ZWdyYXRpb25zLnNjbS52MS5FeHRlcm5hbElzc3VlUg5leHRlcm5hbElzc3VlcxImCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAlSDW5leHRQYWdlVG9rZW4i1AEKGlVwZGF0ZUV4dGVybmFsSXNzdWVSZXF1ZXN0EicKD29yZ2FuaXphdGlvbl9pZBgBIAEoA1IOb3JnYW5pemF0aW9uSWQSUAoOZXh0ZXJuYWxfaXNzdWUYAiABKAsyKS5zZW50cnkuaW50ZWdyYXRpb25zLnNjbS52MS5FeHRlcm5hbElzc3VlUg1leHRlcm5hbElzc3VlEjsKC3VwZGF0ZV9tYXNrGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLkZpZWxkTWFza1IKdXBkYXRlTWFzayKMAQoaVW5saW5rRXh0ZXJuYWxJc3N1ZVJlcXVlc3QSJwoPb3JnYW5pemF0aW9uX2lkGAEgASgDUg5vcmdhbml6YXRpb25JZBIqChFleHRlcm5hbF9pc3N1ZV9pZBgCIAEoA1IPZXh0ZXJuYWxJc3N1ZUlkEhkKCGdyb3VwX2lkGAMgASgDUgdncm91cElkIokCCgxJc3N1ZUNvbW1lbnQSDgoCaWQYASABKAlSAmlkEioKEWV4dGVybmFsX2lzc3VlX2lkGAIgASgDUg9leHRlcm5hbElzc3VlSWQSEgoEYm9keRgDIAEoCVIEYm9keRIWCgZhdXRob3IYBCABKAlSBmF1dGhvchI5CgpkYXRlX2FkZGVkGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcFIJZGF0ZUFkZGVkEj0KDGRhdGVfdXBkYXRlZBgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBSC2RhdGVVcGRhdGVkEhcKB3dlYl91cmwYByABKAlSBndlYlVybCLEAQoZQ3JlYXRlSXNzdWVDb21tZW50UmVxdWVzdBInCg9vcmdhbml6YXRpb25faWQYASABKANSDm9yZ2FuaXphdGlvbklkEioKEWV4dGVybmFsX2lzc3VlX2lkGAIgASgDUg9leHRlcm5hbElzc3VlSWQSEgoEYm9keRgDIAEoCVIEYm9keRIfCgthdXRob3JfbmFtZRgEIAEoCVIKYXV0aG9yTmFtZRIdCgpyZXF1ZXN0X2lkGAUgASgJUglyZXF1ZXN0SWQixAEKGVVwZGF0ZUlzc3VlQ29tbWVudFJlcXVlc3QSJwoPb3JnYW5pemF0aW9uX2lkGAEgASgDUg5vcmdhbml6YXRpb25JZBIqChFleHRlcm5hbF9pc3N1ZV9pZBgCIAEoA1IPZXh0ZXJuYWxJc3N1ZUlkEh0KCmNvbW1lbnRfaWQYAyABKAlSCWNvbW1lbnRJZBISCgRib2R5GAQgASgJUgRib2R5Eh8KC2F1dGhvcl9uYW1lGAUgASgJUgphdXRob3JOYW1lIqsBChhMaXN0SXNzdWVDb21tZW50c1JlcXVlc3QSJwoPb3JnYW5pemF0aW9uX2lkGAEgASgDUg5vcmdhbml6YXRpb25JZBIqChFleHRlcm5hbF9pc3N1ZV9pZBgCIAEoA1IPZXh0ZXJuYWxJc3N1ZUlkEhsKCXBhZ2Vfc2l6ZRgDIAEoBVIIcGFnZVNpemUSHQoKcGFnZV90b2tlbhgEIAEoCVIJcGFnZVRva2VuIokBChlMaXN0SXNzdWVDb21tZW50c1Jlc3BvbnNlEkQKCGNvbW1lbnRzGAEgAygLMiguc2VudHJ5LmludGVncmF0aW9ucy5zY20udjEuSXNzdWVDb21tZW50Ughjb21tZW50cxImCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAlSDW5leHRQYWdlVG9rZW4inAEKFkdldENhcGFiaWxpdGllc1JlcXVlc3QSJwoPb3JnYW5pemF0aW9uX2lkGAEgASgDUg5vcmdhbml6YXRpb25JZBIlCg1yZXBvc2l0b3J5X2lkGAIgASgDSABSDHJlcG9zaXRvcnlJZBInCg5pbnRlZ3JhdGlvbl9pZBgDIAEoA0gAUg1pbnRlZ3JhdGlvbklkQgkKB3N1YmplY3QicwoRTWlzc2luZ0NhcGFiaWxpdHkSRgoKY2FwYWJpbGl0eRgBIAEoDjImLnNlbnRyeS5pbnRlZ3JhdGlvbnMuc2NtLnYxLkNhcGFiaWxpdHlSCmNhcGFiaWxpdHkSFgoGcmVhc29uGAIgASgJUgZyZWFzb24i8AEKF0dldENhcGFiaWxpdGllc1Jlc3BvbnNlEkAKCHByb3ZpZGVyGAEgASgOMiQuc2VudHJ5LmludGVncmF0aW9ucy5zY20udjEuUHJvdmlkZXJSCHByb3ZpZGVyEkoKDGNhcGFiaWxpdGllcxgCIAMoDjImLnNlbnRyeS5pbnRlZ3JhdGlvbnMuc2NtLnYxLkNhcGFiaWxpdHlSDGNhcGFiaWxpdGllcxJHCgdtaXNzaW5nGAMgAygLMi0uc2VudHJ5LmludGVncmF0aW9ucy5zY20udjEuTWlzc2luZ0NhcGFiaWxpdHlSB21pc3NpbmcigQEKE0dldFJhdGVMaW1pdFJlcXVlc3QSJwoPb3JnYW5pemF0aW9uX2lkGAEgASgDUg5vcmdhbml6YXRpb25JZBIlCg5pbnRlZ3JhdGlvbl9pZBgCIAEoA1INaW50ZWdyYXRpb25JZBIaCghyZXNvdXJjZRgDIAEoCVIIcmVzb3VyY2UirAEKFEdldFJhdGVMaW1pdFJlc3BvbnNlEhQKBWxpbWl0GAEgASgFUgVsaW1pdBIcCglyZW1haW5pbmcYAiABKAVSCXJlbWFpbmluZxISCgR1c2VkGAMgASgFUgR1c2VkEjAKBXJlc2V0GAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcFIFcmVzZXQSGgoIcmVzb3VyY2UYBSABKAlSCHJlc291cmNlIsABChdMaXN0SW50ZWdyYXRpb25zUmVxdWVzdBInCg9vcmdhbml6YXRpb25faWQYASABKANSDm9yZ2FuaXphdGlvbklkEkAKCHByb3ZpZGVyGAIgASgOMiQuc2VudHJ5LmludGVncmF0aW9ucy5zY20udjEuUHJvdmlkZXJSCHByb3ZpZGVyEhsKCXBhZ2Vfc2l6ZRgDIAEoBVIIcGFnZVNpemUSHQoKcGFnZV90b2tlbhgEIAEoCVIJcGFnZVRva2VuIpgCCgtJbnRlZ3JhdGlvbhIOCgJpZBgBIAEoA1ICaWQSQAoIcHJvdmlkZXIYAiABKA4yJC5zZW50cnkuaW50ZWdyYXRpb25zLnNjbS52MS5Qcm92aWRlclIIcHJvdmlkZXISEgoEbmFtZRgDIAEoCVIEbmFtZRIfCgtleHRlcm5hbF9pZBgEIAEoCVIKZXh0ZXJuYWxJZBJFCgZzdGF0dXMYBSABKA4yLS5zZW50cnkuaW50ZWdyYXRpb25zLnNjbS52MS5JbnRlZ3JhdGlvblN0YXR1c1IGc3RhdHVzEhYKBmRvbWFpbhgGIAEoCVIGZG9tYWluEiMKDXN0YXR1c19yZWFzb24YByABKAlSDHN0YXR1c1JlYXNvbiKPAQoYTGlzdEludGVncmF0aW9uc1Jlc3BvbnNlEksKDGludGVncmF0aW9ucxgBIAMoCzInLnNlbnRyeS5pbnRlZ3JhdGlvbnMuc2NtLnYxLkludGVncmF0aW9uUgxpbnRlZ3JhdGlvbnMSJgoPbmV4dF9wYWdlX3Rva2VuGAIgASgJUg1uZXh0UGFnZVRva2VuIuIDCgtTdGF0dXNDaGVjaxIOCgJpZBgBIAEoCVICaWQSIwoNcmVwb3NpdG9yeV9pZBgCIAEoA1IMcmVwb3NpdG9yeUlkEhAKA3NoYRgDIAEoCVIDc2hhEhIKBG5hbWUYBCABKAlSBG5hbWUSPwoGc3RhdHVzGAUgASgOMicuc2VudHJ5LmludGVncmF0aW9ucy5zY20udjEuQ2hlY2tTdGF0dXNSBnN0YXR1cxJLCgpjb25jbHVzaW9uGAYgASgOMisuc2VudHJ5LmludGVncmF0aW9ucy5zY20udjEuQ2hlY2tDb25jbHVzaW9uUgpjb25jbHVzaW9uEhQKBXRpdGxlGAcgASgJUgV0aXRsZRIYCgdzdW1tYXJ5GAggASgJUgdzdW1tYXJ5Eh8KC2RldGFpbHNfdXJsGAkgASgJUgpkZXRhaWxzVXJsEh8KC2V4dGVybmFsX2lkGAogASgJUgpleHRlcm5hbElkEjkKCnN0YXJ0ZWRfYXQYCyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wUglzdGFydGVkQXQSPQoMY29tcGxldGVkX2F0GAwgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcFILY29tcGxldGVkQXQirgEKGENyZWF0ZVN0YXR1c0NoZWNrUmVxdWVzdBInCg9vcmdhbml6YXRpb25faWQYASABKANSDm9yZ2FuaXphdGlvbklkEkoKDHN0YXR1c19jaGVjaxgCIAEoCzInLnNlbnRyeS5pbnRlZ3JhdGlvbnMuc2NtLnYxLlN0YXR1c0NoZWNrUgtzdGF0dXNDaGVjaxIdCgpyZXF1ZXN0X2lkGAMgASgJUglyZXF1ZXN0SWQiyQEKF0xpc3RTdGF0dXNDaGVja3NSZXF1ZXN0EicKD29yZ2FuaXphdGlvbl9pZBgBIAEoA1IOb3JnYW5pemF0aW9uSWQSIwoNcmVwb3NpdG9yeV9pZBgCIAEoA1IMcmVwb3NpdG9yeUlkEhAKA3NoYRgDIAEoCVIDc2hhEhIKBG5hbWUYBCABKAlSBG5hbWUSGwoJcGFnZV9zaXplGAUgASgFUghwYWdlU2l6ZRIdCgpwYWdlX3Rva2VuGAYgASgJUglwYWdlVG9rZW4ikAEKGExpc3RTdGF0dXNDaGVja3NSZXNwb25zZRJMCg1zdGF0dXNfY2hlY2tzGAEgAygLMicuc2VudHJ5LmludGVncmF0aW9ucy5zY20udjEuU3RhdHVzQ2hlY2tSDHN0YXR1c0NoZWNrcxImCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAlSDW5leHRQYWdlVG9rZW4qjwIKCFByb3ZpZGVyEhgKFFBST1ZJREVSX1VOU1BFQ0lGSUVEEAASEwoPUFJPVklERVJfR0lUSFVCEAESEwoPUFJPVklERVJfR0lUTEFCEAISFgoSUFJPVklERVJfQklUQlVDS0VUEAMSHQoZUFJPVklERVJfQklUQlVDS0VUX1NFUlZFUhAEEhkKFVBST1ZJREVSX0FaVVJFX0RFVk9QUxAFEh4KGlBST1ZJREVSX0dJVEhVQl9FTlRFUlBSSVNFEAYSFgoSUFJPVklERVJfTE9DQUxfR0lUEAkiBAgHEAciBAgIEAgqEVBST1ZJREVSX1BFUkZPUkNFKhZQUk9WSURFUl9DVVJTT1JfT1JJR0lOKpEBChBSZXBvc2l0b3J5U3RhdHVzEiEKHVJFUE9TSVRPUllfU1RBVFVTX1VOU1BFQ0lGSUVEEAASHAoYUkVQT1NJVE9SWV9TVEFUVVNfQUNUSVZFEAESHgoaUkVQT1NJVE9SWV9TVEFUVVNfRElTQUJMRUQQAhIcChhSRVBPU0lUT1JZX1NUQVRVU19ISURERU4QAyrbAQoKQ2hhbmdlVHlwZRIbChdDSEFOR0VfVFlQRV9VTlNQRUNJRklFRBAAEhUKEUNIQU5HRV9UWVBFX0FEREVEEAESGAoUQ0hBTkdFX1RZUEVfTU9ESUZJRUQQAhIXChNDSEFOR0VfVFlQRV9ERUxFVEVEEAMSFwoTQ0hBTkdFX1RZUEVfUkVOQU1FRBAEEhYKEkNIQU5HRV9UWVBFX0NPUElFRBAFEhwKGENIQU5HRV9UWVBFX1RZUEVfQ0hBTkdFRBAGEhcKE0NIQU5HRV9UWVBFX1VOS05PV04QByplCgpEYXRhU291cmNlEhsKF0RBVEFfU09VUkNFX1VOU1BFQ0lGSUVEEAASGwoXREFUQV9TT1VSQ0VfU1RPUkVEX09OTFkQARIdChlEQVRBX1NPVVJDRV9QUk9WSURFUl9PTkxZEAIqcwoKRGVyaXZlTW9kZRIbChdERVJJVkVfTU9ERV9VTlNQRUNJRklFRBAAEhcKE0RFUklWRV9NT0RFX1NVR0dFU1QQARIWChJERVJJVkVfTU9ERV9DUkVBVEUQAhIXChNERVJJVkVfTU9ERV9EUllfUlVOEAMqaAoNU3luY0RpcmVjdGlvbhIeChpTWU5DX0RJUkVDVElPTl9VTlNQRUNJRklFRBAAEhsKF1NZTkNfRElSRUNUSU9OX09VVEJPVU5EEAESGgoWU1lOQ19ESVJFQ1RJT05fSU5CT1VORBACKnAKCklzc3VlU3RhdGUSGwoXSVNTVUVfU1RBVEVfVU5TUEVDSUZJRUQQABIUChBJU1NVRV9TVEFURV9PUEVOEAESFgoSSVNTVUVfU1RBVEVfQ0xPU0VEEAISFwoTSVNTVUVfU1RBVEVfVU5LTk9XThADKk8KCFJlZk9yZGVyEhkKFVJFRl9PUkRFUl9VTlNQRUNJRklFRBAAEhIKDlJFRl9PUkRFUl9OQU1FEAESFAoQUkVGX09SREVSX05FV0VTVBACKoIBCgpPYmplY3RUeXBlEhsKF09CSkVDVF9UWVBFX1VOU1BFQ0lGSUVEEAASFgoST0JKRUNUX1RZUEVfQ09NTUlUEAESFAoQT0JKRUNUX1RZUEVfVFJFRRACEhQKEE9CSkVDVF9UWVBFX0JMT0IQAxITCg9PQkpFQ1RfVFlQRV9UQUcQBCrFAQoNVHJlZUVudHJ5VHlwZRIfChtUUkVFX0VOVFJZX1RZUEVfVU5TUEVDSUZJRUQQABIYChRUUkVFX0VOVFJZX1RZUEVfRklMRRABEh4KGlRSRUVfRU5UUllfVFlQRV9FWEVDVVRBQkxFEAISGwoXVFJFRV9FTlRSWV9UWVBFX1NZTUxJTksQAxIdChlUUkVFX0VOVFJZX1RZUEVfRElSRUNUT1JZEAQSHQoZVFJFRV9FTlRSWV9UWVBFX1NVQk1PRFVMRRAFKmEKDFNlYXJjaFN5bnRheBIdChlTRUFSQ0hfU1lOVEFYX1VOU1BFQ0lGSUVEEAASGQoVU0VBUkNIX1NZTlRBWF9MSVRFUkFMEAESFwoTU0VBUkNIX1NZTlRBWF9SRUdFWBACKpEBCgtNaXJyb3JTdGF0ZRIcChhNSVJST1JfU1RBVEVfVU5TUEVDSUZJRUQQABIYChRNSVJST1JfU1RBVEVfQ0xPTklORxABEhYKEk1JUlJPUl9TVEFURV9SRUFEWRACEhkKFU1JUlJPUl9TVEFURV9GRVRDSElORxADEhcKE01JUlJPUl9TVEFURV9GQUlMRUQQBCqNAwoKU2tpcFJlYXNvbhIbChdTS0lQX1JFQVNPTl9VTlNQRUNJRklFRBAAEiAKHFNLSVBfUkVBU09OX1VOU1VQUE9SVEVEX1BBVEgQARIfChtTS0lQX1JFQVNPTl9ORUVEU19FWFRFTlNJT04QAhIqCiZTS0lQX1JFQVNPTl9NSVNTSU5HX01PRFVMRV9PUl9BQlNfUEFUSBADEhoKFlNLSVBfUkVBU09OX05PX1BBQ0tBR0UQBBIaChZTS0lQX1JFQVNPTl9OT1RfSU5fQVBQEAUSGwoXU0tJUF9SRUFTT05fQ0FURUdPUklaRUQQBhIYChRTS0lQX1JFQVNPTl9OT19NQVRDSBAHEh4KGlNLSVBfUkVBU09OX01VTFRJUExFX0ZJTEVTEAgSHgoaU0tJUF9SRUFTT05fTVVMVElQTEVfUkVQT1MQCRIeChpTS0lQX1JFQVNPTl9ST09UU19NSVNNQVRDSBAKEiQKIFNLSVBfUkVBU09OX1VOU1VQUE9SVEVEX1BMQVRGT1JNEAsq/AEKDk1hcHBpbmdPdXRjb21lEh8KG01BUFBJTkdfT1VUQ09NRV9VTlNQRUNJRklFRBAAEhsKF01BUFBJTkdfT1VUQ09NRV9NQVRDSEVEEAESJwojTUFQUElOR19PVVRDT01FX1NUQUNLX1JPT1RfTUlTTUFUQ0gQAhIgChxNQVBQSU5HX09VVENPTUVfSU5WQUxJRF9QQVRIEAMSIgoeTUFQUElOR19PVVRDT01FX0ZJTEVfTk9UX0ZPVU5EEAQSHAoYTUFQUElOR19PVVRDT01FX1VOVVNBQkxFEAUSHwobTUFQUElOR19PVVRDT01FX05PVF9SRUFDSEVEEAYqmwEKEUNvZGVPd25lcnNEaWFsZWN0EiMKH0NPREVfT1dORVJTX0RJQUxFQ1RfVU5TUEVDSUZJRUQQABIeChpDT0RFX09XTkVSU19ESUFMRUNUX0dJVEhVQhABEh4KGkNPREVfT1dORVJTX0RJQUxFQ1RfR0lUTEFCEAISIQodQ09ERV9PV05FUlNfRElBTEVDVF9CSVRCVUNLRVQQAyp8CglPd25lcktpbmQSGgoWT1dORVJfS0lORF9VTlNQRUNJRklFRBAAEhMKD09XTkVSX0tJTkRfVVNFUhABEhMKD09XTkVSX0tJTkRfVEVBTRACEhQKEE9XTkVSX0tJTkRfRU1BSUwQAxITCg9PV05FUl9LSU5EX1JPTEUQBCqmBAoKQ2FwYWJpbGl0eRIaChZDQVBBQklMSVRZX1VOU1BFQ0lGSUVEEAASFgoSQ0FQQUJJTElUWV9DT01NSVRTEAESGwoXQ0FQQUJJTElUWV9GSUxFX0NIQU5HRVMQAhIWChJDQVBBQklMSVRZX0NPTVBBUkUQAxIUChBDQVBBQklMSVRZX0JMQU1FEAQSFAoQQ0FQQUJJTElUWV9GSUxFUxAFEhQKEENBUEFCSUxJVFlfVFJFRVMQBhITCg9DQVBBQklMSVRZX1JFRlMQBxIaChZDQVBBQklMSVRZX0NPREVfU0VBUkNIEAgSIAocQ0FQQUJJTElUWV9SRVBPU0lUT1JZX1NFQVJDSBAJEhoKFkNBUEFCSUxJVFlfQ09ERV9PV05FUlMQChITCg9DQVBBQklMSVRZX1NZTkMQCxIVChFDQVBBQklMSVRZX0lTU1VFUxAMEhsKF0NBUEFCSUxJVFlfSVNTVUVfU0VBUkNIEA0SHQoZQ0FQQUJJTElUWV9JU1NVRV9DT01NRU5UUxAOEiIKHkNBUEFCSUxJVFlfSVNTVUVfQ09NTUVOVF9FRElUUxAPEhoKFkNBUEFCSUxJVFlfU1RBVFVTX1NZTkMQEBIcChhDQVBBQklMSVRZX0FTU0lHTkVFX1NZTkMQERIcChhDQVBBQklMSVRZX1NUQVRVU19DSEVDS1MQEhIaChZDQVBBQklMSVRZX1JBVEVfTElNSVRTEBMqdwoRSW50ZWdyYXRpb25TdGF0dXMSIgoeSU5URUdSQVRJT05fU1RBVFVTX1VOU1BFQ0lGSUVEEAASHQoZSU5URUdSQVRJT05fU1RBVFVTX0FDVElWRRABEh8KG0lOVEVHUkFUSU9OX1NUQVRVU19ESVNBQkxFRBACKnsKC0NoZWNrU3RhdHVzEhwKGENIRUNLX1NUQVRVU19VTlNQRUNJRklFRBAAEhgKFENIRUNLX1NUQVRVU19QRU5ESU5HEAESGAoUQ0hFQ0tfU1RBVFVTX1JVTk5JTkcQAhIaChZDSEVDS19TVEFUVVNfQ09NUExFVEVEEAMqkQIKD0NoZWNrQ29uY2x1c2lvbhIgChxDSEVDS19DT05DTFVTSU9OX1VOU1BFQ0lGSUVEEAASHAoYQ0hFQ0tfQ09OQ0xVU0lPTl9TVUNDRVNTEAESHAoYQ0hFQ0tfQ09OQ0xVU0lPTl9GQUlMVVJFEAISHgoaQ0hFQ0tfQ09OQ0xVU0lPTl9DQU5DRUxMRUQQAxIcChhDSEVDS19DT05DTFVTSU9OX1NLSVBQRUQQBBIeChpDSEVDS19DT05DTFVTSU9OX1RJTUVEX09VVBAFEhwKGENIRUNLX0NPTkNMVVNJT05fTkVVVFJBTBAGEiQKIENIRUNLX0NPTkNMVVNJT05fQUNUSU9OX1JFUVVJUkVEEAcyzTIKClNjbVNlcnZpY2USggEKEExpc3RSZXBvc2l0b3JpZXMSMy5zZW50cnkuaW50ZWdyYXRpb25zLnNjbS52MS5MaXN0UmVwb3NpdG9yaWVzUmVxdWVzdBo0LnNlbnRyeS5pbnRlZ3JhdGlvbnMuc2NtLnYxLkxpc3RSZXBvc2l0b3JpZXNSZXNwb25zZSIDkAIBEm4KDUdldFJlcG9zaXRvcnkSMC5zZW50cnkuaW50ZWdyYXRpb25zLnNjbS52MS5HZXRSZXBvc2l0b3J5UmVxdWVzdBomLnNlbnRyeS5pbnRlZ3JhdGlvbnMuc2NtLnYxLlJlcG9zaXRvcnkiA5ACARJ0ChBDcmVhdGVSZXBvc2l0b3J5EjMuc2VudHJ5LmludGVncmF0aW9ucy5zY20udjEuQ3JlYXRlUmVwb3NpdG9yeVJlcXVlc3QaJi5zZW50cnkuaW50ZWdyYXRpb25zLnNjbS52MS5SZXBvc2l0b3J5IgOQAgISdAoQVXBkYXRlUmVwb3NpdG9yeRIzLnNlbnRyeS5pbnRlZ3JhdGlvbnMuc2NtLnYxLlVwZGF0ZVJlcG9zaXRvcnlSZXF1ZXN0GiYuc2VudHJ5LmludGVncmF0aW9ucy5zY20udjEuUmVwb3NpdG9yeSIDkAICEmQKEERlbGV0ZVJlcG9zaXRvcnkSMy5zZW50cnkuaW50ZWdyYXRpb25zLnNjbS52MS5EZWxldGVSZXBvc2l0b3J5UmVxdWVzdBoWLmdvb2dsZS5wcm90b2J1Zi5FbXB0eSIDkAICEogBChJTZWFyY2hSZXBvc2l0b3JpZXMSNS5zZW50cnkuaW50ZWdyYXRpb25zLnNjbS52MS5TZWFyY2hSZXBvc2l0b3JpZXNSZXF1ZXN0GjYuc2VudHJ5LmludGVncmF0aW9ucy5zY20udjEuU2VhcmNoUmVwb3NpdG9yaWVzUmVzcG9uc2UiA5ACARJ/ChBTeW5jUmVwb3NpdG9yaWVzEjMuc2VudHJ5LmludGVncmF0aW9ucy5zY20udjEuU3luY1JlcG9zaXRvcmllc1JlcXVlc3QaNC5zZW50cnkuaW50ZWdyYXRpb25zLnNjbS52MS5TeW5jUmVwb3NpdG9yaWVzUmVzcG9uc2UwARJ2CgxMaXN0QnJhbmNoZXMSLy5zZW50cnkuaW50ZWdyYXRpb25zLnNjbS52MS5MaXN0QnJhbmNoZXNSZXF1ZXN0GjAuc2VudHJ5LmludGVncmF0aW9ucy5zY20udjEuTGlzdEJyYW5jaGVzUmVzcG9uc2UiA5ACARJqCghMaXN0VGFncxIrLnNlbnRyeS5pbnRlZ3JhdGlvbnMuc2NtLnYxLkxpc3RUYWdzUmVxdWVzdBosLnNlbnRyeS5pbnRlZ3JhdGlvbnMuc2NtLnYxLkxpc3RUYWdzUmVzcG9uc2UiA5ACARJ/Cg9SZXNvbHZlUmV2aXNpb24SMi5zZW50cnkuaW50ZWdyYXRpb25zLnNjbS52MS5SZXNvbHZlUmV2aXNpb25SZXF1ZXN0GjMuc2VudHJ5LmludGVncmF0aW9ucy5zY20udjEuUmVzb2x2ZVJldmlzaW9uUmVzcG9uc2UiA5ACARJiCglHZXRDb21taXQSLC5zZW50cnkuaW50ZWdyYXRpb25zLnNjbS52MS5HZXRDb21taXRSZXF1ZXN0GiIuc2VudHJ5LmludGVncmF0aW9ucy5zY20udjEuQ29tbWl0IgOQAgEScwoLTGlzdENvbW1pdHMSLi5zZW50cnkuaW50ZWdyYXRpb25zLnNjbS52MS5MaXN0Q29tbWl0c1JlcXVlc3QaLy5zZW50cnkuaW50ZWdyYXRpb25zLnNjbS52MS5MaXN0Q29tbWl0c1Jlc3BvbnNlIgOQAgESkQEKFUxpc3RDb21taXRGaWxlQ2hhbmdlcxI4LnNlbnRyeS5pbnRlZ3JhdGlvbnMuc2NtLnYxLkxpc3RDb21taXRGaWxlQ2hhbmdlc1JlcXVlc3QaOS5zZW50cnkuaW50ZWdyYXRpb25zLnNjbS52MS5MaXN0Q29tbWl0RmlsZUNoYW5nZXNSZXNwb25zZSIDkAIBEnwKDkNvbXBhcmVDb21taXRzEjEuc2VudHJ5LmludGVncmF0aW9ucy5zY20udjEuQ29tcGFyZUNvbW1pdHNSZXF1ZXN0GjIuc2VudHJ5LmludGVncmF0aW9ucy5zY20udjEuQ29tcGFyZUNvbW1pdHNSZXNwb25zZSIDkAIBEncKEEdldENvbW1pdENvbnRleHQSMy5zZW50cnkuaW50ZWdyYXRpb25zLnNjbS52MS5HZXRDb21taXRDb250ZXh0UmVxdWVzdBopLnNlbnRyeS5pbnRlZ3JhdGlvbnMuc2NtLnYxLkNvbW1pdENvbnRleHQiA5ACARKRAQoVQmF0Y2hHZXRDb21taXRDb250ZXh0Ejguc2VudHJ5LmludGVncmF0aW9ucy5zY20udjEuQmF0Y2hHZXRDb21taXRDb250ZXh0UmVxdWVzdBo5LnNlbnRyeS5pbnRlZ3JhdGlvbnMuc2NtLnYxLkJhdGNoR2V0Q29tbWl0Q29udGV4dFJlc3BvbnNlIgOQAgESZwoJQmxhbWVGaWxlEiwuc2VudHJ5LmludGVncmF0aW9ucy5zY20udjEuQmxhbWVGaWxlUmVxdWVzdBolLnNlbnRyeS5pbnRlZ3JhdGlvbnMuc2NtLnYxLkJsYW1lSHVuayIDkAIBMAESbQoJQ2hlY2tGaWxlEiwuc2VudHJ5LmludGVncmF0aW9ucy5zY20udjEuQ2hlY2tGaWxlUmVxdWVzdBotLnNlbnRyeS5pbnRlZ3JhdGlvbnMuc2NtLnYxLkNoZWNrRmlsZVJlc3BvbnNlIgOQAgESaQoHR2V0RmlsZRIqLnNlbnRyeS5pbnRlZ3JhdGlvbnMuc2NtLnYxLkdldEZpbGVSZXF1ZXN0Gisuc2VudHJ5LmludGVncmF0aW9ucy5zY20udjEuR2V0RmlsZVJlc3BvbnNlIgOQAgEwARJpCgdHZXRUcmVlEiouc2VudHJ5LmludGVncmF0aW9ucy5zY20udjEuR2V0VHJlZVJlcXVlc3QaKy5zZW50cnkuaW50ZWdyYXRpb25zLnNjbS52MS5HZXRUcmVlUmVzcG9uc2UiA5ACATABEnAKClNlYXJjaENvZGUSLS5zZW50cnkuaW50ZWdyYXRpb25zLnNjbS52MS5TZWFyY2hDb2RlUmVxdWVzdBouLnNlbnRyeS5pbnRlZ3JhdGlvbnMuc2NtLnYxLlNlYXJjaENvZGVSZXNwb25zZSIDkAIBEoQBChBTdHJlYW1TZWFyY2hDb2RlEjMuc2VudHJ5LmludGVncmF0aW9ucy5zY20udjEuU3RyZWFtU2VhcmNoQ29kZVJlcXVlc3QaNC5zZW50cnkuaW50ZWdyYXRpb25zLnNjbS52MS5TdHJlYW1TZWFyY2hDb2RlUmVzcG9uc2UiA5ACATABEncKEUNyZWF0ZUNvZGVNYXBwaW5nEjQuc2VudHJ5LmludGVncmF0aW9ucy5zY20udjEuQ3JlYXRlQ29kZU1hcHBpbmdSZXF1ZXN0Gicuc2VudHJ5LmludGVncmF0aW9ucy5zY20udjEuQ29kZU1hcHBpbmciA5ACAhJ3ChFVcGRhdGVDb2RlTWFwcGluZxI0LnNlbnRyeS5pbnRlZ3JhdGlvbnMuc2NtLnYxLlVwZGF0ZUNvZGVNYXBwaW5nUmVxdWVzdBonLnNlbnRyeS5pbnRlZ3JhdGlvbnMuc2NtLnYxLkNvZGVNYXBwaW5nIgOQAgISZgoRRGVsZXRlQ29kZU1hcHBpbmcSNC5zZW50cnkuaW50ZWdyYXRpb25zLnNjbS52MS5EZWxldGVDb2RlTWFwcGluZ1JlcXVlc3QaFi5nb29nbGUucHJvdG9idWYuRW1wdHkiA5ACAhJxCg5HZXRDb2RlTWFwcGluZxIxLnNlbnRyeS5pbnRlZ3JhdGlvbnMuc2NtLnYxLkdldENvZGVNYXBwaW5nUmVxdWVzdBonLnNlbnRyeS5pbnRlZ3JhdGlvbnMuc2NtLnYxLkNvZGVNYXBwaW5nIgOQAgESggEKEExpc3RDb2RlTWFwcGluZ3MSMy5zZW50cnkuaW50ZWdyYXRpb25zLnNjbS52MS5MaXN0Q29kZU1hcHBpbmdzUmVxdWVzdBo0LnNlbnRyeS5pbnRlZ3JhdGlvbnMuc2NtLnYxLkxpc3RDb2RlTWFwcGluZ3NSZXNwb25zZSIDkAIBEoMBChJEZXJpdmVDb2RlTWFwcGluZ3MSNS5zZW50cnkuaW50ZWdyYXRpb25zLnNjbS52MS5EZXJpdmVDb2RlTWFwcGluZ3NSZXF1ZXN0GjYuc2VudHJ5LmludGVncmF0aW9ucy5zY20udjEuRGVyaXZlQ29kZU1hcHBpbmdzUmVzcG9uc2USggEKEFBhcnNlQ29kZU1hcHBpbmcSMy5zZW50cnkuaW50ZWdyYXRpb25zLnNjbS52MS5QYXJzZUNvZGVNYXBwaW5nUmVxdWVzdBo0LnNlbnRyeS5pbnRlZ3JhdGlvbnMuc2NtLnYxLlBhcnNlQ29kZU1hcHBpbmdSZXNwb25zZSIDkAIBEoUBChFSZXNvbHZlU291cmNlUGF0aBI0LnNlbnRyeS5pbnRlZ3JhdGlvbnMuc2NtLnYxLlJlc29sdmVTb3VyY2VQYXRoUmVxdWVzdBo1LnNlbnRyeS5pbnRlZ3JhdGlvbnMuc2NtLnYxLlJlc29sdmVTb3VyY2VQYXRoUmVzcG9uc2UiA5ACARJ8Cg5FeHBsYWluTWFwcGluZxIxLnNlbnRyeS5pbnRlZ3JhdGlvbnMuc2NtLnYxLkV4cGxhaW5NYXBwaW5nUmVxdWVzdBoyLnNlbnRyeS5pbnRlZ3JhdGlvbnMuc2NtLnYxLkV4cGxhaW5NYXBwaW5nUmVzcG9uc2UiA5ACARJ6ChFHZXRDb2RlT3duZXJzRmlsZRI0LnNlbnRyeS5pbnRlZ3JhdGlvbnMuc2NtLnYxLkdldENvZGVPd25lcnNGaWxlUmVxdWVzdBoqLnNlbnRyeS5pbnRlZ3JhdGlvbnMuc2NtLnYxLkNvZGVPd25lcnNGaWxlIgOQAgESdAoQSW1wb3J0Q29kZU93bmVycxIzLnNlbnRyeS5pbnRlZ3JhdGlvbnMuc2NtLnYxLkltcG9ydENvZGVPd25lcnNSZXF1ZXN0GiYuc2VudHJ5LmludGVncmF0aW9ucy5zY20udjEuQ29kZU93bmVycyIDkAICEnwKDkxpc3RDb2RlT3duZXJzEjEuc2VudHJ5LmludGVncmF0aW9ucy5zY20udjEuTGlzdENvZGVPd25lcnNSZXF1ZXN0GjIuc2VudHJ5LmludGVncmF0aW9ucy5zY20udjEuTGlzdENvZGVPd25lcnNSZXNwb25zZSIDkAIBEmQKEERlbGV0ZUNvZGVPd25lcnMSMy5zZW50cnkuaW50ZWdyYXRpb25zLnNjbS52MS5EZWxldGVDb2RlT3duZXJzUmVxdWVzdBoWLmdvb2dsZS5wcm90b2J1Zi5FbXB0eSIDkAICEoUBChFSZXNvbHZlQ29kZU93bmVycxI0LnNlbnRyeS5pbnRlZ3JhdGlvbnMuc2NtLnYxLlJlc29sdmVDb2RlT3duZXJzUmVxdWVzdBo1LnNlbnRyeS5pbnRlZ3JhdGlvbnMuc2NtLnYxLlJlc29sdmVDb2RlT3duZXJzUmVzcG9uc2UiA5ACARJ9ChNDcmVhdGVFeHRlcm5hbElzc3VlEjYuc2VudHJ5LmludGVncmF0aW9ucy5zY20udjEuQ3JlYXRlRXh0ZXJuYWxJc3N1ZVJlcXVlc3QaKS5zZW50cnkuaW50ZWdyYXRpb25zLnNjbS52MS5FeHRlcm5hbElzc3VlIgOQAgISeQoRTGlua0V4dGVybmFsSXNzdWUSNC5zZW50cnkuaW50ZWdyYXRpb25zLnNjbS52MS5MaW5rRXh0ZXJuYWxJc3N1ZVJlcXVlc3QaKS5zZW50cnkuaW50ZWdyYXRpb25zLnNjbS52MS5FeHRlcm5hbElzc3VlIgOQAgISYgoPU3luY0lzc3VlU3RhdHVzEjIuc2VudHJ5LmludGVncmF0aW9ucy5zY20udjEuU3luY0lzc3VlU3RhdHVzUmVxdWVzdBoWLmdvb2dsZS5wcm90b2J1Zi5FbXB0eSIDkAICEmYKEVN5bmNJc3N1ZUFzc2lnbmVlEjQuc2VudHJ5LmludGVncmF0aW9ucy5zY20udjEuU3luY0lzc3VlQXNzaWduZWVSZXF1ZXN0GhYuZ29vZ2xlLnByb3RvYnVmLkVtcHR5IgOQAgISdgoMU2VhcmNoSXNzdWVzEi8uc2VudHJ5LmludGVncmF0aW9ucy5zY20udjEuU2VhcmNoSXNzdWVzUmVxdWVzdBowLnNlbnRyeS5pbnRlZ3JhdGlvbnMuc2NtLnYxLlNlYXJjaElzc3Vlc1Jlc3BvbnNlIgOQAgESdwoQR2V0RXh0ZXJuYWxJc3N1ZRIzLnNlbnRyeS5pbnRlZ3JhdGlvbnMuc2NtLnYxLkdldEV4dGVybmFsSXNzdWVSZXF1ZXN0Gikuc2VudHJ5LmludGVncmF0aW9ucy5zY20udjEuRXh0ZXJuYWxJc3N1ZSIDkAIBEogBChJMaXN0RXh0ZXJuYWxJc3N1ZXMSNS5zZW50cnkuaW50ZWdyYXRpb25zLnNjbS52MS5MaXN0RXh0ZXJuYWxJc3N1ZXNSZXF1ZXN0GjYuc2VudHJ5LmludGVncmF0aW9ucy5zY20udjEuTGlzdEV4dGVybmFsSXNzdWVzUmVzcG9uc2UiA5ACARJ9ChNVcGRhdGVFeHRlcm5hbElzc3VlEjYuc2VudHJ5LmludGVncmF0aW9ucy5zY20udjEuVXBkYXRlRXh0ZXJuYWxJc3N1ZVJlcXVlc3QaKS5zZW50cnkuaW50ZWdyYXRpb25zLnNjbS52MS5FeHRlcm5hbElzc3VlIgOQAgISagoTVW5saW5rRXh0ZXJuYWxJc3N1ZRI2LnNlbnRyeS5pbnRlZ3JhdGlvbnMuc2NtLnYxLlVubGlua0V4dGVybmFsSXNzdWVSZXF1ZXN0GhYuZ29vZ2xlLnByb3RvYnVmLkVtcHR5IgOQAgISegoSQ3JlYXRlSXNzdWVDb21tZW50EjUuc2VudHJ5LmludGVncmF0aW9ucy5zY20udjEuQ3JlYXRlSXNzdWVDb21tZW50UmVxdWVzdBooLnNlbnRyeS5pbnRlZ3JhdGlvbnMuc2NtLnYxLklzc3VlQ29tbWVudCIDkAICEnoKElVwZGF0ZUlzc3VlQ29tbWVudBI1LnNlbnRyeS5pbnRlZ3JhdGlvbnMuc2NtLnYxLlVwZGF0ZUlzc3VlQ29tbWVudFJlcXVlc3QaKC5zZW50cnkuaW50ZWdyYXRpb25zLnNjbS52MS5Jc3N1ZUNvbW1lbnQiA5ACAhKFAQoRTGlzdElzc3VlQ29tbWVudHMSNC5zZW50cnkuaW50ZWdyYXRpb25zLnNjbS52MS5MaXN0SXNzdWVDb21tZW50c1JlcXVlc3QaNS5zZW50cnkuaW50ZWdyYXRpb25zLnNjbS52MS5MaXN0SXNzdWVDb21tZW50c1Jlc3BvbnNlIgOQAgESfwoPR2V0Q2FwYWJpbGl0aWVzEjIuc2VudHJ5LmludGVncmF0aW9ucy5zY20udjEuR2V0Q2FwYWJpbGl0aWVzUmVxdWVzdBozLnNlbnRyeS5pbnRlZ3JhdGlvbnMuc2NtLnYxLkdldENhcGFiaWxpdGllc1Jlc3BvbnNlIgOQAgESdgoMR2V0UmF0ZUxpbWl0Ei8uc2VudHJ5LmludGVncmF0aW9ucy5zY20udjEuR2V0UmF0ZUxpbWl0UmVxdWVzdBowLnNlbnRyeS5pbnRlZ3JhdGlvbnMuc2NtLnYxLkdldFJhdGVMaW1pdFJlc3BvbnNlIgOQAgESggEKEExpc3RJbnRlZ3JhdGlvbnMSMy5zZW50cnkuaW50ZWdyYXRpb25zLnNjbS52MS5MaXN0SW50ZWdyYXRpb25zUmVxdWVzdBo0LnNlbnRyeS5pbnRlZ3JhdGlvbnMuc2NtLnYxLkxpc3RJbnRlZ3JhdGlvbnNSZXNwb25zZSIDkAIBEncKEUNyZWF0ZVN0YXR1c0NoZWNrEjQuc2VudHJ5LmludGVncmF0aW9ucy5zY20udjEuQ3JlYXRlU3RhdHVzQ2hlY2tSZXF1ZXN0Gicuc2VudHJ5LmludGVncmF0aW9ucy5zY20udjEuU3RhdHVzQ2hlY2siA5ACAhKCAQoQTGlzdFN0YXR1c0NoZWNrcxIzLnNlbnRyeS5pbnRlZ3JhdGlvbnMuc2NtLnYxLkxpc3RTdGF0dXNDaGVja3NSZXF1ZXN0GjQuc2VudHJ5LmludGVncmF0aW9ucy5zY20udjEuTGlzdFN0YXR1c0NoZWNrc1Jlc3BvbnNlIgOQAgFCTQodaW8uc2VudHJ5LmludGVncmF0aW9ucy5zY20udjFCCFNjbVByb3RvUAFaIHNlbnRyeS9pbnRlZ3JhdGlvbnMvc2NtL3YxO3NjbXYxYgZwcm90bzM=")
+    public static let sentryIntegrationsScmV1Scm = FileDescriptor(name: "sentry/integrations/scm/v1/scm.proto", dependencies: [.googleProtobufEmpty, .googleProtobufFieldMask, .googleProtobufTimestamp, .googleRpcStatus], base64: "CiRzZW50cnkvaW50ZWdyYXRpb25zL3NjbS92MS9zY20ucHJvdG8SGnNlbnRyeS5pbnRlZ3JhdGlvbnMuc2NtLnYxGhtnb29nbGUvcHJvdG9idWYvZW1wdHkucHJvdG8aIGdvb2dsZS9wcm90b2J1Zi9maWVsZF9tYXNrLnByb3RvGh9nb29nbGUvcHJvdG9idWYvdGltZXN0YW1wLnByb3RvGhdnb29nbGUvcnBjL3N0YXR1cy5wcm90byLWBQoKUmVwb3NpdG9yeRIOCgJpZBgBIAEoA1ICaWQSJwoPb3JnYW5pemF0aW9uX2lkGAIgASgDUg5vcmdhbml6YXRpb25JZBISCgRuYW1lGAMgASgJUgRuYW1lEhAKA3VybBgEIAEoCVIDdXJsEkAKCHByb3ZpZGVyGAUgASgOMiQuc2VudHJ5LmludGVncmF0aW9ucy5zY20udjEuUHJvdmlkZXJSCHByb3ZpZGVyEh8KC2V4dGVybmFsX2lkGAYgASgJUgpleHRlcm5hbElkEkQKBnN0YXR1cxgHIAEoDjIsLnNlbnRyeS5pbnRlZ3JhdGlvbnMuc2NtLnYxLlJlcG9zaXRvcnlTdGF0dXNSBnN0YXR1cxI5CgpkYXRlX2FkZGVkGAggASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcFIJZGF0ZUFkZGVkEkoKBmNvbmZpZxgJIAMoCzIyLnNlbnRyeS5pbnRlZ3JhdGlvbnMuc2NtLnYxLlJlcG9zaXRvcnkuQ29uZmlnRW50cnlSBmNvbmZpZxIlCg5pbnRlZ3JhdGlvbl9pZBgKIAEoA1INaW50ZWdyYXRpb25JZBIlCg5kZWZhdWx0X2JyYW5jaBgLIAEoCVINZGVmYXVsdEJyYW5jaBIcCglsYW5ndWFnZXMYDCADKAlSCWxhbmd1YWdlcxI9CgxkYXRlX3VwZGF0ZWQYDSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wUgtkYXRlVXBkYXRlZBIXCgd3ZWJfdXJsGA4gASgJUgZ3ZWJVcmwSOgoGbWlycm9yGA8gASgLMiIuc2VudHJ5LmludGVncmF0aW9ucy5zY20udjEuTWlycm9yUgZtaXJyb3IaOQoLQ29uZmlnRW50cnkSEAoDa2V5GAEgASgJUgNrZXkSFAoFdmFsdWUYAiABKAlSBXZhbHVlOgI4ASLAAQoGTWlycm9yEj0KBXN0YXRlGAEgASgOMicuc2VudHJ5LmludGVncmF0aW9ucy5zY20udjEuTWlycm9yU3RhdGVSBXN0YXRlEjkKCmZldGNoZWRfYXQYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wUglmZXRjaGVkQXQSKAoFZXJyb3IYAyABKAsyEi5nb29nbGUucnBjLlN0YXR1c1IFZXJyb3ISEgoEc2l6ZRgEIAEoA1IEc2l6ZSKBBAoGQ29tbWl0Eg4KAmlkGAEgASgJUgJpZBIjCg1yZXBvc2l0b3J5X2lkGAIgASgDUgxyZXBvc2l0b3J5SWQSEAoDa2V5GAMgASgJUgNrZXkSGAoHbWVzc2FnZRgEIAEoCVIHbWVzc2FnZRJACgZhdXRob3IYBSABKAsyKC5zZW50cnkuaW50ZWdyYXRpb25zLnNjbS52MS5Db21taXRBdXRob3JSBmF1dGhvchI5CgpkYXRlX2FkZGVkGAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcFIJZGF0ZUFkZGVkEkkKDGZpbGVfY2hhbmdlcxgHIAMoCzImLnNlbnRyeS5pbnRlZ3JhdGlvbnMuc2NtLnYxLkZpbGVDaGFuZ2VSC2ZpbGVDaGFuZ2VzEkYKCWNvbW1pdHRlchgIIAEoCzIoLnNlbnRyeS5pbnRlZ3JhdGlvbnMuc2NtLnYxLkNvbW1pdEF1dGhvclIJY29tbWl0dGVyEh8KC3BhcmVudF9zaGFzGAkgAygJUgpwYXJlbnRTaGFzEhcKB3dlYl91cmwYCiABKAlSBndlYlVybBI0ChZmaWxlX2NoYW5nZXNfdHJ1bmNhdGVkGAsgASgIUhRmaWxlQ2hhbmdlc1RydW5jYXRlZBIWCgZzdG9yZWQYDCABKAhSBnN0b3JlZCKlAQoMQ29tbWl0QXV0aG9yEhIKBG5hbWUYASABKAlSBG5hbWUSFAoFZW1haWwYAiABKAlSBWVtYWlsEh8KC2V4dGVybmFsX2lkGAMgASgJUgpleHRlcm5hbElkEhoKCHVzZXJuYW1lGAQgASgJUgh1c2VybmFtZRIuCgRkYXRlGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcFIEZGF0ZSLGAwoKRmlsZUNoYW5nZRISCgRwYXRoGAEgASgJUgRwYXRoEjoKBHR5cGUYAiABKA4yJi5zZW50cnkuaW50ZWdyYXRpb25zLnNjbS52MS5DaGFuZ2VUeXBlUgR0eXBlEiMKDXByZXZpb3VzX3BhdGgYAyABKAlSDHByZXZpb3VzUGF0aBIcCglhZGRpdGlvbnMYBCABKAVSCWFkZGl0aW9ucxIcCglkZWxldGlvbnMYBSABKAVSCWRlbGV0aW9ucxIUCgVwYXRjaBgGIAEoCVIFcGF0Y2gSGQoIcmF3X3BhdGgYByABKAxSB3Jhd1BhdGgSKgoRcmF3X3ByZXZpb3VzX3BhdGgYCCABKAxSD3Jhd1ByZXZpb3VzUGF0aBIWCgZiaW5hcnkYCSABKAhSBmJpbmFyeRInCg9wYXRjaF90cnVuY2F0ZWQYCiABKAhSDnBhdGNoVHJ1bmNhdGVkEh4KCnNpbWlsYXJpdHkYCyABKAVSCnNpbWlsYXJpdHkSGwoJb2JqZWN0X2lkGAwgASgJUghvYmplY3RJZBIsChJwcmV2aW91c19vYmplY3RfaWQYDSABKAlSEHByZXZpb3VzT2JqZWN0SWQi0QUKDUNvbW1pdENvbnRleHQSIwoNcmVwb3NpdG9yeV9pZBgBIAEoA1IMcmVwb3NpdG9yeUlkEhsKCWNvbW1pdF9pZBgCIAEoCVIIY29tbWl0SWQSGgoIZmlsZW5hbWUYAyABKAlSCGZpbGVuYW1lEh8KC2xpbmVfbnVtYmVyGAQgASgFUgpsaW5lTnVtYmVyEiYKD2JsYW1lX2NvbW1pdF9pZBgFIAEoCVINYmxhbWVDb21taXRJZBJLCgxibGFtZV9hdXRob3IYBiABKAsyKC5zZW50cnkuaW50ZWdyYXRpb25zLnNjbS52MS5Db21taXRBdXRob3JSC2JsYW1lQXV0aG9yEiEKDGNvZGVfc25pcHBldBgHIAEoCVILY29kZVNuaXBwZXQSOgoGY29tbWl0GAggASgLMiIuc2VudHJ5LmludGVncmF0aW9ucy5zY20udjEuQ29tbWl0UgZjb21taXQSPQoMY29tbWl0dGVkX2F0GAkgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcFILY29tbWl0dGVkQXQSGQoIcmVmX3VzZWQYCiABKAlSB3JlZlVzZWQSJgoPY29kZV9tYXBwaW5nX2lkGAsgASgDUg1jb2RlTWFwcGluZ0lkEh8KC3JhbmdlX3N0YXJ0GAwgASgFUgpyYW5nZVN0YXJ0EhsKCXJhbmdlX2VuZBgNIAEoBVIIcmFuZ2VFbmQSGQoIYWdlX2RheXMYDiABKAVSB2FnZURheXMSLAoSc25pcHBldF9zdGFydF9saW5lGA8gASgFUhBzbmlwcGV0U3RhcnRMaW5lEiMKDW9yaWdpbmFsX2xpbmUYECABKAVSDG9yaWdpbmFsTGluZRIjCg1vcmlnaW5hbF9wYXRoGBEgASgJUgxvcmlnaW5hbFBhdGgSGgoIYm91bmRhcnkYEiABKAhSCGJvdW5kYXJ5IvYECgtDb2RlTWFwcGluZxIOCgJpZBgBIAEoA1ICaWQSJwoPb3JnYW5pemF0aW9uX2lkGAIgASgDUg5vcmdhbml6YXRpb25JZBIdCgpwcm9qZWN0X2lkGAMgASgDUglwcm9qZWN0SWQSIwoNcmVwb3NpdG9yeV9pZBgEIAEoA1IMcmVwb3NpdG9yeUlkEh0KCnN0YWNrX3Jvb3QYBSABKAlSCXN0YWNrUm9vdBIfCgtzb3VyY2Vfcm9vdBgGIAEoCVIKc291cmNlUm9vdBIlCg5kZWZhdWx0X2JyYW5jaBgHIAEoCVINZGVmYXVsdEJyYW5jaBI3ChdhdXRvbWF0aWNhbGx5X2dlbmVyYXRlZBgIIAEoCFIWYXV0b21hdGljYWxseUdlbmVyYXRlZBIlCg5pbnRlZ3JhdGlvbl9pZBgJIAEoA1INaW50ZWdyYXRpb25JZBI+Chtvcmdhbml6YXRpb25faW50ZWdyYXRpb25faWQYCiABKANSGW9yZ2FuaXphdGlvbkludGVncmF0aW9uSWQSOQoKZGF0ZV9hZGRlZBgLIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBSCWRhdGVBZGRlZBI9CgxkYXRlX3VwZGF0ZWQYDCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wUgtkYXRlVXBkYXRlZBInCg9yZXBvc2l0b3J5X25hbWUYDSABKAlSDnJlcG9zaXRvcnlOYW1lEkAKCHByb3ZpZGVyGA4gASgOMiQuc2VudHJ5LmludGVncmF0aW9ucy5zY20udjEuUHJvdmlkZXJSCHByb3ZpZGVyIp0FCg1FeHRlcm5hbElzc3VlEg4KAmlkGAEgASgDUgJpZBInCg9vcmdhbml6YXRpb25faWQYAiABKANSDm9yZ2FuaXphdGlvbklkEiUKDmludGVncmF0aW9uX2lkGAMgASgDUg1pbnRlZ3JhdGlvbklkEhAKA2tleRgEIAEoCVIDa2V5EhQKBXRpdGxlGAUgASgJUgV0aXRsZRIgCgtkZXNjcmlwdGlvbhgGIAEoCVILZGVzY3JpcHRpb24SFwoHd2ViX3VybBgHIAEoCVIGd2ViVXJsElMKCG1ldGFkYXRhGAggAygLMjcuc2VudHJ5LmludGVncmF0aW9ucy5zY20udjEuRXh0ZXJuYWxJc3N1ZS5NZXRhZGF0YUVudHJ5UghtZXRhZGF0YRIhCgxkaXNwbGF5X25hbWUYCSABKAlSC2Rpc3BsYXlOYW1lEjwKBXN0YXRlGAogASgOMiYuc2VudHJ5LmludGVncmF0aW9ucy5zY20udjEuSXNzdWVTdGF0ZVIFc3RhdGUSOQoKZGF0ZV9hZGRlZBgLIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBSCWRhdGVBZGRlZBIoChBsaW5rZWRfZ3JvdXBfaWRzGAwgAygDUg5saW5rZWRHcm91cElkcxI9CgxkYXRlX3VwZGF0ZWQYDSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wUgtkYXRlVXBkYXRlZBIaCghhc3NpZ25lZRgOIAEoCVIIYXNzaWduZWUSFgoGbGFiZWxzGA8gAygJUgZsYWJlbHMaOwoNTWV0YWRhdGFFbnRyeRIQCgNrZXkYASABKAlSA2tleRIUCgV2YWx1ZRgCIAEoCVIFdmFsdWU6AjgBInAKC1Byb3ZpZGVyUmVmEkAKCHByb3ZpZGVyGAEgASgOMiQuc2VudHJ5LmludGVncmF0aW9ucy5zY20udjEuUHJvdmlkZXJSCHByb3ZpZGVyEh8KC2V4dGVybmFsX2lkGAIgASgJUgpleHRlcm5hbElkIuwBCgpTdGFja0ZyYW1lEhoKCGZpbGVuYW1lGAEgASgJUghmaWxlbmFtZRIWCgZtb2R1bGUYAiABKAlSBm1vZHVsZRIZCghhYnNfcGF0aBgDIAEoCVIHYWJzUGF0aBIYCgdwYWNrYWdlGAQgASgJUgdwYWNrYWdlEhoKBmluX2FwcBgFIAEoCEgAUgVpbkFwcIgBARIaCghjYXRlZ29yeRgGIAEoCVIIY2F0ZWdvcnkSFgoGbGluZW5vGAcgASgFUgZsaW5lbm8SGgoIZnVuY3Rpb24YCCABKAlSCGZ1bmN0aW9uQgkKB19pbl9hcHAinwIKDEJsYW1lT3B0aW9ucxIsChJmb2xsb3dfaWdub3JlX3JldnMYASABKAhSEGZvbGxvd0lnbm9yZVJldnMSKAoQaWdub3JlX3JldnNfcGF0aBgCIAEoCVIOaWdub3JlUmV2c1BhdGgSHwoLaWdub3JlX3JldnMYAyADKAlSCmlnbm9yZVJldnMSKwoRaWdub3JlX3doaXRlc3BhY2UYBCABKAhSEGlnbm9yZVdoaXRlc3BhY2USIQoMZGV0ZWN0X21vdmVzGAUgASgIUgtkZXRlY3RNb3ZlcxIjCg1kZXRlY3RfY29waWVzGAYgASgIUgxkZXRlY3RDb3BpZXMSIQoMZmlyc3RfcGFyZW50GAcgASgIUgtmaXJzdFBhcmVudCLZAwoXTGlzdFJlcG9zaXRvcmllc1JlcXVlc3QSJwoPb3JnYW5pemF0aW9uX2lkGAEgASgDUg5vcmdhbml6YXRpb25JZBJACghwcm92aWRlchgCIAEoDjIkLnNlbnRyeS5pbnRlZ3JhdGlvbnMuc2NtLnYxLlByb3ZpZGVyUghwcm92aWRlchIbCglwYWdlX3NpemUYAyABKAVSCHBhZ2VTaXplEh0KCnBhZ2VfdG9rZW4YBCABKAlSCXBhZ2VUb2tlbhIlCg5pbnRlZ3JhdGlvbl9pZBgFIAEoA1INaW50ZWdyYXRpb25JZBJICghzdGF0dXNlcxgGIAMoDjIsLnNlbnRyeS5pbnRlZ3JhdGlvbnMuc2NtLnYxLlJlcG9zaXRvcnlTdGF0dXNSCHN0YXR1c2VzEhQKBXF1ZXJ5GAcgASgJUgVxdWVyeRIhCgxleHRlcm5hbF9pZHMYCCADKAlSC2V4dGVybmFsSWRzEj8KDXVwZGF0ZWRfc2luY2UYCSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wUgx1cGRhdGVkU2luY2USLAoSaW5jbHVkZV90b3RhbF9zaXplGAogASgIUhBpbmNsdWRlVG90YWxTaXplIq0BChhMaXN0UmVwb3NpdG9yaWVzUmVzcG9uc2USSgoMcmVwb3NpdG9yaWVzGAEgAygLMiYuc2VudHJ5LmludGVncmF0aW9ucy5zY20udjEuUmVwb3NpdG9yeVIMcmVwb3NpdG9yaWVzEiYKD25leHRfcGFnZV90b2tlbhgCIAEoCVINbmV4dFBhZ2VUb2tlbhIdCgp0b3RhbF9zaXplGAMgASgFUgl0b3RhbFNpemUi6QEKFEdldFJlcG9zaXRvcnlSZXF1ZXN0EicKD29yZ2FuaXphdGlvbl9pZBgBIAEoA1IOb3JnYW5pemF0aW9uSWQSJQoNcmVwb3NpdG9yeV9pZBgCIAEoA0gAUgxyZXBvc2l0b3J5SWQSRQoIZXh0ZXJuYWwYAyABKAsyJy5zZW50cnkuaW50ZWdyYXRpb25zLnNjbS52MS5Qcm92aWRlclJlZkgAUghleHRlcm5hbBIUCgRuYW1lGAQgASgJSABSBG5hbWUSGAoHcmVmcmVzaBgFIAEoCFIHcmVmcmVzaEIKCghzZWxlY3RvciKjAwoXQ3JlYXRlUmVwb3NpdG9yeVJlcXVlc3QSJwoPb3JnYW5pemF0aW9uX2lkGAEgASgDUg5vcmdhbml6YXRpb25JZBIlCg5pbnRlZ3JhdGlvbl9pZBgCIAEoA1INaW50ZWdyYXRpb25JZBJACghwcm92aWRlchgDIAEoDjIkLnNlbnRyeS5pbnRlZ3JhdGlvbnMuc2NtLnYxLlByb3ZpZGVyUghwcm92aWRlchIeCgppZGVudGlmaWVyGAQgASgJUgppZGVudGlmaWVyElcKBmNvbmZpZxgFIAMoCzI/LnNlbnRyeS5pbnRlZ3JhdGlvbnMuc2NtLnYxLkNyZWF0ZVJlcG9zaXRvcnlSZXF1ZXN0LkNvbmZpZ0VudHJ5UgZjb25maWcSHQoKcmVxdWVzdF9pZBgGIAEoCVIJcmVxdWVzdElkEiMKDXZhbGlkYXRlX29ubHkYByABKAhSDHZhbGlkYXRlT25seRo5CgtDb25maWdFbnRyeRIQCgNrZXkYASABKAlSA2tleRIUCgV2YWx1ZRgCIAEoCVIFdmFsdWU6AjgBIscBChdVcGRhdGVSZXBvc2l0b3J5UmVxdWVzdBJGCgpyZXBvc2l0b3J5GAEgASgLMiYuc2VudHJ5LmludGVncmF0aW9ucy5zY20udjEuUmVwb3NpdG9yeVIKcmVwb3NpdG9yeRI7Cgt1cGRhdGVfbWFzaxgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5GaWVsZE1hc2tSCnVwZGF0ZU1hc2sSJwoPb3JnYW5pemF0aW9uX2lkGAMgASgDUg5vcmdhbml6YXRpb25JZCKcAQoXRGVsZXRlUmVwb3NpdG9yeVJlcXVlc3QSIwoNcmVwb3NpdG9yeV9pZBgBIAEoA1IMcmVwb3NpdG9yeUlkEicKD29yZ2FuaXphdGlvbl9pZBgCIAEoA1IOb3JnYW5pemF0aW9uSWQSHQoKcmVxdWVzdF9pZBgDIAEoCVIJcmVxdWVzdElkEhQKBWZvcmNlGAQgASgIUgVmb3JjZSKoAgoZU2VhcmNoUmVwb3NpdG9yaWVzUmVxdWVzdBInCg9vcmdhbml6YXRpb25faWQYASABKANSDm9yZ2FuaXphdGlvbklkEiUKDmludGVncmF0aW9uX2lkGAIgASgDUg1pbnRlZ3JhdGlvbklkEkAKCHByb3ZpZGVyGAMgASgOMiQuc2VudHJ5LmludGVncmF0aW9ucy5zY20udjEuUHJvdmlkZXJSCHByb3ZpZGVyEhQKBXF1ZXJ5GAQgASgJUgVxdWVyeRIbCglwYWdlX3NpemUYBSABKAVSCHBhZ2VTaXplEh0KCnBhZ2VfdG9rZW4YBiABKAlSCXBhZ2VUb2tlbhInCg9hY2Nlc3NpYmxlX29ubHkYByABKAhSDmFjY2Vzc2libGVPbmx5IuECCg1SZXBvc2l0b3J5SGl0EhIKBG5hbWUYASABKAlSBG5hbWUSHgoKaWRlbnRpZmllchgCIAEoCVIKaWRlbnRpZmllchIfCgtleHRlcm5hbF9pZBgDIAEoCVIKZXh0ZXJuYWxJZBIlCg5kZWZhdWx0X2JyYW5jaBgEIAEoCVINZGVmYXVsdEJyYW5jaBIQCgN1cmwYBSABKAlSA3VybBIaCghhcmNoaXZlZBgGIAEoCFIIYXJjaGl2ZWQSIwoNcmVwb3NpdG9yeV9pZBgHIAEoA1IMcmVwb3NpdG9yeUlkEhgKB3ByaXZhdGUYCCABKAhSB3ByaXZhdGUSJQoOaW50ZWdyYXRpb25faWQYCSABKANSDWludGVncmF0aW9uSWQSQAoIcHJvdmlkZXIYCiABKA4yJC5zZW50cnkuaW50ZWdyYXRpb25zLnNjbS52MS5Qcm92aWRlclIIcHJvdmlkZXIipwEKGlNlYXJjaFJlcG9zaXRvcmllc1Jlc3BvbnNlEkMKB3Jlc3VsdHMYASADKAsyKS5zZW50cnkuaW50ZWdyYXRpb25zLnNjbS52MS5SZXBvc2l0b3J5SGl0UgdyZXN1bHRzEiYKD25leHRfcGFnZV90b2tlbhgCIAEoCVINbmV4dFBhZ2VUb2tlbhIcCgl0cnVuY2F0ZWQYAyABKAhSCXRydW5jYXRlZCL1AQoXU3luY1JlcG9zaXRvcmllc1JlcXVlc3QSJwoPb3JnYW5pemF0aW9uX2lkGAEgASgDUg5vcmdhbml6YXRpb25JZBIlCg5pbnRlZ3JhdGlvbl9pZBgCIAEoA1INaW50ZWdyYXRpb25JZBIXCgdkcnlfcnVuGAMgASgIUgZkcnlSdW4SJQoOcmVwb3NpdG9yeV9pZHMYBCADKANSDXJlcG9zaXRvcnlJZHMSIwoNZmV0Y2hfbWlycm9ycxgFIAEoCFIMZmV0Y2hNaXJyb3JzEiUKDmluY2x1ZGVfaGlkZGVuGAYgASgIUg1pbmNsdWRlSGlkZGVuIq0BChhTeW5jUmVwb3NpdG9yaWVzUmVzcG9uc2USRgoIcHJvZ3Jlc3MYASABKAsyKC5zZW50cnkuaW50ZWdyYXRpb25zLnNjbS52MS5TeW5jUHJvZ3Jlc3NIAFIIcHJvZ3Jlc3MSQAoGcmVzdWx0GAIgASgLMiYuc2VudHJ5LmludGVncmF0aW9ucy5zY20udjEuU3luY1Jlc3VsdEgAUgZyZXN1bHRCBwoFZXZlbnQicwoMU3luY1Byb2dyZXNzEiMKDXJlcG9zaXRvcnlfaWQYASABKANSDHJlcG9zaXRvcnlJZBIUCgVwaGFzZRgCIAEoCVIFcGhhc2USEgoEZG9uZRgDIAEoA1IEZG9uZRIUCgV0b3RhbBgEIAEoA1IFdG90YWwi4gMKClN5bmNSZXN1bHQSQAoHY3JlYXRlZBgBIAMoCzImLnNlbnRyeS5pbnRlZ3JhdGlvbnMuc2NtLnYxLlJlcG9zaXRvcnlSB2NyZWF0ZWQSSAoLcmVhY3RpdmF0ZWQYAiADKAsyJi5zZW50cnkuaW50ZWdyYXRpb25zLnNjbS52MS5SZXBvc2l0b3J5UgtyZWFjdGl2YXRlZBJCCghkaXNhYmxlZBgDIAMoCzImLnNlbnRyeS5pbnRlZ3JhdGlvbnMuc2NtLnYxLlJlcG9zaXRvcnlSCGRpc2FibGVkEkIKCHJlc3RvcmVkGAQgAygLMiYuc2VudHJ5LmludGVncmF0aW9ucy5zY20udjEuUmVwb3NpdG9yeVIIcmVzdG9yZWQSJwoPdW5jaGFuZ2VkX2NvdW50GAUgASgFUg51bmNoYW5nZWRDb3VudBIcCgl0cnVuY2F0ZWQYBiABKAhSCXRydW5jYXRlZBJDCghmYWlsdXJlcxgHIAMoCzInLnNlbnRyeS5pbnRlZ3JhdGlvbnMuc2NtLnYxLlN5bmNGYWlsdXJlUghmYWlsdXJlcxI0ChZmZXRjaGVkX3JlcG9zaXRvcnlfaWRzGAggAygDUhRmZXRjaGVkUmVwb3NpdG9yeUlkcyJyCgtTeW5jRmFpbHVyZRIjCg1yZXBvc2l0b3J5X2lkGAEgASgDUgxyZXBvc2l0b3J5SWQSEgoEbmFtZRgCIAEoCVIEbmFtZRIqCgZzdGF0dXMYAyABKAsyEi5nb29nbGUucnBjLlN0YXR1c1IGc3RhdHVzIpoCChNMaXN0QnJhbmNoZXNSZXF1ZXN0EicKD29yZ2FuaXphdGlvbl9pZBgBIAEoA1IOb3JnYW5pemF0aW9uSWQSIwoNcmVwb3NpdG9yeV9pZBgCIAEoA1IMcmVwb3NpdG9yeUlkEhQKBXF1ZXJ5GAMgASgJUgVxdWVyeRIbCglwYWdlX3NpemUYBCABKAVSCHBhZ2VTaXplEh0KCnBhZ2VfdG9rZW4YBSABKAlSCXBhZ2VUb2tlbhI6CgVvcmRlchgGIAEoDjIkLnNlbnRyeS5pbnRlZ3JhdGlvbnMuc2NtLnYxLlJlZk9yZGVyUgVvcmRlchInCg9pbmNsdWRlX2NvbW1pdHMYByABKAhSDmluY2x1ZGVDb21taXRzIpYBCgZCcmFuY2gSEgoEbmFtZRgBIAEoCVIEbmFtZRIdCgpjb21taXRfc2hhGAIgASgJUgljb21taXRTaGESHQoKaXNfZGVmYXVsdBgDIAEoCFIJaXNEZWZhdWx0EjoKBmNvbW1pdBgEIAEoCzIiLnNlbnRyeS5pbnRlZ3JhdGlvbnMuc2NtLnYxLkNvbW1pdFIGY29tbWl0In4KFExpc3RCcmFuY2hlc1Jlc3BvbnNlEj4KCGJyYW5jaGVzGAEgAygLMiIuc2VudHJ5LmludGVncmF0aW9ucy5zY20udjEuQnJhbmNoUghicmFuY2hlcxImCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAlSDW5leHRQYWdlVG9rZW4ilgIKD0xpc3RUYWdzUmVxdWVzdBInCg9vcmdhbml6YXRpb25faWQYASABKANSDm9yZ2FuaXphdGlvbklkEiMKDXJlcG9zaXRvcnlfaWQYAiABKANSDHJlcG9zaXRvcnlJZBIUCgVxdWVyeRgDIAEoCVIFcXVlcnkSGwoJcGFnZV9zaXplGAQgASgFUghwYWdlU2l6ZRIdCgpwYWdlX3Rva2VuGAUgASgJUglwYWdlVG9rZW4SOgoFb3JkZXIYBiABKA4yJC5zZW50cnkuaW50ZWdyYXRpb25zLnNjbS52MS5SZWZPcmRlclIFb3JkZXISJwoPaW5jbHVkZV9jb21taXRzGAcgASgIUg5pbmNsdWRlQ29tbWl0cyKLAgoDVGFnEhIKBG5hbWUYASABKAlSBG5hbWUSGwoJb2JqZWN0X2lkGAIgASgJUghvYmplY3RJZBIdCgpjb21taXRfc2hhGAMgASgJUgljb21taXRTaGESHAoJYW5ub3RhdGVkGAQgASgIUglhbm5vdGF0ZWQSGAoHbWVzc2FnZRgFIAEoCVIHbWVzc2FnZRJACgZ0YWdnZXIYBiABKAsyKC5zZW50cnkuaW50ZWdyYXRpb25zLnNjbS52MS5Db21taXRBdXRob3JSBnRhZ2dlchI6CgZjb21taXQYByABKAsyIi5zZW50cnkuaW50ZWdyYXRpb25zLnNjbS52MS5Db21taXRSBmNvbW1pdCJvChBMaXN0VGFnc1Jlc3BvbnNlEjMKBHRhZ3MYASADKAsyHy5zZW50cnkuaW50ZWdyYXRpb25zLnNjbS52MS5UYWdSBHRhZ3MSJgoPbmV4dF9wYWdlX3Rva2VuGAIgASgJUg1uZXh0UGFnZVRva2VuIoIBChZSZXNvbHZlUmV2aXNpb25SZXF1ZXN0EicKD29yZ2FuaXphdGlvbl9pZBgBIAEoA1IOb3JnYW5pemF0aW9uSWQSIwoNcmVwb3NpdG9yeV9pZBgCIAEoA1IMcmVwb3NpdG9yeUlkEhoKCHJldmlzaW9uGAMgASgJUghyZXZpc2lvbiKNAQoXUmVzb2x2ZVJldmlzaW9uUmVzcG9uc2USGwoJb2JqZWN0X2lkGAEgASgJUghvYmplY3RJZBI6CgR0eXBlGAIgASgOMiYuc2VudHJ5LmludGVncmF0aW9ucy5zY20udjEuT2JqZWN0VHlwZVIEdHlwZRIZCghmdWxsX3JlZhgDIAEoCVIHZnVsbFJlZiKyAgoQR2V0Q29tbWl0UmVxdWVzdBIjCg1yZXBvc2l0b3J5X2lkGAEgASgDUgxyZXBvc2l0b3J5SWQSEAoDc2hhGAIgASgJUgNzaGESMAoUaW5jbHVkZV9maWxlX2NoYW5nZXMYAyABKAhSEmluY2x1ZGVGaWxlQ2hhbmdlcxI+CgZzb3VyY2UYBCABKA4yJi5zZW50cnkuaW50ZWdyYXRpb25zLnNjbS52MS5EYXRhU291cmNlUgZzb3VyY2USJwoPb3JnYW5pemF0aW9uX2lkGAUgASgDUg5vcmdhbml6YXRpb25JZBIjCg1pbmNsdWRlX3N0YXRzGAYgASgIUgxpbmNsdWRlU3RhdHMSJwoPaW5jbHVkZV9wYXRjaGVzGAcgASgIUg5pbmNsdWRlUGF0Y2hlcyKXBgoSTGlzdENvbW1pdHNSZXF1ZXN0EiMKDXJlcG9zaXRvcnlfaWQYASABKANSDHJlcG9zaXRvcnlJZBIbCglwYWdlX3NpemUYAiABKAVSCHBhZ2VTaXplEh0KCnBhZ2VfdG9rZW4YAyABKAlSCXBhZ2VUb2tlbhIQCgNyZWYYBCABKAlSA3JlZhISCgRwYXRoGAUgASgJUgRwYXRoEjAKBXNpbmNlGAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcFIFc2luY2USMAoFdW50aWwYByABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wUgV1bnRpbBIbCglzdGFydF9zaGEYCCABKAlSCHN0YXJ0U2hhEhcKB2VuZF9zaGEYCSABKAlSBmVuZFNoYRIhCgxhdXRob3JfZW1haWwYCiABKAlSC2F1dGhvckVtYWlsEj4KBnNvdXJjZRgLIAEoDjImLnNlbnRyeS5pbnRlZ3JhdGlvbnMuc2NtLnYxLkRhdGFTb3VyY2VSBnNvdXJjZRIwChRpbmNsdWRlX2ZpbGVfY2hhbmdlcxgMIAEoCFISaW5jbHVkZUZpbGVDaGFuZ2VzEiEKDGZpcnN0X3BhcmVudBgNIAEoCFILZmlyc3RQYXJlbnQSJwoPb3JnYW5pemF0aW9uX2lkGA4gASgDUg5vcmdhbml6YXRpb25JZBIYCgdtZXNzYWdlGA8gASgJUgdtZXNzYWdlEk8KDm1lc3NhZ2Vfc3ludGF4GBAgASgOMiguc2VudHJ5LmludGVncmF0aW9ucy5zY20udjEuU2VhcmNoU3ludGF4Ug1tZXNzYWdlU3ludGF4EhYKBmF1dGhvchgRIAEoCVIGYXV0aG9yEh8KC3NraXBfbWVyZ2VzGBIgASgIUgpza2lwTWVyZ2VzEiUKDmZvbGxvd19yZW5hbWVzGBMgASgIUg1mb2xsb3dSZW5hbWVzEhkKCHJhd19wYXRoGBQgASgMUgdyYXdQYXRoEhkKCGFsbF9yZWZzGBUgASgIUgdhbGxSZWZzIpkBChNMaXN0Q29tbWl0c1Jlc3BvbnNlEjwKB2NvbW1pdHMYASADKAsyIi5zZW50cnkuaW50ZWdyYXRpb25zLnNjbS52MS5Db21taXRSB2NvbW1pdHMSJgoPbmV4dF9wYWdlX3Rva2VuGAIgASgJUg1uZXh0UGFnZVRva2VuEhwKCXRydW5jYXRlZBgDIAEoCFIJdHJ1bmNhdGVkIrQDChxMaXN0Q29tbWl0RmlsZUNoYW5nZXNSZXF1ZXN0EicKD29yZ2FuaXphdGlvbl9pZBgBIAEoA1IOb3JnYW5pemF0aW9uSWQSIwoNcmVwb3NpdG9yeV9pZBgCIAEoA1IMcmVwb3NpdG9yeUlkEhAKA3NoYRgDIAEoCVIDc2hhEhsKCXBhZ2Vfc2l6ZRgEIAEoBVIIcGFnZVNpemUSHQoKcGFnZV90b2tlbhgFIAEoCVIJcGFnZVRva2VuEiMKDWluY2x1ZGVfc3RhdHMYBiABKAhSDGluY2x1ZGVTdGF0cxInCg9pbmNsdWRlX3BhdGNoZXMYByABKAhSDmluY2x1ZGVQYXRjaGVzEjMKE3BhdGNoX2NvbnRleHRfbGluZXMYCCABKAVIAFIRcGF0Y2hDb250ZXh0TGluZXOIAQESJgoPbWF4X3BhdGNoX2J5dGVzGAkgASgFUg1tYXhQYXRjaEJ5dGVzEh0KCm5vX3JlbmFtZXMYCiABKAhSCW5vUmVuYW1lcxIWCgZwYXJlbnQYCyABKAVSBnBhcmVudEIWChRfcGF0Y2hfY29udGV4dF9saW5lcyKwAQodTGlzdENvbW1pdEZpbGVDaGFuZ2VzUmVzcG9uc2USSQoMZmlsZV9jaGFuZ2VzGAEgAygLMiYuc2VudHJ5LmludGVncmF0aW9ucy5zY20udjEuRmlsZUNoYW5nZVILZmlsZUNoYW5nZXMSJgoPbmV4dF9wYWdlX3Rva2VuGAIgASgJUg1uZXh0UGFnZVRva2VuEhwKCXRydW5jYXRlZBgDIAEoCFIJdHJ1bmNhdGVkItgCChVDb21wYXJlQ29tbWl0c1JlcXVlc3QSJwoPb3JnYW5pemF0aW9uX2lkGAEgASgDUg5vcmdhbml6YXRpb25JZBIjCg1yZXBvc2l0b3J5X2lkGAIgASgDUgxyZXBvc2l0b3J5SWQSEgoEYmFzZRgDIAEoCVIEYmFzZRISCgRoZWFkGAQgASgJUgRoZWFkEhsKCXBhZ2Vfc2l6ZRgFIAEoBVIIcGFnZVNpemUSHQoKcGFnZV90b2tlbhgGIAEoCVIJcGFnZVRva2VuEiMKDWluY2x1ZGVfZmlsZXMYByABKAhSDGluY2x1ZGVGaWxlcxIjCg1pbmNsdWRlX3N0YXRzGAggASgIUgxpbmNsdWRlU3RhdHMSJwoPaW5jbHVkZV9wYXRjaGVzGAkgASgIUg5pbmNsdWRlUGF0Y2hlcxIaCghzdHJhaWdodBgKIAEoCFIIc3RyYWlnaHQilwMKFkNvbXBhcmVDb21taXRzUmVzcG9uc2USPAoHY29tbWl0cxgBIAMoCzIiLnNlbnRyeS5pbnRlZ3JhdGlvbnMuc2NtLnYxLkNvbW1pdFIHY29tbWl0cxImCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAlSDW5leHRQYWdlVG9rZW4SGQoIYWhlYWRfYnkYAyABKAVSB2FoZWFkQnkSGwoJYmVoaW5kX2J5GAQgASgFUghiZWhpbmRCeRI8CgVmaWxlcxgFIAMoCzImLnNlbnRyeS5pbnRlZ3JhdGlvbnMuc2NtLnYxLkZpbGVDaGFuZ2VSBWZpbGVzEicKD2ZpbGVzX3RydW5jYXRlZBgGIAEoCFIOZmlsZXNUcnVuY2F0ZWQSJAoObWVyZ2VfYmFzZV9zaGEYByABKAlSDG1lcmdlQmFzZVNoYRIZCghiYXNlX3NoYRgIIAEoCVIHYmFzZVNoYRIZCghoZWFkX3NoYRgJIAEoCVIHaGVhZFNoYRIcCgl0cnVuY2F0ZWQYCiABKAhSCXRydW5jYXRlZCLqAwoXR2V0Q29tbWl0Q29udGV4dFJlcXVlc3QSIwoNcmVwb3NpdG9yeV9pZBgBIAEoA1IMcmVwb3NpdG9yeUlkEh0KCmNvbW1pdF9zaGEYAiABKAlSCWNvbW1pdFNoYRIaCghmaWxlcGF0aBgDIAEoCVIIZmlsZXBhdGgSHwoLbGluZV9udW1iZXIYBCABKAVSCmxpbmVOdW1iZXISJwoPb3JnYW5pemF0aW9uX2lkGAUgASgDUg5vcmdhbml6YXRpb25JZBImCg9jb2RlX21hcHBpbmdfaWQYBiABKANSDWNvZGVNYXBwaW5nSWQSIAoMbWF4X2FnZV9kYXlzGAcgASgFUgptYXhBZ2VEYXlzEicKD2luY2x1ZGVfc25pcHBldBgIIAEoCFIOaW5jbHVkZVNuaXBwZXQSJQoOc25pcHBldF9yYWRpdXMYCSABKAVSDXNuaXBwZXRSYWRpdXMSLAoSZm9sbG93X2lnbm9yZV9yZXZzGAogASgIUhBmb2xsb3dJZ25vcmVSZXZzEkIKB29wdGlvbnMYCyABKAsyKC5zZW50cnkuaW50ZWdyYXRpb25zLnNjbS52MS5CbGFtZU9wdGlvbnNSB29wdGlvbnMSGQoIcmF3X3BhdGgYDCABKAxSB3Jhd1BhdGgi4QIKHEJhdGNoR2V0Q29tbWl0Q29udGV4dFJlcXVlc3QSJwoPb3JnYW5pemF0aW9uX2lkGAEgASgDUg5vcmdhbml6YXRpb25JZBIjCg1yZXBvc2l0b3J5X2lkGAIgASgDUgxyZXBvc2l0b3J5SWQSOwoFbGluZXMYAyADKAsyJS5zZW50cnkuaW50ZWdyYXRpb25zLnNjbS52MS5CbGFtZUxpbmVSBWxpbmVzEiAKDG1heF9hZ2VfZGF5cxgEIAEoBVIKbWF4QWdlRGF5cxIpChBpbmNsdWRlX3NuaXBwZXRzGAUgASgIUg9pbmNsdWRlU25pcHBldHMSJQoOc25pcHBldF9yYWRpdXMYBiABKAVSDXNuaXBwZXRSYWRpdXMSQgoHb3B0aW9ucxgHIAEoCzIoLnNlbnRyeS5pbnRlZ3JhdGlvbnMuc2NtLnYxLkJsYW1lT3B0aW9uc1IHb3B0aW9ucyKtAQoJQmxhbWVMaW5lEhIKBHBhdGgYASABKAlSBHBhdGgSEgoEbGluZRgCIAEoBVIEbGluZRIQCgNyZWYYAyABKAlSA3JlZhImCg9jb2RlX21hcHBpbmdfaWQYBCABKANSDWNvZGVNYXBwaW5nSWQSIwoNcmVwb3NpdG9yeV9pZBgFIAEoA1IMcmVwb3NpdG9yeUlkEhkKCHJhd19wYXRoGAYgASgMUgdyYXdQYXRoIokBCh1CYXRjaEdldENvbW1pdENvbnRleHRSZXNwb25zZRJFCgdyZXN1bHRzGAEgAygLMisuc2VudHJ5LmludGVncmF0aW9ucy5zY20udjEuQmxhbWVMaW5lUmVzdWx0UgdyZXN1bHRzEiEKDG5ld2VzdF9pbmRleBgCIAEoBVILbmV3ZXN0SW5kZXgiggEKD0JsYW1lTGluZVJlc3VsdBIqCgZzdGF0dXMYASABKAsyEi5nb29nbGUucnBjLlN0YXR1c1IGc3RhdHVzEkMKB2NvbnRleHQYAiABKAsyKS5zZW50cnkuaW50ZWdyYXRpb25zLnNjbS52MS5Db21taXRDb250ZXh0Ugdjb250ZXh0ItMCChBCbGFtZUZpbGVSZXF1ZXN0EicKD29yZ2FuaXphdGlvbl9pZBgBIAEoA1IOb3JnYW5pemF0aW9uSWQSIwoNcmVwb3NpdG9yeV9pZBgCIAEoA1IMcmVwb3NpdG9yeUlkEhAKA3JlZhgDIAEoCVIDcmVmEhIKBHBhdGgYBCABKAlSBHBhdGgSHQoKc3RhcnRfbGluZRgFIAEoBVIJc3RhcnRMaW5lEhkKCGVuZF9saW5lGAYgASgFUgdlbmRMaW5lEkIKB29wdGlvbnMYByABKAsyKC5zZW50cnkuaW50ZWdyYXRpb25zLnNjbS52MS5CbGFtZU9wdGlvbnNSB29wdGlvbnMSGQoIcmF3X3BhdGgYCCABKAxSB3Jhd1BhdGgSMgoVb21pdF9yZXBlYXRlZF9jb21taXRzGAkgASgIUhNvbWl0UmVwZWF0ZWRDb21taXRzItwECglCbGFtZUh1bmsSHQoKZmlyc3RfbGluZRgBIAEoBVIJZmlyc3RMaW5lEh0KCmxpbmVfY291bnQYAiABKAVSCWxpbmVDb3VudBIuChNvcmlnaW5hbF9maXJzdF9saW5lGAMgASgFUhFvcmlnaW5hbEZpcnN0TGluZRIjCg1vcmlnaW5hbF9wYXRoGAQgASgJUgxvcmlnaW5hbFBhdGgSHQoKY29tbWl0X3NoYRgFIAEoCVIJY29tbWl0U2hhEhgKB3N1bW1hcnkYBiABKAlSB3N1bW1hcnkSQAoGYXV0aG9yGAcgASgLMiguc2VudHJ5LmludGVncmF0aW9ucy5zY20udjEuQ29tbWl0QXV0aG9yUgZhdXRob3ISRgoJY29tbWl0dGVyGAggASgLMiguc2VudHJ5LmludGVncmF0aW9ucy5zY20udjEuQ29tbWl0QXV0aG9yUgljb21taXR0ZXISPQoMY29tbWl0dGVkX2F0GAkgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcFILY29tbWl0dGVkQXQSIQoMcHJldmlvdXNfc2hhGAogASgJUgtwcmV2aW91c1NoYRIjCg1wcmV2aW91c19wYXRoGAsgASgJUgxwcmV2aW91c1BhdGgSGgoIYm91bmRhcnkYDCABKAhSCGJvdW5kYXJ5EioKEXJhd19vcmlnaW5hbF9wYXRoGA0gASgMUg9yYXdPcmlnaW5hbFBhdGgSKgoRcmF3X3ByZXZpb3VzX3BhdGgYDiABKAxSD3Jhd1ByZXZpb3VzUGF0aCKhAQoQQ2hlY2tGaWxlUmVxdWVzdBInCg9vcmdhbml6YXRpb25faWQYASABKANSDm9yZ2FuaXphdGlvbklkEiMKDXJlcG9zaXRvcnlfaWQYAiABKANSDHJlcG9zaXRvcnlJZBISCgRwYXRoGAMgASgJUgRwYXRoEhAKA3JlZhgEIAEoCVIDcmVmEhkKCHJhd19wYXRoGAUgASgMUgdyYXdQYXRoIpkBChFDaGVja0ZpbGVSZXNwb25zZRIWCgZleGlzdHMYASABKAhSBmV4aXN0cxIQCgN1cmwYAiABKAlSA3VybBI7CgVlbnRyeRgDIAEoCzIlLnNlbnRyeS5pbnRlZ3JhdGlvbnMuc2NtLnYxLlRyZWVFbnRyeVIFZW50cnkSHQoKY29tbWl0X3NoYRgEIAEoCVIJY29tbWl0U2hhIs8BCg5HZXRGaWxlUmVxdWVzdBInCg9vcmdhbml6YXRpb25faWQYASABKANSDm9yZ2FuaXphdGlvbklkEiMKDXJlcG9zaXRvcnlfaWQYAiABKANSDHJlcG9zaXRvcnlJZBISCgRwYXRoGAMgASgJUgRwYXRoEhAKA3JlZhgEIAEoCVIDcmVmEhYKBm9mZnNldBgFIAEoA1IGb2Zmc2V0EhYKBmxlbmd0aBgGIAEoA1IGbGVuZ3RoEhkKCHJhd19wYXRoGAcgASgMUgdyYXdQYXRoIncKD0dldEZpbGVSZXNwb25zZRJGCghtZXRhZGF0YRgBIAEoCzIoLnNlbnRyeS5pbnRlZ3JhdGlvbnMuc2NtLnYxLkZpbGVNZXRhZGF0YUgAUghtZXRhZGF0YRIUCgRkYXRhGAIgASgMSABSBGRhdGFCBgoEcGFydCKUAQoMRmlsZU1ldGFkYXRhEjsKBWVudHJ5GAEgASgLMiUuc2VudHJ5LmludGVncmF0aW9ucy5zY20udjEuVHJlZUVudHJ5UgVlbnRyeRIdCgpjb21taXRfc2hhGAIgASgJUgljb21taXRTaGESFgoGYmluYXJ5GAMgASgIUgZiaW5hcnkSEAoDdXJsGAQgASgJUgN1cmwi0wIKDkdldFRyZWVSZXF1ZXN0EicKD29yZ2FuaXphdGlvbl9pZBgBIAEoA1IOb3JnYW5pemF0aW9uSWQSIwoNcmVwb3NpdG9yeV9pZBgCIAEoA1IMcmVwb3NpdG9yeUlkEhIKBHBhdGgYAyABKAlSBHBhdGgSEAoDcmVmGAQgASgJUgNyZWYSHAoJcmVjdXJzaXZlGAUgASgIUglyZWN1cnNpdmUSLwoTaW5jbHVkZV9kaXJlY3RvcmllcxgGIAEoCFISaW5jbHVkZURpcmVjdG9yaWVzEiMKDWluY2x1ZGVfc2l6ZXMYByABKAhSDGluY2x1ZGVTaXplcxIfCgttYXhfZW50cmllcxgIIAEoBVIKbWF4RW50cmllcxIdCgpwYWdlX3Rva2VuGAkgASgJUglwYWdlVG9rZW4SGQoIcmF3X3BhdGgYCiABKAxSB3Jhd1BhdGgivgEKCVRyZWVFbnRyeRISCgRwYXRoGAEgASgJUgRwYXRoEj0KBHR5cGUYAiABKA4yKS5zZW50cnkuaW50ZWdyYXRpb25zLnNjbS52MS5UcmVlRW50cnlUeXBlUgR0eXBlEhIKBG1vZGUYAyABKAVSBG1vZGUSGwoJb2JqZWN0X2lkGAQgASgJUghvYmplY3RJZBISCgRzaXplGAUgASgDUgRzaXplEhkKCHJhd19wYXRoGAYgASgMUgdyYXdQYXRoItIBCg9HZXRUcmVlUmVzcG9uc2USPwoHZW50cmllcxgBIAMoCzIlLnNlbnRyeS5pbnRlZ3JhdGlvbnMuc2NtLnYxLlRyZWVFbnRyeVIHZW50cmllcxIdCgpjb21taXRfc2hhGAIgASgJUgljb21taXRTaGESGQoIdHJlZV9zaGEYAyABKAlSB3RyZWVTaGESHAoJdHJ1bmNhdGVkGAQgASgIUgl0cnVuY2F0ZWQSJgoPbmV4dF9wYWdlX3Rva2VuGAUgASgJUg1uZXh0UGFnZVRva2VuIu8EChFTZWFyY2hDb2RlUmVxdWVzdBIjCg1yZXBvc2l0b3J5X2lkGAEgASgDUgxyZXBvc2l0b3J5SWQSJwoPb3JnYW5pemF0aW9uX2lkGAIgASgDUg5vcmdhbml6YXRpb25JZBIlCg5pbnRlZ3JhdGlvbl9pZBgDIAEoA1INaW50ZWdyYXRpb25JZBIUCgVxdWVyeRgEIAEoCVIFcXVlcnkSHwoLcGF0aF9wcmVmaXgYBSABKAlSCnBhdGhQcmVmaXgSHAoJZXh0ZW5zaW9uGAYgASgJUglleHRlbnNpb24SGgoIZmlsZW5hbWUYByABKAlSCGZpbGVuYW1lEhAKA3JlZhgIIAEoCVIDcmVmEhsKCXBhZ2Vfc2l6ZRgJIAEoBVIIcGFnZVNpemUSHQoKcGFnZV90b2tlbhgKIAEoCVIJcGFnZVRva2VuEiUKDmNhc2Vfc2Vuc2l0aXZlGAsgASgIUg1jYXNlU2Vuc2l0aXZlEkAKBnN5bnRheBgMIAEoDjIoLnNlbnRyeS5pbnRlZ3JhdGlvbnMuc2NtLnYxLlNlYXJjaFN5bnRheFIGc3ludGF4EiMKDWluY2x1ZGVfZ2xvYnMYDSADKAlSDGluY2x1ZGVHbG9icxIjCg1leGNsdWRlX2dsb2JzGA4gAygJUgxleGNsdWRlR2xvYnMSIwoNY29udGV4dF9saW5lcxgPIAEoBVIMY29udGV4dExpbmVzEi8KFG1heF9tYXRjaGVzX3Blcl9maWxlGBAgASgFUhFtYXhNYXRjaGVzUGVyRmlsZRIdCgp3aG9sZV93b3JkGBEgASgIUgl3aG9sZVdvcmQimAIKCUNvZGVNYXRjaBIjCg1yZXBvc2l0b3J5X2lkGAEgASgDUgxyZXBvc2l0b3J5SWQSEgoEcGF0aBgCIAEoCVIEcGF0aBIQCgNzaGEYAyABKAlSA3NoYRIQCgNyZWYYBCABKAlSA3JlZhIXCgd3ZWJfdXJsGAUgASgJUgZ3ZWJVcmwSRgoJZnJhZ21lbnRzGAYgAygLMiguc2VudHJ5LmludGVncmF0aW9ucy5zY20udjEuQ29kZUZyYWdtZW50UglmcmFnbWVudHMSFAoFc2NvcmUYByABKAFSBXNjb3JlEhkKCHJhd19wYXRoGAggASgMUgdyYXdQYXRoEhwKCXRydW5jYXRlZBgJIAEoCFIJdHJ1bmNhdGVkIoABCgxDb2RlRnJhZ21lbnQSHQoKc3RhcnRfbGluZRgBIAEoBVIJc3RhcnRMaW5lEhIKBHRleHQYAiABKAlSBHRleHQSPQoGcmFuZ2VzGAMgAygLMiUuc2VudHJ5LmludGVncmF0aW9ucy5zY20udjEuVGV4dFJhbmdlUgZyYW5nZXMiMwoJVGV4dFJhbmdlEhQKBXN0YXJ0GAEgASgFUgVzdGFydBIQCgNlbmQYAiABKAVSA2VuZCLEAQoSU2VhcmNoQ29kZVJlc3BvbnNlEj8KB21hdGNoZXMYASADKAsyJS5zZW50cnkuaW50ZWdyYXRpb25zLnNjbS52MS5Db2RlTWF0Y2hSB21hdGNoZXMSJgoPbmV4dF9wYWdlX3Rva2VuGAIgASgJUg1uZXh0UGFnZVRva2VuEiUKDnRvdGFsX2VzdGltYXRlGAMgASgFUg10b3RhbEVzdGltYXRlEh4KCmluY29tcGxldGUYBCABKAhSCmluY29tcGxldGUifQoXU3RyZWFtU2VhcmNoQ29kZVJlcXVlc3QSRQoGc2VhcmNoGAEgASgLMi0uc2VudHJ5LmludGVncmF0aW9ucy5zY20udjEuU2VhcmNoQ29kZVJlcXVlc3RSBnNlYXJjaBIbCgltYXhfZmlsZXMYAiABKAVSCG1heEZpbGVzInsKGFN0cmVhbVNlYXJjaENvZGVSZXNwb25zZRI/CgdtYXRjaGVzGAEgAygLMiUuc2VudHJ5LmludGVncmF0aW9ucy5zY20udjEuQ29kZU1hdGNoUgdtYXRjaGVzEh4KCmluY29tcGxldGUYAiABKAhSCmluY29tcGxldGUi7QIKGENyZWF0ZUNvZGVNYXBwaW5nUmVxdWVzdBInCg9vcmdhbml6YXRpb25faWQYASABKANSDm9yZ2FuaXphdGlvbklkEh0KCnByb2plY3RfaWQYAiABKANSCXByb2plY3RJZBIjCg1yZXBvc2l0b3J5X2lkGAMgASgDUgxyZXBvc2l0b3J5SWQSHQoKc3RhY2tfcm9vdBgEIAEoCVIJc3RhY2tSb290Eh8KC3NvdXJjZV9yb290GAUgASgJUgpzb3VyY2VSb290EiUKDmRlZmF1bHRfYnJhbmNoGAYgASgJUg1kZWZhdWx0QnJhbmNoEiUKDmludGVncmF0aW9uX2lkGAcgASgDUg1pbnRlZ3JhdGlvbklkEh0KCnJlcXVlc3RfaWQYCCABKAlSCXJlcXVlc3RJZBI3ChdhdXRvbWF0aWNhbGx5X2dlbmVyYXRlZBgJIAEoCFIWYXV0b21hdGljYWxseUdlbmVyYXRlZCLMAQoYVXBkYXRlQ29kZU1hcHBpbmdSZXF1ZXN0EkoKDGNvZGVfbWFwcGluZxgBIAEoCzInLnNlbnRyeS5pbnRlZ3JhdGlvbnMuc2NtLnYxLkNvZGVNYXBwaW5nUgtjb2RlTWFwcGluZxI7Cgt1cGRhdGVfbWFzaxgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5GaWVsZE1hc2tSCnVwZGF0ZU1hc2sSJwoPb3JnYW5pemF0aW9uX2lkGAMgASgDUg5vcmdhbml6YXRpb25JZCJrChhEZWxldGVDb2RlTWFwcGluZ1JlcXVlc3QSJgoPY29kZV9tYXBwaW5nX2lkGAEgASgDUg1jb2RlTWFwcGluZ0lkEicKD29yZ2FuaXphdGlvbl9pZBgCIAEoA1IOb3JnYW5pemF0aW9uSWQiaAoVR2V0Q29kZU1hcHBpbmdSZXF1ZXN0EicKD29yZ2FuaXphdGlvbl9pZBgBIAEoA1IOb3JnYW5pemF0aW9uSWQSJgoPY29kZV9tYXBwaW5nX2lkGAIgASgDUg1jb2RlTWFwcGluZ0lkIukBChdMaXN0Q29kZU1hcHBpbmdzUmVxdWVzdBInCg9vcmdhbml6YXRpb25faWQYASABKANSDm9yZ2FuaXphdGlvbklkEh0KCnByb2plY3RfaWQYAiABKANSCXByb2plY3RJZBIlCg5pbnRlZ3JhdGlvbl9pZBgDIAEoA1INaW50ZWdyYXRpb25JZBIjCg1yZXBvc2l0b3J5X2lkGAQgASgDUgxyZXBvc2l0b3J5SWQSGwoJcGFnZV9zaXplGAUgASgFUghwYWdlU2l6ZRIdCgpwYWdlX3Rva2VuGAYgASgJUglwYWdlVG9rZW4ikAEKGExpc3RDb2RlTWFwcGluZ3NSZXNwb25zZRJMCg1jb2RlX21hcHBpbmdzGAEgAygLMicuc2VudHJ5LmludGVncmF0aW9ucy5zY20udjEuQ29kZU1hcHBpbmdSDGNvZGVNYXBwaW5ncxImCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAlSDW5leHRQYWdlVG9rZW4itQMKGURlcml2ZUNvZGVNYXBwaW5nc1JlcXVlc3QSJwoPb3JnYW5pemF0aW9uX2lkGAEgASgDUg5vcmdhbml6YXRpb25JZBIdCgpwcm9qZWN0X2lkGAIgASgDUglwcm9qZWN0SWQSGgoIcGxhdGZvcm0YAyABKAlSCHBsYXRmb3JtEj4KBmZyYW1lcxgEIAMoCzImLnNlbnRyeS5pbnRlZ3JhdGlvbnMuc2NtLnYxLlN0YWNrRnJhbWVSBmZyYW1lcxIlCg5yZXBvc2l0b3J5X2lkcxgFIAMoA1INcmVwb3NpdG9yeUlkcxI6CgRtb2RlGAYgASgOMiYuc2VudHJ5LmludGVncmF0aW9ucy5zY20udjEuRGVyaXZlTW9kZVIEbW9kZRJDCgpyZXBvX3RyZWVzGAcgAygLMiQuc2VudHJ5LmludGVncmF0aW9ucy5zY20udjEuUmVwb1RyZWVSCXJlcG9UcmVlcxIZCghzZGtfbmFtZRgIIAEoCVIHc2RrTmFtZRIxChVnZW5lcmF0ZV9pbl9hcHBfcnVsZXMYCSABKAhSEmdlbmVyYXRlSW5BcHBSdWxlcyJMCghSZXBvVHJlZRISCgRuYW1lGAEgASgJUgRuYW1lEhYKBmJyYW5jaBgCIAEoCVIGYnJhbmNoEhQKBWZpbGVzGAMgAygJUgVmaWxlcyLYAgoORGVyaXZlZE1hcHBpbmcSIwoNcmVwb3NpdG9yeV9pZBgBIAEoA1IMcmVwb3NpdG9yeUlkEicKD3JlcG9zaXRvcnlfbmFtZRgCIAEoCVIOcmVwb3NpdG9yeU5hbWUSFgoGYnJhbmNoGAMgASgJUgZicmFuY2gSHQoKc3RhY2tfcm9vdBgEIAEoCVIJc3RhY2tSb290Eh8KC3NvdXJjZV9yb290GAUgASgJUgpzb3VyY2VSb290EiEKDG1hdGNoZWRfZmlsZRgGIAEoCVILbWF0Y2hlZEZpbGUSHwoLZnJhbWVfaW5kZXgYByABKAVSCmZyYW1lSW5kZXgSGAoHY3JlYXRlZBgIIAEoCFIHY3JlYXRlZBImCg9jb2RlX21hcHBpbmdfaWQYCSABKANSDWNvZGVNYXBwaW5nSWQSGgoIZXhpc3RpbmcYCiABKAhSCGV4aXN0aW5nIocBCgxTa2lwcGVkRnJhbWUSHwoLZnJhbWVfaW5kZXgYASABKAVSCmZyYW1lSW5kZXgSPgoGcmVhc29uGAIgASgOMiYuc2VudHJ5LmludGVncmF0aW9ucy5zY20udjEuU2tpcFJlYXNvblIGcmVhc29uEhYKBmRldGFpbBgDIAEoCVIGZGV0YWlsIuwCChpEZXJpdmVDb2RlTWFwcGluZ3NSZXNwb25zZRJGCghtYXBwaW5ncxgBIAMoCzIqLnNlbnRyeS5pbnRlZ3JhdGlvbnMuc2NtLnYxLkRlcml2ZWRNYXBwaW5nUghtYXBwaW5ncxJCCgdza2lwcGVkGAIgAygLMiguc2VudHJ5LmludGVncmF0aW9ucy5zY20udjEuU2tpcHBlZEZyYW1lUgdza2lwcGVkEkoKCmNhbmRpZGF0ZXMYAyADKAsyKi5zZW50cnkuaW50ZWdyYXRpb25zLnNjbS52MS5EZXJpdmVkTWFwcGluZ1IKY2FuZGlkYXRlcxIgCgxpbl9hcHBfcnVsZXMYBCADKAlSCmluQXBwUnVsZXMSHQoKZnJvbV9jYWNoZRgFIAEoCFIJZnJvbUNhY2hlEjUKFnRydW5jYXRlZF9yZXBvc2l0b3JpZXMYBiADKAlSFXRydW5jYXRlZFJlcG9zaXRvcmllcyK7AQoXUGFyc2VDb2RlTWFwcGluZ1JlcXVlc3QSJwoPb3JnYW5pemF0aW9uX2lkGAEgASgDUg5vcmdhbml6YXRpb25JZBIdCgpwcm9qZWN0X2lkGAIgASgDUglwcm9qZWN0SWQSHQoKc3RhY2tfcGF0aBgDIAEoCVIJc3RhY2tQYXRoEh0KCnNvdXJjZV91cmwYBCABKAlSCXNvdXJjZVVybBIaCghwbGF0Zm9ybRgFIAEoCVIIcGxhdGZvcm0ijwIKGFBhcnNlQ29kZU1hcHBpbmdSZXNwb25zZRIlCg5pbnRlZ3JhdGlvbl9pZBgBIAEoA1INaW50ZWdyYXRpb25JZBIjCg1yZXBvc2l0b3J5X2lkGAIgASgDUgxyZXBvc2l0b3J5SWQSQAoIcHJvdmlkZXIYAyABKA4yJC5zZW50cnkuaW50ZWdyYXRpb25zLnNjbS52MS5Qcm92aWRlclIIcHJvdmlkZXISHQoKc3RhY2tfcm9vdBgEIAEoCVIJc3RhY2tSb290Eh8KC3NvdXJjZV9yb290GAUgASgJUgpzb3VyY2VSb290EiUKDmRlZmF1bHRfYnJhbmNoGAYgASgJUg1kZWZhdWx0QnJhbmNoIqUCChhSZXNvbHZlU291cmNlUGF0aFJlcXVlc3QSJwoPb3JnYW5pemF0aW9uX2lkGAEgASgDUg5vcmdhbml6YXRpb25JZBIdCgpwcm9qZWN0X2lkGAIgASgDUglwcm9qZWN0SWQSPgoGZnJhbWVzGAMgAygLMiYuc2VudHJ5LmludGVncmF0aW9ucy5zY20udjEuU3RhY2tGcmFtZVIGZnJhbWVzEh0KCmNvbW1pdF9zaGEYBCABKAlSCWNvbW1pdFNoYRIaCghwbGF0Zm9ybRgFIAEoCVIIcGxhdGZvcm0SGQoIc2RrX25hbWUYBiABKAlSB3Nka05hbWUSKwoRc2tpcF92ZXJpZmljYXRpb24YByABKAhSEHNraXBWZXJpZmljYXRpb24ihgIKDVJlc29sdmVkRnJhbWUSHwoLZnJhbWVfaW5kZXgYASABKAVSCmZyYW1lSW5kZXgSEgoEcGF0aBgCIAEoCVIEcGF0aBIQCgN1cmwYAyABKAlSA3VybBImCg9jb2RlX21hcHBpbmdfaWQYBCABKANSDWNvZGVNYXBwaW5nSWQSIwoNYXR0ZW1wdGVkX3VybBgFIAEoCVIMYXR0ZW1wdGVkVXJsEioKBnN0YXR1cxgGIAEoCzISLmdvb2dsZS5ycGMuU3RhdHVzUgZzdGF0dXMSIwoNcmVwb3NpdG9yeV9pZBgHIAEoA1IMcmVwb3NpdG9yeUlkEhAKA3JlZhgIIAEoCVIDcmVmIl4KGVJlc29sdmVTb3VyY2VQYXRoUmVzcG9uc2USQQoGZnJhbWVzGAEgAygLMikuc2VudHJ5LmludGVncmF0aW9ucy5zY20udjEuUmVzb2x2ZWRGcmFtZVIGZnJhbWVzIqACChVFeHBsYWluTWFwcGluZ1JlcXVlc3QSJwoPb3JnYW5pemF0aW9uX2lkGAEgASgDUg5vcmdhbml6YXRpb25JZBIdCgpwcm9qZWN0X2lkGAIgASgDUglwcm9qZWN0SWQSPAoFZnJhbWUYAyABKAsyJi5zZW50cnkuaW50ZWdyYXRpb25zLnNjbS52MS5TdGFja0ZyYW1lUgVmcmFtZRIaCghwbGF0Zm9ybRgEIAEoCVIIcGxhdGZvcm0SGQoIc2RrX25hbWUYBSABKAlSB3Nka05hbWUSHQoKY29tbWl0X3NoYRgGIAEoCVIJY29tbWl0U2hhEisKEXNraXBfdmVyaWZpY2F0aW9uGAcgASgIUhBza2lwVmVyaWZpY2F0aW9uIskCCgtNYXBwaW5nU3RlcBJKCgxjb2RlX21hcHBpbmcYASABKAsyJy5zZW50cnkuaW50ZWdyYXRpb25zLnNjbS52MS5Db2RlTWFwcGluZ1ILY29kZU1hcHBpbmcSEgoEcmFuaxgCIAEoBVIEcmFuaxJECgdvdXRjb21lGAMgASgOMiouc2VudHJ5LmludGVncmF0aW9ucy5zY20udjEuTWFwcGluZ091dGNvbWVSB291dGNvbWUSJQoOY29tcGFyZWRfZmllbGQYBCABKAlSDWNvbXBhcmVkRmllbGQSJQoOY29tcGFyZWRfdmFsdWUYBSABKAlSDWNvbXBhcmVkVmFsdWUSEgoEcGF0aBgGIAEoCVIEcGF0aBIQCgN1cmwYByABKAlSA3VybBIgCgtleHBsYW5hdGlvbhgIIAEoCVILZXhwbGFuYXRpb24iuwEKFkV4cGxhaW5NYXBwaW5nUmVzcG9uc2USHwoLbXVuZ2VkX3BhdGgYASABKAlSCm11bmdlZFBhdGgSPQoFc3RlcHMYAiADKAsyJy5zZW50cnkuaW50ZWdyYXRpb25zLnNjbS52MS5NYXBwaW5nU3RlcFIFc3RlcHMSQQoGcmVzdWx0GAMgASgLMikuc2VudHJ5LmludGVncmF0aW9ucy5zY20udjEuUmVzb2x2ZWRGcmFtZVIGcmVzdWx0IloKCUNvZGVPd25lchI5CgRraW5kGAEgASgOMiUuc2VudHJ5LmludGVncmF0aW9ucy5zY20udjEuT3duZXJLaW5kUgRraW5kEhIKBG5hbWUYAiABKAlSBG5hbWUijwIKDkNvZGVPd25lcnNSdWxlEhIKBGxpbmUYASABKAVSBGxpbmUSGAoHc2VjdGlvbhgCIAEoCVIHc2VjdGlvbhIYCgdwYXR0ZXJuGAMgASgJUgdwYXR0ZXJuEj0KBm93bmVycxgEIAMoCzIlLnNlbnRyeS5pbnRlZ3JhdGlvbnMuc2NtLnYxLkNvZGVPd25lclIGb3duZXJzEikKEG9wdGlvbmFsX3NlY3Rpb24YBSABKAhSD29wdGlvbmFsU2VjdGlvbhItChJyZXF1aXJlZF9hcHByb3ZhbHMYBiABKAVSEXJlcXVpcmVkQXBwcm92YWxzEhwKCWV4Y2x1c2lvbhgHIAEoCFIJZXhjbHVzaW9uIlMKEUNvZGVPd25lcnNQcm9ibGVtEhIKBGxpbmUYASABKAVSBGxpbmUSEgoEdGV4dBgCIAEoCVIEdGV4dBIWCgZyZWFzb24YAyABKAlSBnJlYXNvbiLoAQoYR2V0Q29kZU93bmVyc0ZpbGVSZXF1ZXN0EicKD29yZ2FuaXphdGlvbl9pZBgBIAEoA1IOb3JnYW5pemF0aW9uSWQSIwoNcmVwb3NpdG9yeV9pZBgCIAEoA1IMcmVwb3NpdG9yeUlkEhAKA3JlZhgDIAEoCVIDcmVmEkcKB2RpYWxlY3QYBCABKA4yLS5zZW50cnkuaW50ZWdyYXRpb25zLnNjbS52MS5Db2RlT3duZXJzRGlhbGVjdFIHZGlhbGVjdBIjCg1pbmNsdWRlX3J1bGVzGAUgASgIUgxpbmNsdWRlUnVsZXMi3gIKDkNvZGVPd25lcnNGaWxlEhoKCGZpbGVwYXRoGAEgASgJUghmaWxlcGF0aBIXCgd3ZWJfdXJsGAIgASgJUgZ3ZWJVcmwSEAoDcmF3GAMgASgJUgNyYXcSEAoDc2hhGAQgASgJUgNzaGESHQoKY29tbWl0X3NoYRgFIAEoCVIJY29tbWl0U2hhEkcKB2RpYWxlY3QYBiABKA4yLS5zZW50cnkuaW50ZWdyYXRpb25zLnNjbS52MS5Db2RlT3duZXJzRGlhbGVjdFIHZGlhbGVjdBJACgVydWxlcxgHIAMoCzIqLnNlbnRyeS5pbnRlZ3JhdGlvbnMuc2NtLnYxLkNvZGVPd25lcnNSdWxlUgVydWxlcxJJCghwcm9ibGVtcxgIIAMoCzItLnNlbnRyeS5pbnRlZ3JhdGlvbnMuc2NtLnYxLkNvZGVPd25lcnNQcm9ibGVtUghwcm9ibGVtcyLkAQoXSW1wb3J0Q29kZU93bmVyc1JlcXVlc3QSJwoPb3JnYW5pemF0aW9uX2lkGAEgASgDUg5vcmdhbml6YXRpb25JZBImCg9jb2RlX21hcHBpbmdfaWQYAiABKANSDWNvZGVNYXBwaW5nSWQSEAoDcmF3GAMgASgJUgNyYXcSRwoHZGlhbGVjdBgEIAEoDjItLnNlbnRyeS5pbnRlZ3JhdGlvbnMuc2NtLnYxLkNvZGVPd25lcnNEaWFsZWN0UgdkaWFsZWN0Eh0KCnJlcXVlc3RfaWQYBSABKAlSCXJlcXVlc3RJZCL1BAoKQ29kZU93bmVycxIOCgJpZBgBIAEoA1ICaWQSJwoPb3JnYW5pemF0aW9uX2lkGAIgASgDUg5vcmdhbml6YXRpb25JZBImCg9jb2RlX21hcHBpbmdfaWQYAyABKANSDWNvZGVNYXBwaW5nSWQSIwoNcmVwb3NpdG9yeV9pZBgEIAEoA1IMcmVwb3NpdG9yeUlkEkcKB2RpYWxlY3QYBSABKA4yLS5zZW50cnkuaW50ZWdyYXRpb25zLnNjbS52MS5Db2RlT3duZXJzRGlhbGVjdFIHZGlhbGVjdBIQCgNyYXcYBiABKAlSA3JhdxJACgVydWxlcxgHIAMoCzIqLnNlbnRyeS5pbnRlZ3JhdGlvbnMuc2NtLnYxLkNvZGVPd25lcnNSdWxlUgVydWxlcxJWChN1bmFzc29jaWF0ZWRfb3duZXJzGAggAygLMiUuc2VudHJ5LmludGVncmF0aW9ucy5zY20udjEuQ29kZU93bmVyUhJ1bmFzc29jaWF0ZWRPd25lcnMSSQoIcHJvYmxlbXMYCSADKAsyLS5zZW50cnkuaW50ZWdyYXRpb25zLnNjbS52MS5Db2RlT3duZXJzUHJvYmxlbVIIcHJvYmxlbXMSJwoPb3duZXJzaGlwX3J1bGVzGAogASgJUg5vd25lcnNoaXBSdWxlcxI5CgpkYXRlX2FkZGVkGAsgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcFIJZGF0ZUFkZGVkEj0KDGRhdGVfdXBkYXRlZBgMIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBSC2RhdGVVcGRhdGVkIsABChVMaXN0Q29kZU93bmVyc1JlcXVlc3QSJwoPb3JnYW5pemF0aW9uX2lkGAEgASgDUg5vcmdhbml6YXRpb25JZBIdCgpwcm9qZWN0X2lkGAIgASgDUglwcm9qZWN0SWQSIwoNcmVwb3NpdG9yeV9pZBgDIAEoA1IMcmVwb3NpdG9yeUlkEhsKCXBhZ2Vfc2l6ZRgEIAEoBVIIcGFnZVNpemUSHQoKcGFnZV90b2tlbhgFIAEoCVIJcGFnZVRva2VuIokBChZMaXN0Q29kZU93bmVyc1Jlc3BvbnNlEkcKC2NvZGVfb3duZXJzGAEgAygLMiYuc2VudHJ5LmludGVncmF0aW9ucy5zY20udjEuQ29kZU93bmVyc1IKY29kZU93bmVycxImCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAlSDW5leHRQYWdlVG9rZW4iagoXRGVsZXRlQ29kZU93bmVyc1JlcXVlc3QSJwoPb3JnYW5pemF0aW9uX2lkGAEgASgDUg5vcmdhbml6YXRpb25JZBImCg9jb2RlX21hcHBpbmdfaWQYAiABKANSDWNvZGVNYXBwaW5nSWQi8wIKGFJlc29sdmVDb2RlT3duZXJzUmVxdWVzdBInCg9vcmdhbml6YXRpb25faWQYASABKANSDm9yZ2FuaXphdGlvbklkEh0KCnByb2plY3RfaWQYAiABKANSCXByb2plY3RJZBIjCg1yZXBvc2l0b3J5X2lkGAMgASgDUgxyZXBvc2l0b3J5SWQSFAoFcGF0aHMYBCADKAlSBXBhdGhzEj4KBmZyYW1lcxgFIAMoCzImLnNlbnRyeS5pbnRlZ3JhdGlvbnMuc2NtLnYxLlN0YWNrRnJhbWVSBmZyYW1lcxIQCgNyZWYYBiABKAlSA3JlZhIaCghwbGF0Zm9ybRgHIAEoCVIIcGxhdGZvcm0SHQoKbWF4X293bmVycxgIIAEoBVIJbWF4T3duZXJzEkcKB2RpYWxlY3QYCSABKA4yLS5zZW50cnkuaW50ZWdyYXRpb25zLnNjbS52MS5Db2RlT3duZXJzRGlhbGVjdFIHZGlhbGVjdCLiAQoOUmVzb2x2ZWRPd25lcnMSEgoEcGF0aBgBIAEoCVIEcGF0aBIfCgtmcmFtZV9pbmRleBgCIAEoBVIKZnJhbWVJbmRleBI9CgZvd25lcnMYAyADKAsyJS5zZW50cnkuaW50ZWdyYXRpb25zLnNjbS52MS5Db2RlT3duZXJSBm93bmVycxJACgVydWxlcxgEIAMoCzIqLnNlbnRyeS5pbnRlZ3JhdGlvbnMuc2NtLnYxLkNvZGVPd25lcnNSdWxlUgVydWxlcxIaCghleGNsdWRlZBgFIAEoCFIIZXhjbHVkZWQioAEKGVJlc29sdmVDb2RlT3duZXJzUmVzcG9uc2USRAoHcmVzdWx0cxgBIAMoCzIqLnNlbnRyeS5pbnRlZ3JhdGlvbnMuc2NtLnYxLlJlc29sdmVkT3duZXJzUgdyZXN1bHRzEj0KBm93bmVycxgCIAMoCzIlLnNlbnRyeS5pbnRlZ3JhdGlvbnMuc2NtLnYxLkNvZGVPd25lclIGb3duZXJzIuQDChpDcmVhdGVFeHRlcm5hbElzc3VlUmVxdWVzdBInCg9vcmdhbml6YXRpb25faWQYASABKANSDm9yZ2FuaXphdGlvbklkEiUKDmludGVncmF0aW9uX2lkGAIgASgDUg1pbnRlZ3JhdGlvbklkEhkKCGdyb3VwX2lkGAMgASgDUgdncm91cElkEiMKDXJlcG9zaXRvcnlfaWQYBCABKANSDHJlcG9zaXRvcnlJZBIYCgdwcm9qZWN0GAUgASgJUgdwcm9qZWN0EhQKBXRpdGxlGAYgASgJUgV0aXRsZRIgCgtkZXNjcmlwdGlvbhgHIAEoCVILZGVzY3JpcHRpb24SFgoGbGFiZWxzGAggAygJUgZsYWJlbHMSGgoIYXNzaWduZWUYCSABKAlSCGFzc2lnbmVlElcKBWV4dHJhGAogAygLMkEuc2VudHJ5LmludGVncmF0aW9ucy5zY20udjEuQ3JlYXRlRXh0ZXJuYWxJc3N1ZVJlcXVlc3QuRXh0cmFFbnRyeVIFZXh0cmESHQoKcmVxdWVzdF9pZBgLIAEoCVIJcmVxdWVzdElkGjgKCkV4dHJhRW50cnkSEAoDa2V5GAEgASgJUgNrZXkSFAoFdmFsdWUYAiABKAlSBXZhbHVlOgI4ASKeAgoYTGlua0V4dGVybmFsSXNzdWVSZXF1ZXN0EicKD29yZ2FuaXphdGlvbl9pZBgBIAEoA1IOb3JnYW5pemF0aW9uSWQSJQoOaW50ZWdyYXRpb25faWQYAiABKANSDWludGVncmF0aW9uSWQSGQoIZ3JvdXBfaWQYAyABKANSB2dyb3VwSWQSIQoMZXh0ZXJuYWxfa2V5GAQgASgJUgtleHRlcm5hbEtleRIYCgdwcm9qZWN0GAUgASgJUgdwcm9qZWN0EiEKDGlzc3VlX251bWJlchgGIAEoCVILaXNzdWVOdW1iZXISGAoHY29tbWVudBgHIAEoCVIHY29tbWVudBIdCgpyZXF1ZXN0X2lkGAggASgJUglyZXF1ZXN0SWQizgMKFlN5bmNJc3N1ZVN0YXR1c1JlcXVlc3QSJwoPb3JnYW5pemF0aW9uX2lkGAEgASgDUg5vcmdhbml6YXRpb25JZBIqChFleHRlcm5hbF9pc3N1ZV9pZBgCIAEoA1IPZXh0ZXJuYWxJc3N1ZUlkEkcKCWRpcmVjdGlvbhgDIAEoDjIpLnNlbnRyeS5pbnRlZ3JhdGlvbnMuc2NtLnYxLlN5bmNEaXJlY3Rpb25SCWRpcmVjdGlvbhIZCghncm91cF9pZBgEIAEoA1IHZ3JvdXBJZBIfCghyZXNvbHZlZBgFIAEoCEgAUghyZXNvbHZlZIgBARJsCg5wcm92aWRlcl9ldmVudBgGIAMoCzJFLnNlbnRyeS5pbnRlZ3JhdGlvbnMuc2NtLnYxLlN5bmNJc3N1ZVN0YXR1c1JlcXVlc3QuUHJvdmlkZXJFdmVudEVudHJ5Ug1wcm92aWRlckV2ZW50Eh0KCnJlcXVlc3RfaWQYByABKAlSCXJlcXVlc3RJZBpAChJQcm92aWRlckV2ZW50RW50cnkSEAoDa2V5GAEgASgJUgNrZXkSFAoFdmFsdWUYAiABKAlSBXZhbHVlOgI4AUILCglfcmVzb2x2ZWQi6wEKGFN5bmNJc3N1ZUFzc2lnbmVlUmVxdWVzdBInCg9vcmdhbml6YXRpb25faWQYASABKANSDm9yZ2FuaXphdGlvbklkEioKEWV4dGVybmFsX2lzc3VlX2lkGAIgASgDUg9leHRlcm5hbElzc3VlSWQSRwoJZGlyZWN0aW9uGAMgASgOMikuc2VudHJ5LmludGVncmF0aW9ucy5zY20udjEuU3luY0RpcmVjdGlvblIJZGlyZWN0aW9uEhIKBHVzZXIYBCABKAlSBHVzZXISHQoKcmVxdWVzdF9pZBgFIAEoCVIJcmVxdWVzdElkIo8CChNTZWFyY2hJc3N1ZXNSZXF1ZXN0EicKD29yZ2FuaXphdGlvbl9pZBgBIAEoA1IOb3JnYW5pemF0aW9uSWQSJQoOaW50ZWdyYXRpb25faWQYAiABKANSDWludGVncmF0aW9uSWQSGAoHcHJvamVjdBgDIAEoCVIHcHJvamVjdBIUCgVxdWVyeRgEIAEoCVIFcXVlcnkSPAoFc3RhdGUYBSABKA4yJi5zZW50cnkuaW50ZWdyYXRpb25zLnNjbS52MS5Jc3N1ZVN0YXRlUgVzdGF0ZRIbCglwYWdlX3NpemUYBiABKAVSCHBhZ2VTaXplEh0KCnBhZ2VfdG9rZW4YByABKAlSCXBhZ2VUb2tlbiKOAgoISXNzdWVIaXQSEAoDa2V5GAEgASgJUgNrZXkSFAoFdGl0bGUYAiABKAlSBXRpdGxlEjwKBXN0YXRlGAMgASgOMiYuc2VudHJ5LmludGVncmF0aW9ucy5zY20udjEuSXNzdWVTdGF0ZVIFc3RhdGUSFwoHd2ViX3VybBgEIAEoCVIGd2ViVXJsEhgKB3Byb2plY3QYBSABKAlSB3Byb2plY3QSKgoRZXh0ZXJuYWxfaXNzdWVfaWQYBiABKANSD2V4dGVybmFsSXNzdWVJZBI9CgxkYXRlX3VwZGF0ZWQYByABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wUgtkYXRlVXBkYXRlZCKcAQoUU2VhcmNoSXNzdWVzUmVzcG9uc2USPgoHcmVzdWx0cxgBIAMoCzIkLnNlbnRyeS5pbnRlZ3JhdGlvbnMuc2NtLnYxLklzc3VlSGl0UgdyZXN1bHRzEiYKD25leHRfcGFnZV90b2tlbhgCIAEoCVINbmV4dFBhZ2VUb2tlbhIcCgl0cnVuY2F0ZWQYAyABKAhSCXRydW5jYXRlZCLBAQoXR2V0RXh0ZXJuYWxJc3N1ZVJlcXVlc3QSJwoPb3JnYW5pemF0aW9uX2lkGAEgASgDUg5vcmdhbml6YXRpb25JZBIqChFleHRlcm5hbF9pc3N1ZV9pZBgCIAEoA1IPZXh0ZXJuYWxJc3N1ZUlkEiUKDmludGVncmF0aW9uX2lkGAMgASgDUg1pbnRlZ3JhdGlvbklkEhAKA2tleRgEIAEoCVIDa2V5EhgKB3JlZnJlc2gYBSABKAhSB3JlZnJlc2gigAIKGUxpc3RFeHRlcm5hbElzc3Vlc1JlcXVlc3QSJwoPb3JnYW5pemF0aW9uX2lkGAEgASgDUg5vcmdhbml6YXRpb25JZBIlCg5pbnRlZ3JhdGlvbl9pZBgCIAEoA1INaW50ZWdyYXRpb25JZBIZCghncm91cF9pZBgDIAEoA1IHZ3JvdXBJZBI8CgVzdGF0ZRgEIAEoDjImLnNlbnRyeS5pbnRlZ3JhdGlvbnMuc2NtLnYxLklzc3VlU3RhdGVSBXN0YXRlEhsKCXBhZ2Vfc2l6ZRgFIAEoBVIIcGFnZVNpemUSHQoKcGFnZV90b2tlbhgGIAEoCVIJcGFnZVRva2VuIpgBChpMaXN0RXh0ZXJuYWxJc3N1ZXNSZXNwb25zZRJSCg9leHRlcm5hbF9pc3N1ZXMYASADKAsyKS5zZW50cnkuaW50ZWdyYXRpb25zLnNjbS52MS5FeHRlcm5hbElzc3VlUg5leHRlcm5hbElzc3VlcxImCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAlSDW5leHRQYWdlVG9rZW4i1AEKGlVwZGF0ZUV4dGVybmFsSXNzdWVSZXF1ZXN0EicKD29yZ2FuaXphdGlvbl9pZBgBIAEoA1IOb3JnYW5pemF0aW9uSWQSUAoOZXh0ZXJuYWxfaXNzdWUYAiABKAsyKS5zZW50cnkuaW50ZWdyYXRpb25zLnNjbS52MS5FeHRlcm5hbElzc3VlUg1leHRlcm5hbElzc3VlEjsKC3VwZGF0ZV9tYXNrGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLkZpZWxkTWFza1IKdXBkYXRlTWFzayKMAQoaVW5saW5rRXh0ZXJuYWxJc3N1ZVJlcXVlc3QSJwoPb3JnYW5pemF0aW9uX2lkGAEgASgDUg5vcmdhbml6YXRpb25JZBIqChFleHRlcm5hbF9pc3N1ZV9pZBgCIAEoA1IPZXh0ZXJuYWxJc3N1ZUlkEhkKCGdyb3VwX2lkGAMgASgDUgdncm91cElkIokCCgxJc3N1ZUNvbW1lbnQSDgoCaWQYASABKAlSAmlkEioKEWV4dGVybmFsX2lzc3VlX2lkGAIgASgDUg9leHRlcm5hbElzc3VlSWQSEgoEYm9keRgDIAEoCVIEYm9keRIWCgZhdXRob3IYBCABKAlSBmF1dGhvchI5CgpkYXRlX2FkZGVkGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcFIJZGF0ZUFkZGVkEj0KDGRhdGVfdXBkYXRlZBgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBSC2RhdGVVcGRhdGVkEhcKB3dlYl91cmwYByABKAlSBndlYlVybCLEAQoZQ3JlYXRlSXNzdWVDb21tZW50UmVxdWVzdBInCg9vcmdhbml6YXRpb25faWQYASABKANSDm9yZ2FuaXphdGlvbklkEioKEWV4dGVybmFsX2lzc3VlX2lkGAIgASgDUg9leHRlcm5hbElzc3VlSWQSEgoEYm9keRgDIAEoCVIEYm9keRIfCgthdXRob3JfbmFtZRgEIAEoCVIKYXV0aG9yTmFtZRIdCgpyZXF1ZXN0X2lkGAUgASgJUglyZXF1ZXN0SWQixAEKGVVwZGF0ZUlzc3VlQ29tbWVudFJlcXVlc3QSJwoPb3JnYW5pemF0aW9uX2lkGAEgASgDUg5vcmdhbml6YXRpb25JZBIqChFleHRlcm5hbF9pc3N1ZV9pZBgCIAEoA1IPZXh0ZXJuYWxJc3N1ZUlkEh0KCmNvbW1lbnRfaWQYAyABKAlSCWNvbW1lbnRJZBISCgRib2R5GAQgASgJUgRib2R5Eh8KC2F1dGhvcl9uYW1lGAUgASgJUgphdXRob3JOYW1lIqsBChhMaXN0SXNzdWVDb21tZW50c1JlcXVlc3QSJwoPb3JnYW5pemF0aW9uX2lkGAEgASgDUg5vcmdhbml6YXRpb25JZBIqChFleHRlcm5hbF9pc3N1ZV9pZBgCIAEoA1IPZXh0ZXJuYWxJc3N1ZUlkEhsKCXBhZ2Vfc2l6ZRgDIAEoBVIIcGFnZVNpemUSHQoKcGFnZV90b2tlbhgEIAEoCVIJcGFnZVRva2VuIokBChlMaXN0SXNzdWVDb21tZW50c1Jlc3BvbnNlEkQKCGNvbW1lbnRzGAEgAygLMiguc2VudHJ5LmludGVncmF0aW9ucy5zY20udjEuSXNzdWVDb21tZW50Ughjb21tZW50cxImCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAlSDW5leHRQYWdlVG9rZW4inAEKFkdldENhcGFiaWxpdGllc1JlcXVlc3QSJwoPb3JnYW5pemF0aW9uX2lkGAEgASgDUg5vcmdhbml6YXRpb25JZBIlCg1yZXBvc2l0b3J5X2lkGAIgASgDSABSDHJlcG9zaXRvcnlJZBInCg5pbnRlZ3JhdGlvbl9pZBgDIAEoA0gAUg1pbnRlZ3JhdGlvbklkQgkKB3N1YmplY3QicwoRTWlzc2luZ0NhcGFiaWxpdHkSRgoKY2FwYWJpbGl0eRgBIAEoDjImLnNlbnRyeS5pbnRlZ3JhdGlvbnMuc2NtLnYxLkNhcGFiaWxpdHlSCmNhcGFiaWxpdHkSFgoGcmVhc29uGAIgASgJUgZyZWFzb24i8AEKF0dldENhcGFiaWxpdGllc1Jlc3BvbnNlEkAKCHByb3ZpZGVyGAEgASgOMiQuc2VudHJ5LmludGVncmF0aW9ucy5zY20udjEuUHJvdmlkZXJSCHByb3ZpZGVyEkoKDGNhcGFiaWxpdGllcxgCIAMoDjImLnNlbnRyeS5pbnRlZ3JhdGlvbnMuc2NtLnYxLkNhcGFiaWxpdHlSDGNhcGFiaWxpdGllcxJHCgdtaXNzaW5nGAMgAygLMi0uc2VudHJ5LmludGVncmF0aW9ucy5zY20udjEuTWlzc2luZ0NhcGFiaWxpdHlSB21pc3NpbmcigQEKE0dldFJhdGVMaW1pdFJlcXVlc3QSJwoPb3JnYW5pemF0aW9uX2lkGAEgASgDUg5vcmdhbml6YXRpb25JZBIlCg5pbnRlZ3JhdGlvbl9pZBgCIAEoA1INaW50ZWdyYXRpb25JZBIaCghyZXNvdXJjZRgDIAEoCVIIcmVzb3VyY2UirAEKFEdldFJhdGVMaW1pdFJlc3BvbnNlEhQKBWxpbWl0GAEgASgFUgVsaW1pdBIcCglyZW1haW5pbmcYAiABKAVSCXJlbWFpbmluZxISCgR1c2VkGAMgASgFUgR1c2VkEjAKBXJlc2V0GAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcFIFcmVzZXQSGgoIcmVzb3VyY2UYBSABKAlSCHJlc291cmNlIsABChdMaXN0SW50ZWdyYXRpb25zUmVxdWVzdBInCg9vcmdhbml6YXRpb25faWQYASABKANSDm9yZ2FuaXphdGlvbklkEkAKCHByb3ZpZGVyGAIgASgOMiQuc2VudHJ5LmludGVncmF0aW9ucy5zY20udjEuUHJvdmlkZXJSCHByb3ZpZGVyEhsKCXBhZ2Vfc2l6ZRgDIAEoBVIIcGFnZVNpemUSHQoKcGFnZV90b2tlbhgEIAEoCVIJcGFnZVRva2VuIpgCCgtJbnRlZ3JhdGlvbhIOCgJpZBgBIAEoA1ICaWQSQAoIcHJvdmlkZXIYAiABKA4yJC5zZW50cnkuaW50ZWdyYXRpb25zLnNjbS52MS5Qcm92aWRlclIIcHJvdmlkZXISEgoEbmFtZRgDIAEoCVIEbmFtZRIfCgtleHRlcm5hbF9pZBgEIAEoCVIKZXh0ZXJuYWxJZBJFCgZzdGF0dXMYBSABKA4yLS5zZW50cnkuaW50ZWdyYXRpb25zLnNjbS52MS5JbnRlZ3JhdGlvblN0YXR1c1IGc3RhdHVzEhYKBmRvbWFpbhgGIAEoCVIGZG9tYWluEiMKDXN0YXR1c19yZWFzb24YByABKAlSDHN0YXR1c1JlYXNvbiKPAQoYTGlzdEludGVncmF0aW9uc1Jlc3BvbnNlEksKDGludGVncmF0aW9ucxgBIAMoCzInLnNlbnRyeS5pbnRlZ3JhdGlvbnMuc2NtLnYxLkludGVncmF0aW9uUgxpbnRlZ3JhdGlvbnMSJgoPbmV4dF9wYWdlX3Rva2VuGAIgASgJUg1uZXh0UGFnZVRva2VuIuIDCgtTdGF0dXNDaGVjaxIOCgJpZBgBIAEoCVICaWQSIwoNcmVwb3NpdG9yeV9pZBgCIAEoA1IMcmVwb3NpdG9yeUlkEhAKA3NoYRgDIAEoCVIDc2hhEhIKBG5hbWUYBCABKAlSBG5hbWUSPwoGc3RhdHVzGAUgASgOMicuc2VudHJ5LmludGVncmF0aW9ucy5zY20udjEuQ2hlY2tTdGF0dXNSBnN0YXR1cxJLCgpjb25jbHVzaW9uGAYgASgOMisuc2VudHJ5LmludGVncmF0aW9ucy5zY20udjEuQ2hlY2tDb25jbHVzaW9uUgpjb25jbHVzaW9uEhQKBXRpdGxlGAcgASgJUgV0aXRsZRIYCgdzdW1tYXJ5GAggASgJUgdzdW1tYXJ5Eh8KC2RldGFpbHNfdXJsGAkgASgJUgpkZXRhaWxzVXJsEh8KC2V4dGVybmFsX2lkGAogASgJUgpleHRlcm5hbElkEjkKCnN0YXJ0ZWRfYXQYCyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wUglzdGFydGVkQXQSPQoMY29tcGxldGVkX2F0GAwgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcFILY29tcGxldGVkQXQirgEKGENyZWF0ZVN0YXR1c0NoZWNrUmVxdWVzdBInCg9vcmdhbml6YXRpb25faWQYASABKANSDm9yZ2FuaXphdGlvbklkEkoKDHN0YXR1c19jaGVjaxgCIAEoCzInLnNlbnRyeS5pbnRlZ3JhdGlvbnMuc2NtLnYxLlN0YXR1c0NoZWNrUgtzdGF0dXNDaGVjaxIdCgpyZXF1ZXN0X2lkGAMgASgJUglyZXF1ZXN0SWQiyQEKF0xpc3RTdGF0dXNDaGVja3NSZXF1ZXN0EicKD29yZ2FuaXphdGlvbl9pZBgBIAEoA1IOb3JnYW5pemF0aW9uSWQSIwoNcmVwb3NpdG9yeV9pZBgCIAEoA1IMcmVwb3NpdG9yeUlkEhAKA3NoYRgDIAEoCVIDc2hhEhIKBG5hbWUYBCABKAlSBG5hbWUSGwoJcGFnZV9zaXplGAUgASgFUghwYWdlU2l6ZRIdCgpwYWdlX3Rva2VuGAYgASgJUglwYWdlVG9rZW4ikAEKGExpc3RTdGF0dXNDaGVja3NSZXNwb25zZRJMCg1zdGF0dXNfY2hlY2tzGAEgAygLMicuc2VudHJ5LmludGVncmF0aW9ucy5zY20udjEuU3RhdHVzQ2hlY2tSDHN0YXR1c0NoZWNrcxImCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAlSDW5leHRQYWdlVG9rZW4qjwIKCFByb3ZpZGVyEhgKFFBST1ZJREVSX1VOU1BFQ0lGSUVEEAASEwoPUFJPVklERVJfR0lUSFVCEAESEwoPUFJPVklERVJfR0lUTEFCEAISFgoSUFJPVklERVJfQklUQlVDS0VUEAMSHQoZUFJPVklERVJfQklUQlVDS0VUX1NFUlZFUhAEEhkKFVBST1ZJREVSX0FaVVJFX0RFVk9QUxAFEh4KGlBST1ZJREVSX0dJVEhVQl9FTlRFUlBSSVNFEAYSFgoSUFJPVklERVJfTE9DQUxfR0lUEAkiBAgHEAciBAgIEAgqEVBST1ZJREVSX1BFUkZPUkNFKhZQUk9WSURFUl9DVVJTT1JfT1JJR0lOKpEBChBSZXBvc2l0b3J5U3RhdHVzEiEKHVJFUE9TSVRPUllfU1RBVFVTX1VOU1BFQ0lGSUVEEAASHAoYUkVQT1NJVE9SWV9TVEFUVVNfQUNUSVZFEAESHgoaUkVQT1NJVE9SWV9TVEFUVVNfRElTQUJMRUQQAhIcChhSRVBPU0lUT1JZX1NUQVRVU19ISURERU4QAyrbAQoKQ2hhbmdlVHlwZRIbChdDSEFOR0VfVFlQRV9VTlNQRUNJRklFRBAAEhUKEUNIQU5HRV9UWVBFX0FEREVEEAESGAoUQ0hBTkdFX1RZUEVfTU9ESUZJRUQQAhIXChNDSEFOR0VfVFlQRV9ERUxFVEVEEAMSFwoTQ0hBTkdFX1RZUEVfUkVOQU1FRBAEEhYKEkNIQU5HRV9UWVBFX0NPUElFRBAFEhwKGENIQU5HRV9UWVBFX1RZUEVfQ0hBTkdFRBAGEhcKE0NIQU5HRV9UWVBFX1VOS05PV04QByplCgpEYXRhU291cmNlEhsKF0RBVEFfU09VUkNFX1VOU1BFQ0lGSUVEEAASGwoXREFUQV9TT1VSQ0VfU1RPUkVEX09OTFkQARIdChlEQVRBX1NPVVJDRV9QUk9WSURFUl9PTkxZEAIqcwoKRGVyaXZlTW9kZRIbChdERVJJVkVfTU9ERV9VTlNQRUNJRklFRBAAEhcKE0RFUklWRV9NT0RFX1NVR0dFU1QQARIWChJERVJJVkVfTU9ERV9DUkVBVEUQAhIXChNERVJJVkVfTU9ERV9EUllfUlVOEAMqaAoNU3luY0RpcmVjdGlvbhIeChpTWU5DX0RJUkVDVElPTl9VTlNQRUNJRklFRBAAEhsKF1NZTkNfRElSRUNUSU9OX09VVEJPVU5EEAESGgoWU1lOQ19ESVJFQ1RJT05fSU5CT1VORBACKnAKCklzc3VlU3RhdGUSGwoXSVNTVUVfU1RBVEVfVU5TUEVDSUZJRUQQABIUChBJU1NVRV9TVEFURV9PUEVOEAESFgoSSVNTVUVfU1RBVEVfQ0xPU0VEEAISFwoTSVNTVUVfU1RBVEVfVU5LTk9XThADKk8KCFJlZk9yZGVyEhkKFVJFRl9PUkRFUl9VTlNQRUNJRklFRBAAEhIKDlJFRl9PUkRFUl9OQU1FEAESFAoQUkVGX09SREVSX05FV0VTVBACKoIBCgpPYmplY3RUeXBlEhsKF09CSkVDVF9UWVBFX1VOU1BFQ0lGSUVEEAASFgoST0JKRUNUX1RZUEVfQ09NTUlUEAESFAoQT0JKRUNUX1RZUEVfVFJFRRACEhQKEE9CSkVDVF9UWVBFX0JMT0IQAxITCg9PQkpFQ1RfVFlQRV9UQUcQBCrFAQoNVHJlZUVudHJ5VHlwZRIfChtUUkVFX0VOVFJZX1RZUEVfVU5TUEVDSUZJRUQQABIYChRUUkVFX0VOVFJZX1RZUEVfRklMRRABEh4KGlRSRUVfRU5UUllfVFlQRV9FWEVDVVRBQkxFEAISGwoXVFJFRV9FTlRSWV9UWVBFX1NZTUxJTksQAxIdChlUUkVFX0VOVFJZX1RZUEVfRElSRUNUT1JZEAQSHQoZVFJFRV9FTlRSWV9UWVBFX1NVQk1PRFVMRRAFKmEKDFNlYXJjaFN5bnRheBIdChlTRUFSQ0hfU1lOVEFYX1VOU1BFQ0lGSUVEEAASGQoVU0VBUkNIX1NZTlRBWF9MSVRFUkFMEAESFwoTU0VBUkNIX1NZTlRBWF9SRUdFWBACKpEBCgtNaXJyb3JTdGF0ZRIcChhNSVJST1JfU1RBVEVfVU5TUEVDSUZJRUQQABIYChRNSVJST1JfU1RBVEVfQ0xPTklORxABEhYKEk1JUlJPUl9TVEFURV9SRUFEWRACEhkKFU1JUlJPUl9TVEFURV9GRVRDSElORxADEhcKE01JUlJPUl9TVEFURV9GQUlMRUQQBCqNAwoKU2tpcFJlYXNvbhIbChdTS0lQX1JFQVNPTl9VTlNQRUNJRklFRBAAEiAKHFNLSVBfUkVBU09OX1VOU1VQUE9SVEVEX1BBVEgQARIfChtTS0lQX1JFQVNPTl9ORUVEU19FWFRFTlNJT04QAhIqCiZTS0lQX1JFQVNPTl9NSVNTSU5HX01PRFVMRV9PUl9BQlNfUEFUSBADEhoKFlNLSVBfUkVBU09OX05PX1BBQ0tBR0UQBBIaChZTS0lQX1JFQVNPTl9OT1RfSU5fQVBQEAUSGwoXU0tJUF9SRUFTT05fQ0FURUdPUklaRUQQBhIYChRTS0lQX1JFQVNPTl9OT19NQVRDSBAHEh4KGlNLSVBfUkVBU09OX01VTFRJUExFX0ZJTEVTEAgSHgoaU0tJUF9SRUFTT05fTVVMVElQTEVfUkVQT1MQCRIeChpTS0lQX1JFQVNPTl9ST09UU19NSVNNQVRDSBAKEiQKIFNLSVBfUkVBU09OX1VOU1VQUE9SVEVEX1BMQVRGT1JNEAsq/AEKDk1hcHBpbmdPdXRjb21lEh8KG01BUFBJTkdfT1VUQ09NRV9VTlNQRUNJRklFRBAAEhsKF01BUFBJTkdfT1VUQ09NRV9NQVRDSEVEEAESJwojTUFQUElOR19PVVRDT01FX1NUQUNLX1JPT1RfTUlTTUFUQ0gQAhIgChxNQVBQSU5HX09VVENPTUVfSU5WQUxJRF9QQVRIEAMSIgoeTUFQUElOR19PVVRDT01FX0ZJTEVfTk9UX0ZPVU5EEAQSHAoYTUFQUElOR19PVVRDT01FX1VOVVNBQkxFEAUSHwobTUFQUElOR19PVVRDT01FX05PVF9SRUFDSEVEEAYqmwEKEUNvZGVPd25lcnNEaWFsZWN0EiMKH0NPREVfT1dORVJTX0RJQUxFQ1RfVU5TUEVDSUZJRUQQABIeChpDT0RFX09XTkVSU19ESUFMRUNUX0dJVEhVQhABEh4KGkNPREVfT1dORVJTX0RJQUxFQ1RfR0lUTEFCEAISIQodQ09ERV9PV05FUlNfRElBTEVDVF9CSVRCVUNLRVQQAyp8CglPd25lcktpbmQSGgoWT1dORVJfS0lORF9VTlNQRUNJRklFRBAAEhMKD09XTkVSX0tJTkRfVVNFUhABEhMKD09XTkVSX0tJTkRfVEVBTRACEhQKEE9XTkVSX0tJTkRfRU1BSUwQAxITCg9PV05FUl9LSU5EX1JPTEUQBCqmBAoKQ2FwYWJpbGl0eRIaChZDQVBBQklMSVRZX1VOU1BFQ0lGSUVEEAASFgoSQ0FQQUJJTElUWV9DT01NSVRTEAESGwoXQ0FQQUJJTElUWV9GSUxFX0NIQU5HRVMQAhIWChJDQVBBQklMSVRZX0NPTVBBUkUQAxIUChBDQVBBQklMSVRZX0JMQU1FEAQSFAoQQ0FQQUJJTElUWV9GSUxFUxAFEhQKEENBUEFCSUxJVFlfVFJFRVMQBhITCg9DQVBBQklMSVRZX1JFRlMQBxIaChZDQVBBQklMSVRZX0NPREVfU0VBUkNIEAgSIAocQ0FQQUJJTElUWV9SRVBPU0lUT1JZX1NFQVJDSBAJEhoKFkNBUEFCSUxJVFlfQ09ERV9PV05FUlMQChITCg9DQVBBQklMSVRZX1NZTkMQCxIVChFDQVBBQklMSVRZX0lTU1VFUxAMEhsKF0NBUEFCSUxJVFlfSVNTVUVfU0VBUkNIEA0SHQoZQ0FQQUJJTElUWV9JU1NVRV9DT01NRU5UUxAOEiIKHkNBUEFCSUxJVFlfSVNTVUVfQ09NTUVOVF9FRElUUxAPEhoKFkNBUEFCSUxJVFlfU1RBVFVTX1NZTkMQEBIcChhDQVBBQklMSVRZX0FTU0lHTkVFX1NZTkMQERIcChhDQVBBQklMSVRZX1NUQVRVU19DSEVDS1MQEhIaChZDQVBBQklMSVRZX1JBVEVfTElNSVRTEBMqdwoRSW50ZWdyYXRpb25TdGF0dXMSIgoeSU5URUdSQVRJT05fU1RBVFVTX1VOU1BFQ0lGSUVEEAASHQoZSU5URUdSQVRJT05fU1RBVFVTX0FDVElWRRABEh8KG0lOVEVHUkFUSU9OX1NUQVRVU19ESVNBQkxFRBACKnsKC0NoZWNrU3RhdHVzEhwKGENIRUNLX1NUQVRVU19VTlNQRUNJRklFRBAAEhgKFENIRUNLX1NUQVRVU19QRU5ESU5HEAESGAoUQ0hFQ0tfU1RBVFVTX1JVTk5JTkcQAhIaChZDSEVDS19TVEFUVVNfQ09NUExFVEVEEAMqkQIKD0NoZWNrQ29uY2x1c2lvbhIgChxDSEVDS19DT05DTFVTSU9OX1VOU1BFQ0lGSUVEEAASHAoYQ0hFQ0tfQ09OQ0xVU0lPTl9TVUNDRVNTEAESHAoYQ0hFQ0tfQ09OQ0xVU0lPTl9GQUlMVVJFEAISHgoaQ0hFQ0tfQ09OQ0xVU0lPTl9DQU5DRUxMRUQQAxIcChhDSEVDS19DT05DTFVTSU9OX1NLSVBQRUQQBBIeChpDSEVDS19DT05DTFVTSU9OX1RJTUVEX09VVBAFEhwKGENIRUNLX0NPTkNMVVNJT05fTkVVVFJBTBAGEiQKIENIRUNLX0NPTkNMVVNJT05fQUNUSU9OX1JFUVVJUkVEEAcyzTIKClNjbVNlcnZpY2USggEKEExpc3RSZXBvc2l0b3JpZXMSMy5zZW50cnkuaW50ZWdyYXRpb25zLnNjbS52MS5MaXN0UmVwb3NpdG9yaWVzUmVxdWVzdBo0LnNlbnRyeS5pbnRlZ3JhdGlvbnMuc2NtLnYxLkxpc3RSZXBvc2l0b3JpZXNSZXNwb25zZSIDkAIBEm4KDUdldFJlcG9zaXRvcnkSMC5zZW50cnkuaW50ZWdyYXRpb25zLnNjbS52MS5HZXRSZXBvc2l0b3J5UmVxdWVzdBomLnNlbnRyeS5pbnRlZ3JhdGlvbnMuc2NtLnYxLlJlcG9zaXRvcnkiA5ACARJ0ChBDcmVhdGVSZXBvc2l0b3J5EjMuc2VudHJ5LmludGVncmF0aW9ucy5zY20udjEuQ3JlYXRlUmVwb3NpdG9yeVJlcXVlc3QaJi5zZW50cnkuaW50ZWdyYXRpb25zLnNjbS52MS5SZXBvc2l0b3J5IgOQAgISdAoQVXBkYXRlUmVwb3NpdG9yeRIzLnNlbnRyeS5pbnRlZ3JhdGlvbnMuc2NtLnYxLlVwZGF0ZVJlcG9zaXRvcnlSZXF1ZXN0GiYuc2VudHJ5LmludGVncmF0aW9ucy5zY20udjEuUmVwb3NpdG9yeSIDkAICEmQKEERlbGV0ZVJlcG9zaXRvcnkSMy5zZW50cnkuaW50ZWdyYXRpb25zLnNjbS52MS5EZWxldGVSZXBvc2l0b3J5UmVxdWVzdBoWLmdvb2dsZS5wcm90b2J1Zi5FbXB0eSIDkAICEogBChJTZWFyY2hSZXBvc2l0b3JpZXMSNS5zZW50cnkuaW50ZWdyYXRpb25zLnNjbS52MS5TZWFyY2hSZXBvc2l0b3JpZXNSZXF1ZXN0GjYuc2VudHJ5LmludGVncmF0aW9ucy5zY20udjEuU2VhcmNoUmVwb3NpdG9yaWVzUmVzcG9uc2UiA5ACARJ/ChBTeW5jUmVwb3NpdG9yaWVzEjMuc2VudHJ5LmludGVncmF0aW9ucy5zY20udjEuU3luY1JlcG9zaXRvcmllc1JlcXVlc3QaNC5zZW50cnkuaW50ZWdyYXRpb25zLnNjbS52MS5TeW5jUmVwb3NpdG9yaWVzUmVzcG9uc2UwARJ2CgxMaXN0QnJhbmNoZXMSLy5zZW50cnkuaW50ZWdyYXRpb25zLnNjbS52MS5MaXN0QnJhbmNoZXNSZXF1ZXN0GjAuc2VudHJ5LmludGVncmF0aW9ucy5zY20udjEuTGlzdEJyYW5jaGVzUmVzcG9uc2UiA5ACARJqCghMaXN0VGFncxIrLnNlbnRyeS5pbnRlZ3JhdGlvbnMuc2NtLnYxLkxpc3RUYWdzUmVxdWVzdBosLnNlbnRyeS5pbnRlZ3JhdGlvbnMuc2NtLnYxLkxpc3RUYWdzUmVzcG9uc2UiA5ACARJ/Cg9SZXNvbHZlUmV2aXNpb24SMi5zZW50cnkuaW50ZWdyYXRpb25zLnNjbS52MS5SZXNvbHZlUmV2aXNpb25SZXF1ZXN0GjMuc2VudHJ5LmludGVncmF0aW9ucy5zY20udjEuUmVzb2x2ZVJldmlzaW9uUmVzcG9uc2UiA5ACARJiCglHZXRDb21taXQSLC5zZW50cnkuaW50ZWdyYXRpb25zLnNjbS52MS5HZXRDb21taXRSZXF1ZXN0GiIuc2VudHJ5LmludGVncmF0aW9ucy5zY20udjEuQ29tbWl0IgOQAgEScwoLTGlzdENvbW1pdHMSLi5zZW50cnkuaW50ZWdyYXRpb25zLnNjbS52MS5MaXN0Q29tbWl0c1JlcXVlc3QaLy5zZW50cnkuaW50ZWdyYXRpb25zLnNjbS52MS5MaXN0Q29tbWl0c1Jlc3BvbnNlIgOQAgESkQEKFUxpc3RDb21taXRGaWxlQ2hhbmdlcxI4LnNlbnRyeS5pbnRlZ3JhdGlvbnMuc2NtLnYxLkxpc3RDb21taXRGaWxlQ2hhbmdlc1JlcXVlc3QaOS5zZW50cnkuaW50ZWdyYXRpb25zLnNjbS52MS5MaXN0Q29tbWl0RmlsZUNoYW5nZXNSZXNwb25zZSIDkAIBEnwKDkNvbXBhcmVDb21taXRzEjEuc2VudHJ5LmludGVncmF0aW9ucy5zY20udjEuQ29tcGFyZUNvbW1pdHNSZXF1ZXN0GjIuc2VudHJ5LmludGVncmF0aW9ucy5zY20udjEuQ29tcGFyZUNvbW1pdHNSZXNwb25zZSIDkAIBEncKEEdldENvbW1pdENvbnRleHQSMy5zZW50cnkuaW50ZWdyYXRpb25zLnNjbS52MS5HZXRDb21taXRDb250ZXh0UmVxdWVzdBopLnNlbnRyeS5pbnRlZ3JhdGlvbnMuc2NtLnYxLkNvbW1pdENvbnRleHQiA5ACARKRAQoVQmF0Y2hHZXRDb21taXRDb250ZXh0Ejguc2VudHJ5LmludGVncmF0aW9ucy5zY20udjEuQmF0Y2hHZXRDb21taXRDb250ZXh0UmVxdWVzdBo5LnNlbnRyeS5pbnRlZ3JhdGlvbnMuc2NtLnYxLkJhdGNoR2V0Q29tbWl0Q29udGV4dFJlc3BvbnNlIgOQAgESZwoJQmxhbWVGaWxlEiwuc2VudHJ5LmludGVncmF0aW9ucy5zY20udjEuQmxhbWVGaWxlUmVxdWVzdBolLnNlbnRyeS5pbnRlZ3JhdGlvbnMuc2NtLnYxLkJsYW1lSHVuayIDkAIBMAESbQoJQ2hlY2tGaWxlEiwuc2VudHJ5LmludGVncmF0aW9ucy5zY20udjEuQ2hlY2tGaWxlUmVxdWVzdBotLnNlbnRyeS5pbnRlZ3JhdGlvbnMuc2NtLnYxLkNoZWNrRmlsZVJlc3BvbnNlIgOQAgESaQoHR2V0RmlsZRIqLnNlbnRyeS5pbnRlZ3JhdGlvbnMuc2NtLnYxLkdldEZpbGVSZXF1ZXN0Gisuc2VudHJ5LmludGVncmF0aW9ucy5zY20udjEuR2V0RmlsZVJlc3BvbnNlIgOQAgEwARJpCgdHZXRUcmVlEiouc2VudHJ5LmludGVncmF0aW9ucy5zY20udjEuR2V0VHJlZVJlcXVlc3QaKy5zZW50cnkuaW50ZWdyYXRpb25zLnNjbS52MS5HZXRUcmVlUmVzcG9uc2UiA5ACATABEnAKClNlYXJjaENvZGUSLS5zZW50cnkuaW50ZWdyYXRpb25zLnNjbS52MS5TZWFyY2hDb2RlUmVxdWVzdBouLnNlbnRyeS5pbnRlZ3JhdGlvbnMuc2NtLnYxLlNlYXJjaENvZGVSZXNwb25zZSIDkAIBEoQBChBTdHJlYW1TZWFyY2hDb2RlEjMuc2VudHJ5LmludGVncmF0aW9ucy5zY20udjEuU3RyZWFtU2VhcmNoQ29kZVJlcXVlc3QaNC5zZW50cnkuaW50ZWdyYXRpb25zLnNjbS52MS5TdHJlYW1TZWFyY2hDb2RlUmVzcG9uc2UiA5ACATABEncKEUNyZWF0ZUNvZGVNYXBwaW5nEjQuc2VudHJ5LmludGVncmF0aW9ucy5zY20udjEuQ3JlYXRlQ29kZU1hcHBpbmdSZXF1ZXN0Gicuc2VudHJ5LmludGVncmF0aW9ucy5zY20udjEuQ29kZU1hcHBpbmciA5ACAhJ3ChFVcGRhdGVDb2RlTWFwcGluZxI0LnNlbnRyeS5pbnRlZ3JhdGlvbnMuc2NtLnYxLlVwZGF0ZUNvZGVNYXBwaW5nUmVxdWVzdBonLnNlbnRyeS5pbnRlZ3JhdGlvbnMuc2NtLnYxLkNvZGVNYXBwaW5nIgOQAgISZgoRRGVsZXRlQ29kZU1hcHBpbmcSNC5zZW50cnkuaW50ZWdyYXRpb25zLnNjbS52MS5EZWxldGVDb2RlTWFwcGluZ1JlcXVlc3QaFi5nb29nbGUucHJvdG9idWYuRW1wdHkiA5ACAhJxCg5HZXRDb2RlTWFwcGluZxIxLnNlbnRyeS5pbnRlZ3JhdGlvbnMuc2NtLnYxLkdldENvZGVNYXBwaW5nUmVxdWVzdBonLnNlbnRyeS5pbnRlZ3JhdGlvbnMuc2NtLnYxLkNvZGVNYXBwaW5nIgOQAgESggEKEExpc3RDb2RlTWFwcGluZ3MSMy5zZW50cnkuaW50ZWdyYXRpb25zLnNjbS52MS5MaXN0Q29kZU1hcHBpbmdzUmVxdWVzdBo0LnNlbnRyeS5pbnRlZ3JhdGlvbnMuc2NtLnYxLkxpc3RDb2RlTWFwcGluZ3NSZXNwb25zZSIDkAIBEoMBChJEZXJpdmVDb2RlTWFwcGluZ3MSNS5zZW50cnkuaW50ZWdyYXRpb25zLnNjbS52MS5EZXJpdmVDb2RlTWFwcGluZ3NSZXF1ZXN0GjYuc2VudHJ5LmludGVncmF0aW9ucy5zY20udjEuRGVyaXZlQ29kZU1hcHBpbmdzUmVzcG9uc2USggEKEFBhcnNlQ29kZU1hcHBpbmcSMy5zZW50cnkuaW50ZWdyYXRpb25zLnNjbS52MS5QYXJzZUNvZGVNYXBwaW5nUmVxdWVzdBo0LnNlbnRyeS5pbnRlZ3JhdGlvbnMuc2NtLnYxLlBhcnNlQ29kZU1hcHBpbmdSZXNwb25zZSIDkAIBEoUBChFSZXNvbHZlU291cmNlUGF0aBI0LnNlbnRyeS5pbnRlZ3JhdGlvbnMuc2NtLnYxLlJlc29sdmVTb3VyY2VQYXRoUmVxdWVzdBo1LnNlbnRyeS5pbnRlZ3JhdGlvbnMuc2NtLnYxLlJlc29sdmVTb3VyY2VQYXRoUmVzcG9uc2UiA5ACARJ8Cg5FeHBsYWluTWFwcGluZxIxLnNlbnRyeS5pbnRlZ3JhdGlvbnMuc2NtLnYxLkV4cGxhaW5NYXBwaW5nUmVxdWVzdBoyLnNlbnRyeS5pbnRlZ3JhdGlvbnMuc2NtLnYxLkV4cGxhaW5NYXBwaW5nUmVzcG9uc2UiA5ACARJ6ChFHZXRDb2RlT3duZXJzRmlsZRI0LnNlbnRyeS5pbnRlZ3JhdGlvbnMuc2NtLnYxLkdldENvZGVPd25lcnNGaWxlUmVxdWVzdBoqLnNlbnRyeS5pbnRlZ3JhdGlvbnMuc2NtLnYxLkNvZGVPd25lcnNGaWxlIgOQAgESdAoQSW1wb3J0Q29kZU93bmVycxIzLnNlbnRyeS5pbnRlZ3JhdGlvbnMuc2NtLnYxLkltcG9ydENvZGVPd25lcnNSZXF1ZXN0GiYuc2VudHJ5LmludGVncmF0aW9ucy5zY20udjEuQ29kZU93bmVycyIDkAICEnwKDkxpc3RDb2RlT3duZXJzEjEuc2VudHJ5LmludGVncmF0aW9ucy5zY20udjEuTGlzdENvZGVPd25lcnNSZXF1ZXN0GjIuc2VudHJ5LmludGVncmF0aW9ucy5zY20udjEuTGlzdENvZGVPd25lcnNSZXNwb25zZSIDkAIBEmQKEERlbGV0ZUNvZGVPd25lcnMSMy5zZW50cnkuaW50ZWdyYXRpb25zLnNjbS52MS5EZWxldGVDb2RlT3duZXJzUmVxdWVzdBoWLmdvb2dsZS5wcm90b2J1Zi5FbXB0eSIDkAICEoUBChFSZXNvbHZlQ29kZU93bmVycxI0LnNlbnRyeS5pbnRlZ3JhdGlvbnMuc2NtLnYxLlJlc29sdmVDb2RlT3duZXJzUmVxdWVzdBo1LnNlbnRyeS5pbnRlZ3JhdGlvbnMuc2NtLnYxLlJlc29sdmVDb2RlT3duZXJzUmVzcG9uc2UiA5ACARJ9ChNDcmVhdGVFeHRlcm5hbElzc3VlEjYuc2VudHJ5LmludGVncmF0aW9ucy5zY20udjEuQ3JlYXRlRXh0ZXJuYWxJc3N1ZVJlcXVlc3QaKS5zZW50cnkuaW50ZWdyYXRpb25zLnNjbS52MS5FeHRlcm5hbElzc3VlIgOQAgISeQoRTGlua0V4dGVybmFsSXNzdWUSNC5zZW50cnkuaW50ZWdyYXRpb25zLnNjbS52MS5MaW5rRXh0ZXJuYWxJc3N1ZVJlcXVlc3QaKS5zZW50cnkuaW50ZWdyYXRpb25zLnNjbS52MS5FeHRlcm5hbElzc3VlIgOQAgISYgoPU3luY0lzc3VlU3RhdHVzEjIuc2VudHJ5LmludGVncmF0aW9ucy5zY20udjEuU3luY0lzc3VlU3RhdHVzUmVxdWVzdBoWLmdvb2dsZS5wcm90b2J1Zi5FbXB0eSIDkAICEmYKEVN5bmNJc3N1ZUFzc2lnbmVlEjQuc2VudHJ5LmludGVncmF0aW9ucy5zY20udjEuU3luY0lzc3VlQXNzaWduZWVSZXF1ZXN0GhYuZ29vZ2xlLnByb3RvYnVmLkVtcHR5IgOQAgISdgoMU2VhcmNoSXNzdWVzEi8uc2VudHJ5LmludGVncmF0aW9ucy5zY20udjEuU2VhcmNoSXNzdWVzUmVxdWVzdBowLnNlbnRyeS5pbnRlZ3JhdGlvbnMuc2NtLnYxLlNlYXJjaElzc3Vlc1Jlc3BvbnNlIgOQAgESdwoQR2V0RXh0ZXJuYWxJc3N1ZRIzLnNlbnRyeS5pbnRlZ3JhdGlvbnMuc2NtLnYxLkdldEV4dGVybmFsSXNzdWVSZXF1ZXN0Gikuc2VudHJ5LmludGVncmF0aW9ucy5zY20udjEuRXh0ZXJuYWxJc3N1ZSIDkAIBEogBChJMaXN0RXh0ZXJuYWxJc3N1ZXMSNS5zZW50cnkuaW50ZWdyYXRpb25zLnNjbS52MS5MaXN0RXh0ZXJuYWxJc3N1ZXNSZXF1ZXN0GjYuc2VudHJ5LmludGVncmF0aW9ucy5zY20udjEuTGlzdEV4dGVybmFsSXNzdWVzUmVzcG9uc2UiA5ACARJ9ChNVcGRhdGVFeHRlcm5hbElzc3VlEjYuc2VudHJ5LmludGVncmF0aW9ucy5zY20udjEuVXBkYXRlRXh0ZXJuYWxJc3N1ZVJlcXVlc3QaKS5zZW50cnkuaW50ZWdyYXRpb25zLnNjbS52MS5FeHRlcm5hbElzc3VlIgOQAgISagoTVW5saW5rRXh0ZXJuYWxJc3N1ZRI2LnNlbnRyeS5pbnRlZ3JhdGlvbnMuc2NtLnYxLlVubGlua0V4dGVybmFsSXNzdWVSZXF1ZXN0GhYuZ29vZ2xlLnByb3RvYnVmLkVtcHR5IgOQAgISegoSQ3JlYXRlSXNzdWVDb21tZW50EjUuc2VudHJ5LmludGVncmF0aW9ucy5zY20udjEuQ3JlYXRlSXNzdWVDb21tZW50UmVxdWVzdBooLnNlbnRyeS5pbnRlZ3JhdGlvbnMuc2NtLnYxLklzc3VlQ29tbWVudCIDkAICEnoKElVwZGF0ZUlzc3VlQ29tbWVudBI1LnNlbnRyeS5pbnRlZ3JhdGlvbnMuc2NtLnYxLlVwZGF0ZUlzc3VlQ29tbWVudFJlcXVlc3QaKC5zZW50cnkuaW50ZWdyYXRpb25zLnNjbS52MS5Jc3N1ZUNvbW1lbnQiA5ACAhKFAQoRTGlzdElzc3VlQ29tbWVudHMSNC5zZW50cnkuaW50ZWdyYXRpb25zLnNjbS52MS5MaXN0SXNzdWVDb21tZW50c1JlcXVlc3QaNS5zZW50cnkuaW50ZWdyYXRpb25zLnNjbS52MS5MaXN0SXNzdWVDb21tZW50c1Jlc3BvbnNlIgOQAgESfwoPR2V0Q2FwYWJpbGl0aWVzEjIuc2VudHJ5LmludGVncmF0aW9ucy5zY20udjEuR2V0Q2FwYWJpbGl0aWVzUmVxdWVzdBozLnNlbnRyeS5pbnRlZ3JhdGlvbnMuc2NtLnYxLkdldENhcGFiaWxpdGllc1Jlc3BvbnNlIgOQAgESdgoMR2V0UmF0ZUxpbWl0Ei8uc2VudHJ5LmludGVncmF0aW9ucy5zY20udjEuR2V0UmF0ZUxpbWl0UmVxdWVzdBowLnNlbnRyeS5pbnRlZ3JhdGlvbnMuc2NtLnYxLkdldFJhdGVMaW1pdFJlc3BvbnNlIgOQAgESggEKEExpc3RJbnRlZ3JhdGlvbnMSMy5zZW50cnkuaW50ZWdyYXRpb25zLnNjbS52MS5MaXN0SW50ZWdyYXRpb25zUmVxdWVzdBo0LnNlbnRyeS5pbnRlZ3JhdGlvbnMuc2NtLnYxLkxpc3RJbnRlZ3JhdGlvbnNSZXNwb25zZSIDkAIBEncKEUNyZWF0ZVN0YXR1c0NoZWNrEjQuc2VudHJ5LmludGVncmF0aW9ucy5zY20udjEuQ3JlYXRlU3RhdHVzQ2hlY2tSZXF1ZXN0Gicuc2VudHJ5LmludGVncmF0aW9ucy5zY20udjEuU3RhdHVzQ2hlY2siA5ACAhKCAQoQTGlzdFN0YXR1c0NoZWNrcxIzLnNlbnRyeS5pbnRlZ3JhdGlvbnMuc2NtLnYxLkxpc3RTdGF0dXNDaGVja3NSZXF1ZXN0GjQuc2VudHJ5LmludGVncmF0aW9ucy5zY20udjEuTGlzdFN0YXR1c0NoZWNrc1Jlc3BvbnNlIgOQAgFCTQodaW8uc2VudHJ5LmludGVncmF0aW9ucy5zY20udjFCCFNjbVByb3RvUAFaIHNlbnRyeS9pbnRlZ3JhdGlvbnMvc2NtL3YxO3NjbXYxYgZwcm90bzM=")
 }

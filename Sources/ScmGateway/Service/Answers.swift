@@ -60,7 +60,7 @@ extension Commit {
             author: CommitAuthor(commit.author),
             dateAdded: Protobuf.Timestamp(gitSeconds: commit.committer.seconds),
             committer: CommitAuthor(commit.committer),
-            parentShas: commit.parents.map(\.hex)
+            parentSHAs: commit.parents.map(\.hex)
         )
     }
 

@@ -5,18 +5,14 @@ import FrameCodec
 
 /// An enum with a negative number.
 struct Color: OpenEnum {
+    static let unspecified = Self(rawValue: 0)
+    static let red = Self(rawValue: 1)
+    /// The sea.
+    static let blue = Self(rawValue: 2)
+    static let infrared = Self(rawValue: -1)
     let rawValue: Int32
     init(rawValue: Int32) { self.rawValue = rawValue }
-
-    static let unspecified = Color(rawValue: 0)
-    static let red = Color(rawValue: 1)
-    /// The sea.
-    static let blue = Color(rawValue: 2)
-    static let infrared = Color(rawValue: -1)
-
-    static let schema = EnumSchema("framecodec.test.Color", [
-        ("COLOR_UNSPECIFIED", 0), ("COLOR_RED", 1), ("COLOR_BLUE", 2), ("COLOR_INFRARED", -1)
-    ])
+    static let schema = EnumSchema(.allKinds, 0)
 }
 
 /// Every kind, in every shape.
@@ -91,409 +87,134 @@ struct AllKinds: Message {
     var old: Bool = false
     var largeNumber: Int32 = 0
     var unknownFields = UnknownFields()
-
     init() {}
-
     init(
         int32Field: Int32 = 0, int64Field: Int64 = 0, uint32Field: UInt32 = 0, uint64Field: UInt64 = 0,
         sint32Field: Int32 = 0, sint64Field: Int64 = 0, fixed32Field: UInt32 = 0, fixed64Field: UInt64 = 0,
         sfixed32Field: Int32 = 0, sfixed64Field: Int64 = 0, floatField: Float = 0, doubleField: Double = 0,
-        boolField: Bool = false, stringField: String = "", bytesField: [UInt8] = [],
-        color: Color = .unspecified, nested: AllKinds.Nested? = nil, child: AllKinds? = nil,
-        optionalInt32: Int32? = nil, optionalString: String? = nil, optionalBytes: [UInt8]? = nil,
-        optionalBool: Bool? = nil, optionalColor: Color? = nil, packedInt32: [Int32] = [],
-        packedSint64: [Int64] = [], packedFixed32: [UInt32] = [], packedDouble: [Double] = [],
-        packedBool: [Bool] = [], packedColor: [Color] = [], unpackedInt32: [Int32] = [],
-        strings: [String] = [], byteStrings: [[UInt8]] = [], nestedList: [AllKinds.Nested] = [],
-        children: [AllKinds] = [], stringMap: [String: String] = [:],
-        nestedMap: [Int32: AllKinds.Nested] = [:], colorMap: [Bool: Color] = [:],
-        bytesMap: [UInt64: [UInt8]] = [:], doubleMap: [Int32: Double] = [:], choice: Choice? = nil,
-        timestamp: Protobuf.Timestamp? = nil, duration: Protobuf.Duration? = nil,
+        boolField: Bool = false, stringField: String = "", bytesField: [UInt8] = [], color: Color = .unspecified,
+        nested: AllKinds.Nested? = nil, child: AllKinds? = nil, optionalInt32: Int32? = nil,
+        optionalString: String? = nil, optionalBytes: [UInt8]? = nil, optionalBool: Bool? = nil,
+        optionalColor: Color? = nil, packedInt32: [Int32] = [], packedSint64: [Int64] = [],
+        packedFixed32: [UInt32] = [], packedDouble: [Double] = [], packedBool: [Bool] = [],
+        packedColor: [Color] = [], unpackedInt32: [Int32] = [], strings: [String] = [],
+        byteStrings: [[UInt8]] = [], nestedList: [AllKinds.Nested] = [], children: [AllKinds] = [],
+        stringMap: [String: String] = [:], nestedMap: [Int32: AllKinds.Nested] = [:],
+        colorMap: [Bool: Color] = [:], bytesMap: [UInt64: [UInt8]] = [:], doubleMap: [Int32: Double] = [:],
+        choice: Choice? = nil, timestamp: Protobuf.Timestamp? = nil, duration: Protobuf.Duration? = nil,
         fieldMask: Protobuf.FieldMask? = nil, any: Protobuf.`Any`? = nil, `struct`: Protobuf.Struct? = nil,
-        dynamicValue: Protobuf.Value? = nil, listValue: Protobuf.ListValue? = nil,
-        empty: Protobuf.Empty? = nil, wrappedInt64: Protobuf.Int64Value? = nil,
-        wrappedString: Protobuf.StringValue? = nil, wrappedBool: Protobuf.BoolValue? = nil,
-        wrappedDouble: Protobuf.DoubleValue? = nil, wrappedBytes: Protobuf.BytesValue? = nil,
-        dynamicValues: [Protobuf.Value] = [], wrappedList: [Protobuf.Int32Value] = [], `default`: String = "",
-        size: Int32 = 0, self_: String = "", description: String = "", webURL: String = "",
-        ownerID: Int64 = 0, customName: String = "", old: Bool = false, largeNumber: Int32 = 0
+        dynamicValue: Protobuf.Value? = nil, listValue: Protobuf.ListValue? = nil, empty: Protobuf.Empty? = nil,
+        wrappedInt64: Protobuf.Int64Value? = nil, wrappedString: Protobuf.StringValue? = nil,
+        wrappedBool: Protobuf.BoolValue? = nil, wrappedDouble: Protobuf.DoubleValue? = nil,
+        wrappedBytes: Protobuf.BytesValue? = nil, dynamicValues: [Protobuf.Value] = [],
+        wrappedList: [Protobuf.Int32Value] = [], `default`: String = "", size: Int32 = 0, self_: String = "",
+        description: String = "", webURL: String = "", ownerID: Int64 = 0, customName: String = "",
+        old: Bool = false, largeNumber: Int32 = 0
     ) {
-        self.int32Field = int32Field
-        self.int64Field = int64Field
-        self.uint32Field = uint32Field
-        self.uint64Field = uint64Field
-        self.sint32Field = sint32Field
-        self.sint64Field = sint64Field
-        self.fixed32Field = fixed32Field
-        self.fixed64Field = fixed64Field
-        self.sfixed32Field = sfixed32Field
-        self.sfixed64Field = sfixed64Field
-        self.floatField = floatField
-        self.doubleField = doubleField
-        self.boolField = boolField
-        self.stringField = stringField
-        self.bytesField = bytesField
-        self.color = color
-        self.nested = nested
-        self.child = child
-        self.optionalInt32 = optionalInt32
-        self.optionalString = optionalString
-        self.optionalBytes = optionalBytes
-        self.optionalBool = optionalBool
-        self.optionalColor = optionalColor
-        self.packedInt32 = packedInt32
-        self.packedSint64 = packedSint64
-        self.packedFixed32 = packedFixed32
-        self.packedDouble = packedDouble
-        self.packedBool = packedBool
-        self.packedColor = packedColor
-        self.unpackedInt32 = unpackedInt32
-        self.strings = strings
-        self.byteStrings = byteStrings
-        self.nestedList = nestedList
-        self.children = children
-        self.stringMap = stringMap
-        self.nestedMap = nestedMap
-        self.colorMap = colorMap
-        self.bytesMap = bytesMap
-        self.doubleMap = doubleMap
-        self.choice = choice
-        self.timestamp = timestamp
-        self.duration = duration
-        self.fieldMask = fieldMask
-        self.any = any
-        self.`struct` = `struct`
-        self.dynamicValue = dynamicValue
-        self.listValue = listValue
-        self.empty = empty
-        self.wrappedInt64 = wrappedInt64
-        self.wrappedString = wrappedString
-        self.wrappedBool = wrappedBool
-        self.wrappedDouble = wrappedDouble
-        self.wrappedBytes = wrappedBytes
-        self.dynamicValues = dynamicValues
-        self.wrappedList = wrappedList
-        self.`default` = `default`
-        self.size = size
-        self.self_ = self_
-        self.description = description
-        self.webURL = webURL
-        self.ownerID = ownerID
-        self.customName = customName
-        self.old = old
-        self.largeNumber = largeNumber
+        (self.int32Field, self.int64Field, self.uint32Field) = (int32Field, int64Field, uint32Field)
+        (self.uint64Field, self.sint32Field, self.sint64Field) = (uint64Field, sint32Field, sint64Field)
+        (self.fixed32Field, self.fixed64Field, self.sfixed32Field) = (fixed32Field, fixed64Field, sfixed32Field)
+        (self.sfixed64Field, self.floatField, self.doubleField) = (sfixed64Field, floatField, doubleField)
+        (self.boolField, self.stringField, self.bytesField) = (boolField, stringField, bytesField)
+        (self.color, self.nested, self.child, self.optionalInt32) = (color, nested, child, optionalInt32)
+        (self.optionalString, self.optionalBytes) = (optionalString, optionalBytes)
+        (self.optionalBool, self.optionalColor, self.packedInt32) = (optionalBool, optionalColor, packedInt32)
+        (self.packedSint64, self.packedFixed32, self.packedDouble) = (packedSint64, packedFixed32, packedDouble)
+        (self.packedBool, self.packedColor, self.unpackedInt32) = (packedBool, packedColor, unpackedInt32)
+        (self.strings, self.byteStrings, self.nestedList) = (strings, byteStrings, nestedList)
+        (self.children, self.stringMap, self.nestedMap, self.colorMap) = (children, stringMap, nestedMap, colorMap)
+        (self.bytesMap, self.doubleMap, self.choice, self.timestamp) = (bytesMap, doubleMap, choice, timestamp)
+        (self.duration, self.fieldMask, self.any, self.`struct`) = (duration, fieldMask, any, `struct`)
+        (self.dynamicValue, self.listValue, self.empty) = (dynamicValue, listValue, empty)
+        (self.wrappedInt64, self.wrappedString, self.wrappedBool) = (wrappedInt64, wrappedString, wrappedBool)
+        (self.wrappedDouble, self.wrappedBytes, self.dynamicValues) = (wrappedDouble, wrappedBytes, dynamicValues)
+        (self.wrappedList, self.`default`, self.size, self.self_) = (wrappedList, `default`, size, self_)
+        (self.description, self.webURL, self.ownerID, self.customName) = (description, webURL, ownerID, customName)
+        (self.old, self.largeNumber) = (old, largeNumber)
     }
-
-    static let schema = MessageSchema("framecodec.test.AllKinds", oneofs: ["choice"], [
-        .init(1, "int32_field", .int32),
-        .init(2, "int64_field", .int64),
-        .init(3, "uint32_field", .uint32),
-        .init(4, "uint64_field", .uint64),
-        .init(5, "sint32_field", .sint32),
-        .init(6, "sint64_field", .sint64),
-        .init(7, "fixed32_field", .fixed32),
-        .init(8, "fixed64_field", .fixed64),
-        .init(9, "sfixed32_field", .sfixed32),
-        .init(10, "sfixed64_field", .sfixed64),
-        .init(11, "float_field", .float),
-        .init(12, "double_field", .double),
-        .init(13, "bool_field", .bool),
-        .init(14, "string_field", .string),
-        .init(15, "bytes_field", .bytes),
-        .init(16, "color", .enumeration(Color.self)),
-        .init(17, "nested", .message(AllKinds.Nested.self), .explicit),
-        .init(18, "child", .message(AllKinds.self), .explicit),
-        .init(19, "optional_int32", .int32, .explicit),
-        .init(20, "optional_string", .string, .explicit),
-        .init(21, "optional_bytes", .bytes, .explicit),
-        .init(22, "optional_bool", .bool, .explicit),
-        .init(23, "optional_color", .enumeration(Color.self), .explicit),
-        .init(31, "packed_int32", .int32, .packed),
-        .init(32, "packed_sint64", .sint64, .packed),
-        .init(33, "packed_fixed32", .fixed32, .packed),
-        .init(34, "packed_double", .double, .packed),
-        .init(35, "packed_bool", .bool, .packed),
-        .init(36, "packed_color", .enumeration(Color.self), .packed),
-        .init(37, "unpacked_int32", .int32, .repeated),
-        .init(38, "strings", .string, .repeated),
-        .init(39, "byte_strings", .bytes, .repeated),
-        .init(40, "nested_list", .message(AllKinds.Nested.self), .repeated),
-        .init(41, "children", .message(AllKinds.self), .repeated),
-        .init(51, "string_map", .map(key: .string, value: .string), .repeated),
-        .init(52, "nested_map", .map(key: .int32, value: .message(AllKinds.Nested.self)), .repeated),
-        .init(53, "color_map", .map(key: .bool, value: .enumeration(Color.self)), .repeated),
-        .init(54, "bytes_map", .map(key: .uint64, value: .bytes), .repeated),
-        .init(55, "double_map", .map(key: .sint32, value: .double), .repeated),
-        .init(61, "choice_text", .string, .explicit, oneof: 0),
-        .init(62, "choice_number", .int64, .explicit, oneof: 0),
-        .init(63, "choice_nested", .message(AllKinds.Nested.self), .explicit, oneof: 0),
-        .init(64, "choice_child", .message(AllKinds.self), .explicit, oneof: 0),
-        .init(65, "choice_color", .enumeration(Color.self), .explicit, oneof: 0),
-        .init(66, "choice_null", .enumeration(Protobuf.NullValue.self), .explicit, oneof: 0),
-        .init(71, "timestamp", .message(Protobuf.Timestamp.self), .explicit),
-        .init(72, "duration", .message(Protobuf.Duration.self), .explicit),
-        .init(73, "field_mask", .message(Protobuf.FieldMask.self), .explicit),
-        .init(74, "any", .message(Protobuf.`Any`.self), .explicit),
-        .init(75, "struct", .message(Protobuf.Struct.self), .explicit),
-        .init(76, "dynamic_value", .message(Protobuf.Value.self), .explicit),
-        .init(77, "list_value", .message(Protobuf.ListValue.self), .explicit),
-        .init(78, "empty", .message(Protobuf.Empty.self), .explicit),
-        .init(79, "wrapped_int64", .message(Protobuf.Int64Value.self), .explicit),
-        .init(80, "wrapped_string", .message(Protobuf.StringValue.self), .explicit),
-        .init(81, "wrapped_bool", .message(Protobuf.BoolValue.self), .explicit),
-        .init(82, "wrapped_double", .message(Protobuf.DoubleValue.self), .explicit),
-        .init(83, "wrapped_bytes", .message(Protobuf.BytesValue.self), .explicit),
-        .init(84, "dynamic_values", .message(Protobuf.Value.self), .repeated),
-        .init(85, "wrapped_list", .message(Protobuf.Int32Value.self), .repeated),
-        .init(100, "default", .string),
-        .init(101, "size", .int32),
-        .init(102, "self", .string),
-        .init(103, "description", .string),
-        .init(104, "web_url", .string),
-        .init(105, "owner_id", .int64),
-        .init(106, "custom_name", json: "@custom", .string),
-        .init(107, "old", .bool),
-        .init(536870911, "large_number", .int32),
-    ])
-
-    var encodedByteCount: Int {
-        var size = unknownFields.byteCount
-        size += Int32Field.size(1, int32Field)
-        size += Int64Field.size(2, int64Field)
-        size += UInt32Field.size(3, uint32Field)
-        size += UInt64Field.size(4, uint64Field)
-        size += SInt32Field.size(5, sint32Field)
-        size += SInt64Field.size(6, sint64Field)
-        size += Fixed32Field.size(7, fixed32Field)
-        size += Fixed64Field.size(8, fixed64Field)
-        size += SFixed32Field.size(9, sfixed32Field)
-        size += SFixed64Field.size(10, sfixed64Field)
-        size += FloatField.size(11, floatField)
-        size += DoubleField.size(12, doubleField)
-        size += BoolField.size(13, boolField)
-        size += StringField.size(14, stringField)
-        size += BytesField.size(15, bytesField)
-        size += EnumField<Color>.size(16, color)
-        size += MessageField<AllKinds.Nested>.size(17, nested)
-        size += MessageField<AllKinds>.size(18, child)
-        size += Int32Field.size(19, optionalInt32)
-        size += StringField.size(20, optionalString)
-        size += BytesField.size(21, optionalBytes)
-        size += BoolField.size(22, optionalBool)
-        size += EnumField<Color>.size(23, optionalColor)
-        size += Int32Field.sizePacked(31, packedInt32)
-        size += SInt64Field.sizePacked(32, packedSint64)
-        size += Fixed32Field.sizePacked(33, packedFixed32)
-        size += DoubleField.sizePacked(34, packedDouble)
-        size += BoolField.sizePacked(35, packedBool)
-        size += EnumField<Color>.sizePacked(36, packedColor)
-        size += Int32Field.size(37, unpackedInt32)
-        size += StringField.size(38, strings)
-        size += BytesField.size(39, byteStrings)
-        size += MessageField<AllKinds.Nested>.size(40, nestedList)
-        size += MessageField<AllKinds>.size(41, children)
-        size += MapField<StringField, StringField>.size(51, stringMap)
-        size += MapField<Int32Field, MessageField<AllKinds.Nested>>.size(52, nestedMap)
-        size += MapField<BoolField, EnumField<Color>>.size(53, colorMap)
-        size += MapField<UInt64Field, BytesField>.size(54, bytesMap)
-        size += MapField<SInt32Field, DoubleField>.size(55, doubleMap)
-        if case .choiceText(let value)? = choice { size += StringField.sizePresent(61, value) }
-        if case .choiceNumber(let value)? = choice { size += Int64Field.sizePresent(62, value) }
-        if case .choiceNested(let value)? = choice {
-            size += MessageField<AllKinds.Nested>.sizePresent(63, value)
+    static let schema = MessageSchema(Self.self, .allKinds, 0)
+    mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+        try v.field(536870911, Int32Field.self, &largeNumber)
+        try v.field(107, BoolField.self, &old)
+        try v.field(106, StringField.self, &customName)
+        try v.field(105, Int64Field.self, &ownerID)
+        try v.field(104, StringField.self, &webURL)
+        try v.field(103, StringField.self, &description)
+        try v.field(102, StringField.self, &self_)
+        try v.field(101, Int32Field.self, &size)
+        try v.field(100, StringField.self, &`default`)
+        try v.field(85, MessageField<Protobuf.Int32Value>.self, &wrappedList)
+        try v.field(84, MessageField<Protobuf.Value>.self, &dynamicValues)
+        try v.field(83, MessageField<Protobuf.BytesValue>.self, &wrappedBytes)
+        try v.field(82, MessageField<Protobuf.DoubleValue>.self, &wrappedDouble)
+        try v.field(81, MessageField<Protobuf.BoolValue>.self, &wrappedBool)
+        try v.field(80, MessageField<Protobuf.StringValue>.self, &wrappedString)
+        try v.field(79, MessageField<Protobuf.Int64Value>.self, &wrappedInt64)
+        try v.field(78, MessageField<Protobuf.Empty>.self, &empty)
+        try v.field(77, MessageField<Protobuf.ListValue>.self, &listValue)
+        try v.field(76, MessageField<Protobuf.Value>.self, &dynamicValue)
+        try v.field(75, MessageField<Protobuf.Struct>.self, &`struct`)
+        try v.field(74, MessageField<Protobuf.`Any`>.self, &any)
+        try v.field(73, MessageField<Protobuf.FieldMask>.self, &fieldMask)
+        try v.field(72, MessageField<Protobuf.Duration>.self, &duration)
+        try v.field(71, MessageField<Protobuf.Timestamp>.self, &timestamp)
+        try v.member(66, EnumField<Protobuf.NullValue>.self, &choice, Choice.choiceNull) {
+            if case .choiceNull(let value) = $0 { value } else { nil }
         }
-        if case .choiceChild(let value)? = choice { size += MessageField<AllKinds>.sizePresent(64, value) }
-        if case .choiceColor(let value)? = choice { size += EnumField<Color>.sizePresent(65, value) }
-        if case .choiceNull(let value)? = choice {
-            size += EnumField<Protobuf.NullValue>.sizePresent(66, value)
+        try v.member(65, EnumField<Color>.self, &choice, Choice.choiceColor) {
+            if case .choiceColor(let value) = $0 { value } else { nil }
         }
-        size += MessageField<Protobuf.Timestamp>.size(71, timestamp)
-        size += MessageField<Protobuf.Duration>.size(72, duration)
-        size += MessageField<Protobuf.FieldMask>.size(73, fieldMask)
-        size += MessageField<Protobuf.`Any`>.size(74, any)
-        size += MessageField<Protobuf.Struct>.size(75, `struct`)
-        size += MessageField<Protobuf.Value>.size(76, dynamicValue)
-        size += MessageField<Protobuf.ListValue>.size(77, listValue)
-        size += MessageField<Protobuf.Empty>.size(78, empty)
-        size += MessageField<Protobuf.Int64Value>.size(79, wrappedInt64)
-        size += MessageField<Protobuf.StringValue>.size(80, wrappedString)
-        size += MessageField<Protobuf.BoolValue>.size(81, wrappedBool)
-        size += MessageField<Protobuf.DoubleValue>.size(82, wrappedDouble)
-        size += MessageField<Protobuf.BytesValue>.size(83, wrappedBytes)
-        size += MessageField<Protobuf.Value>.size(84, dynamicValues)
-        size += MessageField<Protobuf.Int32Value>.size(85, wrappedList)
-        size += StringField.size(100, `default`)
-        size += Int32Field.size(101, self.size)
-        size += StringField.size(102, self_)
-        size += StringField.size(103, description)
-        size += StringField.size(104, webURL)
-        size += Int64Field.size(105, ownerID)
-        size += StringField.size(106, customName)
-        size += BoolField.size(107, old)
-        size += Int32Field.size(536870911, largeNumber)
-        return size
-    }
-
-    func encode(into writer: inout WireWriter) {
-        writer.write(unknownFields)
-        Int32Field.write(536870911, largeNumber, &writer)
-        BoolField.write(107, old, &writer)
-        StringField.write(106, customName, &writer)
-        Int64Field.write(105, ownerID, &writer)
-        StringField.write(104, webURL, &writer)
-        StringField.write(103, description, &writer)
-        StringField.write(102, self_, &writer)
-        Int32Field.write(101, self.size, &writer)
-        StringField.write(100, `default`, &writer)
-        MessageField<Protobuf.Int32Value>.write(85, wrappedList, &writer)
-        MessageField<Protobuf.Value>.write(84, dynamicValues, &writer)
-        MessageField<Protobuf.BytesValue>.write(83, wrappedBytes, &writer)
-        MessageField<Protobuf.DoubleValue>.write(82, wrappedDouble, &writer)
-        MessageField<Protobuf.BoolValue>.write(81, wrappedBool, &writer)
-        MessageField<Protobuf.StringValue>.write(80, wrappedString, &writer)
-        MessageField<Protobuf.Int64Value>.write(79, wrappedInt64, &writer)
-        MessageField<Protobuf.Empty>.write(78, empty, &writer)
-        MessageField<Protobuf.ListValue>.write(77, listValue, &writer)
-        MessageField<Protobuf.Value>.write(76, dynamicValue, &writer)
-        MessageField<Protobuf.Struct>.write(75, `struct`, &writer)
-        MessageField<Protobuf.`Any`>.write(74, any, &writer)
-        MessageField<Protobuf.FieldMask>.write(73, fieldMask, &writer)
-        MessageField<Protobuf.Duration>.write(72, duration, &writer)
-        MessageField<Protobuf.Timestamp>.write(71, timestamp, &writer)
-        if case .choiceNull(let value)? = choice {
-            EnumField<Protobuf.NullValue>.writePresent(66, value, &writer)
+        try v.member(64, MessageField<AllKinds>.self, &choice, Choice.choiceChild) {
+            if case .choiceChild(let value) = $0 { value } else { nil }
         }
-        if case .choiceColor(let value)? = choice { EnumField<Color>.writePresent(65, value, &writer) }
-        if case .choiceChild(let value)? = choice { MessageField<AllKinds>.writePresent(64, value, &writer) }
-        if case .choiceNested(let value)? = choice {
-            MessageField<AllKinds.Nested>.writePresent(63, value, &writer)
+        try v.member(63, MessageField<AllKinds.Nested>.self, &choice, Choice.choiceNested) {
+            if case .choiceNested(let value) = $0 { value } else { nil }
         }
-        if case .choiceNumber(let value)? = choice { Int64Field.writePresent(62, value, &writer) }
-        if case .choiceText(let value)? = choice { StringField.writePresent(61, value, &writer) }
-        MapField<SInt32Field, DoubleField>.write(55, doubleMap, &writer)
-        MapField<UInt64Field, BytesField>.write(54, bytesMap, &writer)
-        MapField<BoolField, EnumField<Color>>.write(53, colorMap, &writer)
-        MapField<Int32Field, MessageField<AllKinds.Nested>>.write(52, nestedMap, &writer)
-        MapField<StringField, StringField>.write(51, stringMap, &writer)
-        MessageField<AllKinds>.write(41, children, &writer)
-        MessageField<AllKinds.Nested>.write(40, nestedList, &writer)
-        BytesField.write(39, byteStrings, &writer)
-        StringField.write(38, strings, &writer)
-        Int32Field.write(37, unpackedInt32, &writer)
-        EnumField<Color>.writePacked(36, packedColor, &writer)
-        BoolField.writePacked(35, packedBool, &writer)
-        DoubleField.writePacked(34, packedDouble, &writer)
-        Fixed32Field.writePacked(33, packedFixed32, &writer)
-        SInt64Field.writePacked(32, packedSint64, &writer)
-        Int32Field.writePacked(31, packedInt32, &writer)
-        EnumField<Color>.write(23, optionalColor, &writer)
-        BoolField.write(22, optionalBool, &writer)
-        BytesField.write(21, optionalBytes, &writer)
-        StringField.write(20, optionalString, &writer)
-        Int32Field.write(19, optionalInt32, &writer)
-        MessageField<AllKinds>.write(18, child, &writer)
-        MessageField<AllKinds.Nested>.write(17, nested, &writer)
-        EnumField<Color>.write(16, color, &writer)
-        BytesField.write(15, bytesField, &writer)
-        StringField.write(14, stringField, &writer)
-        BoolField.write(13, boolField, &writer)
-        DoubleField.write(12, doubleField, &writer)
-        FloatField.write(11, floatField, &writer)
-        SFixed64Field.write(10, sfixed64Field, &writer)
-        SFixed32Field.write(9, sfixed32Field, &writer)
-        Fixed64Field.write(8, fixed64Field, &writer)
-        Fixed32Field.write(7, fixed32Field, &writer)
-        SInt64Field.write(6, sint64Field, &writer)
-        SInt32Field.write(5, sint32Field, &writer)
-        UInt64Field.write(4, uint64Field, &writer)
-        UInt32Field.write(3, uint32Field, &writer)
-        Int64Field.write(2, int64Field, &writer)
-        Int32Field.write(1, int32Field, &writer)
-    }
-
-    mutating func merge(from reader: inout WireReader) throws(WireError) {
-        while let tag = try reader.nextTag() {
-            switch tag {
-            case 8: try Int32Field.read(&int32Field, &reader)
-            case 16: try Int64Field.read(&int64Field, &reader)
-            case 24: try UInt32Field.read(&uint32Field, &reader)
-            case 32: try UInt64Field.read(&uint64Field, &reader)
-            case 40: try SInt32Field.read(&sint32Field, &reader)
-            case 48: try SInt64Field.read(&sint64Field, &reader)
-            case 61: try Fixed32Field.read(&fixed32Field, &reader)
-            case 65: try Fixed64Field.read(&fixed64Field, &reader)
-            case 77: try SFixed32Field.read(&sfixed32Field, &reader)
-            case 81: try SFixed64Field.read(&sfixed64Field, &reader)
-            case 93: try FloatField.read(&floatField, &reader)
-            case 97: try DoubleField.read(&doubleField, &reader)
-            case 104: try BoolField.read(&boolField, &reader)
-            case 114: try StringField.read(&stringField, &reader)
-            case 122: try BytesField.read(&bytesField, &reader)
-            case 128: try EnumField<Color>.read(&color, &reader)
-            case 138: try MessageField<AllKinds.Nested>.read(&nested, &reader)
-            case 146: try MessageField<AllKinds>.read(&child, &reader)
-            case 152: try Int32Field.read(&optionalInt32, &reader)
-            case 162: try StringField.read(&optionalString, &reader)
-            case 170: try BytesField.read(&optionalBytes, &reader)
-            case 176: try BoolField.read(&optionalBool, &reader)
-            case 184: try EnumField<Color>.read(&optionalColor, &reader)
-            case 248, 250: try Int32Field.readPackable(&packedInt32, tag, &reader)
-            case 256, 258: try SInt64Field.readPackable(&packedSint64, tag, &reader)
-            case 269, 266: try Fixed32Field.readPackable(&packedFixed32, tag, &reader)
-            case 273, 274: try DoubleField.readPackable(&packedDouble, tag, &reader)
-            case 280, 282: try BoolField.readPackable(&packedBool, tag, &reader)
-            case 288, 290: try EnumField<Color>.readPackable(&packedColor, tag, &reader)
-            case 296, 298: try Int32Field.readPackable(&unpackedInt32, tag, &reader)
-            case 306: try StringField.read(&strings, &reader)
-            case 314: try BytesField.read(&byteStrings, &reader)
-            case 322: try MessageField<AllKinds.Nested>.read(&nestedList, &reader)
-            case 330: try MessageField<AllKinds>.read(&children, &reader)
-            case 410: try MapField<StringField, StringField>.read(&stringMap, &reader)
-            case 418: try MapField<Int32Field, MessageField<AllKinds.Nested>>.read(&nestedMap, &reader)
-            case 426: try MapField<BoolField, EnumField<Color>>.read(&colorMap, &reader)
-            case 434: try MapField<UInt64Field, BytesField>.read(&bytesMap, &reader)
-            case 442: try MapField<SInt32Field, DoubleField>.read(&doubleMap, &reader)
-            case 490: choice = .choiceText(try StringField.read(&reader))
-            case 496: choice = .choiceNumber(try Int64Field.read(&reader))
-            case 506:
-                var value = AllKinds.Nested()
-                if case .choiceNested(let current)? = choice.take() { value = current }
-                try MessageField<AllKinds.Nested>.read(&value, &reader)
-                choice = .choiceNested(value)
-            case 514:
-                var value = AllKinds()
-                if case .choiceChild(let current)? = choice.take() { value = current }
-                try MessageField<AllKinds>.read(&value, &reader)
-                choice = .choiceChild(value)
-            case 520: choice = .choiceColor(try EnumField<Color>.read(&reader))
-            case 528: choice = .choiceNull(try EnumField<Protobuf.NullValue>.read(&reader))
-            case 570: try MessageField<Protobuf.Timestamp>.read(&timestamp, &reader)
-            case 578: try MessageField<Protobuf.Duration>.read(&duration, &reader)
-            case 586: try MessageField<Protobuf.FieldMask>.read(&fieldMask, &reader)
-            case 594: try MessageField<Protobuf.`Any`>.read(&any, &reader)
-            case 602: try MessageField<Protobuf.Struct>.read(&`struct`, &reader)
-            case 610: try MessageField<Protobuf.Value>.read(&dynamicValue, &reader)
-            case 618: try MessageField<Protobuf.ListValue>.read(&listValue, &reader)
-            case 626: try MessageField<Protobuf.Empty>.read(&empty, &reader)
-            case 634: try MessageField<Protobuf.Int64Value>.read(&wrappedInt64, &reader)
-            case 642: try MessageField<Protobuf.StringValue>.read(&wrappedString, &reader)
-            case 650: try MessageField<Protobuf.BoolValue>.read(&wrappedBool, &reader)
-            case 658: try MessageField<Protobuf.DoubleValue>.read(&wrappedDouble, &reader)
-            case 666: try MessageField<Protobuf.BytesValue>.read(&wrappedBytes, &reader)
-            case 674: try MessageField<Protobuf.Value>.read(&dynamicValues, &reader)
-            case 682: try MessageField<Protobuf.Int32Value>.read(&wrappedList, &reader)
-            case 802: try StringField.read(&`default`, &reader)
-            case 808: try Int32Field.read(&self.size, &reader)
-            case 818: try StringField.read(&self_, &reader)
-            case 826: try StringField.read(&description, &reader)
-            case 834: try StringField.read(&webURL, &reader)
-            case 840: try Int64Field.read(&ownerID, &reader)
-            case 850: try StringField.read(&customName, &reader)
-            case 856: try BoolField.read(&old, &reader)
-            case 4294967288: try Int32Field.read(&largeNumber, &reader)
-            default: try reader.readUnknown(tag, into: &unknownFields)
-            }
+        try v.member(62, Int64Field.self, &choice, Choice.choiceNumber) {
+            if case .choiceNumber(let value) = $0 { value } else { nil }
         }
+        try v.member(61, StringField.self, &choice, Choice.choiceText) {
+            if case .choiceText(let value) = $0 { value } else { nil }
+        }
+        try v.map(55, MapField<SInt32Field, DoubleField>.self, &doubleMap)
+        try v.map(54, MapField<UInt64Field, BytesField>.self, &bytesMap)
+        try v.map(53, MapField<BoolField, EnumField<Color>>.self, &colorMap)
+        try v.map(52, MapField<Int32Field, MessageField<AllKinds.Nested>>.self, &nestedMap)
+        try v.map(51, MapField<StringField, StringField>.self, &stringMap)
+        try v.field(41, MessageField<AllKinds>.self, &children)
+        try v.field(40, MessageField<AllKinds.Nested>.self, &nestedList)
+        try v.field(39, BytesField.self, &byteStrings)
+        try v.field(38, StringField.self, &strings)
+        try v.field(37, Int32Field.self, &unpackedInt32)
+        try v.packed(36, EnumField<Color>.self, &packedColor)
+        try v.packed(35, BoolField.self, &packedBool)
+        try v.packed(34, DoubleField.self, &packedDouble)
+        try v.packed(33, Fixed32Field.self, &packedFixed32)
+        try v.packed(32, SInt64Field.self, &packedSint64)
+        try v.packed(31, Int32Field.self, &packedInt32)
+        try v.field(23, EnumField<Color>.self, &optionalColor)
+        try v.field(22, BoolField.self, &optionalBool)
+        try v.field(21, BytesField.self, &optionalBytes)
+        try v.field(20, StringField.self, &optionalString)
+        try v.field(19, Int32Field.self, &optionalInt32)
+        try v.field(18, MessageField<AllKinds>.self, &_child)
+        try v.field(17, MessageField<AllKinds.Nested>.self, &nested)
+        try v.field(16, EnumField<Color>.self, &color)
+        try v.field(15, BytesField.self, &bytesField)
+        try v.field(14, StringField.self, &stringField)
+        try v.field(13, BoolField.self, &boolField)
+        try v.field(12, DoubleField.self, &doubleField)
+        try v.field(11, FloatField.self, &floatField)
+        try v.field(10, SFixed64Field.self, &sfixed64Field)
+        try v.field(9, SFixed32Field.self, &sfixed32Field)
+        try v.field(8, Fixed64Field.self, &fixed64Field)
+        try v.field(7, Fixed32Field.self, &fixed32Field)
+        try v.field(6, SInt64Field.self, &sint64Field)
+        try v.field(5, SInt32Field.self, &sint32Field)
+        try v.field(4, UInt64Field.self, &uint64Field)
+        try v.field(3, UInt32Field.self, &uint32Field)
+        try v.field(2, Int64Field.self, &int64Field)
+        try v.field(1, Int32Field.self, &int32Field)
     }
 
     enum Choice: Sendable, Hashable {
@@ -510,40 +231,12 @@ struct AllKinds: Message {
         var id: Int32 = 0
         var name: String = ""
         var unknownFields = UnknownFields()
-
         init() {}
-
-        init(id: Int32 = 0, name: String = "") {
-            self.id = id
-            self.name = name
-        }
-
-        static let schema = MessageSchema("framecodec.test.AllKinds.Nested", [
-            .init(1, "id", .int32),
-            .init(2, "name", .string),
-        ])
-
-        var encodedByteCount: Int {
-            var size = unknownFields.byteCount
-            size += Int32Field.size(1, id)
-            size += StringField.size(2, name)
-            return size
-        }
-
-        func encode(into writer: inout WireWriter) {
-            writer.write(unknownFields)
-            StringField.write(2, name, &writer)
-            Int32Field.write(1, id, &writer)
-        }
-
-        mutating func merge(from reader: inout WireReader) throws(WireError) {
-            while let tag = try reader.nextTag() {
-                switch tag {
-                case 8: try Int32Field.read(&id, &reader)
-                case 18: try StringField.read(&name, &reader)
-                default: try reader.readUnknown(tag, into: &unknownFields)
-                }
-            }
+        init(id: Int32 = 0, name: String = "") { (self.id, self.name) = (id, name) }
+        static let schema = MessageSchema(Self.self, .allKinds, 0, 5)
+        mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+            try v.field(2, StringField.self, &name)
+            try v.field(1, Int32Field.self, &id)
         }
     }
 }
@@ -553,107 +246,33 @@ struct Left: Message {
     @Indirect var right: Right? = nil
     var value: Int32 = 0
     var unknownFields = UnknownFields()
-
     init() {}
-
-    init(right: Right? = nil, value: Int32 = 0) {
-        self.right = right
-        self.value = value
-    }
-
-    static let schema = MessageSchema("framecodec.test.Left", [
-        .init(1, "right", .message(Right.self), .explicit),
-        .init(2, "value", .int32),
-    ])
-
-    var encodedByteCount: Int {
-        var size = unknownFields.byteCount
-        size += MessageField<Right>.size(1, right)
-        size += Int32Field.size(2, self.value)
-        return size
-    }
-
-    func encode(into writer: inout WireWriter) {
-        writer.write(unknownFields)
-        Int32Field.write(2, self.value, &writer)
-        MessageField<Right>.write(1, right, &writer)
-    }
-
-    mutating func merge(from reader: inout WireReader) throws(WireError) {
-        while let tag = try reader.nextTag() {
-            switch tag {
-            case 10: try MessageField<Right>.read(&right, &reader)
-            case 16: try Int32Field.read(&self.value, &reader)
-            default: try reader.readUnknown(tag, into: &unknownFields)
-            }
-        }
+    init(right: Right? = nil, value: Int32 = 0) { (self.right, self.value) = (right, value) }
+    static let schema = MessageSchema(Self.self, .allKinds, 1)
+    mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+        try v.field(2, Int32Field.self, &value)
+        try v.field(1, MessageField<Right>.self, &_right)
     }
 }
 
 struct Right: Message {
     @Indirect var left: Left? = nil
     var unknownFields = UnknownFields()
-
     init() {}
-
-    init(left: Left? = nil) {
-        self.left = left
-    }
-
-    static let schema = MessageSchema("framecodec.test.Right", [
-        .init(1, "left", .message(Left.self), .explicit),
-    ])
-
-    var encodedByteCount: Int {
-        var size = unknownFields.byteCount
-        size += MessageField<Left>.size(1, left)
-        return size
-    }
-
-    func encode(into writer: inout WireWriter) {
-        writer.write(unknownFields)
-        MessageField<Left>.write(1, left, &writer)
-    }
-
-    mutating func merge(from reader: inout WireReader) throws(WireError) {
-        while let tag = try reader.nextTag() {
-            switch tag {
-            case 10: try MessageField<Left>.read(&left, &reader)
-            default: try reader.readUnknown(tag, into: &unknownFields)
-            }
-        }
+    init(left: Left? = nil) { self.left = left }
+    static let schema = MessageSchema(Self.self, .allKinds, 2)
+    mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+        try v.field(1, MessageField<Left>.self, &_left)
     }
 }
 
 struct Nothing: Message {
     var unknownFields = UnknownFields()
-
     init() {}
-
-    static let schema = MessageSchema("framecodec.test.Nothing", [])
-
-    var encodedByteCount: Int { unknownFields.byteCount }
-
-    func encode(into writer: inout WireWriter) {
-        writer.write(unknownFields)
-    }
-
-    mutating func merge(from reader: inout WireReader) throws(WireError) {
-        while let tag = try reader.nextTag() { try reader.readUnknown(tag, into: &unknownFields) }
-    }
+    static let schema = MessageSchema(Self.self, .allKinds, 3)
+    mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {}
 }
 
 extension FileDescriptor {
-    static let allKinds = FileDescriptor(
-        name: "all_kinds.proto",
-        dependencies: [
-            .googleProtobufAny,
-            .googleProtobufDuration,
-            .googleProtobufEmpty,
-            .googleProtobufFieldMask,
-            .googleProtobufStruct,
-            .googleProtobufTimestamp,
-            .googleProtobufWrappers,
-        ],
-        base64: "Cg9hbGxfa2luZHMucHJvdG8SD2ZyYW1lY29kZWMudGVzdBoZZ29vZ2xlL3Byb3RvYnVmL2FueS5wcm90bxoeZ29vZ2xlL3Byb3RvYnVmL2R1cmF0aW9uLnByb3RvGhtnb29nbGUvcHJvdG9idWYvZW1wdHkucHJvdG8aIGdvb2dsZS9wcm90b2J1Zi9maWVsZF9tYXNrLnByb3RvGhxnb29nbGUvcHJvdG9idWYvc3RydWN0LnByb3RvGh9nb29nbGUvcHJvdG9idWYvdGltZXN0YW1wLnByb3RvGh5nb29nbGUvcHJvdG9idWYvd3JhcHBlcnMucHJvdG8iox0KCEFsbEtpbmRzEh8KC2ludDMyX2ZpZWxkGAEgASgFUgppbnQzMkZpZWxkEh8KC2ludDY0X2ZpZWxkGAIgASgDUgppbnQ2NEZpZWxkEiEKDHVpbnQzMl9maWVsZBgDIAEoDVILdWludDMyRmllbGQSIQoMdWludDY0X2ZpZWxkGAQgASgEUgt1aW50NjRGaWVsZBIhCgxzaW50MzJfZmllbGQYBSABKBFSC3NpbnQzMkZpZWxkEiEKDHNpbnQ2NF9maWVsZBgGIAEoElILc2ludDY0RmllbGQSIwoNZml4ZWQzMl9maWVsZBgHIAEoB1IMZml4ZWQzMkZpZWxkEiMKDWZpeGVkNjRfZmllbGQYCCABKAZSDGZpeGVkNjRGaWVsZBIlCg5zZml4ZWQzMl9maWVsZBgJIAEoD1INc2ZpeGVkMzJGaWVsZBIlCg5zZml4ZWQ2NF9maWVsZBgKIAEoEFINc2ZpeGVkNjRGaWVsZBIfCgtmbG9hdF9maWVsZBgLIAEoAlIKZmxvYXRGaWVsZBIhCgxkb3VibGVfZmllbGQYDCABKAFSC2RvdWJsZUZpZWxkEh0KCmJvb2xfZmllbGQYDSABKAhSCWJvb2xGaWVsZBIhCgxzdHJpbmdfZmllbGQYDiABKAlSC3N0cmluZ0ZpZWxkEh8KC2J5dGVzX2ZpZWxkGA8gASgMUgpieXRlc0ZpZWxkEiwKBWNvbG9yGBAgASgOMhYuZnJhbWVjb2RlYy50ZXN0LkNvbG9yUgVjb2xvchI4CgZuZXN0ZWQYESABKAsyIC5mcmFtZWNvZGVjLnRlc3QuQWxsS2luZHMuTmVzdGVkUgZuZXN0ZWQSLwoFY2hpbGQYEiABKAsyGS5mcmFtZWNvZGVjLnRlc3QuQWxsS2luZHNSBWNoaWxkEioKDm9wdGlvbmFsX2ludDMyGBMgASgFSAFSDW9wdGlvbmFsSW50MzKIAQESLAoPb3B0aW9uYWxfc3RyaW5nGBQgASgJSAJSDm9wdGlvbmFsU3RyaW5niAEBEioKDm9wdGlvbmFsX2J5dGVzGBUgASgMSANSDW9wdGlvbmFsQnl0ZXOIAQESKAoNb3B0aW9uYWxfYm9vbBgWIAEoCEgEUgxvcHRpb25hbEJvb2yIAQESQgoOb3B0aW9uYWxfY29sb3IYFyABKA4yFi5mcmFtZWNvZGVjLnRlc3QuQ29sb3JIBVINb3B0aW9uYWxDb2xvcogBARIhCgxwYWNrZWRfaW50MzIYHyADKAVSC3BhY2tlZEludDMyEiMKDXBhY2tlZF9zaW50NjQYICADKBJSDHBhY2tlZFNpbnQ2NBIlCg5wYWNrZWRfZml4ZWQzMhghIAMoB1INcGFja2VkRml4ZWQzMhIjCg1wYWNrZWRfZG91YmxlGCIgAygBUgxwYWNrZWREb3VibGUSHwoLcGFja2VkX2Jvb2wYIyADKAhSCnBhY2tlZEJvb2wSOQoMcGFja2VkX2NvbG9yGCQgAygOMhYuZnJhbWVjb2RlYy50ZXN0LkNvbG9yUgtwYWNrZWRDb2xvchIpCg51bnBhY2tlZF9pbnQzMhglIAMoBUICEABSDXVucGFja2VkSW50MzISGAoHc3RyaW5ncxgmIAMoCVIHc3RyaW5ncxIhCgxieXRlX3N0cmluZ3MYJyADKAxSC2J5dGVTdHJpbmdzEkEKC25lc3RlZF9saXN0GCggAygLMiAuZnJhbWVjb2RlYy50ZXN0LkFsbEtpbmRzLk5lc3RlZFIKbmVzdGVkTGlzdBI1CghjaGlsZHJlbhgpIAMoCzIZLmZyYW1lY29kZWMudGVzdC5BbGxLaW5kc1IIY2hpbGRyZW4SRwoKc3RyaW5nX21hcBgzIAMoCzIoLmZyYW1lY29kZWMudGVzdC5BbGxLaW5kcy5TdHJpbmdNYXBFbnRyeVIJc3RyaW5nTWFwEkcKCm5lc3RlZF9tYXAYNCADKAsyKC5mcmFtZWNvZGVjLnRlc3QuQWxsS2luZHMuTmVzdGVkTWFwRW50cnlSCW5lc3RlZE1hcBJECgljb2xvcl9tYXAYNSADKAsyJy5mcmFtZWNvZGVjLnRlc3QuQWxsS2luZHMuQ29sb3JNYXBFbnRyeVIIY29sb3JNYXASRAoJYnl0ZXNfbWFwGDYgAygLMicuZnJhbWVjb2RlYy50ZXN0LkFsbEtpbmRzLkJ5dGVzTWFwRW50cnlSCGJ5dGVzTWFwEkcKCmRvdWJsZV9tYXAYNyADKAsyKC5mcmFtZWNvZGVjLnRlc3QuQWxsS2luZHMuRG91YmxlTWFwRW50cnlSCWRvdWJsZU1hcBIhCgtjaG9pY2VfdGV4dBg9IAEoCUgAUgpjaG9pY2VUZXh0EiUKDWNob2ljZV9udW1iZXIYPiABKANIAFIMY2hvaWNlTnVtYmVyEkcKDWNob2ljZV9uZXN0ZWQYPyABKAsyIC5mcmFtZWNvZGVjLnRlc3QuQWxsS2luZHMuTmVzdGVkSABSDGNob2ljZU5lc3RlZBI+CgxjaG9pY2VfY2hpbGQYQCABKAsyGS5mcmFtZWNvZGVjLnRlc3QuQWxsS2luZHNIAFILY2hvaWNlQ2hpbGQSOwoMY2hvaWNlX2NvbG9yGEEgASgOMhYuZnJhbWVjb2RlYy50ZXN0LkNvbG9ySABSC2Nob2ljZUNvbG9yEj0KC2Nob2ljZV9udWxsGEIgASgOMhouZ29vZ2xlLnByb3RvYnVmLk51bGxWYWx1ZUgAUgpjaG9pY2VOdWxsEjgKCXRpbWVzdGFtcBhHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBSCXRpbWVzdGFtcBI1CghkdXJhdGlvbhhIIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvblIIZHVyYXRpb24SOQoKZmllbGRfbWFzaxhJIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5GaWVsZE1hc2tSCWZpZWxkTWFzaxImCgNhbnkYSiABKAsyFC5nb29nbGUucHJvdG9idWYuQW55UgNhbnkSLwoGc3RydWN0GEsgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdFIGc3RydWN0EjsKDWR5bmFtaWNfdmFsdWUYTCABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWVSDGR5bmFtaWNWYWx1ZRI5CgpsaXN0X3ZhbHVlGE0gASgLMhouZ29vZ2xlLnByb3RvYnVmLkxpc3RWYWx1ZVIJbGlzdFZhbHVlEiwKBWVtcHR5GE4gASgLMhYuZ29vZ2xlLnByb3RvYnVmLkVtcHR5UgVlbXB0eRJACg13cmFwcGVkX2ludDY0GE8gASgLMhsuZ29vZ2xlLnByb3RvYnVmLkludDY0VmFsdWVSDHdyYXBwZWRJbnQ2NBJDCg53cmFwcGVkX3N0cmluZxhQIAEoCzIcLmdvb2dsZS5wcm90b2J1Zi5TdHJpbmdWYWx1ZVINd3JhcHBlZFN0cmluZxI9Cgx3cmFwcGVkX2Jvb2wYUSABKAsyGi5nb29nbGUucHJvdG9idWYuQm9vbFZhbHVlUgt3cmFwcGVkQm9vbBJDCg53cmFwcGVkX2RvdWJsZRhSIAEoCzIcLmdvb2dsZS5wcm90b2J1Zi5Eb3VibGVWYWx1ZVINd3JhcHBlZERvdWJsZRJACg13cmFwcGVkX2J5dGVzGFMgASgLMhsuZ29vZ2xlLnByb3RvYnVmLkJ5dGVzVmFsdWVSDHdyYXBwZWRCeXRlcxI9Cg5keW5hbWljX3ZhbHVlcxhUIAMoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZVINZHluYW1pY1ZhbHVlcxI+Cgx3cmFwcGVkX2xpc3QYVSADKAsyGy5nb29nbGUucHJvdG9idWYuSW50MzJWYWx1ZVILd3JhcHBlZExpc3QSGAoHZGVmYXVsdBhkIAEoCVIHZGVmYXVsdBISCgRzaXplGGUgASgFUgRzaXplEhIKBHNlbGYYZiABKAlSBHNlbGYSIAoLZGVzY3JpcHRpb24YZyABKAlSC2Rlc2NyaXB0aW9uEhcKB3dlYl91cmwYaCABKAlSBndlYlVybBIZCghvd25lcl9pZBhpIAEoA1IHb3duZXJJZBIcCgtjdXN0b21fbmFtZRhqIAEoCVIHQGN1c3RvbRIUCgNvbGQYayABKAhCAhgBUgNvbGQSJQoMbGFyZ2VfbnVtYmVyGP////8BIAEoBVILbGFyZ2VOdW1iZXIaPAoOU3RyaW5nTWFwRW50cnkSEAoDa2V5GAEgASgJUgNrZXkSFAoFdmFsdWUYAiABKAlSBXZhbHVlOgI4ARpeCg5OZXN0ZWRNYXBFbnRyeRIQCgNrZXkYASABKAVSA2tleRI2CgV2YWx1ZRgCIAEoCzIgLmZyYW1lY29kZWMudGVzdC5BbGxLaW5kcy5OZXN0ZWRSBXZhbHVlOgI4ARpTCg1Db2xvck1hcEVudHJ5EhAKA2tleRgBIAEoCFIDa2V5EiwKBXZhbHVlGAIgASgOMhYuZnJhbWVjb2RlYy50ZXN0LkNvbG9yUgV2YWx1ZToCOAEaOwoNQnl0ZXNNYXBFbnRyeRIQCgNrZXkYASABKARSA2tleRIUCgV2YWx1ZRgCIAEoDFIFdmFsdWU6AjgBGjwKDkRvdWJsZU1hcEVudHJ5EhAKA2tleRgBIAEoEVIDa2V5EhQKBXZhbHVlGAIgASgBUgV2YWx1ZToCOAEaLAoGTmVzdGVkEg4KAmlkGAEgASgFUgJpZBISCgRuYW1lGAIgASgJUgRuYW1lQggKBmNob2ljZUIRCg9fb3B0aW9uYWxfaW50MzJCEgoQX29wdGlvbmFsX3N0cmluZ0IRCg9fb3B0aW9uYWxfYnl0ZXNCEAoOX29wdGlvbmFsX2Jvb2xCEQoPX29wdGlvbmFsX2NvbG9ySgYIyAEQrAIiSgoETGVmdBIsCgVyaWdodBgBIAEoCzIWLmZyYW1lY29kZWMudGVzdC5SaWdodFIFcmlnaHQSFAoFdmFsdWUYAiABKAVSBXZhbHVlIjIKBVJpZ2h0EikKBGxlZnQYASABKAsyFS5mcmFtZWNvZGVjLnRlc3QuTGVmdFIEbGVmdCIJCgdOb3RoaW5nKloKBUNvbG9yEhUKEUNPTE9SX1VOU1BFQ0lGSUVEEAASDQoJQ09MT1JfUkVEEAESDgoKQ09MT1JfQkxVRRACEhsKDkNPTE9SX0lORlJBUkVEEP///////////wFiBnByb3RvMw==")
+    static let allKinds = FileDescriptor(name: "all_kinds.proto", dependencies: [.googleProtobufAny, .googleProtobufDuration, .googleProtobufEmpty, .googleProtobufFieldMask, .googleProtobufStruct, .googleProtobufTimestamp, .googleProtobufWrappers], base64: "Cg9hbGxfa2luZHMucHJvdG8SD2ZyYW1lY29kZWMudGVzdBoZZ29vZ2xlL3Byb3RvYnVmL2FueS5wcm90bxoeZ29vZ2xlL3Byb3RvYnVmL2R1cmF0aW9uLnByb3RvGhtnb29nbGUvcHJvdG9idWYvZW1wdHkucHJvdG8aIGdvb2dsZS9wcm90b2J1Zi9maWVsZF9tYXNrLnByb3RvGhxnb29nbGUvcHJvdG9idWYvc3RydWN0LnByb3RvGh9nb29nbGUvcHJvdG9idWYvdGltZXN0YW1wLnByb3RvGh5nb29nbGUvcHJvdG9idWYvd3JhcHBlcnMucHJvdG8iox0KCEFsbEtpbmRzEh8KC2ludDMyX2ZpZWxkGAEgASgFUgppbnQzMkZpZWxkEh8KC2ludDY0X2ZpZWxkGAIgASgDUgppbnQ2NEZpZWxkEiEKDHVpbnQzMl9maWVsZBgDIAEoDVILdWludDMyRmllbGQSIQoMdWludDY0X2ZpZWxkGAQgASgEUgt1aW50NjRGaWVsZBIhCgxzaW50MzJfZmllbGQYBSABKBFSC3NpbnQzMkZpZWxkEiEKDHNpbnQ2NF9maWVsZBgGIAEoElILc2ludDY0RmllbGQSIwoNZml4ZWQzMl9maWVsZBgHIAEoB1IMZml4ZWQzMkZpZWxkEiMKDWZpeGVkNjRfZmllbGQYCCABKAZSDGZpeGVkNjRGaWVsZBIlCg5zZml4ZWQzMl9maWVsZBgJIAEoD1INc2ZpeGVkMzJGaWVsZBIlCg5zZml4ZWQ2NF9maWVsZBgKIAEoEFINc2ZpeGVkNjRGaWVsZBIfCgtmbG9hdF9maWVsZBgLIAEoAlIKZmxvYXRGaWVsZBIhCgxkb3VibGVfZmllbGQYDCABKAFSC2RvdWJsZUZpZWxkEh0KCmJvb2xfZmllbGQYDSABKAhSCWJvb2xGaWVsZBIhCgxzdHJpbmdfZmllbGQYDiABKAlSC3N0cmluZ0ZpZWxkEh8KC2J5dGVzX2ZpZWxkGA8gASgMUgpieXRlc0ZpZWxkEiwKBWNvbG9yGBAgASgOMhYuZnJhbWVjb2RlYy50ZXN0LkNvbG9yUgVjb2xvchI4CgZuZXN0ZWQYESABKAsyIC5mcmFtZWNvZGVjLnRlc3QuQWxsS2luZHMuTmVzdGVkUgZuZXN0ZWQSLwoFY2hpbGQYEiABKAsyGS5mcmFtZWNvZGVjLnRlc3QuQWxsS2luZHNSBWNoaWxkEioKDm9wdGlvbmFsX2ludDMyGBMgASgFSAFSDW9wdGlvbmFsSW50MzKIAQESLAoPb3B0aW9uYWxfc3RyaW5nGBQgASgJSAJSDm9wdGlvbmFsU3RyaW5niAEBEioKDm9wdGlvbmFsX2J5dGVzGBUgASgMSANSDW9wdGlvbmFsQnl0ZXOIAQESKAoNb3B0aW9uYWxfYm9vbBgWIAEoCEgEUgxvcHRpb25hbEJvb2yIAQESQgoOb3B0aW9uYWxfY29sb3IYFyABKA4yFi5mcmFtZWNvZGVjLnRlc3QuQ29sb3JIBVINb3B0aW9uYWxDb2xvcogBARIhCgxwYWNrZWRfaW50MzIYHyADKAVSC3BhY2tlZEludDMyEiMKDXBhY2tlZF9zaW50NjQYICADKBJSDHBhY2tlZFNpbnQ2NBIlCg5wYWNrZWRfZml4ZWQzMhghIAMoB1INcGFja2VkRml4ZWQzMhIjCg1wYWNrZWRfZG91YmxlGCIgAygBUgxwYWNrZWREb3VibGUSHwoLcGFja2VkX2Jvb2wYIyADKAhSCnBhY2tlZEJvb2wSOQoMcGFja2VkX2NvbG9yGCQgAygOMhYuZnJhbWVjb2RlYy50ZXN0LkNvbG9yUgtwYWNrZWRDb2xvchIpCg51bnBhY2tlZF9pbnQzMhglIAMoBUICEABSDXVucGFja2VkSW50MzISGAoHc3RyaW5ncxgmIAMoCVIHc3RyaW5ncxIhCgxieXRlX3N0cmluZ3MYJyADKAxSC2J5dGVTdHJpbmdzEkEKC25lc3RlZF9saXN0GCggAygLMiAuZnJhbWVjb2RlYy50ZXN0LkFsbEtpbmRzLk5lc3RlZFIKbmVzdGVkTGlzdBI1CghjaGlsZHJlbhgpIAMoCzIZLmZyYW1lY29kZWMudGVzdC5BbGxLaW5kc1IIY2hpbGRyZW4SRwoKc3RyaW5nX21hcBgzIAMoCzIoLmZyYW1lY29kZWMudGVzdC5BbGxLaW5kcy5TdHJpbmdNYXBFbnRyeVIJc3RyaW5nTWFwEkcKCm5lc3RlZF9tYXAYNCADKAsyKC5mcmFtZWNvZGVjLnRlc3QuQWxsS2luZHMuTmVzdGVkTWFwRW50cnlSCW5lc3RlZE1hcBJECgljb2xvcl9tYXAYNSADKAsyJy5mcmFtZWNvZGVjLnRlc3QuQWxsS2luZHMuQ29sb3JNYXBFbnRyeVIIY29sb3JNYXASRAoJYnl0ZXNfbWFwGDYgAygLMicuZnJhbWVjb2RlYy50ZXN0LkFsbEtpbmRzLkJ5dGVzTWFwRW50cnlSCGJ5dGVzTWFwEkcKCmRvdWJsZV9tYXAYNyADKAsyKC5mcmFtZWNvZGVjLnRlc3QuQWxsS2luZHMuRG91YmxlTWFwRW50cnlSCWRvdWJsZU1hcBIhCgtjaG9pY2VfdGV4dBg9IAEoCUgAUgpjaG9pY2VUZXh0EiUKDWNob2ljZV9udW1iZXIYPiABKANIAFIMY2hvaWNlTnVtYmVyEkcKDWNob2ljZV9uZXN0ZWQYPyABKAsyIC5mcmFtZWNvZGVjLnRlc3QuQWxsS2luZHMuTmVzdGVkSABSDGNob2ljZU5lc3RlZBI+CgxjaG9pY2VfY2hpbGQYQCABKAsyGS5mcmFtZWNvZGVjLnRlc3QuQWxsS2luZHNIAFILY2hvaWNlQ2hpbGQSOwoMY2hvaWNlX2NvbG9yGEEgASgOMhYuZnJhbWVjb2RlYy50ZXN0LkNvbG9ySABSC2Nob2ljZUNvbG9yEj0KC2Nob2ljZV9udWxsGEIgASgOMhouZ29vZ2xlLnByb3RvYnVmLk51bGxWYWx1ZUgAUgpjaG9pY2VOdWxsEjgKCXRpbWVzdGFtcBhHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBSCXRpbWVzdGFtcBI1CghkdXJhdGlvbhhIIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvblIIZHVyYXRpb24SOQoKZmllbGRfbWFzaxhJIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5GaWVsZE1hc2tSCWZpZWxkTWFzaxImCgNhbnkYSiABKAsyFC5nb29nbGUucHJvdG9idWYuQW55UgNhbnkSLwoGc3RydWN0GEsgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdFIGc3RydWN0EjsKDWR5bmFtaWNfdmFsdWUYTCABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWVSDGR5bmFtaWNWYWx1ZRI5CgpsaXN0X3ZhbHVlGE0gASgLMhouZ29vZ2xlLnByb3RvYnVmLkxpc3RWYWx1ZVIJbGlzdFZhbHVlEiwKBWVtcHR5GE4gASgLMhYuZ29vZ2xlLnByb3RvYnVmLkVtcHR5UgVlbXB0eRJACg13cmFwcGVkX2ludDY0GE8gASgLMhsuZ29vZ2xlLnByb3RvYnVmLkludDY0VmFsdWVSDHdyYXBwZWRJbnQ2NBJDCg53cmFwcGVkX3N0cmluZxhQIAEoCzIcLmdvb2dsZS5wcm90b2J1Zi5TdHJpbmdWYWx1ZVINd3JhcHBlZFN0cmluZxI9Cgx3cmFwcGVkX2Jvb2wYUSABKAsyGi5nb29nbGUucHJvdG9idWYuQm9vbFZhbHVlUgt3cmFwcGVkQm9vbBJDCg53cmFwcGVkX2RvdWJsZRhSIAEoCzIcLmdvb2dsZS5wcm90b2J1Zi5Eb3VibGVWYWx1ZVINd3JhcHBlZERvdWJsZRJACg13cmFwcGVkX2J5dGVzGFMgASgLMhsuZ29vZ2xlLnByb3RvYnVmLkJ5dGVzVmFsdWVSDHdyYXBwZWRCeXRlcxI9Cg5keW5hbWljX3ZhbHVlcxhUIAMoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZVINZHluYW1pY1ZhbHVlcxI+Cgx3cmFwcGVkX2xpc3QYVSADKAsyGy5nb29nbGUucHJvdG9idWYuSW50MzJWYWx1ZVILd3JhcHBlZExpc3QSGAoHZGVmYXVsdBhkIAEoCVIHZGVmYXVsdBISCgRzaXplGGUgASgFUgRzaXplEhIKBHNlbGYYZiABKAlSBHNlbGYSIAoLZGVzY3JpcHRpb24YZyABKAlSC2Rlc2NyaXB0aW9uEhcKB3dlYl91cmwYaCABKAlSBndlYlVybBIZCghvd25lcl9pZBhpIAEoA1IHb3duZXJJZBIcCgtjdXN0b21fbmFtZRhqIAEoCVIHQGN1c3RvbRIUCgNvbGQYayABKAhCAhgBUgNvbGQSJQoMbGFyZ2VfbnVtYmVyGP////8BIAEoBVILbGFyZ2VOdW1iZXIaPAoOU3RyaW5nTWFwRW50cnkSEAoDa2V5GAEgASgJUgNrZXkSFAoFdmFsdWUYAiABKAlSBXZhbHVlOgI4ARpeCg5OZXN0ZWRNYXBFbnRyeRIQCgNrZXkYASABKAVSA2tleRI2CgV2YWx1ZRgCIAEoCzIgLmZyYW1lY29kZWMudGVzdC5BbGxLaW5kcy5OZXN0ZWRSBXZhbHVlOgI4ARpTCg1Db2xvck1hcEVudHJ5EhAKA2tleRgBIAEoCFIDa2V5EiwKBXZhbHVlGAIgASgOMhYuZnJhbWVjb2RlYy50ZXN0LkNvbG9yUgV2YWx1ZToCOAEaOwoNQnl0ZXNNYXBFbnRyeRIQCgNrZXkYASABKARSA2tleRIUCgV2YWx1ZRgCIAEoDFIFdmFsdWU6AjgBGjwKDkRvdWJsZU1hcEVudHJ5EhAKA2tleRgBIAEoEVIDa2V5EhQKBXZhbHVlGAIgASgBUgV2YWx1ZToCOAEaLAoGTmVzdGVkEg4KAmlkGAEgASgFUgJpZBISCgRuYW1lGAIgASgJUgRuYW1lQggKBmNob2ljZUIRCg9fb3B0aW9uYWxfaW50MzJCEgoQX29wdGlvbmFsX3N0cmluZ0IRCg9fb3B0aW9uYWxfYnl0ZXNCEAoOX29wdGlvbmFsX2Jvb2xCEQoPX29wdGlvbmFsX2NvbG9ySgYIyAEQrAIiSgoETGVmdBIsCgVyaWdodBgBIAEoCzIWLmZyYW1lY29kZWMudGVzdC5SaWdodFIFcmlnaHQSFAoFdmFsdWUYAiABKAVSBXZhbHVlIjIKBVJpZ2h0EikKBGxlZnQYASABKAsyFS5mcmFtZWNvZGVjLnRlc3QuTGVmdFIEbGVmdCIJCgdOb3RoaW5nKloKBUNvbG9yEhUKEUNPTE9SX1VOU1BFQ0lGSUVEEAASDQoJQ09MT1JfUkVEEAESDgoKQ09MT1JfQkxVRRACEhsKDkNPTE9SX0lORlJBUkVEEP///////////wFiBnByb3RvMw==")
 }

@@ -12,20 +12,13 @@ struct Proto2: Message {
     var flag: Bool?
     var ratio: Double?
     var unknownFields = UnknownFields()
-
     init() {}
-
     init(
         number: Int32? = nil, text: String? = nil, mode: Proto2.Mode? = nil, unpacked: [Int32] = [],
         packed: [Int32] = [], flag: Bool? = nil, ratio: Double? = nil
     ) {
-        self.number = number
-        self.text = text
-        self.mode = mode
-        self.unpacked = unpacked
-        self.packed = packed
-        self.flag = flag
-        self.ratio = ratio
+        (self.number, self.text, self.mode, self.unpacked, self.packed) = (number, text, mode, unpacked, packed)
+        (self.flag, self.ratio) = (flag, ratio)
     }
 
     /// `number`, or its default value when it is not set.
@@ -39,68 +32,26 @@ struct Proto2: Message {
 
     /// `ratio`, or its default value when it is not set.
     var ratioOrDefault: Double { ratio ?? -.infinity }
-
-    static let schema = MessageSchema("framecodec.test.Proto2", [
-        .init(1, "number", .int32, .explicit),
-        .init(2, "text", .string, .explicit),
-        .init(3, "mode", .enumeration(Proto2.Mode.self), .explicit),
-        .init(4, "unpacked", .int32, .repeated),
-        .init(5, "packed", .int32, .packed),
-        .init(6, "flag", .bool, .explicit),
-        .init(7, "ratio", .double, .explicit),
-    ])
-
-    var encodedByteCount: Int {
-        var size = unknownFields.byteCount
-        size += Int32Field.size(1, number)
-        size += StringField.size(2, text)
-        size += EnumField<Proto2.Mode>.size(3, mode)
-        size += Int32Field.size(4, unpacked)
-        size += Int32Field.sizePacked(5, packed)
-        size += BoolField.size(6, flag)
-        size += DoubleField.size(7, ratio)
-        return size
-    }
-
-    func encode(into writer: inout WireWriter) {
-        writer.write(unknownFields)
-        DoubleField.write(7, ratio, &writer)
-        BoolField.write(6, flag, &writer)
-        Int32Field.writePacked(5, packed, &writer)
-        Int32Field.write(4, unpacked, &writer)
-        EnumField<Proto2.Mode>.write(3, mode, &writer)
-        StringField.write(2, text, &writer)
-        Int32Field.write(1, number, &writer)
-    }
-
-    mutating func merge(from reader: inout WireReader) throws(WireError) {
-        while let tag = try reader.nextTag() {
-            switch tag {
-            case 8: try Int32Field.read(&number, &reader)
-            case 18: try StringField.read(&text, &reader)
-            case 24: try EnumField<Proto2.Mode>.read(&mode, &reader)
-            case 32, 34: try Int32Field.readPackable(&unpacked, tag, &reader)
-            case 40, 42: try Int32Field.readPackable(&packed, tag, &reader)
-            case 48: try BoolField.read(&flag, &reader)
-            case 57: try DoubleField.read(&ratio, &reader)
-            default: try reader.readUnknown(tag, into: &unknownFields)
-            }
-        }
+    static let schema = MessageSchema(Self.self, .proto2, 0)
+    mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+        try v.field(7, DoubleField.self, &ratio)
+        try v.field(6, BoolField.self, &flag)
+        try v.packed(5, Int32Field.self, &packed)
+        try v.field(4, Int32Field.self, &unpacked)
+        try v.field(3, EnumField<Proto2.Mode>.self, &mode)
+        try v.field(2, StringField.self, &text)
+        try v.field(1, Int32Field.self, &number)
     }
 
     struct Mode: OpenEnum {
+        static let slow = Self(rawValue: 1)
+        static let fast = Self(rawValue: 2)
         let rawValue: Int32
         init(rawValue: Int32) { self.rawValue = rawValue }
-
-        static let slow = Mode(rawValue: 1)
-        static let fast = Mode(rawValue: 2)
-
-        static let schema = EnumSchema("framecodec.test.Proto2.Mode", [("SLOW", 1), ("FAST", 2)])
+        static let schema = EnumSchema(.proto2, 0, 0)
     }
 }
 
 extension FileDescriptor {
-    static let proto2 = FileDescriptor(
-        name: "proto2.proto",
-        base64: "Cgxwcm90bzIucHJvdG8SD2ZyYW1lY29kZWMudGVzdCKDAgoGUHJvdG8yEhoKBm51bWJlchgBIAEoBToCNDJSBm51bWJlchIaCgR0ZXh0GAIgASgJOgZhICJiIgpSBHRleHQSNgoEbW9kZRgDIAEoDjIcLmZyYW1lY29kZWMudGVzdC5Qcm90bzIuTW9kZToERkFTVFIEbW9kZRIaCgh1bnBhY2tlZBgEIAMoBVIIdW5wYWNrZWQSGgoGcGFja2VkGAUgAygFQgIQAVIGcGFja2VkEhIKBGZsYWcYBiABKAhSBGZsYWcSGgoFcmF0aW8YByABKAE6BC1pbmZSBXJhdGlvIhoKBE1vZGUSCAoEU0xPVxABEggKBEZBU1QQAioFCGQQyAE=")
+    static let proto2 = FileDescriptor(name: "proto2.proto", base64: "Cgxwcm90bzIucHJvdG8SD2ZyYW1lY29kZWMudGVzdCKDAgoGUHJvdG8yEhoKBm51bWJlchgBIAEoBToCNDJSBm51bWJlchIaCgR0ZXh0GAIgASgJOgZhICJiIgpSBHRleHQSNgoEbW9kZRgDIAEoDjIcLmZyYW1lY29kZWMudGVzdC5Qcm90bzIuTW9kZToERkFTVFIEbW9kZRIaCgh1bnBhY2tlZBgEIAMoBVIIdW5wYWNrZWQSGgoGcGFja2VkGAUgAygFQgIQAVIGcGFja2VkEhIKBGZsYWcYBiABKAhSBGZsYWcSGgoFcmF0aW8YByABKAE6BC1pbmZSBXJhdGlvIhoKBE1vZGUSCAoEU0xPVxABEggKBEZBU1QQAioFCGQQyAE=")
 }

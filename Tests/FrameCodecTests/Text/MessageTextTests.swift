@@ -16,27 +16,10 @@ private struct Credentials: Message {
             .init(3, "inner", .message(Credentials.self), .repeated)
         ])
 
-    var encodedByteCount: Int {
-        unknownFields.byteCount + StringField.size(1, user) + StringField.size(2, password)
-            + MessageField<Credentials>.size(3, inner)
-    }
-
-    func encode(into writer: inout WireWriter) {
-        writer.write(unknownFields)
-        MessageField<Credentials>.write(3, inner, &writer)
-        StringField.write(2, password, &writer)
-        StringField.write(1, user, &writer)
-    }
-
-    mutating func merge(from reader: inout WireReader) throws(WireError) {
-        while let tag = try reader.nextTag() {
-            switch tag {
-            case 10: try StringField.read(&user, &reader)
-            case 18: try StringField.read(&password, &reader)
-            case 26: try MessageField<Credentials>.read(&inner, &reader)
-            default: try reader.readUnknown(tag, into: &unknownFields)
-            }
-        }
+    mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+        try v.field(3, MessageField<Credentials>.self, &inner)
+        try v.field(2, StringField.self, &password)
+        try v.field(1, StringField.self, &user)
     }
 }
 

@@ -6,24 +6,11 @@ import FrameCodec
 /// Nothing. Not google.protobuf.Empty: the contract is older than that.
 public struct Empty: Message {
     public var unknownFields = UnknownFields()
-
     public init() {}
-
-    public static let schema = MessageSchema("grpc.testing.Empty", [])
-
-    public var encodedByteCount: Int { unknownFields.byteCount }
-
-    public func encode(into writer: inout WireWriter) {
-        writer.write(unknownFields)
-    }
-
-    public mutating func merge(from reader: inout WireReader) throws(WireError) {
-        while let tag = try reader.nextTag() { try reader.readUnknown(tag, into: &unknownFields) }
-    }
+    public static let schema = MessageSchema(Self.self, .grpcTestingEmpty, 0)
+    @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {}
 }
 
 extension FileDescriptor {
-    public static let grpcTestingEmpty = FileDescriptor(
-        name: "grpc/testing/empty.proto",
-        base64: "ChhncnBjL3Rlc3RpbmcvZW1wdHkucHJvdG8SDGdycGMudGVzdGluZyIHCgVFbXB0eWIGcHJvdG8z")
+    public static let grpcTestingEmpty = FileDescriptor(name: "grpc/testing/empty.proto", base64: "ChhncnBjL3Rlc3RpbmcvZW1wdHkucHJvdG8SDGdycGMudGVzdGluZyIHCgVFbXB0eWIGcHJvdG8z")
 }

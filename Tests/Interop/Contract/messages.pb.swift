@@ -5,48 +5,22 @@ import FrameCodec
 
 /// What a payload is made of.
 public struct PayloadType: OpenEnum {
+    /// Zeros.
+    public static let compressable = Self(rawValue: 0)
     public let rawValue: Int32
     public init(rawValue: Int32) { self.rawValue = rawValue }
-
-    /// Zeros.
-    public static let compressable = PayloadType(rawValue: 0)
-
-    public static let schema = EnumSchema("grpc.testing.PayloadType", [("COMPRESSABLE", 0)])
+    public static let schema = EnumSchema(.grpcTestingMessages, 0)
 }
 
 /// A flag that can be absent.
 public struct BoolValue: Message {
     public var value: Bool = false
     public var unknownFields = UnknownFields()
-
     public init() {}
-
-    public init(value: Bool = false) {
-        self.value = value
-    }
-
-    public static let schema = MessageSchema("grpc.testing.BoolValue", [
-        .init(1, "value", .bool),
-    ])
-
-    public var encodedByteCount: Int {
-        var size = unknownFields.byteCount
-        size += BoolField.size(1, self.value)
-        return size
-    }
-
-    public func encode(into writer: inout WireWriter) {
-        writer.write(unknownFields)
-        BoolField.write(1, self.value, &writer)
-    }
-
-    public mutating func merge(from reader: inout WireReader) throws(WireError) {
-        while let tag = try reader.nextTag() {
-            switch tag {
-            case 8: try BoolField.read(&self.value, &reader)
-            default: try reader.readUnknown(tag, into: &unknownFields)
-            }
-        }
+    public init(value: Bool = false) { self.value = value }
+    public static let schema = MessageSchema(Self.self, .grpcTestingMessages, 0)
+    @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+        try v.field(1, BoolField.self, &value)
     }
 }
 
@@ -55,40 +29,12 @@ public struct Payload: Message {
     public var type: PayloadType = .compressable
     public var body: [UInt8] = []
     public var unknownFields = UnknownFields()
-
     public init() {}
-
-    public init(type: PayloadType = .compressable, body: [UInt8] = []) {
-        self.type = type
-        self.body = body
-    }
-
-    public static let schema = MessageSchema("grpc.testing.Payload", [
-        .init(1, "type", .enumeration(PayloadType.self)),
-        .init(2, "body", .bytes),
-    ])
-
-    public var encodedByteCount: Int {
-        var size = unknownFields.byteCount
-        size += EnumField<PayloadType>.size(1, type)
-        size += BytesField.size(2, body)
-        return size
-    }
-
-    public func encode(into writer: inout WireWriter) {
-        writer.write(unknownFields)
-        BytesField.write(2, body, &writer)
-        EnumField<PayloadType>.write(1, type, &writer)
-    }
-
-    public mutating func merge(from reader: inout WireReader) throws(WireError) {
-        while let tag = try reader.nextTag() {
-            switch tag {
-            case 8: try EnumField<PayloadType>.read(&type, &reader)
-            case 18: try BytesField.read(&body, &reader)
-            default: try reader.readUnknown(tag, into: &unknownFields)
-            }
-        }
+    public init(type: PayloadType = .compressable, body: [UInt8] = []) { (self.type, self.body) = (type, body) }
+    public static let schema = MessageSchema(Self.self, .grpcTestingMessages, 1)
+    @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+        try v.field(2, BytesField.self, &body)
+        try v.field(1, EnumField<PayloadType>.self, &type)
     }
 }
 
@@ -97,40 +43,12 @@ public struct EchoStatus: Message {
     public var code: Int32 = 0
     public var message: String = ""
     public var unknownFields = UnknownFields()
-
     public init() {}
-
-    public init(code: Int32 = 0, message: String = "") {
-        self.code = code
-        self.message = message
-    }
-
-    public static let schema = MessageSchema("grpc.testing.EchoStatus", [
-        .init(1, "code", .int32),
-        .init(2, "message", .string),
-    ])
-
-    public var encodedByteCount: Int {
-        var size = unknownFields.byteCount
-        size += Int32Field.size(1, code)
-        size += StringField.size(2, message)
-        return size
-    }
-
-    public func encode(into writer: inout WireWriter) {
-        writer.write(unknownFields)
-        StringField.write(2, message, &writer)
-        Int32Field.write(1, code, &writer)
-    }
-
-    public mutating func merge(from reader: inout WireReader) throws(WireError) {
-        while let tag = try reader.nextTag() {
-            switch tag {
-            case 8: try Int32Field.read(&code, &reader)
-            case 18: try StringField.read(&message, &reader)
-            default: try reader.readUnknown(tag, into: &unknownFields)
-            }
-        }
+    public init(code: Int32 = 0, message: String = "") { (self.code, self.message) = (code, message) }
+    public static let schema = MessageSchema(Self.self, .grpcTestingMessages, 2)
+    @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+        try v.field(2, StringField.self, &message)
+        try v.field(1, Int32Field.self, &code)
     }
 }
 
@@ -145,74 +63,27 @@ public struct SimpleRequest: Message {
     public var responseStatus: EchoStatus?
     public var expectCompressed: BoolValue?
     public var unknownFields = UnknownFields()
-
     public init() {}
-
     public init(
         responseType: PayloadType = .compressable, responseSize: Int32 = 0, payload: Payload? = nil,
         fillUsername: Bool = false, fillOauthScope: Bool = false, responseCompressed: BoolValue? = nil,
         responseStatus: EchoStatus? = nil, expectCompressed: BoolValue? = nil
     ) {
-        self.responseType = responseType
-        self.responseSize = responseSize
-        self.payload = payload
-        self.fillUsername = fillUsername
-        self.fillOauthScope = fillOauthScope
-        self.responseCompressed = responseCompressed
-        self.responseStatus = responseStatus
+        (self.responseType, self.responseSize, self.payload) = (responseType, responseSize, payload)
+        (self.fillUsername, self.fillOauthScope) = (fillUsername, fillOauthScope)
+        (self.responseCompressed, self.responseStatus) = (responseCompressed, responseStatus)
         self.expectCompressed = expectCompressed
     }
-
-    public static let schema = MessageSchema("grpc.testing.SimpleRequest", [
-        .init(1, "response_type", .enumeration(PayloadType.self)),
-        .init(2, "response_size", .int32),
-        .init(3, "payload", .message(Payload.self), .explicit),
-        .init(4, "fill_username", .bool),
-        .init(5, "fill_oauth_scope", .bool),
-        .init(6, "response_compressed", .message(BoolValue.self), .explicit),
-        .init(7, "response_status", .message(EchoStatus.self), .explicit),
-        .init(8, "expect_compressed", .message(BoolValue.self), .explicit),
-    ])
-
-    public var encodedByteCount: Int {
-        var size = unknownFields.byteCount
-        size += EnumField<PayloadType>.size(1, responseType)
-        size += Int32Field.size(2, responseSize)
-        size += MessageField<Payload>.size(3, payload)
-        size += BoolField.size(4, fillUsername)
-        size += BoolField.size(5, fillOauthScope)
-        size += MessageField<BoolValue>.size(6, responseCompressed)
-        size += MessageField<EchoStatus>.size(7, responseStatus)
-        size += MessageField<BoolValue>.size(8, expectCompressed)
-        return size
-    }
-
-    public func encode(into writer: inout WireWriter) {
-        writer.write(unknownFields)
-        MessageField<BoolValue>.write(8, expectCompressed, &writer)
-        MessageField<EchoStatus>.write(7, responseStatus, &writer)
-        MessageField<BoolValue>.write(6, responseCompressed, &writer)
-        BoolField.write(5, fillOauthScope, &writer)
-        BoolField.write(4, fillUsername, &writer)
-        MessageField<Payload>.write(3, payload, &writer)
-        Int32Field.write(2, responseSize, &writer)
-        EnumField<PayloadType>.write(1, responseType, &writer)
-    }
-
-    public mutating func merge(from reader: inout WireReader) throws(WireError) {
-        while let tag = try reader.nextTag() {
-            switch tag {
-            case 8: try EnumField<PayloadType>.read(&responseType, &reader)
-            case 16: try Int32Field.read(&responseSize, &reader)
-            case 26: try MessageField<Payload>.read(&payload, &reader)
-            case 32: try BoolField.read(&fillUsername, &reader)
-            case 40: try BoolField.read(&fillOauthScope, &reader)
-            case 50: try MessageField<BoolValue>.read(&responseCompressed, &reader)
-            case 58: try MessageField<EchoStatus>.read(&responseStatus, &reader)
-            case 66: try MessageField<BoolValue>.read(&expectCompressed, &reader)
-            default: try reader.readUnknown(tag, into: &unknownFields)
-            }
-        }
+    public static let schema = MessageSchema(Self.self, .grpcTestingMessages, 3)
+    @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+        try v.field(8, MessageField<BoolValue>.self, &expectCompressed)
+        try v.field(7, MessageField<EchoStatus>.self, &responseStatus)
+        try v.field(6, MessageField<BoolValue>.self, &responseCompressed)
+        try v.field(5, BoolField.self, &fillOauthScope)
+        try v.field(4, BoolField.self, &fillUsername)
+        try v.field(3, MessageField<Payload>.self, &payload)
+        try v.field(2, Int32Field.self, &responseSize)
+        try v.field(1, EnumField<PayloadType>.self, &responseType)
     }
 }
 
@@ -222,45 +93,15 @@ public struct SimpleResponse: Message {
     public var username: String = ""
     public var oauthScope: String = ""
     public var unknownFields = UnknownFields()
-
     public init() {}
-
     public init(payload: Payload? = nil, username: String = "", oauthScope: String = "") {
-        self.payload = payload
-        self.username = username
-        self.oauthScope = oauthScope
+        (self.payload, self.username, self.oauthScope) = (payload, username, oauthScope)
     }
-
-    public static let schema = MessageSchema("grpc.testing.SimpleResponse", [
-        .init(1, "payload", .message(Payload.self), .explicit),
-        .init(2, "username", .string),
-        .init(3, "oauth_scope", .string),
-    ])
-
-    public var encodedByteCount: Int {
-        var size = unknownFields.byteCount
-        size += MessageField<Payload>.size(1, payload)
-        size += StringField.size(2, username)
-        size += StringField.size(3, oauthScope)
-        return size
-    }
-
-    public func encode(into writer: inout WireWriter) {
-        writer.write(unknownFields)
-        StringField.write(3, oauthScope, &writer)
-        StringField.write(2, username, &writer)
-        MessageField<Payload>.write(1, payload, &writer)
-    }
-
-    public mutating func merge(from reader: inout WireReader) throws(WireError) {
-        while let tag = try reader.nextTag() {
-            switch tag {
-            case 10: try MessageField<Payload>.read(&payload, &reader)
-            case 18: try StringField.read(&username, &reader)
-            case 26: try StringField.read(&oauthScope, &reader)
-            default: try reader.readUnknown(tag, into: &unknownFields)
-            }
-        }
+    public static let schema = MessageSchema(Self.self, .grpcTestingMessages, 4)
+    @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+        try v.field(3, StringField.self, &oauthScope)
+        try v.field(2, StringField.self, &username)
+        try v.field(1, MessageField<Payload>.self, &payload)
     }
 }
 
@@ -269,40 +110,14 @@ public struct StreamingInputCallRequest: Message {
     public var payload: Payload?
     public var expectCompressed: BoolValue?
     public var unknownFields = UnknownFields()
-
     public init() {}
-
     public init(payload: Payload? = nil, expectCompressed: BoolValue? = nil) {
-        self.payload = payload
-        self.expectCompressed = expectCompressed
+        (self.payload, self.expectCompressed) = (payload, expectCompressed)
     }
-
-    public static let schema = MessageSchema("grpc.testing.StreamingInputCallRequest", [
-        .init(1, "payload", .message(Payload.self), .explicit),
-        .init(2, "expect_compressed", .message(BoolValue.self), .explicit),
-    ])
-
-    public var encodedByteCount: Int {
-        var size = unknownFields.byteCount
-        size += MessageField<Payload>.size(1, payload)
-        size += MessageField<BoolValue>.size(2, expectCompressed)
-        return size
-    }
-
-    public func encode(into writer: inout WireWriter) {
-        writer.write(unknownFields)
-        MessageField<BoolValue>.write(2, expectCompressed, &writer)
-        MessageField<Payload>.write(1, payload, &writer)
-    }
-
-    public mutating func merge(from reader: inout WireReader) throws(WireError) {
-        while let tag = try reader.nextTag() {
-            switch tag {
-            case 10: try MessageField<Payload>.read(&payload, &reader)
-            case 18: try MessageField<BoolValue>.read(&expectCompressed, &reader)
-            default: try reader.readUnknown(tag, into: &unknownFields)
-            }
-        }
+    public static let schema = MessageSchema(Self.self, .grpcTestingMessages, 5)
+    @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+        try v.field(2, MessageField<BoolValue>.self, &expectCompressed)
+        try v.field(1, MessageField<Payload>.self, &payload)
     }
 }
 
@@ -310,35 +125,11 @@ public struct StreamingInputCallRequest: Message {
 public struct StreamingInputCallResponse: Message {
     public var aggregatedPayloadSize: Int32 = 0
     public var unknownFields = UnknownFields()
-
     public init() {}
-
-    public init(aggregatedPayloadSize: Int32 = 0) {
-        self.aggregatedPayloadSize = aggregatedPayloadSize
-    }
-
-    public static let schema = MessageSchema("grpc.testing.StreamingInputCallResponse", [
-        .init(1, "aggregated_payload_size", .int32),
-    ])
-
-    public var encodedByteCount: Int {
-        var size = unknownFields.byteCount
-        size += Int32Field.size(1, aggregatedPayloadSize)
-        return size
-    }
-
-    public func encode(into writer: inout WireWriter) {
-        writer.write(unknownFields)
-        Int32Field.write(1, aggregatedPayloadSize, &writer)
-    }
-
-    public mutating func merge(from reader: inout WireReader) throws(WireError) {
-        while let tag = try reader.nextTag() {
-            switch tag {
-            case 8: try Int32Field.read(&aggregatedPayloadSize, &reader)
-            default: try reader.readUnknown(tag, into: &unknownFields)
-            }
-        }
+    public init(aggregatedPayloadSize: Int32 = 0) { self.aggregatedPayloadSize = aggregatedPayloadSize }
+    public static let schema = MessageSchema(Self.self, .grpcTestingMessages, 6)
+    @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+        try v.field(1, Int32Field.self, &aggregatedPayloadSize)
     }
 }
 
@@ -348,45 +139,15 @@ public struct ResponseParameters: Message {
     public var intervalUs: Int32 = 0
     public var compressed: BoolValue?
     public var unknownFields = UnknownFields()
-
     public init() {}
-
     public init(size: Int32 = 0, intervalUs: Int32 = 0, compressed: BoolValue? = nil) {
-        self.size = size
-        self.intervalUs = intervalUs
-        self.compressed = compressed
+        (self.size, self.intervalUs, self.compressed) = (size, intervalUs, compressed)
     }
-
-    public static let schema = MessageSchema("grpc.testing.ResponseParameters", [
-        .init(1, "size", .int32),
-        .init(2, "interval_us", .int32),
-        .init(3, "compressed", .message(BoolValue.self), .explicit),
-    ])
-
-    public var encodedByteCount: Int {
-        var size = unknownFields.byteCount
-        size += Int32Field.size(1, self.size)
-        size += Int32Field.size(2, intervalUs)
-        size += MessageField<BoolValue>.size(3, compressed)
-        return size
-    }
-
-    public func encode(into writer: inout WireWriter) {
-        writer.write(unknownFields)
-        MessageField<BoolValue>.write(3, compressed, &writer)
-        Int32Field.write(2, intervalUs, &writer)
-        Int32Field.write(1, self.size, &writer)
-    }
-
-    public mutating func merge(from reader: inout WireReader) throws(WireError) {
-        while let tag = try reader.nextTag() {
-            switch tag {
-            case 8: try Int32Field.read(&self.size, &reader)
-            case 16: try Int32Field.read(&intervalUs, &reader)
-            case 26: try MessageField<BoolValue>.read(&compressed, &reader)
-            default: try reader.readUnknown(tag, into: &unknownFields)
-            }
-        }
+    public static let schema = MessageSchema(Self.self, .grpcTestingMessages, 7)
+    @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+        try v.field(3, MessageField<BoolValue>.self, &compressed)
+        try v.field(2, Int32Field.self, &intervalUs)
+        try v.field(1, Int32Field.self, &size)
     }
 }
 
@@ -397,53 +158,20 @@ public struct StreamingOutputCallRequest: Message {
     public var payload: Payload?
     public var responseStatus: EchoStatus?
     public var unknownFields = UnknownFields()
-
     public init() {}
-
     public init(
         responseType: PayloadType = .compressable, responseParameters: [ResponseParameters] = [],
         payload: Payload? = nil, responseStatus: EchoStatus? = nil
     ) {
-        self.responseType = responseType
-        self.responseParameters = responseParameters
-        self.payload = payload
+        (self.responseType, self.responseParameters, self.payload) = (responseType, responseParameters, payload)
         self.responseStatus = responseStatus
     }
-
-    public static let schema = MessageSchema("grpc.testing.StreamingOutputCallRequest", [
-        .init(1, "response_type", .enumeration(PayloadType.self)),
-        .init(2, "response_parameters", .message(ResponseParameters.self), .repeated),
-        .init(3, "payload", .message(Payload.self), .explicit),
-        .init(7, "response_status", .message(EchoStatus.self), .explicit),
-    ])
-
-    public var encodedByteCount: Int {
-        var size = unknownFields.byteCount
-        size += EnumField<PayloadType>.size(1, responseType)
-        size += MessageField<ResponseParameters>.size(2, responseParameters)
-        size += MessageField<Payload>.size(3, payload)
-        size += MessageField<EchoStatus>.size(7, responseStatus)
-        return size
-    }
-
-    public func encode(into writer: inout WireWriter) {
-        writer.write(unknownFields)
-        MessageField<EchoStatus>.write(7, responseStatus, &writer)
-        MessageField<Payload>.write(3, payload, &writer)
-        MessageField<ResponseParameters>.write(2, responseParameters, &writer)
-        EnumField<PayloadType>.write(1, responseType, &writer)
-    }
-
-    public mutating func merge(from reader: inout WireReader) throws(WireError) {
-        while let tag = try reader.nextTag() {
-            switch tag {
-            case 8: try EnumField<PayloadType>.read(&responseType, &reader)
-            case 18: try MessageField<ResponseParameters>.read(&responseParameters, &reader)
-            case 26: try MessageField<Payload>.read(&payload, &reader)
-            case 58: try MessageField<EchoStatus>.read(&responseStatus, &reader)
-            default: try reader.readUnknown(tag, into: &unknownFields)
-            }
-        }
+    public static let schema = MessageSchema(Self.self, .grpcTestingMessages, 8)
+    @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+        try v.field(7, MessageField<EchoStatus>.self, &responseStatus)
+        try v.field(3, MessageField<Payload>.self, &payload)
+        try v.field(2, MessageField<ResponseParameters>.self, &responseParameters)
+        try v.field(1, EnumField<PayloadType>.self, &responseType)
     }
 }
 
@@ -451,40 +179,14 @@ public struct StreamingOutputCallRequest: Message {
 public struct StreamingOutputCallResponse: Message {
     public var payload: Payload?
     public var unknownFields = UnknownFields()
-
     public init() {}
-
-    public init(payload: Payload? = nil) {
-        self.payload = payload
-    }
-
-    public static let schema = MessageSchema("grpc.testing.StreamingOutputCallResponse", [
-        .init(1, "payload", .message(Payload.self), .explicit),
-    ])
-
-    public var encodedByteCount: Int {
-        var size = unknownFields.byteCount
-        size += MessageField<Payload>.size(1, payload)
-        return size
-    }
-
-    public func encode(into writer: inout WireWriter) {
-        writer.write(unknownFields)
-        MessageField<Payload>.write(1, payload, &writer)
-    }
-
-    public mutating func merge(from reader: inout WireReader) throws(WireError) {
-        while let tag = try reader.nextTag() {
-            switch tag {
-            case 10: try MessageField<Payload>.read(&payload, &reader)
-            default: try reader.readUnknown(tag, into: &unknownFields)
-            }
-        }
+    public init(payload: Payload? = nil) { self.payload = payload }
+    public static let schema = MessageSchema(Self.self, .grpcTestingMessages, 9)
+    @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+        try v.field(1, MessageField<Payload>.self, &payload)
     }
 }
 
 extension FileDescriptor {
-    public static let grpcTestingMessages = FileDescriptor(
-        name: "grpc/testing/messages.proto",
-        base64: "ChtncnBjL3Rlc3RpbmcvbWVzc2FnZXMucHJvdG8SDGdycGMudGVzdGluZyIhCglCb29sVmFsdWUSFAoFdmFsdWUYASABKAhSBXZhbHVlIkwKB1BheWxvYWQSLQoEdHlwZRgBIAEoDjIZLmdycGMudGVzdGluZy5QYXlsb2FkVHlwZVIEdHlwZRISCgRib2R5GAIgASgMUgRib2R5IjoKCkVjaG9TdGF0dXMSEgoEY29kZRgBIAEoBVIEY29kZRIYCgdtZXNzYWdlGAIgASgJUgdtZXNzYWdlIscDCg1TaW1wbGVSZXF1ZXN0Ej4KDXJlc3BvbnNlX3R5cGUYASABKA4yGS5ncnBjLnRlc3RpbmcuUGF5bG9hZFR5cGVSDHJlc3BvbnNlVHlwZRIjCg1yZXNwb25zZV9zaXplGAIgASgFUgxyZXNwb25zZVNpemUSLwoHcGF5bG9hZBgDIAEoCzIVLmdycGMudGVzdGluZy5QYXlsb2FkUgdwYXlsb2FkEiMKDWZpbGxfdXNlcm5hbWUYBCABKAhSDGZpbGxVc2VybmFtZRIoChBmaWxsX29hdXRoX3Njb3BlGAUgASgIUg5maWxsT2F1dGhTY29wZRJIChNyZXNwb25zZV9jb21wcmVzc2VkGAYgASgLMhcuZ3JwYy50ZXN0aW5nLkJvb2xWYWx1ZVIScmVzcG9uc2VDb21wcmVzc2VkEkEKD3Jlc3BvbnNlX3N0YXR1cxgHIAEoCzIYLmdycGMudGVzdGluZy5FY2hvU3RhdHVzUg5yZXNwb25zZVN0YXR1cxJEChFleHBlY3RfY29tcHJlc3NlZBgIIAEoCzIXLmdycGMudGVzdGluZy5Cb29sVmFsdWVSEGV4cGVjdENvbXByZXNzZWQifgoOU2ltcGxlUmVzcG9uc2USLwoHcGF5bG9hZBgBIAEoCzIVLmdycGMudGVzdGluZy5QYXlsb2FkUgdwYXlsb2FkEhoKCHVzZXJuYW1lGAIgASgJUgh1c2VybmFtZRIfCgtvYXV0aF9zY29wZRgDIAEoCVIKb2F1dGhTY29wZSKSAQoZU3RyZWFtaW5nSW5wdXRDYWxsUmVxdWVzdBIvCgdwYXlsb2FkGAEgASgLMhUuZ3JwYy50ZXN0aW5nLlBheWxvYWRSB3BheWxvYWQSRAoRZXhwZWN0X2NvbXByZXNzZWQYAiABKAsyFy5ncnBjLnRlc3RpbmcuQm9vbFZhbHVlUhBleHBlY3RDb21wcmVzc2VkIlQKGlN0cmVhbWluZ0lucHV0Q2FsbFJlc3BvbnNlEjYKF2FnZ3JlZ2F0ZWRfcGF5bG9hZF9zaXplGAEgASgFUhVhZ2dyZWdhdGVkUGF5bG9hZFNpemUiggEKElJlc3BvbnNlUGFyYW1ldGVycxISCgRzaXplGAEgASgFUgRzaXplEh8KC2ludGVydmFsX3VzGAIgASgFUgppbnRlcnZhbFVzEjcKCmNvbXByZXNzZWQYAyABKAsyFy5ncnBjLnRlc3RpbmcuQm9vbFZhbHVlUgpjb21wcmVzc2VkIqMCChpTdHJlYW1pbmdPdXRwdXRDYWxsUmVxdWVzdBI+Cg1yZXNwb25zZV90eXBlGAEgASgOMhkuZ3JwYy50ZXN0aW5nLlBheWxvYWRUeXBlUgxyZXNwb25zZVR5cGUSUQoTcmVzcG9uc2VfcGFyYW1ldGVycxgCIAMoCzIgLmdycGMudGVzdGluZy5SZXNwb25zZVBhcmFtZXRlcnNSEnJlc3BvbnNlUGFyYW1ldGVycxIvCgdwYXlsb2FkGAMgASgLMhUuZ3JwYy50ZXN0aW5nLlBheWxvYWRSB3BheWxvYWQSQQoPcmVzcG9uc2Vfc3RhdHVzGAcgASgLMhguZ3JwYy50ZXN0aW5nLkVjaG9TdGF0dXNSDnJlc3BvbnNlU3RhdHVzIk4KG1N0cmVhbWluZ091dHB1dENhbGxSZXNwb25zZRIvCgdwYXlsb2FkGAEgASgLMhUuZ3JwYy50ZXN0aW5nLlBheWxvYWRSB3BheWxvYWQqHwoLUGF5bG9hZFR5cGUSEAoMQ09NUFJFU1NBQkxFEABiBnByb3RvMw==")
+    public static let grpcTestingMessages = FileDescriptor(name: "grpc/testing/messages.proto", base64: "ChtncnBjL3Rlc3RpbmcvbWVzc2FnZXMucHJvdG8SDGdycGMudGVzdGluZyIhCglCb29sVmFsdWUSFAoFdmFsdWUYASABKAhSBXZhbHVlIkwKB1BheWxvYWQSLQoEdHlwZRgBIAEoDjIZLmdycGMudGVzdGluZy5QYXlsb2FkVHlwZVIEdHlwZRISCgRib2R5GAIgASgMUgRib2R5IjoKCkVjaG9TdGF0dXMSEgoEY29kZRgBIAEoBVIEY29kZRIYCgdtZXNzYWdlGAIgASgJUgdtZXNzYWdlIscDCg1TaW1wbGVSZXF1ZXN0Ej4KDXJlc3BvbnNlX3R5cGUYASABKA4yGS5ncnBjLnRlc3RpbmcuUGF5bG9hZFR5cGVSDHJlc3BvbnNlVHlwZRIjCg1yZXNwb25zZV9zaXplGAIgASgFUgxyZXNwb25zZVNpemUSLwoHcGF5bG9hZBgDIAEoCzIVLmdycGMudGVzdGluZy5QYXlsb2FkUgdwYXlsb2FkEiMKDWZpbGxfdXNlcm5hbWUYBCABKAhSDGZpbGxVc2VybmFtZRIoChBmaWxsX29hdXRoX3Njb3BlGAUgASgIUg5maWxsT2F1dGhTY29wZRJIChNyZXNwb25zZV9jb21wcmVzc2VkGAYgASgLMhcuZ3JwYy50ZXN0aW5nLkJvb2xWYWx1ZVIScmVzcG9uc2VDb21wcmVzc2VkEkEKD3Jlc3BvbnNlX3N0YXR1cxgHIAEoCzIYLmdycGMudGVzdGluZy5FY2hvU3RhdHVzUg5yZXNwb25zZVN0YXR1cxJEChFleHBlY3RfY29tcHJlc3NlZBgIIAEoCzIXLmdycGMudGVzdGluZy5Cb29sVmFsdWVSEGV4cGVjdENvbXByZXNzZWQifgoOU2ltcGxlUmVzcG9uc2USLwoHcGF5bG9hZBgBIAEoCzIVLmdycGMudGVzdGluZy5QYXlsb2FkUgdwYXlsb2FkEhoKCHVzZXJuYW1lGAIgASgJUgh1c2VybmFtZRIfCgtvYXV0aF9zY29wZRgDIAEoCVIKb2F1dGhTY29wZSKSAQoZU3RyZWFtaW5nSW5wdXRDYWxsUmVxdWVzdBIvCgdwYXlsb2FkGAEgASgLMhUuZ3JwYy50ZXN0aW5nLlBheWxvYWRSB3BheWxvYWQSRAoRZXhwZWN0X2NvbXByZXNzZWQYAiABKAsyFy5ncnBjLnRlc3RpbmcuQm9vbFZhbHVlUhBleHBlY3RDb21wcmVzc2VkIlQKGlN0cmVhbWluZ0lucHV0Q2FsbFJlc3BvbnNlEjYKF2FnZ3JlZ2F0ZWRfcGF5bG9hZF9zaXplGAEgASgFUhVhZ2dyZWdhdGVkUGF5bG9hZFNpemUiggEKElJlc3BvbnNlUGFyYW1ldGVycxISCgRzaXplGAEgASgFUgRzaXplEh8KC2ludGVydmFsX3VzGAIgASgFUgppbnRlcnZhbFVzEjcKCmNvbXByZXNzZWQYAyABKAsyFy5ncnBjLnRlc3RpbmcuQm9vbFZhbHVlUgpjb21wcmVzc2VkIqMCChpTdHJlYW1pbmdPdXRwdXRDYWxsUmVxdWVzdBI+Cg1yZXNwb25zZV90eXBlGAEgASgOMhkuZ3JwYy50ZXN0aW5nLlBheWxvYWRUeXBlUgxyZXNwb25zZVR5cGUSUQoTcmVzcG9uc2VfcGFyYW1ldGVycxgCIAMoCzIgLmdycGMudGVzdGluZy5SZXNwb25zZVBhcmFtZXRlcnNSEnJlc3BvbnNlUGFyYW1ldGVycxIvCgdwYXlsb2FkGAMgASgLMhUuZ3JwYy50ZXN0aW5nLlBheWxvYWRSB3BheWxvYWQSQQoPcmVzcG9uc2Vfc3RhdHVzGAcgASgLMhguZ3JwYy50ZXN0aW5nLkVjaG9TdGF0dXNSDnJlc3BvbnNlU3RhdHVzIk4KG1N0cmVhbWluZ091dHB1dENhbGxSZXNwb25zZRIvCgdwYXlsb2FkGAEgASgLMhUuZ3JwYy50ZXN0aW5nLlBheWxvYWRSB3BheWxvYWQqHwoLUGF5bG9hZFR5cGUSEAoMQ09NUFJFU1NBQkxFEABiBnByb3RvMw==")
 }

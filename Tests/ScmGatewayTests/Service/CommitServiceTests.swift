@@ -18,7 +18,7 @@ import Testing
         #expect(commit.key == merge)
         #expect(commit.message == "merge side")
         #expect(commit.repositoryID == id)
-        #expect(commit.parentShas == (try repository.git("rev-parse", "\(merge)^1", "\(merge)^2")).split(separator: "\n").map(String.init))
+        #expect(commit.parentSHAs == (try repository.git("rev-parse", "\(merge)^1", "\(merge)^2")).split(separator: "\n").map(String.init))
         #expect(commit.author?.email == "ada@example.org")
         #expect(commit.dateAdded?.seconds == 1_700_000_400)
         #expect(!commit.stored && commit.id.isEmpty)
@@ -37,7 +37,7 @@ import Testing
         #expect(rename?.previousPath == "numbers.txt")
         #expect(rename?.similarity == 100)
         let root = all.commits.last
-        #expect(root?.parentShas.isEmpty == true)
+        #expect(root?.parentSHAs.isEmpty == true)
         #expect(root?.fileChanges.map(\.path) == ["a \"b\".txt", "empty", "numbers.txt"])
         #expect(root?.fileChanges.map(\.type) == [.added, .added, .added])
         let binary = all.commits.first { $0.message.hasPrefix("second") }?.fileChanges.first
@@ -242,7 +242,7 @@ import Testing
         let list = try await gateway.service.listCommits(
             ListCommitsRequest(repositoryID: cloneID, includeFileChanges: true), context: gateway.context())
         #expect(list.commits.count == 1)
-        #expect(list.commits.first?.parentShas.count == 1)
+        #expect(list.commits.first?.parentSHAs.count == 1)
         await gateway.service.shutdown()
     }
 }

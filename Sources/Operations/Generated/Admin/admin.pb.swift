@@ -2,42 +2,17 @@
 // Do not edit: change the .proto and run scripts/generate.
 
 import FrameCodec
-import RPC
 
 /// Asks for connections.
 public struct ListConnectionsRequest: Message {
     /// Most connections in the answer; 0 is 1000, more than 10000 is 10000.
     public var limit: Int32 = 0
     public var unknownFields = UnknownFields()
-
     public init() {}
-
-    public init(limit: Int32 = 0) {
-        self.limit = limit
-    }
-
-    public static let schema = MessageSchema("rpc.admin.v1.ListConnectionsRequest", [
-        .init(1, "limit", .int32),
-    ])
-
-    public var encodedByteCount: Int {
-        var size = unknownFields.byteCount
-        size += Int32Field.size(1, limit)
-        return size
-    }
-
-    public func encode(into writer: inout WireWriter) {
-        writer.write(unknownFields)
-        Int32Field.write(1, limit, &writer)
-    }
-
-    public mutating func merge(from reader: inout WireReader) throws(WireError) {
-        while let tag = try reader.nextTag() {
-            switch tag {
-            case 8: try Int32Field.read(&limit, &reader)
-            default: try reader.readUnknown(tag, into: &unknownFields)
-            }
-        }
+    public init(limit: Int32 = 0) { self.limit = limit }
+    public static let schema = MessageSchema(Self.self, .rpcAdminV1Admin, 0)
+    @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+        try v.field(1, Int32Field.self, &limit)
     }
 }
 
@@ -48,40 +23,14 @@ public struct ListConnectionsResponse: Message {
     /// How many there are, also those that are not in the answer.
     public var totalCount: Int64 = 0
     public var unknownFields = UnknownFields()
-
     public init() {}
-
     public init(connections: [Connection] = [], totalCount: Int64 = 0) {
-        self.connections = connections
-        self.totalCount = totalCount
+        (self.connections, self.totalCount) = (connections, totalCount)
     }
-
-    public static let schema = MessageSchema("rpc.admin.v1.ListConnectionsResponse", [
-        .init(1, "connections", .message(Connection.self), .repeated),
-        .init(2, "total_count", .int64),
-    ])
-
-    public var encodedByteCount: Int {
-        var size = unknownFields.byteCount
-        size += MessageField<Connection>.size(1, connections)
-        size += Int64Field.size(2, totalCount)
-        return size
-    }
-
-    public func encode(into writer: inout WireWriter) {
-        writer.write(unknownFields)
-        Int64Field.write(2, totalCount, &writer)
-        MessageField<Connection>.write(1, connections, &writer)
-    }
-
-    public mutating func merge(from reader: inout WireReader) throws(WireError) {
-        while let tag = try reader.nextTag() {
-            switch tag {
-            case 10: try MessageField<Connection>.read(&connections, &reader)
-            case 16: try Int64Field.read(&totalCount, &reader)
-            default: try reader.readUnknown(tag, into: &unknownFields)
-            }
-        }
+    public static let schema = MessageSchema(Self.self, .rpcAdminV1Admin, 1)
+    @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+        try v.field(2, Int64Field.self, &totalCount)
+        try v.field(1, MessageField<Connection>.self, &connections)
     }
 }
 
@@ -106,79 +55,27 @@ public struct Connection: Message {
     /// Handlers that have not returned, also of requests whose peer has gone.
     public var runningHandlerCount: Int32 = 0
     public var unknownFields = UnknownFields()
-
     public init() {}
-
     public init(
         id: Int64 = 0, peer: String = "", `protocol`: String = "", isTls: Bool = false,
-        age: Protobuf.Duration? = nil, streamCount: Int32 = 0, isDraining: Bool = false,
-        requestCount: Int64 = 0, runningHandlerCount: Int32 = 0
+        age: Protobuf.Duration? = nil, streamCount: Int32 = 0, isDraining: Bool = false, requestCount: Int64 = 0,
+        runningHandlerCount: Int32 = 0
     ) {
-        self.id = id
-        self.peer = peer
-        self.`protocol` = `protocol`
-        self.isTls = isTls
-        self.age = age
-        self.streamCount = streamCount
-        self.isDraining = isDraining
-        self.requestCount = requestCount
+        (self.id, self.peer, self.`protocol`, self.isTls, self.age) = (id, peer, `protocol`, isTls, age)
+        (self.streamCount, self.isDraining, self.requestCount) = (streamCount, isDraining, requestCount)
         self.runningHandlerCount = runningHandlerCount
     }
-
-    public static let schema = MessageSchema("rpc.admin.v1.Connection", [
-        .init(1, "id", .int64),
-        .init(2, "peer", .string),
-        .init(3, "protocol", .string),
-        .init(4, "is_tls", .bool),
-        .init(5, "age", .message(Protobuf.Duration.self), .explicit),
-        .init(6, "stream_count", .int32),
-        .init(7, "is_draining", .bool),
-        .init(8, "request_count", .int64),
-        .init(9, "running_handler_count", .int32),
-    ])
-
-    public var encodedByteCount: Int {
-        var size = unknownFields.byteCount
-        size += Int64Field.size(1, id)
-        size += StringField.size(2, peer)
-        size += StringField.size(3, `protocol`)
-        size += BoolField.size(4, isTls)
-        size += MessageField<Protobuf.Duration>.size(5, age)
-        size += Int32Field.size(6, streamCount)
-        size += BoolField.size(7, isDraining)
-        size += Int64Field.size(8, requestCount)
-        size += Int32Field.size(9, runningHandlerCount)
-        return size
-    }
-
-    public func encode(into writer: inout WireWriter) {
-        writer.write(unknownFields)
-        Int32Field.write(9, runningHandlerCount, &writer)
-        Int64Field.write(8, requestCount, &writer)
-        BoolField.write(7, isDraining, &writer)
-        Int32Field.write(6, streamCount, &writer)
-        MessageField<Protobuf.Duration>.write(5, age, &writer)
-        BoolField.write(4, isTls, &writer)
-        StringField.write(3, `protocol`, &writer)
-        StringField.write(2, peer, &writer)
-        Int64Field.write(1, id, &writer)
-    }
-
-    public mutating func merge(from reader: inout WireReader) throws(WireError) {
-        while let tag = try reader.nextTag() {
-            switch tag {
-            case 8: try Int64Field.read(&id, &reader)
-            case 18: try StringField.read(&peer, &reader)
-            case 26: try StringField.read(&`protocol`, &reader)
-            case 32: try BoolField.read(&isTls, &reader)
-            case 42: try MessageField<Protobuf.Duration>.read(&age, &reader)
-            case 48: try Int32Field.read(&streamCount, &reader)
-            case 56: try BoolField.read(&isDraining, &reader)
-            case 64: try Int64Field.read(&requestCount, &reader)
-            case 72: try Int32Field.read(&runningHandlerCount, &reader)
-            default: try reader.readUnknown(tag, into: &unknownFields)
-            }
-        }
+    public static let schema = MessageSchema(Self.self, .rpcAdminV1Admin, 2)
+    @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+        try v.field(9, Int32Field.self, &runningHandlerCount)
+        try v.field(8, Int64Field.self, &requestCount)
+        try v.field(7, BoolField.self, &isDraining)
+        try v.field(6, Int32Field.self, &streamCount)
+        try v.field(5, MessageField<Protobuf.Duration>.self, &age)
+        try v.field(4, BoolField.self, &isTls)
+        try v.field(3, StringField.self, &`protocol`)
+        try v.field(2, StringField.self, &peer)
+        try v.field(1, Int64Field.self, &id)
     }
 }
 
@@ -189,40 +86,14 @@ public struct ListStreamsRequest: Message {
     /// Most streams in the answer; 0 is 1000, more than 10000 is 10000.
     public var limit: Int32 = 0
     public var unknownFields = UnknownFields()
-
     public init() {}
-
     public init(connectionID: Int64 = 0, limit: Int32 = 0) {
-        self.connectionID = connectionID
-        self.limit = limit
+        (self.connectionID, self.limit) = (connectionID, limit)
     }
-
-    public static let schema = MessageSchema("rpc.admin.v1.ListStreamsRequest", [
-        .init(1, "connection_id", .int64),
-        .init(2, "limit", .int32),
-    ])
-
-    public var encodedByteCount: Int {
-        var size = unknownFields.byteCount
-        size += Int64Field.size(1, connectionID)
-        size += Int32Field.size(2, limit)
-        return size
-    }
-
-    public func encode(into writer: inout WireWriter) {
-        writer.write(unknownFields)
-        Int32Field.write(2, limit, &writer)
-        Int64Field.write(1, connectionID, &writer)
-    }
-
-    public mutating func merge(from reader: inout WireReader) throws(WireError) {
-        while let tag = try reader.nextTag() {
-            switch tag {
-            case 8: try Int64Field.read(&connectionID, &reader)
-            case 16: try Int32Field.read(&limit, &reader)
-            default: try reader.readUnknown(tag, into: &unknownFields)
-            }
-        }
+    public static let schema = MessageSchema(Self.self, .rpcAdminV1Admin, 3)
+    @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+        try v.field(2, Int32Field.self, &limit)
+        try v.field(1, Int64Field.self, &connectionID)
     }
 }
 
@@ -233,40 +104,14 @@ public struct ListStreamsResponse: Message {
     /// How many there are, also those that are not in the answer.
     public var totalCount: Int64 = 0
     public var unknownFields = UnknownFields()
-
     public init() {}
-
     public init(streams: [Stream] = [], totalCount: Int64 = 0) {
-        self.streams = streams
-        self.totalCount = totalCount
+        (self.streams, self.totalCount) = (streams, totalCount)
     }
-
-    public static let schema = MessageSchema("rpc.admin.v1.ListStreamsResponse", [
-        .init(1, "streams", .message(Stream.self), .repeated),
-        .init(2, "total_count", .int64),
-    ])
-
-    public var encodedByteCount: Int {
-        var size = unknownFields.byteCount
-        size += MessageField<Stream>.size(1, streams)
-        size += Int64Field.size(2, totalCount)
-        return size
-    }
-
-    public func encode(into writer: inout WireWriter) {
-        writer.write(unknownFields)
-        Int64Field.write(2, totalCount, &writer)
-        MessageField<Stream>.write(1, streams, &writer)
-    }
-
-    public mutating func merge(from reader: inout WireReader) throws(WireError) {
-        while let tag = try reader.nextTag() {
-            switch tag {
-            case 10: try MessageField<Stream>.read(&streams, &reader)
-            case 16: try Int64Field.read(&totalCount, &reader)
-            default: try reader.readUnknown(tag, into: &unknownFields)
-            }
-        }
+    public static let schema = MessageSchema(Self.self, .rpcAdminV1Admin, 4)
+    @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+        try v.field(2, Int64Field.self, &totalCount)
+        try v.field(1, MessageField<Stream>.self, &streams)
     }
 }
 
@@ -287,111 +132,51 @@ public struct Stream: Message {
     /// Where its handler stands.
     public var handlerState: Stream.HandlerState = .unspecified
     public var unknownFields = UnknownFields()
-
     public init() {}
-
     public init(
-        connectionID: Int64 = 0, path: String = "", age: Protobuf.Duration? = nil,
-        receivedByteCount: Int64 = 0, sentByteCount: Int64 = 0, timeLeft: Protobuf.Duration? = nil,
+        connectionID: Int64 = 0, path: String = "", age: Protobuf.Duration? = nil, receivedByteCount: Int64 = 0,
+        sentByteCount: Int64 = 0, timeLeft: Protobuf.Duration? = nil,
         handlerState: Stream.HandlerState = .unspecified
     ) {
-        self.connectionID = connectionID
-        self.path = path
-        self.age = age
-        self.receivedByteCount = receivedByteCount
-        self.sentByteCount = sentByteCount
-        self.timeLeft = timeLeft
+        (self.connectionID, self.path, self.age) = (connectionID, path, age)
+        (self.receivedByteCount, self.sentByteCount, self.timeLeft) = (receivedByteCount, sentByteCount, timeLeft)
         self.handlerState = handlerState
     }
-
-    public static let schema = MessageSchema("rpc.admin.v1.Stream", [
-        .init(1, "connection_id", .int64),
-        .init(2, "path", .string),
-        .init(3, "age", .message(Protobuf.Duration.self), .explicit),
-        .init(4, "received_byte_count", .int64),
-        .init(5, "sent_byte_count", .int64),
-        .init(6, "time_left", .message(Protobuf.Duration.self), .explicit),
-        .init(7, "handler_state", .enumeration(Stream.HandlerState.self)),
-    ])
-
-    public var encodedByteCount: Int {
-        var size = unknownFields.byteCount
-        size += Int64Field.size(1, connectionID)
-        size += StringField.size(2, path)
-        size += MessageField<Protobuf.Duration>.size(3, age)
-        size += Int64Field.size(4, receivedByteCount)
-        size += Int64Field.size(5, sentByteCount)
-        size += MessageField<Protobuf.Duration>.size(6, timeLeft)
-        size += EnumField<Stream.HandlerState>.size(7, handlerState)
-        return size
-    }
-
-    public func encode(into writer: inout WireWriter) {
-        writer.write(unknownFields)
-        EnumField<Stream.HandlerState>.write(7, handlerState, &writer)
-        MessageField<Protobuf.Duration>.write(6, timeLeft, &writer)
-        Int64Field.write(5, sentByteCount, &writer)
-        Int64Field.write(4, receivedByteCount, &writer)
-        MessageField<Protobuf.Duration>.write(3, age, &writer)
-        StringField.write(2, path, &writer)
-        Int64Field.write(1, connectionID, &writer)
-    }
-
-    public mutating func merge(from reader: inout WireReader) throws(WireError) {
-        while let tag = try reader.nextTag() {
-            switch tag {
-            case 8: try Int64Field.read(&connectionID, &reader)
-            case 18: try StringField.read(&path, &reader)
-            case 26: try MessageField<Protobuf.Duration>.read(&age, &reader)
-            case 32: try Int64Field.read(&receivedByteCount, &reader)
-            case 40: try Int64Field.read(&sentByteCount, &reader)
-            case 50: try MessageField<Protobuf.Duration>.read(&timeLeft, &reader)
-            case 56: try EnumField<Stream.HandlerState>.read(&handlerState, &reader)
-            default: try reader.readUnknown(tag, into: &unknownFields)
-            }
-        }
+    public static let schema = MessageSchema(Self.self, .rpcAdminV1Admin, 5)
+    @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+        try v.field(7, EnumField<Stream.HandlerState>.self, &handlerState)
+        try v.field(6, MessageField<Protobuf.Duration>.self, &timeLeft)
+        try v.field(5, Int64Field.self, &sentByteCount)
+        try v.field(4, Int64Field.self, &receivedByteCount)
+        try v.field(3, MessageField<Protobuf.Duration>.self, &age)
+        try v.field(2, StringField.self, &path)
+        try v.field(1, Int64Field.self, &connectionID)
     }
 
     /// Where the handler of a request stands.
     public struct HandlerState: OpenEnum {
+        /// Not known.
+        public static let unspecified = Self(rawValue: 0)
+        /// Has not been started.
+        public static let waiting = Self(rawValue: 1)
+        /// Has been started and not returned: it works, or waits for something.
+        public static let running = Self(rawValue: 2)
+        /// The peer has gone or the deadline has passed, and the handler has not returned yet.
+        public static let cancelled = Self(rawValue: 3)
+        /// Has returned; the answer is being sent.
+        public static let returned = Self(rawValue: 4)
         public let rawValue: Int32
         public init(rawValue: Int32) { self.rawValue = rawValue }
-
-        /// Not known.
-        public static let unspecified = HandlerState(rawValue: 0)
-        /// Has not been started.
-        public static let waiting = HandlerState(rawValue: 1)
-        /// Has been started and not returned: it works, or waits for something.
-        public static let running = HandlerState(rawValue: 2)
-        /// The peer has gone or the deadline has passed, and the handler has not returned yet.
-        public static let cancelled = HandlerState(rawValue: 3)
-        /// Has returned; the answer is being sent.
-        public static let returned = HandlerState(rawValue: 4)
-
-        public static let schema = EnumSchema("rpc.admin.v1.Stream.HandlerState", [
-            ("HANDLER_STATE_UNSPECIFIED", 0), ("HANDLER_STATE_WAITING", 1), ("HANDLER_STATE_RUNNING", 2),
-            ("HANDLER_STATE_CANCELLED", 3), ("HANDLER_STATE_RETURNED", 4)
-        ])
+        public static let schema = EnumSchema(.rpcAdminV1Admin, 5, 0)
     }
 }
 
 /// Asks for methods.
 public struct ListMethodsRequest: Message {
     public var unknownFields = UnknownFields()
-
     public init() {}
-
-    public static let schema = MessageSchema("rpc.admin.v1.ListMethodsRequest", [])
-
-    public var encodedByteCount: Int { unknownFields.byteCount }
-
-    public func encode(into writer: inout WireWriter) {
-        writer.write(unknownFields)
-    }
-
-    public mutating func merge(from reader: inout WireReader) throws(WireError) {
-        while let tag = try reader.nextTag() { try reader.readUnknown(tag, into: &unknownFields) }
-    }
+    public static let schema = MessageSchema(Self.self, .rpcAdminV1Admin, 6)
+    @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {}
 }
 
 /// Methods.
@@ -399,35 +184,11 @@ public struct ListMethodsResponse: Message {
     /// By path.
     public var methods: [Method] = []
     public var unknownFields = UnknownFields()
-
     public init() {}
-
-    public init(methods: [Method] = []) {
-        self.methods = methods
-    }
-
-    public static let schema = MessageSchema("rpc.admin.v1.ListMethodsResponse", [
-        .init(1, "methods", .message(Method.self), .repeated),
-    ])
-
-    public var encodedByteCount: Int {
-        var size = unknownFields.byteCount
-        size += MessageField<Method>.size(1, methods)
-        return size
-    }
-
-    public func encode(into writer: inout WireWriter) {
-        writer.write(unknownFields)
-        MessageField<Method>.write(1, methods, &writer)
-    }
-
-    public mutating func merge(from reader: inout WireReader) throws(WireError) {
-        while let tag = try reader.nextTag() {
-            switch tag {
-            case 10: try MessageField<Method>.read(&methods, &reader)
-            default: try reader.readUnknown(tag, into: &unknownFields)
-            }
-        }
+    public init(methods: [Method] = []) { self.methods = methods }
+    public static let schema = MessageSchema(Self.self, .rpcAdminV1Admin, 7)
+    @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+        try v.field(1, MessageField<Method>.self, &methods)
     }
 }
 
@@ -446,63 +207,22 @@ public struct Method: Message {
     /// Calls in progress.
     public var inFlightCount: Int64 = 0
     public var unknownFields = UnknownFields()
-
     public init() {}
-
     public init(
         path: String = "", isEnabled: Bool = false, startedCount: Int64 = 0, succeededCount: Int64 = 0,
         failedCount: Int64 = 0, inFlightCount: Int64 = 0
     ) {
-        self.path = path
-        self.isEnabled = isEnabled
-        self.startedCount = startedCount
-        self.succeededCount = succeededCount
-        self.failedCount = failedCount
-        self.inFlightCount = inFlightCount
+        (self.path, self.isEnabled, self.startedCount) = (path, isEnabled, startedCount)
+        (self.succeededCount, self.failedCount, self.inFlightCount) = (succeededCount, failedCount, inFlightCount)
     }
-
-    public static let schema = MessageSchema("rpc.admin.v1.Method", [
-        .init(1, "path", .string),
-        .init(2, "is_enabled", .bool),
-        .init(3, "started_count", .int64),
-        .init(4, "succeeded_count", .int64),
-        .init(5, "failed_count", .int64),
-        .init(6, "in_flight_count", .int64),
-    ])
-
-    public var encodedByteCount: Int {
-        var size = unknownFields.byteCount
-        size += StringField.size(1, path)
-        size += BoolField.size(2, isEnabled)
-        size += Int64Field.size(3, startedCount)
-        size += Int64Field.size(4, succeededCount)
-        size += Int64Field.size(5, failedCount)
-        size += Int64Field.size(6, inFlightCount)
-        return size
-    }
-
-    public func encode(into writer: inout WireWriter) {
-        writer.write(unknownFields)
-        Int64Field.write(6, inFlightCount, &writer)
-        Int64Field.write(5, failedCount, &writer)
-        Int64Field.write(4, succeededCount, &writer)
-        Int64Field.write(3, startedCount, &writer)
-        BoolField.write(2, isEnabled, &writer)
-        StringField.write(1, path, &writer)
-    }
-
-    public mutating func merge(from reader: inout WireReader) throws(WireError) {
-        while let tag = try reader.nextTag() {
-            switch tag {
-            case 10: try StringField.read(&path, &reader)
-            case 16: try BoolField.read(&isEnabled, &reader)
-            case 24: try Int64Field.read(&startedCount, &reader)
-            case 32: try Int64Field.read(&succeededCount, &reader)
-            case 40: try Int64Field.read(&failedCount, &reader)
-            case 48: try Int64Field.read(&inFlightCount, &reader)
-            default: try reader.readUnknown(tag, into: &unknownFields)
-            }
-        }
+    public static let schema = MessageSchema(Self.self, .rpcAdminV1Admin, 8)
+    @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+        try v.field(6, Int64Field.self, &inFlightCount)
+        try v.field(5, Int64Field.self, &failedCount)
+        try v.field(4, Int64Field.self, &succeededCount)
+        try v.field(3, Int64Field.self, &startedCount)
+        try v.field(2, BoolField.self, &isEnabled)
+        try v.field(1, StringField.self, &path)
     }
 }
 
@@ -515,45 +235,15 @@ public struct SetMethodEnabledRequest: Message {
     /// Why, for the message that callers see; at most 200 characters, may be empty.
     public var reason: String = ""
     public var unknownFields = UnknownFields()
-
     public init() {}
-
     public init(path: String = "", isEnabled: Bool = false, reason: String = "") {
-        self.path = path
-        self.isEnabled = isEnabled
-        self.reason = reason
+        (self.path, self.isEnabled, self.reason) = (path, isEnabled, reason)
     }
-
-    public static let schema = MessageSchema("rpc.admin.v1.SetMethodEnabledRequest", [
-        .init(1, "path", .string),
-        .init(2, "is_enabled", .bool),
-        .init(3, "reason", .string),
-    ])
-
-    public var encodedByteCount: Int {
-        var size = unknownFields.byteCount
-        size += StringField.size(1, path)
-        size += BoolField.size(2, isEnabled)
-        size += StringField.size(3, reason)
-        return size
-    }
-
-    public func encode(into writer: inout WireWriter) {
-        writer.write(unknownFields)
-        StringField.write(3, reason, &writer)
-        BoolField.write(2, isEnabled, &writer)
-        StringField.write(1, path, &writer)
-    }
-
-    public mutating func merge(from reader: inout WireReader) throws(WireError) {
-        while let tag = try reader.nextTag() {
-            switch tag {
-            case 10: try StringField.read(&path, &reader)
-            case 16: try BoolField.read(&isEnabled, &reader)
-            case 26: try StringField.read(&reason, &reader)
-            default: try reader.readUnknown(tag, into: &unknownFields)
-            }
-        }
+    public static let schema = MessageSchema(Self.self, .rpcAdminV1Admin, 9)
+    @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+        try v.field(3, StringField.self, &reason)
+        try v.field(2, BoolField.self, &isEnabled)
+        try v.field(1, StringField.self, &path)
     }
 }
 
@@ -562,166 +252,14 @@ public struct SetMethodEnabledResponse: Message {
     /// The method.
     public var method: Method?
     public var unknownFields = UnknownFields()
-
     public init() {}
-
-    public init(method: Method? = nil) {
-        self.method = method
-    }
-
-    public static let schema = MessageSchema("rpc.admin.v1.SetMethodEnabledResponse", [
-        .init(1, "method", .message(Method.self), .explicit),
-    ])
-
-    public var encodedByteCount: Int {
-        var size = unknownFields.byteCount
-        size += MessageField<Method>.size(1, method)
-        return size
-    }
-
-    public func encode(into writer: inout WireWriter) {
-        writer.write(unknownFields)
-        MessageField<Method>.write(1, method, &writer)
-    }
-
-    public mutating func merge(from reader: inout WireReader) throws(WireError) {
-        while let tag = try reader.nextTag() {
-            switch tag {
-            case 10: try MessageField<Method>.read(&method, &reader)
-            default: try reader.readUnknown(tag, into: &unknownFields)
-            }
-        }
-    }
-}
-
-/// Served on the administration listener, or to keys with the scope `scm:admin`.
-public protocol AdminService: RPCService {
-    /// The open connections, oldest first.
-    func listConnections(
-        _ request: ListConnectionsRequest, context: CallContext
-    ) async throws -> ListConnectionsResponse
-    /// The requests in progress, oldest first.
-    func listStreams(_ request: ListStreamsRequest, context: CallContext) async throws -> ListStreamsResponse
-    /// Every method, whether it is served, and what it has done since the server started.
-    func listMethods(_ request: ListMethodsRequest, context: CallContext) async throws -> ListMethodsResponse
-    /// Switches a method off or on. Calls that are in progress go on. Lasts until the server ends; the setting
-    /// `disabledMethods` is for longer. NOT_FOUND when there is no such method.
-    func setMethodEnabled(
-        _ request: SetMethodEnabledRequest, context: CallContext
-    ) async throws -> SetMethodEnabledResponse
-}
-
-/// The methods of `AdminService`, for routing, policy and tools.
-public enum AdminServiceMethod {
-    public static let listConnections = MethodDescriptor(
-        service: "rpc.admin.v1.AdminService", method: "ListConnections",
-        kind: .unary, idempotency: .noSideEffects
-    )
-    public static let listStreams = MethodDescriptor(
-        service: "rpc.admin.v1.AdminService", method: "ListStreams", kind: .unary, idempotency: .noSideEffects
-    )
-    public static let listMethods = MethodDescriptor(
-        service: "rpc.admin.v1.AdminService", method: "ListMethods", kind: .unary, idempotency: .noSideEffects
-    )
-    public static let setMethodEnabled = MethodDescriptor(
-        service: "rpc.admin.v1.AdminService", method: "SetMethodEnabled",
-        kind: .unary, idempotency: .idempotent
-    )
-
-    public static let all: [MethodDescriptor] = [listConnections, listStreams, listMethods, setMethodEnabled]
-
-    public static let types: [MethodTypes] = [
-        MethodTypes(
-            descriptor: listConnections, request: ListConnectionsRequest.self,
-            response: ListConnectionsResponse.self
-        ),
-        MethodTypes(
-            descriptor: listStreams, request: ListStreamsRequest.self, response: ListStreamsResponse.self
-        ),
-        MethodTypes(
-            descriptor: listMethods, request: ListMethodsRequest.self, response: ListMethodsResponse.self
-        ),
-        MethodTypes(
-            descriptor: setMethodEnabled, request: SetMethodEnabledRequest.self,
-            response: SetMethodEnabledResponse.self
-        ),
-    ]
-}
-
-/// Every method answers UNIMPLEMENTED until the service has its own.
-extension AdminService {
-    public func listConnections(
-        _ request: ListConnectionsRequest, context: CallContext
-    ) async throws -> ListConnectionsResponse {
-        throw RPCError.unimplemented(AdminServiceMethod.listConnections)
-    }
-    public func listStreams(
-        _ request: ListStreamsRequest, context: CallContext
-    ) async throws -> ListStreamsResponse {
-        throw RPCError.unimplemented(AdminServiceMethod.listStreams)
-    }
-    public func listMethods(
-        _ request: ListMethodsRequest, context: CallContext
-    ) async throws -> ListMethodsResponse {
-        throw RPCError.unimplemented(AdminServiceMethod.listMethods)
-    }
-    public func setMethodEnabled(
-        _ request: SetMethodEnabledRequest, context: CallContext
-    ) async throws -> SetMethodEnabledResponse {
-        throw RPCError.unimplemented(AdminServiceMethod.setMethodEnabled)
-    }
-
-    public var fileDescriptor: FileDescriptor? { .rpcAdminV1Admin }
-    public var methods: [RPCMethod] {
-        [
-            .unary(AdminServiceMethod.listConnections) { try await self.listConnections($0, context: $1) },
-            .unary(AdminServiceMethod.listStreams) { try await self.listStreams($0, context: $1) },
-            .unary(AdminServiceMethod.listMethods) { try await self.listMethods($0, context: $1) },
-            .unary(AdminServiceMethod.setMethodEnabled) { try await self.setMethodEnabled($0, context: $1) },
-        ]
-    }
-}
-
-/// Calls `rpc.admin.v1.AdminService` through a channel.
-public struct AdminServiceClient: Sendable {
-    public let channel: RPCChannel
-    public init(channel: RPCChannel) { self.channel = channel }
-
-    /// The open connections, oldest first.
-    public func listConnections(
-        _ request: ListConnectionsRequest, options: CallOptions = CallOptions()
-    ) async throws -> ListConnectionsResponse {
-        try await channel.unary(AdminServiceMethod.listConnections, request, options: options)
-    }
-
-    /// The requests in progress, oldest first.
-    public func listStreams(
-        _ request: ListStreamsRequest, options: CallOptions = CallOptions()
-    ) async throws -> ListStreamsResponse {
-        try await channel.unary(AdminServiceMethod.listStreams, request, options: options)
-    }
-
-    /// Every method, whether it is served, and what it has done since the server started.
-    public func listMethods(
-        _ request: ListMethodsRequest, options: CallOptions = CallOptions()
-    ) async throws -> ListMethodsResponse {
-        try await channel.unary(AdminServiceMethod.listMethods, request, options: options)
-    }
-
-    /// Switches a method off or on. Calls that are in progress go on. Lasts until the server ends; the setting
-    /// `disabledMethods` is for longer. NOT_FOUND when there is no such method.
-    public func setMethodEnabled(
-        _ request: SetMethodEnabledRequest, options: CallOptions = CallOptions()
-    ) async throws -> SetMethodEnabledResponse {
-        try await channel.unary(AdminServiceMethod.setMethodEnabled, request, options: options)
+    public init(method: Method? = nil) { self.method = method }
+    public static let schema = MessageSchema(Self.self, .rpcAdminV1Admin, 10)
+    @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+        try v.field(1, MessageField<Method>.self, &method)
     }
 }
 
 extension FileDescriptor {
-    public static let rpcAdminV1Admin = FileDescriptor(
-        name: "rpc/admin/v1/admin.proto",
-        dependencies: [
-            .googleProtobufDuration,
-        ],
-        base64: "ChhycGMvYWRtaW4vdjEvYWRtaW4ucHJvdG8SDHJwYy5hZG1pbi52MRoeZ29vZ2xlL3Byb3RvYnVmL2R1cmF0aW9uLnByb3RvIi4KFkxpc3RDb25uZWN0aW9uc1JlcXVlc3QSFAoFbGltaXQYASABKAVSBWxpbWl0InYKF0xpc3RDb25uZWN0aW9uc1Jlc3BvbnNlEjoKC2Nvbm5lY3Rpb25zGAEgAygLMhgucnBjLmFkbWluLnYxLkNvbm5lY3Rpb25SC2Nvbm5lY3Rpb25zEh8KC3RvdGFsX2NvdW50GAIgASgDUgp0b3RhbENvdW50Iq0CCgpDb25uZWN0aW9uEg4KAmlkGAEgASgDUgJpZBISCgRwZWVyGAIgASgJUgRwZWVyEhoKCHByb3RvY29sGAMgASgJUghwcm90b2NvbBIVCgZpc190bHMYBCABKAhSBWlzVGxzEisKA2FnZRgFIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvblIDYWdlEiEKDHN0cmVhbV9jb3VudBgGIAEoBVILc3RyZWFtQ291bnQSHwoLaXNfZHJhaW5pbmcYByABKAhSCmlzRHJhaW5pbmcSIwoNcmVxdWVzdF9jb3VudBgIIAEoA1IMcmVxdWVzdENvdW50EjIKFXJ1bm5pbmdfaGFuZGxlcl9jb3VudBgJIAEoBVITcnVubmluZ0hhbmRsZXJDb3VudCJPChJMaXN0U3RyZWFtc1JlcXVlc3QSIwoNY29ubmVjdGlvbl9pZBgBIAEoA1IMY29ubmVjdGlvbklkEhQKBWxpbWl0GAIgASgFUgVsaW1pdCJmChNMaXN0U3RyZWFtc1Jlc3BvbnNlEi4KB3N0cmVhbXMYASADKAsyFC5ycGMuYWRtaW4udjEuU3RyZWFtUgdzdHJlYW1zEh8KC3RvdGFsX2NvdW50GAIgASgDUgp0b3RhbENvdW50IuUDCgZTdHJlYW0SIwoNY29ubmVjdGlvbl9pZBgBIAEoA1IMY29ubmVjdGlvbklkEhIKBHBhdGgYAiABKAlSBHBhdGgSKwoDYWdlGAMgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uUgNhZ2USLgoTcmVjZWl2ZWRfYnl0ZV9jb3VudBgEIAEoA1IRcmVjZWl2ZWRCeXRlQ291bnQSJgoPc2VudF9ieXRlX2NvdW50GAUgASgDUg1zZW50Qnl0ZUNvdW50EjYKCXRpbWVfbGVmdBgGIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvblIIdGltZUxlZnQSRgoNaGFuZGxlcl9zdGF0ZRgHIAEoDjIhLnJwYy5hZG1pbi52MS5TdHJlYW0uSGFuZGxlclN0YXRlUgxoYW5kbGVyU3RhdGUinAEKDEhhbmRsZXJTdGF0ZRIdChlIQU5ETEVSX1NUQVRFX1VOU1BFQ0lGSUVEEAASGQoVSEFORExFUl9TVEFURV9XQUlUSU5HEAESGQoVSEFORExFUl9TVEFURV9SVU5OSU5HEAISGwoXSEFORExFUl9TVEFURV9DQU5DRUxMRUQQAxIaChZIQU5ETEVSX1NUQVRFX1JFVFVSTkVEEAQiFAoSTGlzdE1ldGhvZHNSZXF1ZXN0IkUKE0xpc3RNZXRob2RzUmVzcG9uc2USLgoHbWV0aG9kcxgBIAMoCzIULnJwYy5hZG1pbi52MS5NZXRob2RSB21ldGhvZHMi1AEKBk1ldGhvZBISCgRwYXRoGAEgASgJUgRwYXRoEh0KCmlzX2VuYWJsZWQYAiABKAhSCWlzRW5hYmxlZBIjCg1zdGFydGVkX2NvdW50GAMgASgDUgxzdGFydGVkQ291bnQSJwoPc3VjY2VlZGVkX2NvdW50GAQgASgDUg5zdWNjZWVkZWRDb3VudBIhCgxmYWlsZWRfY291bnQYBSABKANSC2ZhaWxlZENvdW50EiYKD2luX2ZsaWdodF9jb3VudBgGIAEoA1INaW5GbGlnaHRDb3VudCJkChdTZXRNZXRob2RFbmFibGVkUmVxdWVzdBISCgRwYXRoGAEgASgJUgRwYXRoEh0KCmlzX2VuYWJsZWQYAiABKAhSCWlzRW5hYmxlZBIWCgZyZWFzb24YAyABKAlSBnJlYXNvbiJIChhTZXRNZXRob2RFbmFibGVkUmVzcG9uc2USLAoGbWV0aG9kGAEgASgLMhQucnBjLmFkbWluLnYxLk1ldGhvZFIGbWV0aG9kMo0DCgxBZG1pblNlcnZpY2USYwoPTGlzdENvbm5lY3Rpb25zEiQucnBjLmFkbWluLnYxLkxpc3RDb25uZWN0aW9uc1JlcXVlc3QaJS5ycGMuYWRtaW4udjEuTGlzdENvbm5lY3Rpb25zUmVzcG9uc2UiA5ACARJXCgtMaXN0U3RyZWFtcxIgLnJwYy5hZG1pbi52MS5MaXN0U3RyZWFtc1JlcXVlc3QaIS5ycGMuYWRtaW4udjEuTGlzdFN0cmVhbXNSZXNwb25zZSIDkAIBElcKC0xpc3RNZXRob2RzEiAucnBjLmFkbWluLnYxLkxpc3RNZXRob2RzUmVxdWVzdBohLnJwYy5hZG1pbi52MS5MaXN0TWV0aG9kc1Jlc3BvbnNlIgOQAgESZgoQU2V0TWV0aG9kRW5hYmxlZBIlLnJwYy5hZG1pbi52MS5TZXRNZXRob2RFbmFibGVkUmVxdWVzdBomLnJwYy5hZG1pbi52MS5TZXRNZXRob2RFbmFibGVkUmVzcG9uc2UiA5ACAmIGcHJvdG8z")
+    public static let rpcAdminV1Admin = FileDescriptor(name: "rpc/admin/v1/admin.proto", dependencies: [.googleProtobufDuration], base64: "ChhycGMvYWRtaW4vdjEvYWRtaW4ucHJvdG8SDHJwYy5hZG1pbi52MRoeZ29vZ2xlL3Byb3RvYnVmL2R1cmF0aW9uLnByb3RvIi4KFkxpc3RDb25uZWN0aW9uc1JlcXVlc3QSFAoFbGltaXQYASABKAVSBWxpbWl0InYKF0xpc3RDb25uZWN0aW9uc1Jlc3BvbnNlEjoKC2Nvbm5lY3Rpb25zGAEgAygLMhgucnBjLmFkbWluLnYxLkNvbm5lY3Rpb25SC2Nvbm5lY3Rpb25zEh8KC3RvdGFsX2NvdW50GAIgASgDUgp0b3RhbENvdW50Iq0CCgpDb25uZWN0aW9uEg4KAmlkGAEgASgDUgJpZBISCgRwZWVyGAIgASgJUgRwZWVyEhoKCHByb3RvY29sGAMgASgJUghwcm90b2NvbBIVCgZpc190bHMYBCABKAhSBWlzVGxzEisKA2FnZRgFIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvblIDYWdlEiEKDHN0cmVhbV9jb3VudBgGIAEoBVILc3RyZWFtQ291bnQSHwoLaXNfZHJhaW5pbmcYByABKAhSCmlzRHJhaW5pbmcSIwoNcmVxdWVzdF9jb3VudBgIIAEoA1IMcmVxdWVzdENvdW50EjIKFXJ1bm5pbmdfaGFuZGxlcl9jb3VudBgJIAEoBVITcnVubmluZ0hhbmRsZXJDb3VudCJPChJMaXN0U3RyZWFtc1JlcXVlc3QSIwoNY29ubmVjdGlvbl9pZBgBIAEoA1IMY29ubmVjdGlvbklkEhQKBWxpbWl0GAIgASgFUgVsaW1pdCJmChNMaXN0U3RyZWFtc1Jlc3BvbnNlEi4KB3N0cmVhbXMYASADKAsyFC5ycGMuYWRtaW4udjEuU3RyZWFtUgdzdHJlYW1zEh8KC3RvdGFsX2NvdW50GAIgASgDUgp0b3RhbENvdW50IuUDCgZTdHJlYW0SIwoNY29ubmVjdGlvbl9pZBgBIAEoA1IMY29ubmVjdGlvbklkEhIKBHBhdGgYAiABKAlSBHBhdGgSKwoDYWdlGAMgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uUgNhZ2USLgoTcmVjZWl2ZWRfYnl0ZV9jb3VudBgEIAEoA1IRcmVjZWl2ZWRCeXRlQ291bnQSJgoPc2VudF9ieXRlX2NvdW50GAUgASgDUg1zZW50Qnl0ZUNvdW50EjYKCXRpbWVfbGVmdBgGIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvblIIdGltZUxlZnQSRgoNaGFuZGxlcl9zdGF0ZRgHIAEoDjIhLnJwYy5hZG1pbi52MS5TdHJlYW0uSGFuZGxlclN0YXRlUgxoYW5kbGVyU3RhdGUinAEKDEhhbmRsZXJTdGF0ZRIdChlIQU5ETEVSX1NUQVRFX1VOU1BFQ0lGSUVEEAASGQoVSEFORExFUl9TVEFURV9XQUlUSU5HEAESGQoVSEFORExFUl9TVEFURV9SVU5OSU5HEAISGwoXSEFORExFUl9TVEFURV9DQU5DRUxMRUQQAxIaChZIQU5ETEVSX1NUQVRFX1JFVFVSTkVEEAQiFAoSTGlzdE1ldGhvZHNSZXF1ZXN0IkUKE0xpc3RNZXRob2RzUmVzcG9uc2USLgoHbWV0aG9kcxgBIAMoCzIULnJwYy5hZG1pbi52MS5NZXRob2RSB21ldGhvZHMi1AEKBk1ldGhvZBISCgRwYXRoGAEgASgJUgRwYXRoEh0KCmlzX2VuYWJsZWQYAiABKAhSCWlzRW5hYmxlZBIjCg1zdGFydGVkX2NvdW50GAMgASgDUgxzdGFydGVkQ291bnQSJwoPc3VjY2VlZGVkX2NvdW50GAQgASgDUg5zdWNjZWVkZWRDb3VudBIhCgxmYWlsZWRfY291bnQYBSABKANSC2ZhaWxlZENvdW50EiYKD2luX2ZsaWdodF9jb3VudBgGIAEoA1INaW5GbGlnaHRDb3VudCJkChdTZXRNZXRob2RFbmFibGVkUmVxdWVzdBISCgRwYXRoGAEgASgJUgRwYXRoEh0KCmlzX2VuYWJsZWQYAiABKAhSCWlzRW5hYmxlZBIWCgZyZWFzb24YAyABKAlSBnJlYXNvbiJIChhTZXRNZXRob2RFbmFibGVkUmVzcG9uc2USLAoGbWV0aG9kGAEgASgLMhQucnBjLmFkbWluLnYxLk1ldGhvZFIGbWV0aG9kMo0DCgxBZG1pblNlcnZpY2USYwoPTGlzdENvbm5lY3Rpb25zEiQucnBjLmFkbWluLnYxLkxpc3RDb25uZWN0aW9uc1JlcXVlc3QaJS5ycGMuYWRtaW4udjEuTGlzdENvbm5lY3Rpb25zUmVzcG9uc2UiA5ACARJXCgtMaXN0U3RyZWFtcxIgLnJwYy5hZG1pbi52MS5MaXN0U3RyZWFtc1JlcXVlc3QaIS5ycGMuYWRtaW4udjEuTGlzdFN0cmVhbXNSZXNwb25zZSIDkAIBElcKC0xpc3RNZXRob2RzEiAucnBjLmFkbWluLnYxLkxpc3RNZXRob2RzUmVxdWVzdBohLnJwYy5hZG1pbi52MS5MaXN0TWV0aG9kc1Jlc3BvbnNlIgOQAgESZgoQU2V0TWV0aG9kRW5hYmxlZBIlLnJwYy5hZG1pbi52MS5TZXRNZXRob2RFbmFibGVkUmVxdWVzdBomLnJwYy5hZG1pbi52MS5TZXRNZXRob2RFbmFibGVkUmVzcG9uc2UiA5ACAmIGcHJvdG8z")
 }

@@ -2,7 +2,6 @@
 // Do not edit: change the .proto and run scripts/generate.
 
 import FrameCodec
-import RPC
 
 extension GRPCHealth {
     /// Asks for one service.
@@ -10,35 +9,11 @@ extension GRPCHealth {
         /// Full service name, such as `sentry.integrations.scm.v1.ScmService`; empty for the server as a whole.
         public var service: String = ""
         public var unknownFields = UnknownFields()
-
         public init() {}
-
-        public init(service: String = "") {
-            self.service = service
-        }
-
-        public static let schema = MessageSchema("grpc.health.v1.HealthCheckRequest", [
-            .init(1, "service", .string),
-        ])
-
-        public var encodedByteCount: Int {
-            var size = unknownFields.byteCount
-            size += StringField.size(1, service)
-            return size
-        }
-
-        public func encode(into writer: inout WireWriter) {
-            writer.write(unknownFields)
-            StringField.write(1, service, &writer)
-        }
-
-        public mutating func merge(from reader: inout WireReader) throws(WireError) {
-            while let tag = try reader.nextTag() {
-                switch tag {
-                case 10: try StringField.read(&service, &reader)
-                default: try reader.readUnknown(tag, into: &unknownFields)
-                }
-            }
+        public init(service: String = "") { self.service = service }
+        public static let schema = MessageSchema(Self.self, .grpcHealthV1Health, 0)
+        @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+            try v.field(1, StringField.self, &service)
         }
     }
 
@@ -47,74 +22,35 @@ extension GRPCHealth {
         /// The state.
         public var status: GRPCHealth.HealthCheckResponse.ServingStatus = .unknown
         public var unknownFields = UnknownFields()
-
         public init() {}
-
-        public init(status: GRPCHealth.HealthCheckResponse.ServingStatus = .unknown) {
-            self.status = status
-        }
-
-        public static let schema = MessageSchema("grpc.health.v1.HealthCheckResponse", [
-            .init(1, "status", .enumeration(GRPCHealth.HealthCheckResponse.ServingStatus.self)),
-        ])
-
-        public var encodedByteCount: Int {
-            var size = unknownFields.byteCount
-            size += EnumField<GRPCHealth.HealthCheckResponse.ServingStatus>.size(1, status)
-            return size
-        }
-
-        public func encode(into writer: inout WireWriter) {
-            writer.write(unknownFields)
-            EnumField<GRPCHealth.HealthCheckResponse.ServingStatus>.write(1, status, &writer)
-        }
-
-        public mutating func merge(from reader: inout WireReader) throws(WireError) {
-            while let tag = try reader.nextTag() {
-                switch tag {
-                case 8: try EnumField<GRPCHealth.HealthCheckResponse.ServingStatus>.read(&status, &reader)
-                default: try reader.readUnknown(tag, into: &unknownFields)
-                }
-            }
+        public init(status: GRPCHealth.HealthCheckResponse.ServingStatus = .unknown) { self.status = status }
+        public static let schema = MessageSchema(Self.self, .grpcHealthV1Health, 1)
+        @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+            try v.field(1, EnumField<GRPCHealth.HealthCheckResponse.ServingStatus>.self, &status)
         }
 
         /// What a service can be.
         public struct ServingStatus: OpenEnum {
+            /// Not known yet.
+            public static let unknown = Self(rawValue: 0)
+            /// Takes calls.
+            public static let serving = Self(rawValue: 1)
+            /// Takes no calls now: starting, draining or switched off.
+            public static let notServing = Self(rawValue: 2)
+            /// The server has no such service. Only in answers of Watch; Check answers NOT_FOUND.
+            public static let serviceUnknown = Self(rawValue: 3)
             public let rawValue: Int32
             public init(rawValue: Int32) { self.rawValue = rawValue }
-
-            /// Not known yet.
-            public static let unknown = ServingStatus(rawValue: 0)
-            /// Takes calls.
-            public static let serving = ServingStatus(rawValue: 1)
-            /// Takes no calls now: starting, draining or switched off.
-            public static let notServing = ServingStatus(rawValue: 2)
-            /// The server has no such service. Only in answers of Watch; Check answers NOT_FOUND.
-            public static let serviceUnknown = ServingStatus(rawValue: 3)
-
-            public static let schema = EnumSchema("grpc.health.v1.HealthCheckResponse.ServingStatus", [
-                ("UNKNOWN", 0), ("SERVING", 1), ("NOT_SERVING", 2), ("SERVICE_UNKNOWN", 3)
-            ])
+            public static let schema = EnumSchema(.grpcHealthV1Health, 1, 0)
         }
     }
 
     /// Asks for all services.
     public struct HealthListRequest: Message {
         public var unknownFields = UnknownFields()
-
         public init() {}
-
-        public static let schema = MessageSchema("grpc.health.v1.HealthListRequest", [])
-
-        public var encodedByteCount: Int { unknownFields.byteCount }
-
-        public func encode(into writer: inout WireWriter) {
-            writer.write(unknownFields)
-        }
-
-        public mutating func merge(from reader: inout WireReader) throws(WireError) {
-            while let tag = try reader.nextTag() { try reader.readUnknown(tag, into: &unknownFields) }
-        }
+        public static let schema = MessageSchema(Self.self, .grpcHealthV1Health, 2)
+        @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {}
     }
 
     /// The state of every service.
@@ -122,142 +58,15 @@ extension GRPCHealth {
         /// Service name to state; the empty name is the server as a whole.
         public var statuses: [String: GRPCHealth.HealthCheckResponse] = [:]
         public var unknownFields = UnknownFields()
-
         public init() {}
-
-        public init(statuses: [String: GRPCHealth.HealthCheckResponse] = [:]) {
-            self.statuses = statuses
+        public init(statuses: [String: GRPCHealth.HealthCheckResponse] = [:]) { self.statuses = statuses }
+        public static let schema = MessageSchema(Self.self, .grpcHealthV1Health, 3)
+        @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+            try v.map(1, MapField<StringField, MessageField<GRPCHealth.HealthCheckResponse>>.self, &statuses)
         }
-
-        public static let schema = MessageSchema("grpc.health.v1.HealthListResponse", [
-            .init(1, "statuses", .map(key: .string, value: .message(GRPCHealth.HealthCheckResponse.self)), .repeated),
-        ])
-
-        public var encodedByteCount: Int {
-            var size = unknownFields.byteCount
-            size += MapField<StringField, MessageField<GRPCHealth.HealthCheckResponse>>.size(1, statuses)
-            return size
-        }
-
-        public func encode(into writer: inout WireWriter) {
-            writer.write(unknownFields)
-            MapField<StringField, MessageField<GRPCHealth.HealthCheckResponse>>.write(1, statuses, &writer)
-        }
-
-        public mutating func merge(from reader: inout WireReader) throws(WireError) {
-            while let tag = try reader.nextTag() {
-                switch tag {
-                case 10: try MapField<StringField, MessageField<GRPCHealth.HealthCheckResponse>>.read(&statuses, &reader)
-                default: try reader.readUnknown(tag, into: &unknownFields)
-                }
-            }
-        }
-    }
-}
-
-/// Tells whether services can take calls.
-public protocol Health: RPCService {
-    /// The state of a service now; NOT_FOUND when the server does not know it.
-    func check(
-        _ request: GRPCHealth.HealthCheckRequest, context: CallContext
-    ) async throws -> GRPCHealth.HealthCheckResponse
-    /// The state of every service now; RESOURCE_EXHAUSTED when there are more than fit an answer.
-    func list(
-        _ request: GRPCHealth.HealthListRequest, context: CallContext
-    ) async throws -> GRPCHealth.HealthListResponse
-    /// The state of a service now and after every change. A service that is not known is SERVICE_UNKNOWN and may
-    /// become known later; the stream goes on.
-    func watch(
-        _ request: GRPCHealth.HealthCheckRequest, responses: ResponseWriter<GRPCHealth.HealthCheckResponse>, context: CallContext
-    ) async throws
-}
-
-/// The methods of `Health`, for routing, policy and tools.
-public enum HealthMethod {
-    public static let check = MethodDescriptor(
-        service: "grpc.health.v1.Health", method: "Check", kind: .unary
-    )
-    public static let list = MethodDescriptor(service: "grpc.health.v1.Health", method: "List", kind: .unary)
-    public static let watch = MethodDescriptor(
-        service: "grpc.health.v1.Health", method: "Watch", kind: .serverStreaming
-    )
-
-    public static let all: [MethodDescriptor] = [check, list, watch]
-
-    public static let types: [MethodTypes] = [
-        MethodTypes(
-            descriptor: check, request: GRPCHealth.HealthCheckRequest.self,
-            response: GRPCHealth.HealthCheckResponse.self
-        ),
-        MethodTypes(
-            descriptor: list, request: GRPCHealth.HealthListRequest.self,
-            response: GRPCHealth.HealthListResponse.self
-        ),
-        MethodTypes(
-            descriptor: watch, request: GRPCHealth.HealthCheckRequest.self,
-            response: GRPCHealth.HealthCheckResponse.self
-        ),
-    ]
-}
-
-/// Every method answers UNIMPLEMENTED until the service has its own.
-extension Health {
-    public func check(
-        _ request: GRPCHealth.HealthCheckRequest, context: CallContext
-    ) async throws -> GRPCHealth.HealthCheckResponse {
-        throw RPCError.unimplemented(HealthMethod.check)
-    }
-    public func list(
-        _ request: GRPCHealth.HealthListRequest, context: CallContext
-    ) async throws -> GRPCHealth.HealthListResponse {
-        throw RPCError.unimplemented(HealthMethod.list)
-    }
-    public func watch(
-        _ request: GRPCHealth.HealthCheckRequest, responses: ResponseWriter<GRPCHealth.HealthCheckResponse>, context: CallContext
-    ) async throws {
-        throw RPCError.unimplemented(HealthMethod.watch)
-    }
-
-    public var fileDescriptor: FileDescriptor? { .grpcHealthV1Health }
-    public var methods: [RPCMethod] {
-        [
-            .unary(HealthMethod.check) { try await self.check($0, context: $1) },
-            .unary(HealthMethod.list) { try await self.list($0, context: $1) },
-            .serverStreaming(HealthMethod.watch) { try await self.watch($0, responses: $1, context: $2) },
-        ]
-    }
-}
-
-/// Calls `grpc.health.v1.Health` through a channel.
-public struct HealthClient: Sendable {
-    public let channel: RPCChannel
-    public init(channel: RPCChannel) { self.channel = channel }
-
-    /// The state of a service now; NOT_FOUND when the server does not know it.
-    public func check(
-        _ request: GRPCHealth.HealthCheckRequest, options: CallOptions = CallOptions()
-    ) async throws -> GRPCHealth.HealthCheckResponse {
-        try await channel.unary(HealthMethod.check, request, options: options)
-    }
-
-    /// The state of every service now; RESOURCE_EXHAUSTED when there are more than fit an answer.
-    public func list(
-        _ request: GRPCHealth.HealthListRequest, options: CallOptions = CallOptions()
-    ) async throws -> GRPCHealth.HealthListResponse {
-        try await channel.unary(HealthMethod.list, request, options: options)
-    }
-
-    /// The state of a service now and after every change. A service that is not known is SERVICE_UNKNOWN and may
-    /// become known later; the stream goes on.
-    public func watch(
-        _ request: GRPCHealth.HealthCheckRequest, options: CallOptions = CallOptions()
-    ) async throws -> ResponseStream<GRPCHealth.HealthCheckResponse> {
-        try await channel.serverStreaming(HealthMethod.watch, request, options: options)
     }
 }
 
 extension FileDescriptor {
-    public static let grpcHealthV1Health = FileDescriptor(
-        name: "grpc/health/v1/health.proto",
-        base64: "ChtncnBjL2hlYWx0aC92MS9oZWFsdGgucHJvdG8SDmdycGMuaGVhbHRoLnYxIi4KEkhlYWx0aENoZWNrUmVxdWVzdBIYCgdzZXJ2aWNlGAEgASgJUgdzZXJ2aWNlIrEBChNIZWFsdGhDaGVja1Jlc3BvbnNlEkkKBnN0YXR1cxgBIAEoDjIxLmdycGMuaGVhbHRoLnYxLkhlYWx0aENoZWNrUmVzcG9uc2UuU2VydmluZ1N0YXR1c1IGc3RhdHVzIk8KDVNlcnZpbmdTdGF0dXMSCwoHVU5LTk9XThAAEgsKB1NFUlZJTkcQARIPCgtOT1RfU0VSVklORxACEhMKD1NFUlZJQ0VfVU5LTk9XThADIhMKEUhlYWx0aExpc3RSZXF1ZXN0IsQBChJIZWFsdGhMaXN0UmVzcG9uc2USTAoIc3RhdHVzZXMYASADKAsyMC5ncnBjLmhlYWx0aC52MS5IZWFsdGhMaXN0UmVzcG9uc2UuU3RhdHVzZXNFbnRyeVIIc3RhdHVzZXMaYAoNU3RhdHVzZXNFbnRyeRIQCgNrZXkYASABKAlSA2tleRI5CgV2YWx1ZRgCIAEoCzIjLmdycGMuaGVhbHRoLnYxLkhlYWx0aENoZWNrUmVzcG9uc2VSBXZhbHVlOgI4ATL9AQoGSGVhbHRoElAKBUNoZWNrEiIuZ3JwYy5oZWFsdGgudjEuSGVhbHRoQ2hlY2tSZXF1ZXN0GiMuZ3JwYy5oZWFsdGgudjEuSGVhbHRoQ2hlY2tSZXNwb25zZRJNCgRMaXN0EiEuZ3JwYy5oZWFsdGgudjEuSGVhbHRoTGlzdFJlcXVlc3QaIi5ncnBjLmhlYWx0aC52MS5IZWFsdGhMaXN0UmVzcG9uc2USUgoFV2F0Y2gSIi5ncnBjLmhlYWx0aC52MS5IZWFsdGhDaGVja1JlcXVlc3QaIy5ncnBjLmhlYWx0aC52MS5IZWFsdGhDaGVja1Jlc3BvbnNlMAFCUAoRaW8uZ3JwYy5oZWFsdGgudjFCC0hlYWx0aFByb3RvUAFaLGdvb2dsZS5nb2xhbmcub3JnL2dycGMvaGVhbHRoL2dycGNfaGVhbHRoX3YxYgZwcm90bzM=")
+    public static let grpcHealthV1Health = FileDescriptor(name: "grpc/health/v1/health.proto", base64: "ChtncnBjL2hlYWx0aC92MS9oZWFsdGgucHJvdG8SDmdycGMuaGVhbHRoLnYxIi4KEkhlYWx0aENoZWNrUmVxdWVzdBIYCgdzZXJ2aWNlGAEgASgJUgdzZXJ2aWNlIrEBChNIZWFsdGhDaGVja1Jlc3BvbnNlEkkKBnN0YXR1cxgBIAEoDjIxLmdycGMuaGVhbHRoLnYxLkhlYWx0aENoZWNrUmVzcG9uc2UuU2VydmluZ1N0YXR1c1IGc3RhdHVzIk8KDVNlcnZpbmdTdGF0dXMSCwoHVU5LTk9XThAAEgsKB1NFUlZJTkcQARIPCgtOT1RfU0VSVklORxACEhMKD1NFUlZJQ0VfVU5LTk9XThADIhMKEUhlYWx0aExpc3RSZXF1ZXN0IsQBChJIZWFsdGhMaXN0UmVzcG9uc2USTAoIc3RhdHVzZXMYASADKAsyMC5ncnBjLmhlYWx0aC52MS5IZWFsdGhMaXN0UmVzcG9uc2UuU3RhdHVzZXNFbnRyeVIIc3RhdHVzZXMaYAoNU3RhdHVzZXNFbnRyeRIQCgNrZXkYASABKAlSA2tleRI5CgV2YWx1ZRgCIAEoCzIjLmdycGMuaGVhbHRoLnYxLkhlYWx0aENoZWNrUmVzcG9uc2VSBXZhbHVlOgI4ATL9AQoGSGVhbHRoElAKBUNoZWNrEiIuZ3JwYy5oZWFsdGgudjEuSGVhbHRoQ2hlY2tSZXF1ZXN0GiMuZ3JwYy5oZWFsdGgudjEuSGVhbHRoQ2hlY2tSZXNwb25zZRJNCgRMaXN0EiEuZ3JwYy5oZWFsdGgudjEuSGVhbHRoTGlzdFJlcXVlc3QaIi5ncnBjLmhlYWx0aC52MS5IZWFsdGhMaXN0UmVzcG9uc2USUgoFV2F0Y2gSIi5ncnBjLmhlYWx0aC52MS5IZWFsdGhDaGVja1JlcXVlc3QaIy5ncnBjLmhlYWx0aC52MS5IZWFsdGhDaGVja1Jlc3BvbnNlMAFCUAoRaW8uZ3JwYy5oZWFsdGgudjFCC0hlYWx0aFByb3RvUAFaLGdvb2dsZS5nb2xhbmcub3JnL2dycGMvaGVhbHRoL2dycGNfaGVhbHRoX3YxYgZwcm90bzM=")
 }

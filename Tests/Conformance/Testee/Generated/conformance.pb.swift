@@ -5,72 +5,39 @@ import FrameCodec
 
 extension Conformance {
     struct WireFormat: OpenEnum {
+        static let unspecified = Self(rawValue: 0)
+        static let protobuf = Self(rawValue: 1)
+        static let json = Self(rawValue: 2)
+        /// Not a public format; testees answer `skipped`.
+        static let jspb = Self(rawValue: 3)
+        static let textFormat = Self(rawValue: 4)
         let rawValue: Int32
         init(rawValue: Int32) { self.rawValue = rawValue }
-
-        static let unspecified = WireFormat(rawValue: 0)
-        static let protobuf = WireFormat(rawValue: 1)
-        static let json = WireFormat(rawValue: 2)
-        /// Not a public format; testees answer `skipped`.
-        static let jspb = WireFormat(rawValue: 3)
-        static let textFormat = WireFormat(rawValue: 4)
-
-        static let schema = EnumSchema("conformance.WireFormat", [
-            ("UNSPECIFIED", 0), ("PROTOBUF", 1), ("JSON", 2), ("JSPB", 3), ("TEXT_FORMAT", 4)
-        ])
+        static let schema = EnumSchema(.conformance, 0)
     }
 
     struct TestCategory: OpenEnum {
+        static let unspecifiedTest = Self(rawValue: 0)
+        static let binaryTest = Self(rawValue: 1)
+        static let jsonTest = Self(rawValue: 2)
+        /// Members that the message does not have are to be skipped.
+        static let jsonIgnoreUnknownParsingTest = Self(rawValue: 3)
+        static let jspbTest = Self(rawValue: 4)
+        static let textFormatTest = Self(rawValue: 5)
         let rawValue: Int32
         init(rawValue: Int32) { self.rawValue = rawValue }
-
-        static let unspecifiedTest = TestCategory(rawValue: 0)
-        static let binaryTest = TestCategory(rawValue: 1)
-        static let jsonTest = TestCategory(rawValue: 2)
-        /// Members that the message does not have are to be skipped.
-        static let jsonIgnoreUnknownParsingTest = TestCategory(rawValue: 3)
-        static let jspbTest = TestCategory(rawValue: 4)
-        static let textFormatTest = TestCategory(rawValue: 5)
-
-        static let schema = EnumSchema("conformance.TestCategory", [
-            ("UNSPECIFIED_TEST", 0), ("BINARY_TEST", 1), ("JSON_TEST", 2),
-            ("JSON_IGNORE_UNKNOWN_PARSING_TEST", 3), ("JSPB_TEST", 4), ("TEXT_FORMAT_TEST", 5)
-        ])
+        static let schema = EnumSchema(.conformance, 1)
     }
 
     /// The answer to the first request, whose `message_type` is `conformance.FailureSet`: tests known to fail.
     struct FailureSet: Message {
         var failure: [String] = []
         var unknownFields = UnknownFields()
-
         init() {}
-
-        init(failure: [String] = []) {
-            self.failure = failure
-        }
-
-        static let schema = MessageSchema("conformance.FailureSet", [
-            .init(1, "failure", .string, .repeated),
-        ])
-
-        var encodedByteCount: Int {
-            var size = unknownFields.byteCount
-            size += StringField.size(1, failure)
-            return size
-        }
-
-        func encode(into writer: inout WireWriter) {
-            writer.write(unknownFields)
-            StringField.write(1, failure, &writer)
-        }
-
-        mutating func merge(from reader: inout WireReader) throws(WireError) {
-            while let tag = try reader.nextTag() {
-                switch tag {
-                case 10: try StringField.read(&failure, &reader)
-                default: try reader.readUnknown(tag, into: &unknownFields)
-                }
-            }
+        init(failure: [String] = []) { self.failure = failure }
+        static let schema = MessageSchema(Self.self, .conformance, 0)
+        mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+            try v.field(1, StringField.self, &failure)
         }
     }
 
@@ -83,75 +50,34 @@ extension Conformance {
         var jspbEncodingOptions: Conformance.JspbEncodingConfig?
         var printUnknownFields: Swift.Bool = false
         var unknownFields = UnknownFields()
-
         init() {}
-
         init(
             payload: Payload? = nil, requestedOutputFormat: Conformance.WireFormat = .unspecified,
             messageType: String = "", testCategory: Conformance.TestCategory = .unspecifiedTest,
             jspbEncodingOptions: Conformance.JspbEncodingConfig? = nil, printUnknownFields: Swift.Bool = false
         ) {
-            self.payload = payload
-            self.requestedOutputFormat = requestedOutputFormat
-            self.messageType = messageType
-            self.testCategory = testCategory
-            self.jspbEncodingOptions = jspbEncodingOptions
-            self.printUnknownFields = printUnknownFields
+            (self.payload, self.requestedOutputFormat) = (payload, requestedOutputFormat)
+            (self.messageType, self.testCategory) = (messageType, testCategory)
+            (self.jspbEncodingOptions, self.printUnknownFields) = (jspbEncodingOptions, printUnknownFields)
         }
-
-        static let schema = MessageSchema("conformance.ConformanceRequest", oneofs: ["payload"], [
-            .init(1, "protobuf_payload", .bytes, .explicit, oneof: 0),
-            .init(2, "json_payload", .string, .explicit, oneof: 0),
-            .init(7, "jspb_payload", .string, .explicit, oneof: 0),
-            .init(8, "text_payload", .string, .explicit, oneof: 0),
-            .init(3, "requested_output_format", .enumeration(Conformance.WireFormat.self)),
-            .init(4, "message_type", .string),
-            .init(5, "test_category", .enumeration(Conformance.TestCategory.self)),
-            .init(6, "jspb_encoding_options", .message(Conformance.JspbEncodingConfig.self), .explicit),
-            .init(9, "print_unknown_fields", .bool),
-        ])
-
-        var encodedByteCount: Int {
-            var size = unknownFields.byteCount
-            if case .protobufPayload(let value)? = payload { size += BytesField.sizePresent(1, value) }
-            if case .jsonPayload(let value)? = payload { size += StringField.sizePresent(2, value) }
-            if case .jspbPayload(let value)? = payload { size += StringField.sizePresent(7, value) }
-            if case .textPayload(let value)? = payload { size += StringField.sizePresent(8, value) }
-            size += EnumField<Conformance.WireFormat>.size(3, requestedOutputFormat)
-            size += StringField.size(4, messageType)
-            size += EnumField<Conformance.TestCategory>.size(5, testCategory)
-            size += MessageField<Conformance.JspbEncodingConfig>.size(6, jspbEncodingOptions)
-            size += BoolField.size(9, printUnknownFields)
-            return size
-        }
-
-        func encode(into writer: inout WireWriter) {
-            writer.write(unknownFields)
-            BoolField.write(9, printUnknownFields, &writer)
-            if case .textPayload(let value)? = payload { StringField.writePresent(8, value, &writer) }
-            if case .jspbPayload(let value)? = payload { StringField.writePresent(7, value, &writer) }
-            MessageField<Conformance.JspbEncodingConfig>.write(6, jspbEncodingOptions, &writer)
-            EnumField<Conformance.TestCategory>.write(5, testCategory, &writer)
-            StringField.write(4, messageType, &writer)
-            EnumField<Conformance.WireFormat>.write(3, requestedOutputFormat, &writer)
-            if case .jsonPayload(let value)? = payload { StringField.writePresent(2, value, &writer) }
-            if case .protobufPayload(let value)? = payload { BytesField.writePresent(1, value, &writer) }
-        }
-
-        mutating func merge(from reader: inout WireReader) throws(WireError) {
-            while let tag = try reader.nextTag() {
-                switch tag {
-                case 10: payload = .protobufPayload(try BytesField.read(&reader))
-                case 18: payload = .jsonPayload(try StringField.read(&reader))
-                case 58: payload = .jspbPayload(try StringField.read(&reader))
-                case 66: payload = .textPayload(try StringField.read(&reader))
-                case 24: try EnumField<Conformance.WireFormat>.read(&requestedOutputFormat, &reader)
-                case 34: try StringField.read(&messageType, &reader)
-                case 40: try EnumField<Conformance.TestCategory>.read(&testCategory, &reader)
-                case 50: try MessageField<Conformance.JspbEncodingConfig>.read(&jspbEncodingOptions, &reader)
-                case 72: try BoolField.read(&printUnknownFields, &reader)
-                default: try reader.readUnknown(tag, into: &unknownFields)
-                }
+        static let schema = MessageSchema(Self.self, .conformance, 1)
+        mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+            try v.field(9, BoolField.self, &printUnknownFields)
+            try v.member(8, StringField.self, &payload, Payload.textPayload) {
+                if case .textPayload(let value) = $0 { value } else { nil }
+            }
+            try v.member(7, StringField.self, &payload, Payload.jspbPayload) {
+                if case .jspbPayload(let value) = $0 { value } else { nil }
+            }
+            try v.field(6, MessageField<Conformance.JspbEncodingConfig>.self, &jspbEncodingOptions)
+            try v.field(5, EnumField<Conformance.TestCategory>.self, &testCategory)
+            try v.field(4, StringField.self, &messageType)
+            try v.field(3, EnumField<Conformance.WireFormat>.self, &requestedOutputFormat)
+            try v.member(2, StringField.self, &payload, Payload.jsonPayload) {
+                if case .jsonPayload(let value) = $0 { value } else { nil }
+            }
+            try v.member(1, BytesField.self, &payload, Payload.protobufPayload) {
+                if case .protobufPayload(let value) = $0 { value } else { nil }
             }
         }
 
@@ -166,66 +92,36 @@ extension Conformance {
     struct ConformanceResponse: Message {
         var result: Result?
         var unknownFields = UnknownFields()
-
         init() {}
-
-        init(result: Result? = nil) {
-            self.result = result
-        }
-
-        static let schema = MessageSchema("conformance.ConformanceResponse", oneofs: ["result"], [
-            .init(1, "parse_error", .string, .explicit, oneof: 0),
-            .init(2, "runtime_error", .string, .explicit, oneof: 0),
-            .init(3, "protobuf_payload", .bytes, .explicit, oneof: 0),
-            .init(4, "json_payload", .string, .explicit, oneof: 0),
-            .init(5, "skipped", .string, .explicit, oneof: 0),
-            .init(6, "serialize_error", .string, .explicit, oneof: 0),
-            .init(7, "jspb_payload", .string, .explicit, oneof: 0),
-            .init(8, "text_payload", .string, .explicit, oneof: 0),
-            .init(9, "timeout_error", .string, .explicit, oneof: 0),
-        ])
-
-        var encodedByteCount: Int {
-            var size = unknownFields.byteCount
-            if case .parseError(let value)? = result { size += StringField.sizePresent(1, value) }
-            if case .runtimeError(let value)? = result { size += StringField.sizePresent(2, value) }
-            if case .protobufPayload(let value)? = result { size += BytesField.sizePresent(3, value) }
-            if case .jsonPayload(let value)? = result { size += StringField.sizePresent(4, value) }
-            if case .skipped(let value)? = result { size += StringField.sizePresent(5, value) }
-            if case .serializeError(let value)? = result { size += StringField.sizePresent(6, value) }
-            if case .jspbPayload(let value)? = result { size += StringField.sizePresent(7, value) }
-            if case .textPayload(let value)? = result { size += StringField.sizePresent(8, value) }
-            if case .timeoutError(let value)? = result { size += StringField.sizePresent(9, value) }
-            return size
-        }
-
-        func encode(into writer: inout WireWriter) {
-            writer.write(unknownFields)
-            if case .timeoutError(let value)? = result { StringField.writePresent(9, value, &writer) }
-            if case .textPayload(let value)? = result { StringField.writePresent(8, value, &writer) }
-            if case .jspbPayload(let value)? = result { StringField.writePresent(7, value, &writer) }
-            if case .serializeError(let value)? = result { StringField.writePresent(6, value, &writer) }
-            if case .skipped(let value)? = result { StringField.writePresent(5, value, &writer) }
-            if case .jsonPayload(let value)? = result { StringField.writePresent(4, value, &writer) }
-            if case .protobufPayload(let value)? = result { BytesField.writePresent(3, value, &writer) }
-            if case .runtimeError(let value)? = result { StringField.writePresent(2, value, &writer) }
-            if case .parseError(let value)? = result { StringField.writePresent(1, value, &writer) }
-        }
-
-        mutating func merge(from reader: inout WireReader) throws(WireError) {
-            while let tag = try reader.nextTag() {
-                switch tag {
-                case 10: result = .parseError(try StringField.read(&reader))
-                case 18: result = .runtimeError(try StringField.read(&reader))
-                case 26: result = .protobufPayload(try BytesField.read(&reader))
-                case 34: result = .jsonPayload(try StringField.read(&reader))
-                case 42: result = .skipped(try StringField.read(&reader))
-                case 50: result = .serializeError(try StringField.read(&reader))
-                case 58: result = .jspbPayload(try StringField.read(&reader))
-                case 66: result = .textPayload(try StringField.read(&reader))
-                case 74: result = .timeoutError(try StringField.read(&reader))
-                default: try reader.readUnknown(tag, into: &unknownFields)
-                }
+        init(result: Result? = nil) { self.result = result }
+        static let schema = MessageSchema(Self.self, .conformance, 2)
+        mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+            try v.member(9, StringField.self, &result, Result.timeoutError) {
+                if case .timeoutError(let value) = $0 { value } else { nil }
+            }
+            try v.member(8, StringField.self, &result, Result.textPayload) {
+                if case .textPayload(let value) = $0 { value } else { nil }
+            }
+            try v.member(7, StringField.self, &result, Result.jspbPayload) {
+                if case .jspbPayload(let value) = $0 { value } else { nil }
+            }
+            try v.member(6, StringField.self, &result, Result.serializeError) {
+                if case .serializeError(let value) = $0 { value } else { nil }
+            }
+            try v.member(5, StringField.self, &result, Result.skipped) {
+                if case .skipped(let value) = $0 { value } else { nil }
+            }
+            try v.member(4, StringField.self, &result, Result.jsonPayload) {
+                if case .jsonPayload(let value) = $0 { value } else { nil }
+            }
+            try v.member(3, BytesField.self, &result, Result.protobufPayload) {
+                if case .protobufPayload(let value) = $0 { value } else { nil }
+            }
+            try v.member(2, StringField.self, &result, Result.runtimeError) {
+                if case .runtimeError(let value) = $0 { value } else { nil }
+            }
+            try v.member(1, StringField.self, &result, Result.parseError) {
+                if case .parseError(let value) = $0 { value } else { nil }
             }
         }
 
@@ -249,41 +145,15 @@ extension Conformance {
     struct JspbEncodingConfig: Message {
         var useJspbArrayAnyFormat: Swift.Bool = false
         var unknownFields = UnknownFields()
-
         init() {}
-
-        init(useJspbArrayAnyFormat: Swift.Bool = false) {
-            self.useJspbArrayAnyFormat = useJspbArrayAnyFormat
-        }
-
-        static let schema = MessageSchema("conformance.JspbEncodingConfig", [
-            .init(1, "use_jspb_array_any_format", .bool),
-        ])
-
-        var encodedByteCount: Int {
-            var size = unknownFields.byteCount
-            size += BoolField.size(1, useJspbArrayAnyFormat)
-            return size
-        }
-
-        func encode(into writer: inout WireWriter) {
-            writer.write(unknownFields)
-            BoolField.write(1, useJspbArrayAnyFormat, &writer)
-        }
-
-        mutating func merge(from reader: inout WireReader) throws(WireError) {
-            while let tag = try reader.nextTag() {
-                switch tag {
-                case 8: try BoolField.read(&useJspbArrayAnyFormat, &reader)
-                default: try reader.readUnknown(tag, into: &unknownFields)
-                }
-            }
+        init(useJspbArrayAnyFormat: Swift.Bool = false) { self.useJspbArrayAnyFormat = useJspbArrayAnyFormat }
+        static let schema = MessageSchema(Self.self, .conformance, 3)
+        mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+            try v.field(1, BoolField.self, &useJspbArrayAnyFormat)
         }
     }
 }
 
 extension FileDescriptor {
-    static let conformance = FileDescriptor(
-        name: "conformance.proto",
-        base64: "ChFjb25mb3JtYW5jZS5wcm90bxILY29uZm9ybWFuY2UiJgoKRmFpbHVyZVNldBIYCgdmYWlsdXJlGAEgAygJUgdmYWlsdXJlIvYDChJDb25mb3JtYW5jZVJlcXVlc3QSKwoQcHJvdG9idWZfcGF5bG9hZBgBIAEoDEgAUg9wcm90b2J1ZlBheWxvYWQSIwoManNvbl9wYXlsb2FkGAIgASgJSABSC2pzb25QYXlsb2FkEiMKDGpzcGJfcGF5bG9hZBgHIAEoCUgAUgtqc3BiUGF5bG9hZBIjCgx0ZXh0X3BheWxvYWQYCCABKAlIAFILdGV4dFBheWxvYWQSTwoXcmVxdWVzdGVkX291dHB1dF9mb3JtYXQYAyABKA4yFy5jb25mb3JtYW5jZS5XaXJlRm9ybWF0UhVyZXF1ZXN0ZWRPdXRwdXRGb3JtYXQSIQoMbWVzc2FnZV90eXBlGAQgASgJUgttZXNzYWdlVHlwZRI+Cg10ZXN0X2NhdGVnb3J5GAUgASgOMhkuY29uZm9ybWFuY2UuVGVzdENhdGVnb3J5Ugx0ZXN0Q2F0ZWdvcnkSUwoVanNwYl9lbmNvZGluZ19vcHRpb25zGAYgASgLMh8uY29uZm9ybWFuY2UuSnNwYkVuY29kaW5nQ29uZmlnUhNqc3BiRW5jb2RpbmdPcHRpb25zEjAKFHByaW50X3Vua25vd25fZmllbGRzGAkgASgIUhJwcmludFVua25vd25GaWVsZHNCCQoHcGF5bG9hZCLzAgoTQ29uZm9ybWFuY2VSZXNwb25zZRIhCgtwYXJzZV9lcnJvchgBIAEoCUgAUgpwYXJzZUVycm9yEiUKDXJ1bnRpbWVfZXJyb3IYAiABKAlIAFIMcnVudGltZUVycm9yEisKEHByb3RvYnVmX3BheWxvYWQYAyABKAxIAFIPcHJvdG9idWZQYXlsb2FkEiMKDGpzb25fcGF5bG9hZBgEIAEoCUgAUgtqc29uUGF5bG9hZBIaCgdza2lwcGVkGAUgASgJSABSB3NraXBwZWQSKQoPc2VyaWFsaXplX2Vycm9yGAYgASgJSABSDnNlcmlhbGl6ZUVycm9yEiMKDGpzcGJfcGF5bG9hZBgHIAEoCUgAUgtqc3BiUGF5bG9hZBIjCgx0ZXh0X3BheWxvYWQYCCABKAlIAFILdGV4dFBheWxvYWQSJQoNdGltZW91dF9lcnJvchgJIAEoCUgAUgx0aW1lb3V0RXJyb3JCCAoGcmVzdWx0Ik4KEkpzcGJFbmNvZGluZ0NvbmZpZxI4Chl1c2VfanNwYl9hcnJheV9hbnlfZm9ybWF0GAEgASgIUhV1c2VKc3BiQXJyYXlBbnlGb3JtYXQqUAoKV2lyZUZvcm1hdBIPCgtVTlNQRUNJRklFRBAAEgwKCFBST1RPQlVGEAESCAoESlNPThACEggKBEpTUEIQAxIPCgtURVhUX0ZPUk1BVBAEKo8BCgxUZXN0Q2F0ZWdvcnkSFAoQVU5TUEVDSUZJRURfVEVTVBAAEg8KC0JJTkFSWV9URVNUEAESDQoJSlNPTl9URVNUEAISJAogSlNPTl9JR05PUkVfVU5LTk9XTl9QQVJTSU5HX1RFU1QQAxINCglKU1BCX1RFU1QQBBIUChBURVhUX0ZPUk1BVF9URVNUEAViBnByb3RvMw==")
+    static let conformance = FileDescriptor(name: "conformance.proto", base64: "ChFjb25mb3JtYW5jZS5wcm90bxILY29uZm9ybWFuY2UiJgoKRmFpbHVyZVNldBIYCgdmYWlsdXJlGAEgAygJUgdmYWlsdXJlIvYDChJDb25mb3JtYW5jZVJlcXVlc3QSKwoQcHJvdG9idWZfcGF5bG9hZBgBIAEoDEgAUg9wcm90b2J1ZlBheWxvYWQSIwoManNvbl9wYXlsb2FkGAIgASgJSABSC2pzb25QYXlsb2FkEiMKDGpzcGJfcGF5bG9hZBgHIAEoCUgAUgtqc3BiUGF5bG9hZBIjCgx0ZXh0X3BheWxvYWQYCCABKAlIAFILdGV4dFBheWxvYWQSTwoXcmVxdWVzdGVkX291dHB1dF9mb3JtYXQYAyABKA4yFy5jb25mb3JtYW5jZS5XaXJlRm9ybWF0UhVyZXF1ZXN0ZWRPdXRwdXRGb3JtYXQSIQoMbWVzc2FnZV90eXBlGAQgASgJUgttZXNzYWdlVHlwZRI+Cg10ZXN0X2NhdGVnb3J5GAUgASgOMhkuY29uZm9ybWFuY2UuVGVzdENhdGVnb3J5Ugx0ZXN0Q2F0ZWdvcnkSUwoVanNwYl9lbmNvZGluZ19vcHRpb25zGAYgASgLMh8uY29uZm9ybWFuY2UuSnNwYkVuY29kaW5nQ29uZmlnUhNqc3BiRW5jb2RpbmdPcHRpb25zEjAKFHByaW50X3Vua25vd25fZmllbGRzGAkgASgIUhJwcmludFVua25vd25GaWVsZHNCCQoHcGF5bG9hZCLzAgoTQ29uZm9ybWFuY2VSZXNwb25zZRIhCgtwYXJzZV9lcnJvchgBIAEoCUgAUgpwYXJzZUVycm9yEiUKDXJ1bnRpbWVfZXJyb3IYAiABKAlIAFIMcnVudGltZUVycm9yEisKEHByb3RvYnVmX3BheWxvYWQYAyABKAxIAFIPcHJvdG9idWZQYXlsb2FkEiMKDGpzb25fcGF5bG9hZBgEIAEoCUgAUgtqc29uUGF5bG9hZBIaCgdza2lwcGVkGAUgASgJSABSB3NraXBwZWQSKQoPc2VyaWFsaXplX2Vycm9yGAYgASgJSABSDnNlcmlhbGl6ZUVycm9yEiMKDGpzcGJfcGF5bG9hZBgHIAEoCUgAUgtqc3BiUGF5bG9hZBIjCgx0ZXh0X3BheWxvYWQYCCABKAlIAFILdGV4dFBheWxvYWQSJQoNdGltZW91dF9lcnJvchgJIAEoCUgAUgx0aW1lb3V0RXJyb3JCCAoGcmVzdWx0Ik4KEkpzcGJFbmNvZGluZ0NvbmZpZxI4Chl1c2VfanNwYl9hcnJheV9hbnlfZm9ybWF0GAEgASgIUhV1c2VKc3BiQXJyYXlBbnlGb3JtYXQqUAoKV2lyZUZvcm1hdBIPCgtVTlNQRUNJRklFRBAAEgwKCFBST1RPQlVGEAESCAoESlNPThACEggKBEpTUEIQAxIPCgtURVhUX0ZPUk1BVBAEKo8BCgxUZXN0Q2F0ZWdvcnkSFAoQVU5TUEVDSUZJRURfVEVTVBAAEg8KC0JJTkFSWV9URVNUEAESDQoJSlNPTl9URVNUEAISJAogSlNPTl9JR05PUkVfVU5LTk9XTl9QQVJTSU5HX1RFU1QQAxINCglKU1BCX1RFU1QQBBIUChBURVhUX0ZPUk1BVF9URVNUEAViBnByb3RvMw==")
 }

@@ -4,16 +4,12 @@
 import FrameCodec
 
 struct ForeignEnum: OpenEnum {
+    static let foreignFoo = Self(rawValue: 0)
+    static let foreignBar = Self(rawValue: 1)
+    static let foreignBaz = Self(rawValue: 2)
     let rawValue: Int32
     init(rawValue: Int32) { self.rawValue = rawValue }
-
-    static let foreignFoo = ForeignEnum(rawValue: 0)
-    static let foreignBar = ForeignEnum(rawValue: 1)
-    static let foreignBaz = ForeignEnum(rawValue: 2)
-
-    static let schema = EnumSchema("protobuf_test_messages.proto3.ForeignEnum", [
-        ("FOREIGN_FOO", 0), ("FOREIGN_BAR", 1), ("FOREIGN_BAZ", 2)
-    ])
+    static let schema = EnumSchema(.testMessagesProto3, 0)
 }
 
 struct TestAllTypesProto3: Message {
@@ -167,18 +163,15 @@ struct TestAllTypesProto3: Message {
     var fieldName17: Int32 = 0
     var fieldName18: Int32 = 0
     var unknownFields = UnknownFields()
-
     init() {}
-
     init(
-        optionalInt32: Int32 = 0, optionalInt64: Int64 = 0, optionalUint32: UInt32 = 0,
-        optionalUint64: UInt64 = 0, optionalSint32: Int32 = 0, optionalSint64: Int64 = 0,
-        optionalFixed32: UInt32 = 0, optionalFixed64: UInt64 = 0, optionalSfixed32: Int32 = 0,
-        optionalSfixed64: Int64 = 0, optionalFloat: Float = 0, optionalDouble: Double = 0,
-        optionalBool: Swift.Bool = false, optionalString: String = "", optionalBytes: [UInt8] = [],
+        optionalInt32: Int32 = 0, optionalInt64: Int64 = 0, optionalUint32: UInt32 = 0, optionalUint64: UInt64 = 0,
+        optionalSint32: Int32 = 0, optionalSint64: Int64 = 0, optionalFixed32: UInt32 = 0,
+        optionalFixed64: UInt64 = 0, optionalSfixed32: Int32 = 0, optionalSfixed64: Int64 = 0,
+        optionalFloat: Float = 0, optionalDouble: Double = 0, optionalBool: Swift.Bool = false,
+        optionalString: String = "", optionalBytes: [UInt8] = [],
         optionalNestedMessage: TestAllTypesProto3.NestedMessage? = nil,
-        optionalForeignMessage: ForeignMessage? = nil,
-        optionalNestedEnum: TestAllTypesProto3.NestedEnum = .foo,
+        optionalForeignMessage: ForeignMessage? = nil, optionalNestedEnum: TestAllTypesProto3.NestedEnum = .foo,
         optionalForeignEnum: ForeignEnum = .foreignFoo,
         optionalAliasedEnum: TestAllTypesProto3.AliasedEnum = .aliasFoo, optionalStringPiece: String = "",
         optionalCord: String = "", recursiveMessage: TestAllTypesProto3? = nil, repeatedInt32: [Int32] = [],
@@ -188,24 +181,24 @@ struct TestAllTypesProto3: Message {
         repeatedFloat: [Float] = [], repeatedDouble: [Double] = [], repeatedBool: [Swift.Bool] = [],
         repeatedString: [String] = [], repeatedBytes: [[UInt8]] = [],
         repeatedNestedMessage: [TestAllTypesProto3.NestedMessage] = [],
-        repeatedForeignMessage: [ForeignMessage] = [],
-        repeatedNestedEnum: [TestAllTypesProto3.NestedEnum] = [], repeatedForeignEnum: [ForeignEnum] = [],
-        repeatedStringPiece: [String] = [], repeatedCord: [String] = [], mapInt32Int32: [Int32: Int32] = [:],
-        mapInt64Int64: [Int64: Int64] = [:], mapUint32Uint32: [UInt32: UInt32] = [:],
-        mapUint64Uint64: [UInt64: UInt64] = [:], mapSint32Sint32: [Int32: Int32] = [:],
-        mapSint64Sint64: [Int64: Int64] = [:], mapFixed32Fixed32: [UInt32: UInt32] = [:],
-        mapFixed64Fixed64: [UInt64: UInt64] = [:], mapSfixed32Sfixed32: [Int32: Int32] = [:],
-        mapSfixed64Sfixed64: [Int64: Int64] = [:], mapInt32Float: [Int32: Float] = [:],
-        mapInt32Double: [Int32: Double] = [:], mapBoolBool: [Swift.Bool: Swift.Bool] = [:],
-        mapStringString: [String: String] = [:], mapStringBytes: [String: [UInt8]] = [:],
+        repeatedForeignMessage: [ForeignMessage] = [], repeatedNestedEnum: [TestAllTypesProto3.NestedEnum] = [],
+        repeatedForeignEnum: [ForeignEnum] = [], repeatedStringPiece: [String] = [], repeatedCord: [String] = [],
+        mapInt32Int32: [Int32: Int32] = [:], mapInt64Int64: [Int64: Int64] = [:],
+        mapUint32Uint32: [UInt32: UInt32] = [:], mapUint64Uint64: [UInt64: UInt64] = [:],
+        mapSint32Sint32: [Int32: Int32] = [:], mapSint64Sint64: [Int64: Int64] = [:],
+        mapFixed32Fixed32: [UInt32: UInt32] = [:], mapFixed64Fixed64: [UInt64: UInt64] = [:],
+        mapSfixed32Sfixed32: [Int32: Int32] = [:], mapSfixed64Sfixed64: [Int64: Int64] = [:],
+        mapInt32Float: [Int32: Float] = [:], mapInt32Double: [Int32: Double] = [:],
+        mapBoolBool: [Swift.Bool: Swift.Bool] = [:], mapStringString: [String: String] = [:],
+        mapStringBytes: [String: [UInt8]] = [:],
         mapStringNestedMessage: [String: TestAllTypesProto3.NestedMessage] = [:],
         mapStringForeignMessage: [String: ForeignMessage] = [:],
         mapStringNestedEnum: [String: TestAllTypesProto3.NestedEnum] = [:],
-        mapStringForeignEnum: [String: ForeignEnum] = [:], packedInt32: [Int32] = [],
-        packedInt64: [Int64] = [], packedUint32: [UInt32] = [], packedUint64: [UInt64] = [],
-        packedSint32: [Int32] = [], packedSint64: [Int64] = [], packedFixed32: [UInt32] = [],
-        packedFixed64: [UInt64] = [], packedSfixed32: [Int32] = [], packedSfixed64: [Int64] = [],
-        packedFloat: [Float] = [], packedDouble: [Double] = [], packedBool: [Swift.Bool] = [],
+        mapStringForeignEnum: [String: ForeignEnum] = [:], packedInt32: [Int32] = [], packedInt64: [Int64] = [],
+        packedUint32: [UInt32] = [], packedUint64: [UInt64] = [], packedSint32: [Int32] = [],
+        packedSint64: [Int64] = [], packedFixed32: [UInt32] = [], packedFixed64: [UInt64] = [],
+        packedSfixed32: [Int32] = [], packedSfixed64: [Int64] = [], packedFloat: [Float] = [],
+        packedDouble: [Double] = [], packedBool: [Swift.Bool] = [],
         packedNestedEnum: [TestAllTypesProto3.NestedEnum] = [], unpackedInt32: [Int32] = [],
         unpackedInt64: [Int64] = [], unpackedUint32: [UInt32] = [], unpackedUint64: [UInt64] = [],
         unpackedSint32: [Int32] = [], unpackedSint64: [Int64] = [], unpackedFixed32: [UInt32] = [],
@@ -215,12 +208,11 @@ struct TestAllTypesProto3: Message {
         optionalBoolWrapper: Protobuf.BoolValue? = nil, optionalInt32Wrapper: Protobuf.Int32Value? = nil,
         optionalInt64Wrapper: Protobuf.Int64Value? = nil, optionalUint32Wrapper: Protobuf.UInt32Value? = nil,
         optionalUint64Wrapper: Protobuf.UInt64Value? = nil, optionalFloatWrapper: Protobuf.FloatValue? = nil,
-        optionalDoubleWrapper: Protobuf.DoubleValue? = nil,
-        optionalStringWrapper: Protobuf.StringValue? = nil, optionalBytesWrapper: Protobuf.BytesValue? = nil,
-        repeatedBoolWrapper: [Protobuf.BoolValue] = [], repeatedInt32Wrapper: [Protobuf.Int32Value] = [],
-        repeatedInt64Wrapper: [Protobuf.Int64Value] = [], repeatedUint32Wrapper: [Protobuf.UInt32Value] = [],
-        repeatedUint64Wrapper: [Protobuf.UInt64Value] = [], repeatedFloatWrapper: [Protobuf.FloatValue] = [],
-        repeatedDoubleWrapper: [Protobuf.DoubleValue] = [],
+        optionalDoubleWrapper: Protobuf.DoubleValue? = nil, optionalStringWrapper: Protobuf.StringValue? = nil,
+        optionalBytesWrapper: Protobuf.BytesValue? = nil, repeatedBoolWrapper: [Protobuf.BoolValue] = [],
+        repeatedInt32Wrapper: [Protobuf.Int32Value] = [], repeatedInt64Wrapper: [Protobuf.Int64Value] = [],
+        repeatedUint32Wrapper: [Protobuf.UInt32Value] = [], repeatedUint64Wrapper: [Protobuf.UInt64Value] = [],
+        repeatedFloatWrapper: [Protobuf.FloatValue] = [], repeatedDoubleWrapper: [Protobuf.DoubleValue] = [],
         repeatedStringWrapper: [Protobuf.StringValue] = [], repeatedBytesWrapper: [Protobuf.BytesValue] = [],
         optionalDuration: Protobuf.Duration? = nil, optionalTimestamp: Protobuf.Timestamp? = nil,
         optionalFieldMask: Protobuf.FieldMask? = nil, optionalStruct: Protobuf.Struct? = nil,
@@ -235,788 +227,246 @@ struct TestAllTypesProto3: Message {
         fieldName13: Int32 = 0, fieldName14: Int32 = 0, fieldName15: Int32 = 0, fieldName16: Int32 = 0,
         fieldName17: Int32 = 0, fieldName18: Int32 = 0
     ) {
-        self.optionalInt32 = optionalInt32
-        self.optionalInt64 = optionalInt64
-        self.optionalUint32 = optionalUint32
-        self.optionalUint64 = optionalUint64
-        self.optionalSint32 = optionalSint32
-        self.optionalSint64 = optionalSint64
-        self.optionalFixed32 = optionalFixed32
-        self.optionalFixed64 = optionalFixed64
-        self.optionalSfixed32 = optionalSfixed32
-        self.optionalSfixed64 = optionalSfixed64
-        self.optionalFloat = optionalFloat
-        self.optionalDouble = optionalDouble
-        self.optionalBool = optionalBool
-        self.optionalString = optionalString
-        self.optionalBytes = optionalBytes
-        self.optionalNestedMessage = optionalNestedMessage
-        self.optionalForeignMessage = optionalForeignMessage
-        self.optionalNestedEnum = optionalNestedEnum
-        self.optionalForeignEnum = optionalForeignEnum
-        self.optionalAliasedEnum = optionalAliasedEnum
-        self.optionalStringPiece = optionalStringPiece
-        self.optionalCord = optionalCord
-        self.recursiveMessage = recursiveMessage
-        self.repeatedInt32 = repeatedInt32
-        self.repeatedInt64 = repeatedInt64
-        self.repeatedUint32 = repeatedUint32
-        self.repeatedUint64 = repeatedUint64
-        self.repeatedSint32 = repeatedSint32
-        self.repeatedSint64 = repeatedSint64
-        self.repeatedFixed32 = repeatedFixed32
-        self.repeatedFixed64 = repeatedFixed64
-        self.repeatedSfixed32 = repeatedSfixed32
-        self.repeatedSfixed64 = repeatedSfixed64
-        self.repeatedFloat = repeatedFloat
-        self.repeatedDouble = repeatedDouble
-        self.repeatedBool = repeatedBool
-        self.repeatedString = repeatedString
-        self.repeatedBytes = repeatedBytes
-        self.repeatedNestedMessage = repeatedNestedMessage
-        self.repeatedForeignMessage = repeatedForeignMessage
-        self.repeatedNestedEnum = repeatedNestedEnum
-        self.repeatedForeignEnum = repeatedForeignEnum
-        self.repeatedStringPiece = repeatedStringPiece
-        self.repeatedCord = repeatedCord
-        self.mapInt32Int32 = mapInt32Int32
-        self.mapInt64Int64 = mapInt64Int64
-        self.mapUint32Uint32 = mapUint32Uint32
-        self.mapUint64Uint64 = mapUint64Uint64
-        self.mapSint32Sint32 = mapSint32Sint32
-        self.mapSint64Sint64 = mapSint64Sint64
-        self.mapFixed32Fixed32 = mapFixed32Fixed32
-        self.mapFixed64Fixed64 = mapFixed64Fixed64
-        self.mapSfixed32Sfixed32 = mapSfixed32Sfixed32
-        self.mapSfixed64Sfixed64 = mapSfixed64Sfixed64
-        self.mapInt32Float = mapInt32Float
-        self.mapInt32Double = mapInt32Double
-        self.mapBoolBool = mapBoolBool
-        self.mapStringString = mapStringString
-        self.mapStringBytes = mapStringBytes
+        (self.optionalInt32, self.optionalInt64) = (optionalInt32, optionalInt64)
+        (self.optionalUint32, self.optionalUint64) = (optionalUint32, optionalUint64)
+        (self.optionalSint32, self.optionalSint64) = (optionalSint32, optionalSint64)
+        (self.optionalFixed32, self.optionalFixed64) = (optionalFixed32, optionalFixed64)
+        (self.optionalSfixed32, self.optionalSfixed64) = (optionalSfixed32, optionalSfixed64)
+        (self.optionalFloat, self.optionalDouble) = (optionalFloat, optionalDouble)
+        (self.optionalBool, self.optionalString) = (optionalBool, optionalString)
+        (self.optionalBytes, self.optionalNestedMessage) = (optionalBytes, optionalNestedMessage)
+        (self.optionalForeignMessage, self.optionalNestedEnum) = (optionalForeignMessage, optionalNestedEnum)
+        (self.optionalForeignEnum, self.optionalAliasedEnum) = (optionalForeignEnum, optionalAliasedEnum)
+        (self.optionalStringPiece, self.optionalCord) = (optionalStringPiece, optionalCord)
+        (self.recursiveMessage, self.repeatedInt32) = (recursiveMessage, repeatedInt32)
+        (self.repeatedInt64, self.repeatedUint32) = (repeatedInt64, repeatedUint32)
+        (self.repeatedUint64, self.repeatedSint32) = (repeatedUint64, repeatedSint32)
+        (self.repeatedSint64, self.repeatedFixed32) = (repeatedSint64, repeatedFixed32)
+        (self.repeatedFixed64, self.repeatedSfixed32) = (repeatedFixed64, repeatedSfixed32)
+        (self.repeatedSfixed64, self.repeatedFloat) = (repeatedSfixed64, repeatedFloat)
+        (self.repeatedDouble, self.repeatedBool) = (repeatedDouble, repeatedBool)
+        (self.repeatedString, self.repeatedBytes) = (repeatedString, repeatedBytes)
+        (self.repeatedNestedMessage, self.repeatedForeignMessage) = (repeatedNestedMessage, repeatedForeignMessage)
+        (self.repeatedNestedEnum, self.repeatedForeignEnum) = (repeatedNestedEnum, repeatedForeignEnum)
+        (self.repeatedStringPiece, self.repeatedCord) = (repeatedStringPiece, repeatedCord)
+        (self.mapInt32Int32, self.mapInt64Int64) = (mapInt32Int32, mapInt64Int64)
+        (self.mapUint32Uint32, self.mapUint64Uint64) = (mapUint32Uint32, mapUint64Uint64)
+        (self.mapSint32Sint32, self.mapSint64Sint64) = (mapSint32Sint32, mapSint64Sint64)
+        (self.mapFixed32Fixed32, self.mapFixed64Fixed64) = (mapFixed32Fixed32, mapFixed64Fixed64)
+        (self.mapSfixed32Sfixed32, self.mapSfixed64Sfixed64) = (mapSfixed32Sfixed32, mapSfixed64Sfixed64)
+        (self.mapInt32Float, self.mapInt32Double, self.mapBoolBool) = (mapInt32Float, mapInt32Double, mapBoolBool)
+        (self.mapStringString, self.mapStringBytes) = (mapStringString, mapStringBytes)
         self.mapStringNestedMessage = mapStringNestedMessage
-        self.mapStringForeignMessage = mapStringForeignMessage
-        self.mapStringNestedEnum = mapStringNestedEnum
-        self.mapStringForeignEnum = mapStringForeignEnum
-        self.packedInt32 = packedInt32
-        self.packedInt64 = packedInt64
-        self.packedUint32 = packedUint32
-        self.packedUint64 = packedUint64
-        self.packedSint32 = packedSint32
-        self.packedSint64 = packedSint64
-        self.packedFixed32 = packedFixed32
-        self.packedFixed64 = packedFixed64
-        self.packedSfixed32 = packedSfixed32
-        self.packedSfixed64 = packedSfixed64
-        self.packedFloat = packedFloat
-        self.packedDouble = packedDouble
-        self.packedBool = packedBool
-        self.packedNestedEnum = packedNestedEnum
-        self.unpackedInt32 = unpackedInt32
-        self.unpackedInt64 = unpackedInt64
-        self.unpackedUint32 = unpackedUint32
-        self.unpackedUint64 = unpackedUint64
-        self.unpackedSint32 = unpackedSint32
-        self.unpackedSint64 = unpackedSint64
-        self.unpackedFixed32 = unpackedFixed32
-        self.unpackedFixed64 = unpackedFixed64
-        self.unpackedSfixed32 = unpackedSfixed32
-        self.unpackedSfixed64 = unpackedSfixed64
-        self.unpackedFloat = unpackedFloat
-        self.unpackedDouble = unpackedDouble
-        self.unpackedBool = unpackedBool
-        self.unpackedNestedEnum = unpackedNestedEnum
-        self.oneofField = oneofField
-        self.optionalBoolWrapper = optionalBoolWrapper
-        self.optionalInt32Wrapper = optionalInt32Wrapper
-        self.optionalInt64Wrapper = optionalInt64Wrapper
-        self.optionalUint32Wrapper = optionalUint32Wrapper
-        self.optionalUint64Wrapper = optionalUint64Wrapper
-        self.optionalFloatWrapper = optionalFloatWrapper
-        self.optionalDoubleWrapper = optionalDoubleWrapper
-        self.optionalStringWrapper = optionalStringWrapper
-        self.optionalBytesWrapper = optionalBytesWrapper
-        self.repeatedBoolWrapper = repeatedBoolWrapper
-        self.repeatedInt32Wrapper = repeatedInt32Wrapper
-        self.repeatedInt64Wrapper = repeatedInt64Wrapper
-        self.repeatedUint32Wrapper = repeatedUint32Wrapper
-        self.repeatedUint64Wrapper = repeatedUint64Wrapper
-        self.repeatedFloatWrapper = repeatedFloatWrapper
-        self.repeatedDoubleWrapper = repeatedDoubleWrapper
-        self.repeatedStringWrapper = repeatedStringWrapper
-        self.repeatedBytesWrapper = repeatedBytesWrapper
-        self.optionalDuration = optionalDuration
-        self.optionalTimestamp = optionalTimestamp
-        self.optionalFieldMask = optionalFieldMask
-        self.optionalStruct = optionalStruct
-        self.optionalAny = optionalAny
-        self.optionalValue = optionalValue
-        self.optionalNullValue = optionalNullValue
-        self.repeatedDuration = repeatedDuration
-        self.repeatedTimestamp = repeatedTimestamp
-        self.repeatedFieldmask = repeatedFieldmask
-        self.repeatedAny = repeatedAny
-        self.repeatedValue = repeatedValue
-        self.repeatedListValue = repeatedListValue
-        self.repeatedStruct = repeatedStruct
-        self.fieldname1 = fieldname1
-        self.fieldName2 = fieldName2
-        self.fieldName3 = fieldName3
-        self.fieldName4 = fieldName4
-        self.field0name5 = field0name5
-        self.field0Name6 = field0Name6
-        self.fieldName7 = fieldName7
-        self.fieldName8 = fieldName8
-        self.fieldName9 = fieldName9
-        self.fieldName10 = fieldName10
-        self.fieldNAME11 = fieldNAME11
-        self.fieldName12 = fieldName12
-        self.fieldName13 = fieldName13
-        self.fieldName14 = fieldName14
-        self.fieldName15 = fieldName15
-        self.fieldName16 = fieldName16
-        self.fieldName17 = fieldName17
-        self.fieldName18 = fieldName18
+        (self.mapStringForeignMessage, self.mapStringNestedEnum) = (mapStringForeignMessage, mapStringNestedEnum)
+        (self.mapStringForeignEnum, self.packedInt32) = (mapStringForeignEnum, packedInt32)
+        (self.packedInt64, self.packedUint32, self.packedUint64) = (packedInt64, packedUint32, packedUint64)
+        (self.packedSint32, self.packedSint64, self.packedFixed32) = (packedSint32, packedSint64, packedFixed32)
+        (self.packedFixed64, self.packedSfixed32) = (packedFixed64, packedSfixed32)
+        (self.packedSfixed64, self.packedFloat, self.packedDouble) = (packedSfixed64, packedFloat, packedDouble)
+        (self.packedBool, self.packedNestedEnum) = (packedBool, packedNestedEnum)
+        (self.unpackedInt32, self.unpackedInt64) = (unpackedInt32, unpackedInt64)
+        (self.unpackedUint32, self.unpackedUint64) = (unpackedUint32, unpackedUint64)
+        (self.unpackedSint32, self.unpackedSint64) = (unpackedSint32, unpackedSint64)
+        (self.unpackedFixed32, self.unpackedFixed64) = (unpackedFixed32, unpackedFixed64)
+        (self.unpackedSfixed32, self.unpackedSfixed64) = (unpackedSfixed32, unpackedSfixed64)
+        (self.unpackedFloat, self.unpackedDouble) = (unpackedFloat, unpackedDouble)
+        (self.unpackedBool, self.unpackedNestedEnum) = (unpackedBool, unpackedNestedEnum)
+        (self.oneofField, self.optionalBoolWrapper) = (oneofField, optionalBoolWrapper)
+        (self.optionalInt32Wrapper, self.optionalInt64Wrapper) = (optionalInt32Wrapper, optionalInt64Wrapper)
+        (self.optionalUint32Wrapper, self.optionalUint64Wrapper) = (optionalUint32Wrapper, optionalUint64Wrapper)
+        (self.optionalFloatWrapper, self.optionalDoubleWrapper) = (optionalFloatWrapper, optionalDoubleWrapper)
+        (self.optionalStringWrapper, self.optionalBytesWrapper) = (optionalStringWrapper, optionalBytesWrapper)
+        (self.repeatedBoolWrapper, self.repeatedInt32Wrapper) = (repeatedBoolWrapper, repeatedInt32Wrapper)
+        (self.repeatedInt64Wrapper, self.repeatedUint32Wrapper) = (repeatedInt64Wrapper, repeatedUint32Wrapper)
+        (self.repeatedUint64Wrapper, self.repeatedFloatWrapper) = (repeatedUint64Wrapper, repeatedFloatWrapper)
+        (self.repeatedDoubleWrapper, self.repeatedStringWrapper) = (repeatedDoubleWrapper, repeatedStringWrapper)
+        (self.repeatedBytesWrapper, self.optionalDuration) = (repeatedBytesWrapper, optionalDuration)
+        (self.optionalTimestamp, self.optionalFieldMask) = (optionalTimestamp, optionalFieldMask)
+        (self.optionalStruct, self.optionalAny, self.optionalValue) = (optionalStruct, optionalAny, optionalValue)
+        (self.optionalNullValue, self.repeatedDuration) = (optionalNullValue, repeatedDuration)
+        (self.repeatedTimestamp, self.repeatedFieldmask) = (repeatedTimestamp, repeatedFieldmask)
+        (self.repeatedAny, self.repeatedValue) = (repeatedAny, repeatedValue)
+        (self.repeatedListValue, self.repeatedStruct) = (repeatedListValue, repeatedStruct)
+        (self.fieldname1, self.fieldName2, self.fieldName3) = (fieldname1, fieldName2, fieldName3)
+        (self.fieldName4, self.field0name5, self.field0Name6) = (fieldName4, field0name5, field0Name6)
+        (self.fieldName7, self.fieldName8, self.fieldName9) = (fieldName7, fieldName8, fieldName9)
+        (self.fieldName10, self.fieldNAME11, self.fieldName12) = (fieldName10, fieldNAME11, fieldName12)
+        (self.fieldName13, self.fieldName14, self.fieldName15) = (fieldName13, fieldName14, fieldName15)
+        (self.fieldName16, self.fieldName17, self.fieldName18) = (fieldName16, fieldName17, fieldName18)
     }
-
-    static let schema = MessageSchema("protobuf_test_messages.proto3.TestAllTypesProto3", oneofs: ["oneof_field"], [
-        .init(1, "optional_int32", .int32),
-        .init(2, "optional_int64", .int64),
-        .init(3, "optional_uint32", .uint32),
-        .init(4, "optional_uint64", .uint64),
-        .init(5, "optional_sint32", .sint32),
-        .init(6, "optional_sint64", .sint64),
-        .init(7, "optional_fixed32", .fixed32),
-        .init(8, "optional_fixed64", .fixed64),
-        .init(9, "optional_sfixed32", .sfixed32),
-        .init(10, "optional_sfixed64", .sfixed64),
-        .init(11, "optional_float", .float),
-        .init(12, "optional_double", .double),
-        .init(13, "optional_bool", .bool),
-        .init(14, "optional_string", .string),
-        .init(15, "optional_bytes", .bytes),
-        .init(18, "optional_nested_message", .message(TestAllTypesProto3.NestedMessage.self), .explicit),
-        .init(19, "optional_foreign_message", .message(ForeignMessage.self), .explicit),
-        .init(21, "optional_nested_enum", .enumeration(TestAllTypesProto3.NestedEnum.self)),
-        .init(22, "optional_foreign_enum", .enumeration(ForeignEnum.self)),
-        .init(23, "optional_aliased_enum", .enumeration(TestAllTypesProto3.AliasedEnum.self)),
-        .init(24, "optional_string_piece", .string),
-        .init(25, "optional_cord", .string),
-        .init(27, "recursive_message", .message(TestAllTypesProto3.self), .explicit),
-        .init(31, "repeated_int32", .int32, .packed),
-        .init(32, "repeated_int64", .int64, .packed),
-        .init(33, "repeated_uint32", .uint32, .packed),
-        .init(34, "repeated_uint64", .uint64, .packed),
-        .init(35, "repeated_sint32", .sint32, .packed),
-        .init(36, "repeated_sint64", .sint64, .packed),
-        .init(37, "repeated_fixed32", .fixed32, .packed),
-        .init(38, "repeated_fixed64", .fixed64, .packed),
-        .init(39, "repeated_sfixed32", .sfixed32, .packed),
-        .init(40, "repeated_sfixed64", .sfixed64, .packed),
-        .init(41, "repeated_float", .float, .packed),
-        .init(42, "repeated_double", .double, .packed),
-        .init(43, "repeated_bool", .bool, .packed),
-        .init(44, "repeated_string", .string, .repeated),
-        .init(45, "repeated_bytes", .bytes, .repeated),
-        .init(48, "repeated_nested_message", .message(TestAllTypesProto3.NestedMessage.self), .repeated),
-        .init(49, "repeated_foreign_message", .message(ForeignMessage.self), .repeated),
-        .init(51, "repeated_nested_enum", .enumeration(TestAllTypesProto3.NestedEnum.self), .packed),
-        .init(52, "repeated_foreign_enum", .enumeration(ForeignEnum.self), .packed),
-        .init(54, "repeated_string_piece", .string, .repeated),
-        .init(55, "repeated_cord", .string, .repeated),
-        .init(56, "map_int32_int32", .map(key: .int32, value: .int32), .repeated),
-        .init(57, "map_int64_int64", .map(key: .int64, value: .int64), .repeated),
-        .init(58, "map_uint32_uint32", .map(key: .uint32, value: .uint32), .repeated),
-        .init(59, "map_uint64_uint64", .map(key: .uint64, value: .uint64), .repeated),
-        .init(60, "map_sint32_sint32", .map(key: .sint32, value: .sint32), .repeated),
-        .init(61, "map_sint64_sint64", .map(key: .sint64, value: .sint64), .repeated),
-        .init(62, "map_fixed32_fixed32", .map(key: .fixed32, value: .fixed32), .repeated),
-        .init(63, "map_fixed64_fixed64", .map(key: .fixed64, value: .fixed64), .repeated),
-        .init(64, "map_sfixed32_sfixed32", .map(key: .sfixed32, value: .sfixed32), .repeated),
-        .init(65, "map_sfixed64_sfixed64", .map(key: .sfixed64, value: .sfixed64), .repeated),
-        .init(66, "map_int32_float", .map(key: .int32, value: .float), .repeated),
-        .init(67, "map_int32_double", .map(key: .int32, value: .double), .repeated),
-        .init(68, "map_bool_bool", .map(key: .bool, value: .bool), .repeated),
-        .init(69, "map_string_string", .map(key: .string, value: .string), .repeated),
-        .init(70, "map_string_bytes", .map(key: .string, value: .bytes), .repeated),
-        .init(71, "map_string_nested_message", .map(key: .string, value: .message(TestAllTypesProto3.NestedMessage.self)), .repeated),
-        .init(72, "map_string_foreign_message", .map(key: .string, value: .message(ForeignMessage.self)), .repeated),
-        .init(73, "map_string_nested_enum", .map(key: .string, value: .enumeration(TestAllTypesProto3.NestedEnum.self)), .repeated),
-        .init(74, "map_string_foreign_enum", .map(key: .string, value: .enumeration(ForeignEnum.self)), .repeated),
-        .init(75, "packed_int32", .int32, .packed),
-        .init(76, "packed_int64", .int64, .packed),
-        .init(77, "packed_uint32", .uint32, .packed),
-        .init(78, "packed_uint64", .uint64, .packed),
-        .init(79, "packed_sint32", .sint32, .packed),
-        .init(80, "packed_sint64", .sint64, .packed),
-        .init(81, "packed_fixed32", .fixed32, .packed),
-        .init(82, "packed_fixed64", .fixed64, .packed),
-        .init(83, "packed_sfixed32", .sfixed32, .packed),
-        .init(84, "packed_sfixed64", .sfixed64, .packed),
-        .init(85, "packed_float", .float, .packed),
-        .init(86, "packed_double", .double, .packed),
-        .init(87, "packed_bool", .bool, .packed),
-        .init(88, "packed_nested_enum", .enumeration(TestAllTypesProto3.NestedEnum.self), .packed),
-        .init(89, "unpacked_int32", .int32, .repeated),
-        .init(90, "unpacked_int64", .int64, .repeated),
-        .init(91, "unpacked_uint32", .uint32, .repeated),
-        .init(92, "unpacked_uint64", .uint64, .repeated),
-        .init(93, "unpacked_sint32", .sint32, .repeated),
-        .init(94, "unpacked_sint64", .sint64, .repeated),
-        .init(95, "unpacked_fixed32", .fixed32, .repeated),
-        .init(96, "unpacked_fixed64", .fixed64, .repeated),
-        .init(97, "unpacked_sfixed32", .sfixed32, .repeated),
-        .init(98, "unpacked_sfixed64", .sfixed64, .repeated),
-        .init(99, "unpacked_float", .float, .repeated),
-        .init(100, "unpacked_double", .double, .repeated),
-        .init(101, "unpacked_bool", .bool, .repeated),
-        .init(102, "unpacked_nested_enum", .enumeration(TestAllTypesProto3.NestedEnum.self), .repeated),
-        .init(111, "oneof_uint32", .uint32, .explicit, oneof: 0),
-        .init(112, "oneof_nested_message", .message(TestAllTypesProto3.NestedMessage.self), .explicit, oneof: 0),
-        .init(113, "oneof_string", .string, .explicit, oneof: 0),
-        .init(114, "oneof_bytes", .bytes, .explicit, oneof: 0),
-        .init(115, "oneof_bool", .bool, .explicit, oneof: 0),
-        .init(116, "oneof_uint64", .uint64, .explicit, oneof: 0),
-        .init(117, "oneof_float", .float, .explicit, oneof: 0),
-        .init(118, "oneof_double", .double, .explicit, oneof: 0),
-        .init(119, "oneof_enum", .enumeration(TestAllTypesProto3.NestedEnum.self), .explicit, oneof: 0),
-        .init(120, "oneof_null_value", .enumeration(Protobuf.NullValue.self), .explicit, oneof: 0),
-        .init(201, "optional_bool_wrapper", .message(Protobuf.BoolValue.self), .explicit),
-        .init(202, "optional_int32_wrapper", .message(Protobuf.Int32Value.self), .explicit),
-        .init(203, "optional_int64_wrapper", .message(Protobuf.Int64Value.self), .explicit),
-        .init(204, "optional_uint32_wrapper", .message(Protobuf.UInt32Value.self), .explicit),
-        .init(205, "optional_uint64_wrapper", .message(Protobuf.UInt64Value.self), .explicit),
-        .init(206, "optional_float_wrapper", .message(Protobuf.FloatValue.self), .explicit),
-        .init(207, "optional_double_wrapper", .message(Protobuf.DoubleValue.self), .explicit),
-        .init(208, "optional_string_wrapper", .message(Protobuf.StringValue.self), .explicit),
-        .init(209, "optional_bytes_wrapper", .message(Protobuf.BytesValue.self), .explicit),
-        .init(211, "repeated_bool_wrapper", .message(Protobuf.BoolValue.self), .repeated),
-        .init(212, "repeated_int32_wrapper", .message(Protobuf.Int32Value.self), .repeated),
-        .init(213, "repeated_int64_wrapper", .message(Protobuf.Int64Value.self), .repeated),
-        .init(214, "repeated_uint32_wrapper", .message(Protobuf.UInt32Value.self), .repeated),
-        .init(215, "repeated_uint64_wrapper", .message(Protobuf.UInt64Value.self), .repeated),
-        .init(216, "repeated_float_wrapper", .message(Protobuf.FloatValue.self), .repeated),
-        .init(217, "repeated_double_wrapper", .message(Protobuf.DoubleValue.self), .repeated),
-        .init(218, "repeated_string_wrapper", .message(Protobuf.StringValue.self), .repeated),
-        .init(219, "repeated_bytes_wrapper", .message(Protobuf.BytesValue.self), .repeated),
-        .init(301, "optional_duration", .message(Protobuf.Duration.self), .explicit),
-        .init(302, "optional_timestamp", .message(Protobuf.Timestamp.self), .explicit),
-        .init(303, "optional_field_mask", .message(Protobuf.FieldMask.self), .explicit),
-        .init(304, "optional_struct", .message(Protobuf.Struct.self), .explicit),
-        .init(305, "optional_any", .message(Protobuf.`Any`.self), .explicit),
-        .init(306, "optional_value", .message(Protobuf.Value.self), .explicit),
-        .init(307, "optional_null_value", .enumeration(Protobuf.NullValue.self)),
-        .init(311, "repeated_duration", .message(Protobuf.Duration.self), .repeated),
-        .init(312, "repeated_timestamp", .message(Protobuf.Timestamp.self), .repeated),
-        .init(313, "repeated_fieldmask", .message(Protobuf.FieldMask.self), .repeated),
-        .init(315, "repeated_any", .message(Protobuf.`Any`.self), .repeated),
-        .init(316, "repeated_value", .message(Protobuf.Value.self), .repeated),
-        .init(317, "repeated_list_value", .message(Protobuf.ListValue.self), .repeated),
-        .init(324, "repeated_struct", .message(Protobuf.Struct.self), .repeated),
-        .init(401, "fieldname1", .int32),
-        .init(402, "field_name2", .int32),
-        .init(403, "_field_name3", .int32),
-        .init(404, "field__name4_", .int32),
-        .init(405, "field0name5", .int32),
-        .init(406, "field_0_name6", .int32),
-        .init(407, "fieldName7", .int32),
-        .init(408, "FieldName8", .int32),
-        .init(409, "field_Name9", .int32),
-        .init(410, "Field_Name10", .int32),
-        .init(411, "FIELD_NAME11", .int32),
-        .init(412, "FIELD_name12", .int32),
-        .init(413, "__field_name13", .int32),
-        .init(414, "__Field_name14", .int32),
-        .init(415, "field__name15", .int32),
-        .init(416, "field__Name16", .int32),
-        .init(417, "field_name17__", .int32),
-        .init(418, "Field_name18__", .int32),
-    ])
-
-    var encodedByteCount: Int {
-        var size = unknownFields.byteCount
-        size += Int32Field.size(1, optionalInt32)
-        size += Int64Field.size(2, optionalInt64)
-        size += UInt32Field.size(3, optionalUint32)
-        size += UInt64Field.size(4, optionalUint64)
-        size += SInt32Field.size(5, optionalSint32)
-        size += SInt64Field.size(6, optionalSint64)
-        size += Fixed32Field.size(7, optionalFixed32)
-        size += Fixed64Field.size(8, optionalFixed64)
-        size += SFixed32Field.size(9, optionalSfixed32)
-        size += SFixed64Field.size(10, optionalSfixed64)
-        size += FloatField.size(11, optionalFloat)
-        size += DoubleField.size(12, optionalDouble)
-        size += BoolField.size(13, optionalBool)
-        size += StringField.size(14, optionalString)
-        size += BytesField.size(15, optionalBytes)
-        size += MessageField<TestAllTypesProto3.NestedMessage>.size(18, optionalNestedMessage)
-        size += MessageField<ForeignMessage>.size(19, optionalForeignMessage)
-        size += EnumField<TestAllTypesProto3.NestedEnum>.size(21, optionalNestedEnum)
-        size += EnumField<ForeignEnum>.size(22, optionalForeignEnum)
-        size += EnumField<TestAllTypesProto3.AliasedEnum>.size(23, optionalAliasedEnum)
-        size += StringField.size(24, optionalStringPiece)
-        size += StringField.size(25, optionalCord)
-        size += MessageField<TestAllTypesProto3>.size(27, recursiveMessage)
-        size += Int32Field.sizePacked(31, repeatedInt32)
-        size += Int64Field.sizePacked(32, repeatedInt64)
-        size += UInt32Field.sizePacked(33, repeatedUint32)
-        size += UInt64Field.sizePacked(34, repeatedUint64)
-        size += SInt32Field.sizePacked(35, repeatedSint32)
-        size += SInt64Field.sizePacked(36, repeatedSint64)
-        size += Fixed32Field.sizePacked(37, repeatedFixed32)
-        size += Fixed64Field.sizePacked(38, repeatedFixed64)
-        size += SFixed32Field.sizePacked(39, repeatedSfixed32)
-        size += SFixed64Field.sizePacked(40, repeatedSfixed64)
-        size += FloatField.sizePacked(41, repeatedFloat)
-        size += DoubleField.sizePacked(42, repeatedDouble)
-        size += BoolField.sizePacked(43, repeatedBool)
-        size += StringField.size(44, repeatedString)
-        size += BytesField.size(45, repeatedBytes)
-        size += MessageField<TestAllTypesProto3.NestedMessage>.size(48, repeatedNestedMessage)
-        size += MessageField<ForeignMessage>.size(49, repeatedForeignMessage)
-        size += EnumField<TestAllTypesProto3.NestedEnum>.sizePacked(51, repeatedNestedEnum)
-        size += EnumField<ForeignEnum>.sizePacked(52, repeatedForeignEnum)
-        size += StringField.size(54, repeatedStringPiece)
-        size += StringField.size(55, repeatedCord)
-        size += MapField<Int32Field, Int32Field>.size(56, mapInt32Int32)
-        size += MapField<Int64Field, Int64Field>.size(57, mapInt64Int64)
-        size += MapField<UInt32Field, UInt32Field>.size(58, mapUint32Uint32)
-        size += MapField<UInt64Field, UInt64Field>.size(59, mapUint64Uint64)
-        size += MapField<SInt32Field, SInt32Field>.size(60, mapSint32Sint32)
-        size += MapField<SInt64Field, SInt64Field>.size(61, mapSint64Sint64)
-        size += MapField<Fixed32Field, Fixed32Field>.size(62, mapFixed32Fixed32)
-        size += MapField<Fixed64Field, Fixed64Field>.size(63, mapFixed64Fixed64)
-        size += MapField<SFixed32Field, SFixed32Field>.size(64, mapSfixed32Sfixed32)
-        size += MapField<SFixed64Field, SFixed64Field>.size(65, mapSfixed64Sfixed64)
-        size += MapField<Int32Field, FloatField>.size(66, mapInt32Float)
-        size += MapField<Int32Field, DoubleField>.size(67, mapInt32Double)
-        size += MapField<BoolField, BoolField>.size(68, mapBoolBool)
-        size += MapField<StringField, StringField>.size(69, mapStringString)
-        size += MapField<StringField, BytesField>.size(70, mapStringBytes)
-        size += MapField<StringField, MessageField<TestAllTypesProto3.NestedMessage>>.size(71, mapStringNestedMessage)
-        size += MapField<StringField, MessageField<ForeignMessage>>.size(72, mapStringForeignMessage)
-        size += MapField<StringField, EnumField<TestAllTypesProto3.NestedEnum>>.size(73, mapStringNestedEnum)
-        size += MapField<StringField, EnumField<ForeignEnum>>.size(74, mapStringForeignEnum)
-        size += Int32Field.sizePacked(75, packedInt32)
-        size += Int64Field.sizePacked(76, packedInt64)
-        size += UInt32Field.sizePacked(77, packedUint32)
-        size += UInt64Field.sizePacked(78, packedUint64)
-        size += SInt32Field.sizePacked(79, packedSint32)
-        size += SInt64Field.sizePacked(80, packedSint64)
-        size += Fixed32Field.sizePacked(81, packedFixed32)
-        size += Fixed64Field.sizePacked(82, packedFixed64)
-        size += SFixed32Field.sizePacked(83, packedSfixed32)
-        size += SFixed64Field.sizePacked(84, packedSfixed64)
-        size += FloatField.sizePacked(85, packedFloat)
-        size += DoubleField.sizePacked(86, packedDouble)
-        size += BoolField.sizePacked(87, packedBool)
-        size += EnumField<TestAllTypesProto3.NestedEnum>.sizePacked(88, packedNestedEnum)
-        size += Int32Field.size(89, unpackedInt32)
-        size += Int64Field.size(90, unpackedInt64)
-        size += UInt32Field.size(91, unpackedUint32)
-        size += UInt64Field.size(92, unpackedUint64)
-        size += SInt32Field.size(93, unpackedSint32)
-        size += SInt64Field.size(94, unpackedSint64)
-        size += Fixed32Field.size(95, unpackedFixed32)
-        size += Fixed64Field.size(96, unpackedFixed64)
-        size += SFixed32Field.size(97, unpackedSfixed32)
-        size += SFixed64Field.size(98, unpackedSfixed64)
-        size += FloatField.size(99, unpackedFloat)
-        size += DoubleField.size(100, unpackedDouble)
-        size += BoolField.size(101, unpackedBool)
-        size += EnumField<TestAllTypesProto3.NestedEnum>.size(102, unpackedNestedEnum)
-        if case .oneofUint32(let value)? = oneofField { size += UInt32Field.sizePresent(111, value) }
-        if case .oneofNestedMessage(let value)? = oneofField {
-            size += MessageField<TestAllTypesProto3.NestedMessage>.sizePresent(112, value)
+    static let schema = MessageSchema(Self.self, .testMessagesProto3, 0)
+    mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+        try v.field(418, Int32Field.self, &fieldName18)
+        try v.field(417, Int32Field.self, &fieldName17)
+        try v.field(416, Int32Field.self, &fieldName16)
+        try v.field(415, Int32Field.self, &fieldName15)
+        try v.field(414, Int32Field.self, &fieldName14)
+        try v.field(413, Int32Field.self, &fieldName13)
+        try v.field(412, Int32Field.self, &fieldName12)
+        try v.field(411, Int32Field.self, &fieldNAME11)
+        try v.field(410, Int32Field.self, &fieldName10)
+        try v.field(409, Int32Field.self, &fieldName9)
+        try v.field(408, Int32Field.self, &fieldName8)
+        try v.field(407, Int32Field.self, &fieldName7)
+        try v.field(406, Int32Field.self, &field0Name6)
+        try v.field(405, Int32Field.self, &field0name5)
+        try v.field(404, Int32Field.self, &fieldName4)
+        try v.field(403, Int32Field.self, &fieldName3)
+        try v.field(402, Int32Field.self, &fieldName2)
+        try v.field(401, Int32Field.self, &fieldname1)
+        try v.field(324, MessageField<Protobuf.Struct>.self, &repeatedStruct)
+        try v.field(317, MessageField<Protobuf.ListValue>.self, &repeatedListValue)
+        try v.field(316, MessageField<Protobuf.Value>.self, &repeatedValue)
+        try v.field(315, MessageField<Protobuf.`Any`>.self, &repeatedAny)
+        try v.field(313, MessageField<Protobuf.FieldMask>.self, &repeatedFieldmask)
+        try v.field(312, MessageField<Protobuf.Timestamp>.self, &repeatedTimestamp)
+        try v.field(311, MessageField<Protobuf.Duration>.self, &repeatedDuration)
+        try v.field(307, EnumField<Protobuf.NullValue>.self, &optionalNullValue)
+        try v.field(306, MessageField<Protobuf.Value>.self, &optionalValue)
+        try v.field(305, MessageField<Protobuf.`Any`>.self, &optionalAny)
+        try v.field(304, MessageField<Protobuf.Struct>.self, &optionalStruct)
+        try v.field(303, MessageField<Protobuf.FieldMask>.self, &optionalFieldMask)
+        try v.field(302, MessageField<Protobuf.Timestamp>.self, &optionalTimestamp)
+        try v.field(301, MessageField<Protobuf.Duration>.self, &optionalDuration)
+        try v.field(219, MessageField<Protobuf.BytesValue>.self, &repeatedBytesWrapper)
+        try v.field(218, MessageField<Protobuf.StringValue>.self, &repeatedStringWrapper)
+        try v.field(217, MessageField<Protobuf.DoubleValue>.self, &repeatedDoubleWrapper)
+        try v.field(216, MessageField<Protobuf.FloatValue>.self, &repeatedFloatWrapper)
+        try v.field(215, MessageField<Protobuf.UInt64Value>.self, &repeatedUint64Wrapper)
+        try v.field(214, MessageField<Protobuf.UInt32Value>.self, &repeatedUint32Wrapper)
+        try v.field(213, MessageField<Protobuf.Int64Value>.self, &repeatedInt64Wrapper)
+        try v.field(212, MessageField<Protobuf.Int32Value>.self, &repeatedInt32Wrapper)
+        try v.field(211, MessageField<Protobuf.BoolValue>.self, &repeatedBoolWrapper)
+        try v.field(209, MessageField<Protobuf.BytesValue>.self, &optionalBytesWrapper)
+        try v.field(208, MessageField<Protobuf.StringValue>.self, &optionalStringWrapper)
+        try v.field(207, MessageField<Protobuf.DoubleValue>.self, &optionalDoubleWrapper)
+        try v.field(206, MessageField<Protobuf.FloatValue>.self, &optionalFloatWrapper)
+        try v.field(205, MessageField<Protobuf.UInt64Value>.self, &optionalUint64Wrapper)
+        try v.field(204, MessageField<Protobuf.UInt32Value>.self, &optionalUint32Wrapper)
+        try v.field(203, MessageField<Protobuf.Int64Value>.self, &optionalInt64Wrapper)
+        try v.field(202, MessageField<Protobuf.Int32Value>.self, &optionalInt32Wrapper)
+        try v.field(201, MessageField<Protobuf.BoolValue>.self, &optionalBoolWrapper)
+        try v.member(120, EnumField<Protobuf.NullValue>.self, &oneofField, OneofField.oneofNullValue) {
+            if case .oneofNullValue(let value) = $0 { value } else { nil }
         }
-        if case .oneofString(let value)? = oneofField { size += StringField.sizePresent(113, value) }
-        if case .oneofBytes(let value)? = oneofField { size += BytesField.sizePresent(114, value) }
-        if case .oneofBool(let value)? = oneofField { size += BoolField.sizePresent(115, value) }
-        if case .oneofUint64(let value)? = oneofField { size += UInt64Field.sizePresent(116, value) }
-        if case .oneofFloat(let value)? = oneofField { size += FloatField.sizePresent(117, value) }
-        if case .oneofDouble(let value)? = oneofField { size += DoubleField.sizePresent(118, value) }
-        if case .oneofEnum(let value)? = oneofField {
-            size += EnumField<TestAllTypesProto3.NestedEnum>.sizePresent(119, value)
+        try v.member(119, EnumField<TestAllTypesProto3.NestedEnum>.self, &oneofField, OneofField.oneofEnum) {
+            if case .oneofEnum(let value) = $0 { value } else { nil }
         }
-        if case .oneofNullValue(let value)? = oneofField {
-            size += EnumField<Protobuf.NullValue>.sizePresent(120, value)
+        try v.member(118, DoubleField.self, &oneofField, OneofField.oneofDouble) {
+            if case .oneofDouble(let value) = $0 { value } else { nil }
         }
-        size += MessageField<Protobuf.BoolValue>.size(201, optionalBoolWrapper)
-        size += MessageField<Protobuf.Int32Value>.size(202, optionalInt32Wrapper)
-        size += MessageField<Protobuf.Int64Value>.size(203, optionalInt64Wrapper)
-        size += MessageField<Protobuf.UInt32Value>.size(204, optionalUint32Wrapper)
-        size += MessageField<Protobuf.UInt64Value>.size(205, optionalUint64Wrapper)
-        size += MessageField<Protobuf.FloatValue>.size(206, optionalFloatWrapper)
-        size += MessageField<Protobuf.DoubleValue>.size(207, optionalDoubleWrapper)
-        size += MessageField<Protobuf.StringValue>.size(208, optionalStringWrapper)
-        size += MessageField<Protobuf.BytesValue>.size(209, optionalBytesWrapper)
-        size += MessageField<Protobuf.BoolValue>.size(211, repeatedBoolWrapper)
-        size += MessageField<Protobuf.Int32Value>.size(212, repeatedInt32Wrapper)
-        size += MessageField<Protobuf.Int64Value>.size(213, repeatedInt64Wrapper)
-        size += MessageField<Protobuf.UInt32Value>.size(214, repeatedUint32Wrapper)
-        size += MessageField<Protobuf.UInt64Value>.size(215, repeatedUint64Wrapper)
-        size += MessageField<Protobuf.FloatValue>.size(216, repeatedFloatWrapper)
-        size += MessageField<Protobuf.DoubleValue>.size(217, repeatedDoubleWrapper)
-        size += MessageField<Protobuf.StringValue>.size(218, repeatedStringWrapper)
-        size += MessageField<Protobuf.BytesValue>.size(219, repeatedBytesWrapper)
-        size += MessageField<Protobuf.Duration>.size(301, optionalDuration)
-        size += MessageField<Protobuf.Timestamp>.size(302, optionalTimestamp)
-        size += MessageField<Protobuf.FieldMask>.size(303, optionalFieldMask)
-        size += MessageField<Protobuf.Struct>.size(304, optionalStruct)
-        size += MessageField<Protobuf.`Any`>.size(305, optionalAny)
-        size += MessageField<Protobuf.Value>.size(306, optionalValue)
-        size += EnumField<Protobuf.NullValue>.size(307, optionalNullValue)
-        size += MessageField<Protobuf.Duration>.size(311, repeatedDuration)
-        size += MessageField<Protobuf.Timestamp>.size(312, repeatedTimestamp)
-        size += MessageField<Protobuf.FieldMask>.size(313, repeatedFieldmask)
-        size += MessageField<Protobuf.`Any`>.size(315, repeatedAny)
-        size += MessageField<Protobuf.Value>.size(316, repeatedValue)
-        size += MessageField<Protobuf.ListValue>.size(317, repeatedListValue)
-        size += MessageField<Protobuf.Struct>.size(324, repeatedStruct)
-        size += Int32Field.size(401, fieldname1)
-        size += Int32Field.size(402, fieldName2)
-        size += Int32Field.size(403, fieldName3)
-        size += Int32Field.size(404, fieldName4)
-        size += Int32Field.size(405, field0name5)
-        size += Int32Field.size(406, field0Name6)
-        size += Int32Field.size(407, fieldName7)
-        size += Int32Field.size(408, fieldName8)
-        size += Int32Field.size(409, fieldName9)
-        size += Int32Field.size(410, fieldName10)
-        size += Int32Field.size(411, fieldNAME11)
-        size += Int32Field.size(412, fieldName12)
-        size += Int32Field.size(413, fieldName13)
-        size += Int32Field.size(414, fieldName14)
-        size += Int32Field.size(415, fieldName15)
-        size += Int32Field.size(416, fieldName16)
-        size += Int32Field.size(417, fieldName17)
-        size += Int32Field.size(418, fieldName18)
-        return size
-    }
-
-    func encode(into writer: inout WireWriter) {
-        writer.write(unknownFields)
-        Int32Field.write(418, fieldName18, &writer)
-        Int32Field.write(417, fieldName17, &writer)
-        Int32Field.write(416, fieldName16, &writer)
-        Int32Field.write(415, fieldName15, &writer)
-        Int32Field.write(414, fieldName14, &writer)
-        Int32Field.write(413, fieldName13, &writer)
-        Int32Field.write(412, fieldName12, &writer)
-        Int32Field.write(411, fieldNAME11, &writer)
-        Int32Field.write(410, fieldName10, &writer)
-        Int32Field.write(409, fieldName9, &writer)
-        Int32Field.write(408, fieldName8, &writer)
-        Int32Field.write(407, fieldName7, &writer)
-        Int32Field.write(406, field0Name6, &writer)
-        Int32Field.write(405, field0name5, &writer)
-        Int32Field.write(404, fieldName4, &writer)
-        Int32Field.write(403, fieldName3, &writer)
-        Int32Field.write(402, fieldName2, &writer)
-        Int32Field.write(401, fieldname1, &writer)
-        MessageField<Protobuf.Struct>.write(324, repeatedStruct, &writer)
-        MessageField<Protobuf.ListValue>.write(317, repeatedListValue, &writer)
-        MessageField<Protobuf.Value>.write(316, repeatedValue, &writer)
-        MessageField<Protobuf.`Any`>.write(315, repeatedAny, &writer)
-        MessageField<Protobuf.FieldMask>.write(313, repeatedFieldmask, &writer)
-        MessageField<Protobuf.Timestamp>.write(312, repeatedTimestamp, &writer)
-        MessageField<Protobuf.Duration>.write(311, repeatedDuration, &writer)
-        EnumField<Protobuf.NullValue>.write(307, optionalNullValue, &writer)
-        MessageField<Protobuf.Value>.write(306, optionalValue, &writer)
-        MessageField<Protobuf.`Any`>.write(305, optionalAny, &writer)
-        MessageField<Protobuf.Struct>.write(304, optionalStruct, &writer)
-        MessageField<Protobuf.FieldMask>.write(303, optionalFieldMask, &writer)
-        MessageField<Protobuf.Timestamp>.write(302, optionalTimestamp, &writer)
-        MessageField<Protobuf.Duration>.write(301, optionalDuration, &writer)
-        MessageField<Protobuf.BytesValue>.write(219, repeatedBytesWrapper, &writer)
-        MessageField<Protobuf.StringValue>.write(218, repeatedStringWrapper, &writer)
-        MessageField<Protobuf.DoubleValue>.write(217, repeatedDoubleWrapper, &writer)
-        MessageField<Protobuf.FloatValue>.write(216, repeatedFloatWrapper, &writer)
-        MessageField<Protobuf.UInt64Value>.write(215, repeatedUint64Wrapper, &writer)
-        MessageField<Protobuf.UInt32Value>.write(214, repeatedUint32Wrapper, &writer)
-        MessageField<Protobuf.Int64Value>.write(213, repeatedInt64Wrapper, &writer)
-        MessageField<Protobuf.Int32Value>.write(212, repeatedInt32Wrapper, &writer)
-        MessageField<Protobuf.BoolValue>.write(211, repeatedBoolWrapper, &writer)
-        MessageField<Protobuf.BytesValue>.write(209, optionalBytesWrapper, &writer)
-        MessageField<Protobuf.StringValue>.write(208, optionalStringWrapper, &writer)
-        MessageField<Protobuf.DoubleValue>.write(207, optionalDoubleWrapper, &writer)
-        MessageField<Protobuf.FloatValue>.write(206, optionalFloatWrapper, &writer)
-        MessageField<Protobuf.UInt64Value>.write(205, optionalUint64Wrapper, &writer)
-        MessageField<Protobuf.UInt32Value>.write(204, optionalUint32Wrapper, &writer)
-        MessageField<Protobuf.Int64Value>.write(203, optionalInt64Wrapper, &writer)
-        MessageField<Protobuf.Int32Value>.write(202, optionalInt32Wrapper, &writer)
-        MessageField<Protobuf.BoolValue>.write(201, optionalBoolWrapper, &writer)
-        if case .oneofNullValue(let value)? = oneofField {
-            EnumField<Protobuf.NullValue>.writePresent(120, value, &writer)
+        try v.member(117, FloatField.self, &oneofField, OneofField.oneofFloat) {
+            if case .oneofFloat(let value) = $0 { value } else { nil }
         }
-        if case .oneofEnum(let value)? = oneofField {
-            EnumField<TestAllTypesProto3.NestedEnum>.writePresent(119, value, &writer)
+        try v.member(116, UInt64Field.self, &oneofField, OneofField.oneofUint64) {
+            if case .oneofUint64(let value) = $0 { value } else { nil }
         }
-        if case .oneofDouble(let value)? = oneofField { DoubleField.writePresent(118, value, &writer) }
-        if case .oneofFloat(let value)? = oneofField { FloatField.writePresent(117, value, &writer) }
-        if case .oneofUint64(let value)? = oneofField { UInt64Field.writePresent(116, value, &writer) }
-        if case .oneofBool(let value)? = oneofField { BoolField.writePresent(115, value, &writer) }
-        if case .oneofBytes(let value)? = oneofField { BytesField.writePresent(114, value, &writer) }
-        if case .oneofString(let value)? = oneofField { StringField.writePresent(113, value, &writer) }
-        if case .oneofNestedMessage(let value)? = oneofField {
-            MessageField<TestAllTypesProto3.NestedMessage>.writePresent(112, value, &writer)
+        try v.member(115, BoolField.self, &oneofField, OneofField.oneofBool) {
+            if case .oneofBool(let value) = $0 { value } else { nil }
         }
-        if case .oneofUint32(let value)? = oneofField { UInt32Field.writePresent(111, value, &writer) }
-        EnumField<TestAllTypesProto3.NestedEnum>.write(102, unpackedNestedEnum, &writer)
-        BoolField.write(101, unpackedBool, &writer)
-        DoubleField.write(100, unpackedDouble, &writer)
-        FloatField.write(99, unpackedFloat, &writer)
-        SFixed64Field.write(98, unpackedSfixed64, &writer)
-        SFixed32Field.write(97, unpackedSfixed32, &writer)
-        Fixed64Field.write(96, unpackedFixed64, &writer)
-        Fixed32Field.write(95, unpackedFixed32, &writer)
-        SInt64Field.write(94, unpackedSint64, &writer)
-        SInt32Field.write(93, unpackedSint32, &writer)
-        UInt64Field.write(92, unpackedUint64, &writer)
-        UInt32Field.write(91, unpackedUint32, &writer)
-        Int64Field.write(90, unpackedInt64, &writer)
-        Int32Field.write(89, unpackedInt32, &writer)
-        EnumField<TestAllTypesProto3.NestedEnum>.writePacked(88, packedNestedEnum, &writer)
-        BoolField.writePacked(87, packedBool, &writer)
-        DoubleField.writePacked(86, packedDouble, &writer)
-        FloatField.writePacked(85, packedFloat, &writer)
-        SFixed64Field.writePacked(84, packedSfixed64, &writer)
-        SFixed32Field.writePacked(83, packedSfixed32, &writer)
-        Fixed64Field.writePacked(82, packedFixed64, &writer)
-        Fixed32Field.writePacked(81, packedFixed32, &writer)
-        SInt64Field.writePacked(80, packedSint64, &writer)
-        SInt32Field.writePacked(79, packedSint32, &writer)
-        UInt64Field.writePacked(78, packedUint64, &writer)
-        UInt32Field.writePacked(77, packedUint32, &writer)
-        Int64Field.writePacked(76, packedInt64, &writer)
-        Int32Field.writePacked(75, packedInt32, &writer)
-        MapField<StringField, EnumField<ForeignEnum>>.write(74, mapStringForeignEnum, &writer)
-        MapField<StringField, EnumField<TestAllTypesProto3.NestedEnum>>.write(73, mapStringNestedEnum, &writer)
-        MapField<StringField, MessageField<ForeignMessage>>.write(72, mapStringForeignMessage, &writer)
-        MapField<StringField, MessageField<TestAllTypesProto3.NestedMessage>>.write(71, mapStringNestedMessage, &writer)
-        MapField<StringField, BytesField>.write(70, mapStringBytes, &writer)
-        MapField<StringField, StringField>.write(69, mapStringString, &writer)
-        MapField<BoolField, BoolField>.write(68, mapBoolBool, &writer)
-        MapField<Int32Field, DoubleField>.write(67, mapInt32Double, &writer)
-        MapField<Int32Field, FloatField>.write(66, mapInt32Float, &writer)
-        MapField<SFixed64Field, SFixed64Field>.write(65, mapSfixed64Sfixed64, &writer)
-        MapField<SFixed32Field, SFixed32Field>.write(64, mapSfixed32Sfixed32, &writer)
-        MapField<Fixed64Field, Fixed64Field>.write(63, mapFixed64Fixed64, &writer)
-        MapField<Fixed32Field, Fixed32Field>.write(62, mapFixed32Fixed32, &writer)
-        MapField<SInt64Field, SInt64Field>.write(61, mapSint64Sint64, &writer)
-        MapField<SInt32Field, SInt32Field>.write(60, mapSint32Sint32, &writer)
-        MapField<UInt64Field, UInt64Field>.write(59, mapUint64Uint64, &writer)
-        MapField<UInt32Field, UInt32Field>.write(58, mapUint32Uint32, &writer)
-        MapField<Int64Field, Int64Field>.write(57, mapInt64Int64, &writer)
-        MapField<Int32Field, Int32Field>.write(56, mapInt32Int32, &writer)
-        StringField.write(55, repeatedCord, &writer)
-        StringField.write(54, repeatedStringPiece, &writer)
-        EnumField<ForeignEnum>.writePacked(52, repeatedForeignEnum, &writer)
-        EnumField<TestAllTypesProto3.NestedEnum>.writePacked(51, repeatedNestedEnum, &writer)
-        MessageField<ForeignMessage>.write(49, repeatedForeignMessage, &writer)
-        MessageField<TestAllTypesProto3.NestedMessage>.write(48, repeatedNestedMessage, &writer)
-        BytesField.write(45, repeatedBytes, &writer)
-        StringField.write(44, repeatedString, &writer)
-        BoolField.writePacked(43, repeatedBool, &writer)
-        DoubleField.writePacked(42, repeatedDouble, &writer)
-        FloatField.writePacked(41, repeatedFloat, &writer)
-        SFixed64Field.writePacked(40, repeatedSfixed64, &writer)
-        SFixed32Field.writePacked(39, repeatedSfixed32, &writer)
-        Fixed64Field.writePacked(38, repeatedFixed64, &writer)
-        Fixed32Field.writePacked(37, repeatedFixed32, &writer)
-        SInt64Field.writePacked(36, repeatedSint64, &writer)
-        SInt32Field.writePacked(35, repeatedSint32, &writer)
-        UInt64Field.writePacked(34, repeatedUint64, &writer)
-        UInt32Field.writePacked(33, repeatedUint32, &writer)
-        Int64Field.writePacked(32, repeatedInt64, &writer)
-        Int32Field.writePacked(31, repeatedInt32, &writer)
-        MessageField<TestAllTypesProto3>.write(27, recursiveMessage, &writer)
-        StringField.write(25, optionalCord, &writer)
-        StringField.write(24, optionalStringPiece, &writer)
-        EnumField<TestAllTypesProto3.AliasedEnum>.write(23, optionalAliasedEnum, &writer)
-        EnumField<ForeignEnum>.write(22, optionalForeignEnum, &writer)
-        EnumField<TestAllTypesProto3.NestedEnum>.write(21, optionalNestedEnum, &writer)
-        MessageField<ForeignMessage>.write(19, optionalForeignMessage, &writer)
-        MessageField<TestAllTypesProto3.NestedMessage>.write(18, optionalNestedMessage, &writer)
-        BytesField.write(15, optionalBytes, &writer)
-        StringField.write(14, optionalString, &writer)
-        BoolField.write(13, optionalBool, &writer)
-        DoubleField.write(12, optionalDouble, &writer)
-        FloatField.write(11, optionalFloat, &writer)
-        SFixed64Field.write(10, optionalSfixed64, &writer)
-        SFixed32Field.write(9, optionalSfixed32, &writer)
-        Fixed64Field.write(8, optionalFixed64, &writer)
-        Fixed32Field.write(7, optionalFixed32, &writer)
-        SInt64Field.write(6, optionalSint64, &writer)
-        SInt32Field.write(5, optionalSint32, &writer)
-        UInt64Field.write(4, optionalUint64, &writer)
-        UInt32Field.write(3, optionalUint32, &writer)
-        Int64Field.write(2, optionalInt64, &writer)
-        Int32Field.write(1, optionalInt32, &writer)
-    }
-
-    mutating func merge(from reader: inout WireReader) throws(WireError) {
-        while let tag = try reader.nextTag() {
-            switch tag {
-            case 8: try Int32Field.read(&optionalInt32, &reader)
-            case 16: try Int64Field.read(&optionalInt64, &reader)
-            case 24: try UInt32Field.read(&optionalUint32, &reader)
-            case 32: try UInt64Field.read(&optionalUint64, &reader)
-            case 40: try SInt32Field.read(&optionalSint32, &reader)
-            case 48: try SInt64Field.read(&optionalSint64, &reader)
-            case 61: try Fixed32Field.read(&optionalFixed32, &reader)
-            case 65: try Fixed64Field.read(&optionalFixed64, &reader)
-            case 77: try SFixed32Field.read(&optionalSfixed32, &reader)
-            case 81: try SFixed64Field.read(&optionalSfixed64, &reader)
-            case 93: try FloatField.read(&optionalFloat, &reader)
-            case 97: try DoubleField.read(&optionalDouble, &reader)
-            case 104: try BoolField.read(&optionalBool, &reader)
-            case 114: try StringField.read(&optionalString, &reader)
-            case 122: try BytesField.read(&optionalBytes, &reader)
-            case 146: try MessageField<TestAllTypesProto3.NestedMessage>.read(&optionalNestedMessage, &reader)
-            case 154: try MessageField<ForeignMessage>.read(&optionalForeignMessage, &reader)
-            case 168: try EnumField<TestAllTypesProto3.NestedEnum>.read(&optionalNestedEnum, &reader)
-            case 176: try EnumField<ForeignEnum>.read(&optionalForeignEnum, &reader)
-            case 184: try EnumField<TestAllTypesProto3.AliasedEnum>.read(&optionalAliasedEnum, &reader)
-            case 194: try StringField.read(&optionalStringPiece, &reader)
-            case 202: try StringField.read(&optionalCord, &reader)
-            case 218: try MessageField<TestAllTypesProto3>.read(&recursiveMessage, &reader)
-            case 248, 250: try Int32Field.readPackable(&repeatedInt32, tag, &reader)
-            case 256, 258: try Int64Field.readPackable(&repeatedInt64, tag, &reader)
-            case 264, 266: try UInt32Field.readPackable(&repeatedUint32, tag, &reader)
-            case 272, 274: try UInt64Field.readPackable(&repeatedUint64, tag, &reader)
-            case 280, 282: try SInt32Field.readPackable(&repeatedSint32, tag, &reader)
-            case 288, 290: try SInt64Field.readPackable(&repeatedSint64, tag, &reader)
-            case 301, 298: try Fixed32Field.readPackable(&repeatedFixed32, tag, &reader)
-            case 305, 306: try Fixed64Field.readPackable(&repeatedFixed64, tag, &reader)
-            case 317, 314: try SFixed32Field.readPackable(&repeatedSfixed32, tag, &reader)
-            case 321, 322: try SFixed64Field.readPackable(&repeatedSfixed64, tag, &reader)
-            case 333, 330: try FloatField.readPackable(&repeatedFloat, tag, &reader)
-            case 337, 338: try DoubleField.readPackable(&repeatedDouble, tag, &reader)
-            case 344, 346: try BoolField.readPackable(&repeatedBool, tag, &reader)
-            case 354: try StringField.read(&repeatedString, &reader)
-            case 362: try BytesField.read(&repeatedBytes, &reader)
-            case 386: try MessageField<TestAllTypesProto3.NestedMessage>.read(&repeatedNestedMessage, &reader)
-            case 394: try MessageField<ForeignMessage>.read(&repeatedForeignMessage, &reader)
-            case 408, 410: try EnumField<TestAllTypesProto3.NestedEnum>.readPackable(&repeatedNestedEnum, tag, &reader)
-            case 416, 418: try EnumField<ForeignEnum>.readPackable(&repeatedForeignEnum, tag, &reader)
-            case 434: try StringField.read(&repeatedStringPiece, &reader)
-            case 442: try StringField.read(&repeatedCord, &reader)
-            case 450: try MapField<Int32Field, Int32Field>.read(&mapInt32Int32, &reader)
-            case 458: try MapField<Int64Field, Int64Field>.read(&mapInt64Int64, &reader)
-            case 466: try MapField<UInt32Field, UInt32Field>.read(&mapUint32Uint32, &reader)
-            case 474: try MapField<UInt64Field, UInt64Field>.read(&mapUint64Uint64, &reader)
-            case 482: try MapField<SInt32Field, SInt32Field>.read(&mapSint32Sint32, &reader)
-            case 490: try MapField<SInt64Field, SInt64Field>.read(&mapSint64Sint64, &reader)
-            case 498: try MapField<Fixed32Field, Fixed32Field>.read(&mapFixed32Fixed32, &reader)
-            case 506: try MapField<Fixed64Field, Fixed64Field>.read(&mapFixed64Fixed64, &reader)
-            case 514: try MapField<SFixed32Field, SFixed32Field>.read(&mapSfixed32Sfixed32, &reader)
-            case 522: try MapField<SFixed64Field, SFixed64Field>.read(&mapSfixed64Sfixed64, &reader)
-            case 530: try MapField<Int32Field, FloatField>.read(&mapInt32Float, &reader)
-            case 538: try MapField<Int32Field, DoubleField>.read(&mapInt32Double, &reader)
-            case 546: try MapField<BoolField, BoolField>.read(&mapBoolBool, &reader)
-            case 554: try MapField<StringField, StringField>.read(&mapStringString, &reader)
-            case 562: try MapField<StringField, BytesField>.read(&mapStringBytes, &reader)
-            case 570: try MapField<StringField, MessageField<TestAllTypesProto3.NestedMessage>>.read(&mapStringNestedMessage, &reader)
-            case 578: try MapField<StringField, MessageField<ForeignMessage>>.read(&mapStringForeignMessage, &reader)
-            case 586: try MapField<StringField, EnumField<TestAllTypesProto3.NestedEnum>>.read(&mapStringNestedEnum, &reader)
-            case 594: try MapField<StringField, EnumField<ForeignEnum>>.read(&mapStringForeignEnum, &reader)
-            case 600, 602: try Int32Field.readPackable(&packedInt32, tag, &reader)
-            case 608, 610: try Int64Field.readPackable(&packedInt64, tag, &reader)
-            case 616, 618: try UInt32Field.readPackable(&packedUint32, tag, &reader)
-            case 624, 626: try UInt64Field.readPackable(&packedUint64, tag, &reader)
-            case 632, 634: try SInt32Field.readPackable(&packedSint32, tag, &reader)
-            case 640, 642: try SInt64Field.readPackable(&packedSint64, tag, &reader)
-            case 653, 650: try Fixed32Field.readPackable(&packedFixed32, tag, &reader)
-            case 657, 658: try Fixed64Field.readPackable(&packedFixed64, tag, &reader)
-            case 669, 666: try SFixed32Field.readPackable(&packedSfixed32, tag, &reader)
-            case 673, 674: try SFixed64Field.readPackable(&packedSfixed64, tag, &reader)
-            case 685, 682: try FloatField.readPackable(&packedFloat, tag, &reader)
-            case 689, 690: try DoubleField.readPackable(&packedDouble, tag, &reader)
-            case 696, 698: try BoolField.readPackable(&packedBool, tag, &reader)
-            case 704, 706: try EnumField<TestAllTypesProto3.NestedEnum>.readPackable(&packedNestedEnum, tag, &reader)
-            case 712, 714: try Int32Field.readPackable(&unpackedInt32, tag, &reader)
-            case 720, 722: try Int64Field.readPackable(&unpackedInt64, tag, &reader)
-            case 728, 730: try UInt32Field.readPackable(&unpackedUint32, tag, &reader)
-            case 736, 738: try UInt64Field.readPackable(&unpackedUint64, tag, &reader)
-            case 744, 746: try SInt32Field.readPackable(&unpackedSint32, tag, &reader)
-            case 752, 754: try SInt64Field.readPackable(&unpackedSint64, tag, &reader)
-            case 765, 762: try Fixed32Field.readPackable(&unpackedFixed32, tag, &reader)
-            case 769, 770: try Fixed64Field.readPackable(&unpackedFixed64, tag, &reader)
-            case 781, 778: try SFixed32Field.readPackable(&unpackedSfixed32, tag, &reader)
-            case 785, 786: try SFixed64Field.readPackable(&unpackedSfixed64, tag, &reader)
-            case 797, 794: try FloatField.readPackable(&unpackedFloat, tag, &reader)
-            case 801, 802: try DoubleField.readPackable(&unpackedDouble, tag, &reader)
-            case 808, 810: try BoolField.readPackable(&unpackedBool, tag, &reader)
-            case 816, 818: try EnumField<TestAllTypesProto3.NestedEnum>.readPackable(&unpackedNestedEnum, tag, &reader)
-            case 888: oneofField = .oneofUint32(try UInt32Field.read(&reader))
-            case 898:
-                var value = TestAllTypesProto3.NestedMessage()
-                if case .oneofNestedMessage(let current)? = oneofField.take() { value = current }
-                try MessageField<TestAllTypesProto3.NestedMessage>.read(&value, &reader)
-                oneofField = .oneofNestedMessage(value)
-            case 906: oneofField = .oneofString(try StringField.read(&reader))
-            case 914: oneofField = .oneofBytes(try BytesField.read(&reader))
-            case 920: oneofField = .oneofBool(try BoolField.read(&reader))
-            case 928: oneofField = .oneofUint64(try UInt64Field.read(&reader))
-            case 941: oneofField = .oneofFloat(try FloatField.read(&reader))
-            case 945: oneofField = .oneofDouble(try DoubleField.read(&reader))
-            case 952: oneofField = .oneofEnum(try EnumField<TestAllTypesProto3.NestedEnum>.read(&reader))
-            case 960: oneofField = .oneofNullValue(try EnumField<Protobuf.NullValue>.read(&reader))
-            case 1610: try MessageField<Protobuf.BoolValue>.read(&optionalBoolWrapper, &reader)
-            case 1618: try MessageField<Protobuf.Int32Value>.read(&optionalInt32Wrapper, &reader)
-            case 1626: try MessageField<Protobuf.Int64Value>.read(&optionalInt64Wrapper, &reader)
-            case 1634: try MessageField<Protobuf.UInt32Value>.read(&optionalUint32Wrapper, &reader)
-            case 1642: try MessageField<Protobuf.UInt64Value>.read(&optionalUint64Wrapper, &reader)
-            case 1650: try MessageField<Protobuf.FloatValue>.read(&optionalFloatWrapper, &reader)
-            case 1658: try MessageField<Protobuf.DoubleValue>.read(&optionalDoubleWrapper, &reader)
-            case 1666: try MessageField<Protobuf.StringValue>.read(&optionalStringWrapper, &reader)
-            case 1674: try MessageField<Protobuf.BytesValue>.read(&optionalBytesWrapper, &reader)
-            case 1690: try MessageField<Protobuf.BoolValue>.read(&repeatedBoolWrapper, &reader)
-            case 1698: try MessageField<Protobuf.Int32Value>.read(&repeatedInt32Wrapper, &reader)
-            case 1706: try MessageField<Protobuf.Int64Value>.read(&repeatedInt64Wrapper, &reader)
-            case 1714: try MessageField<Protobuf.UInt32Value>.read(&repeatedUint32Wrapper, &reader)
-            case 1722: try MessageField<Protobuf.UInt64Value>.read(&repeatedUint64Wrapper, &reader)
-            case 1730: try MessageField<Protobuf.FloatValue>.read(&repeatedFloatWrapper, &reader)
-            case 1738: try MessageField<Protobuf.DoubleValue>.read(&repeatedDoubleWrapper, &reader)
-            case 1746: try MessageField<Protobuf.StringValue>.read(&repeatedStringWrapper, &reader)
-            case 1754: try MessageField<Protobuf.BytesValue>.read(&repeatedBytesWrapper, &reader)
-            case 2410: try MessageField<Protobuf.Duration>.read(&optionalDuration, &reader)
-            case 2418: try MessageField<Protobuf.Timestamp>.read(&optionalTimestamp, &reader)
-            case 2426: try MessageField<Protobuf.FieldMask>.read(&optionalFieldMask, &reader)
-            case 2434: try MessageField<Protobuf.Struct>.read(&optionalStruct, &reader)
-            case 2442: try MessageField<Protobuf.`Any`>.read(&optionalAny, &reader)
-            case 2450: try MessageField<Protobuf.Value>.read(&optionalValue, &reader)
-            case 2456: try EnumField<Protobuf.NullValue>.read(&optionalNullValue, &reader)
-            case 2490: try MessageField<Protobuf.Duration>.read(&repeatedDuration, &reader)
-            case 2498: try MessageField<Protobuf.Timestamp>.read(&repeatedTimestamp, &reader)
-            case 2506: try MessageField<Protobuf.FieldMask>.read(&repeatedFieldmask, &reader)
-            case 2522: try MessageField<Protobuf.`Any`>.read(&repeatedAny, &reader)
-            case 2530: try MessageField<Protobuf.Value>.read(&repeatedValue, &reader)
-            case 2538: try MessageField<Protobuf.ListValue>.read(&repeatedListValue, &reader)
-            case 2594: try MessageField<Protobuf.Struct>.read(&repeatedStruct, &reader)
-            case 3208: try Int32Field.read(&fieldname1, &reader)
-            case 3216: try Int32Field.read(&fieldName2, &reader)
-            case 3224: try Int32Field.read(&fieldName3, &reader)
-            case 3232: try Int32Field.read(&fieldName4, &reader)
-            case 3240: try Int32Field.read(&field0name5, &reader)
-            case 3248: try Int32Field.read(&field0Name6, &reader)
-            case 3256: try Int32Field.read(&fieldName7, &reader)
-            case 3264: try Int32Field.read(&fieldName8, &reader)
-            case 3272: try Int32Field.read(&fieldName9, &reader)
-            case 3280: try Int32Field.read(&fieldName10, &reader)
-            case 3288: try Int32Field.read(&fieldNAME11, &reader)
-            case 3296: try Int32Field.read(&fieldName12, &reader)
-            case 3304: try Int32Field.read(&fieldName13, &reader)
-            case 3312: try Int32Field.read(&fieldName14, &reader)
-            case 3320: try Int32Field.read(&fieldName15, &reader)
-            case 3328: try Int32Field.read(&fieldName16, &reader)
-            case 3336: try Int32Field.read(&fieldName17, &reader)
-            case 3344: try Int32Field.read(&fieldName18, &reader)
-            default: try reader.readUnknown(tag, into: &unknownFields)
-            }
+        try v.member(114, BytesField.self, &oneofField, OneofField.oneofBytes) {
+            if case .oneofBytes(let value) = $0 { value } else { nil }
         }
+        try v.member(113, StringField.self, &oneofField, OneofField.oneofString) {
+            if case .oneofString(let value) = $0 { value } else { nil }
+        }
+        try v.member(112, MessageField<TestAllTypesProto3.NestedMessage>.self, &oneofField, OneofField.oneofNestedMessage) {
+            if case .oneofNestedMessage(let value) = $0 { value } else { nil }
+        }
+        try v.member(111, UInt32Field.self, &oneofField, OneofField.oneofUint32) {
+            if case .oneofUint32(let value) = $0 { value } else { nil }
+        }
+        try v.field(102, EnumField<TestAllTypesProto3.NestedEnum>.self, &unpackedNestedEnum)
+        try v.field(101, BoolField.self, &unpackedBool)
+        try v.field(100, DoubleField.self, &unpackedDouble)
+        try v.field(99, FloatField.self, &unpackedFloat)
+        try v.field(98, SFixed64Field.self, &unpackedSfixed64)
+        try v.field(97, SFixed32Field.self, &unpackedSfixed32)
+        try v.field(96, Fixed64Field.self, &unpackedFixed64)
+        try v.field(95, Fixed32Field.self, &unpackedFixed32)
+        try v.field(94, SInt64Field.self, &unpackedSint64)
+        try v.field(93, SInt32Field.self, &unpackedSint32)
+        try v.field(92, UInt64Field.self, &unpackedUint64)
+        try v.field(91, UInt32Field.self, &unpackedUint32)
+        try v.field(90, Int64Field.self, &unpackedInt64)
+        try v.field(89, Int32Field.self, &unpackedInt32)
+        try v.packed(88, EnumField<TestAllTypesProto3.NestedEnum>.self, &packedNestedEnum)
+        try v.packed(87, BoolField.self, &packedBool)
+        try v.packed(86, DoubleField.self, &packedDouble)
+        try v.packed(85, FloatField.self, &packedFloat)
+        try v.packed(84, SFixed64Field.self, &packedSfixed64)
+        try v.packed(83, SFixed32Field.self, &packedSfixed32)
+        try v.packed(82, Fixed64Field.self, &packedFixed64)
+        try v.packed(81, Fixed32Field.self, &packedFixed32)
+        try v.packed(80, SInt64Field.self, &packedSint64)
+        try v.packed(79, SInt32Field.self, &packedSint32)
+        try v.packed(78, UInt64Field.self, &packedUint64)
+        try v.packed(77, UInt32Field.self, &packedUint32)
+        try v.packed(76, Int64Field.self, &packedInt64)
+        try v.packed(75, Int32Field.self, &packedInt32)
+        try v.map(74, MapField<StringField, EnumField<ForeignEnum>>.self, &mapStringForeignEnum)
+        try v.map(73, MapField<StringField, EnumField<TestAllTypesProto3.NestedEnum>>.self, &mapStringNestedEnum)
+        try v.map(72, MapField<StringField, MessageField<ForeignMessage>>.self, &mapStringForeignMessage)
+        try v.map(71, MapField<StringField, MessageField<TestAllTypesProto3.NestedMessage>>.self, &mapStringNestedMessage)
+        try v.map(70, MapField<StringField, BytesField>.self, &mapStringBytes)
+        try v.map(69, MapField<StringField, StringField>.self, &mapStringString)
+        try v.map(68, MapField<BoolField, BoolField>.self, &mapBoolBool)
+        try v.map(67, MapField<Int32Field, DoubleField>.self, &mapInt32Double)
+        try v.map(66, MapField<Int32Field, FloatField>.self, &mapInt32Float)
+        try v.map(65, MapField<SFixed64Field, SFixed64Field>.self, &mapSfixed64Sfixed64)
+        try v.map(64, MapField<SFixed32Field, SFixed32Field>.self, &mapSfixed32Sfixed32)
+        try v.map(63, MapField<Fixed64Field, Fixed64Field>.self, &mapFixed64Fixed64)
+        try v.map(62, MapField<Fixed32Field, Fixed32Field>.self, &mapFixed32Fixed32)
+        try v.map(61, MapField<SInt64Field, SInt64Field>.self, &mapSint64Sint64)
+        try v.map(60, MapField<SInt32Field, SInt32Field>.self, &mapSint32Sint32)
+        try v.map(59, MapField<UInt64Field, UInt64Field>.self, &mapUint64Uint64)
+        try v.map(58, MapField<UInt32Field, UInt32Field>.self, &mapUint32Uint32)
+        try v.map(57, MapField<Int64Field, Int64Field>.self, &mapInt64Int64)
+        try v.map(56, MapField<Int32Field, Int32Field>.self, &mapInt32Int32)
+        try v.field(55, StringField.self, &repeatedCord)
+        try v.field(54, StringField.self, &repeatedStringPiece)
+        try v.packed(52, EnumField<ForeignEnum>.self, &repeatedForeignEnum)
+        try v.packed(51, EnumField<TestAllTypesProto3.NestedEnum>.self, &repeatedNestedEnum)
+        try v.field(49, MessageField<ForeignMessage>.self, &repeatedForeignMessage)
+        try v.field(48, MessageField<TestAllTypesProto3.NestedMessage>.self, &repeatedNestedMessage)
+        try v.field(45, BytesField.self, &repeatedBytes)
+        try v.field(44, StringField.self, &repeatedString)
+        try v.packed(43, BoolField.self, &repeatedBool)
+        try v.packed(42, DoubleField.self, &repeatedDouble)
+        try v.packed(41, FloatField.self, &repeatedFloat)
+        try v.packed(40, SFixed64Field.self, &repeatedSfixed64)
+        try v.packed(39, SFixed32Field.self, &repeatedSfixed32)
+        try v.packed(38, Fixed64Field.self, &repeatedFixed64)
+        try v.packed(37, Fixed32Field.self, &repeatedFixed32)
+        try v.packed(36, SInt64Field.self, &repeatedSint64)
+        try v.packed(35, SInt32Field.self, &repeatedSint32)
+        try v.packed(34, UInt64Field.self, &repeatedUint64)
+        try v.packed(33, UInt32Field.self, &repeatedUint32)
+        try v.packed(32, Int64Field.self, &repeatedInt64)
+        try v.packed(31, Int32Field.self, &repeatedInt32)
+        try v.field(27, MessageField<TestAllTypesProto3>.self, &_recursiveMessage)
+        try v.field(25, StringField.self, &optionalCord)
+        try v.field(24, StringField.self, &optionalStringPiece)
+        try v.field(23, EnumField<TestAllTypesProto3.AliasedEnum>.self, &optionalAliasedEnum)
+        try v.field(22, EnumField<ForeignEnum>.self, &optionalForeignEnum)
+        try v.field(21, EnumField<TestAllTypesProto3.NestedEnum>.self, &optionalNestedEnum)
+        try v.field(19, MessageField<ForeignMessage>.self, &optionalForeignMessage)
+        try v.field(18, MessageField<TestAllTypesProto3.NestedMessage>.self, &_optionalNestedMessage)
+        try v.field(15, BytesField.self, &optionalBytes)
+        try v.field(14, StringField.self, &optionalString)
+        try v.field(13, BoolField.self, &optionalBool)
+        try v.field(12, DoubleField.self, &optionalDouble)
+        try v.field(11, FloatField.self, &optionalFloat)
+        try v.field(10, SFixed64Field.self, &optionalSfixed64)
+        try v.field(9, SFixed32Field.self, &optionalSfixed32)
+        try v.field(8, Fixed64Field.self, &optionalFixed64)
+        try v.field(7, Fixed32Field.self, &optionalFixed32)
+        try v.field(6, SInt64Field.self, &optionalSint64)
+        try v.field(5, SInt32Field.self, &optionalSint32)
+        try v.field(4, UInt64Field.self, &optionalUint64)
+        try v.field(3, UInt32Field.self, &optionalUint32)
+        try v.field(2, Int64Field.self, &optionalInt64)
+        try v.field(1, Int32Field.self, &optionalInt32)
     }
 
     enum OneofField: Sendable, Hashable {
@@ -1033,73 +483,39 @@ struct TestAllTypesProto3: Message {
     }
 
     struct NestedEnum: OpenEnum {
+        static let foo = Self(rawValue: 0)
+        static let bar = Self(rawValue: 1)
+        static let baz = Self(rawValue: 2)
+        static let neg = Self(rawValue: -1)
         let rawValue: Int32
         init(rawValue: Int32) { self.rawValue = rawValue }
-
-        static let foo = NestedEnum(rawValue: 0)
-        static let bar = NestedEnum(rawValue: 1)
-        static let baz = NestedEnum(rawValue: 2)
-        static let neg = NestedEnum(rawValue: -1)
-
-        static let schema = EnumSchema("protobuf_test_messages.proto3.TestAllTypesProto3.NestedEnum", [
-            ("FOO", 0), ("BAR", 1), ("BAZ", 2), ("NEG", -1)
-        ])
+        static let schema = EnumSchema(.testMessagesProto3, 0, 0)
     }
 
     /// Names that differ in case only, for one number.
     struct AliasedEnum: OpenEnum {
+        static let aliasFoo = Self(rawValue: 0)
+        static let aliasBar = Self(rawValue: 1)
+        static let aliasBaz = Self(rawValue: 2)
+        static let moo = Self(rawValue: 2)
+        static let bAz = Self(rawValue: 2)
         let rawValue: Int32
         init(rawValue: Int32) { self.rawValue = rawValue }
-
-        static let aliasFoo = AliasedEnum(rawValue: 0)
-        static let aliasBar = AliasedEnum(rawValue: 1)
-        static let aliasBaz = AliasedEnum(rawValue: 2)
-        static let moo = AliasedEnum(rawValue: 2)
-        static let bAz = AliasedEnum(rawValue: 2)
-
-        static let schema = EnumSchema("protobuf_test_messages.proto3.TestAllTypesProto3.AliasedEnum", [
-            ("ALIAS_FOO", 0), ("ALIAS_BAR", 1), ("ALIAS_BAZ", 2), ("MOO", 2), ("moo", 2), ("bAz", 2)
-        ])
+        static let schema = EnumSchema(.testMessagesProto3, 0, 1)
     }
 
     struct NestedMessage: Message {
         var a: Int32 = 0
         @Indirect var corecursive: TestAllTypesProto3? = nil
         var unknownFields = UnknownFields()
-
         init() {}
-
         init(a: Int32 = 0, corecursive: TestAllTypesProto3? = nil) {
-            self.a = a
-            self.corecursive = corecursive
+            (self.a, self.corecursive) = (a, corecursive)
         }
-
-        static let schema = MessageSchema("protobuf_test_messages.proto3.TestAllTypesProto3.NestedMessage", [
-            .init(1, "a", .int32),
-            .init(2, "corecursive", .message(TestAllTypesProto3.self), .explicit),
-        ])
-
-        var encodedByteCount: Int {
-            var size = unknownFields.byteCount
-            size += Int32Field.size(1, a)
-            size += MessageField<TestAllTypesProto3>.size(2, corecursive)
-            return size
-        }
-
-        func encode(into writer: inout WireWriter) {
-            writer.write(unknownFields)
-            MessageField<TestAllTypesProto3>.write(2, corecursive, &writer)
-            Int32Field.write(1, a, &writer)
-        }
-
-        mutating func merge(from reader: inout WireReader) throws(WireError) {
-            while let tag = try reader.nextTag() {
-                switch tag {
-                case 8: try Int32Field.read(&a, &reader)
-                case 18: try MessageField<TestAllTypesProto3>.read(&corecursive, &reader)
-                default: try reader.readUnknown(tag, into: &unknownFields)
-                }
-            }
+        static let schema = MessageSchema(Self.self, .testMessagesProto3, 0, 0)
+        mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+            try v.field(2, MessageField<TestAllTypesProto3>.self, &_corecursive)
+            try v.field(1, Int32Field.self, &a)
         }
     }
 }
@@ -1107,96 +523,36 @@ struct TestAllTypesProto3: Message {
 struct ForeignMessage: Message {
     var c: Int32 = 0
     var unknownFields = UnknownFields()
-
     init() {}
-
-    init(c: Int32 = 0) {
-        self.c = c
-    }
-
-    static let schema = MessageSchema("protobuf_test_messages.proto3.ForeignMessage", [
-        .init(1, "c", .int32),
-    ])
-
-    var encodedByteCount: Int {
-        var size = unknownFields.byteCount
-        size += Int32Field.size(1, c)
-        return size
-    }
-
-    func encode(into writer: inout WireWriter) {
-        writer.write(unknownFields)
-        Int32Field.write(1, c, &writer)
-    }
-
-    mutating func merge(from reader: inout WireReader) throws(WireError) {
-        while let tag = try reader.nextTag() {
-            switch tag {
-            case 8: try Int32Field.read(&c, &reader)
-            default: try reader.readUnknown(tag, into: &unknownFields)
-            }
-        }
+    init(c: Int32 = 0) { self.c = c }
+    static let schema = MessageSchema(Self.self, .testMessagesProto3, 1)
+    mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+        try v.field(1, Int32Field.self, &c)
     }
 }
 
 struct NullHypothesisProto3: Message {
     var unknownFields = UnknownFields()
-
     init() {}
-
-    static let schema = MessageSchema("protobuf_test_messages.proto3.NullHypothesisProto3", [])
-
-    var encodedByteCount: Int { unknownFields.byteCount }
-
-    func encode(into writer: inout WireWriter) {
-        writer.write(unknownFields)
-    }
-
-    mutating func merge(from reader: inout WireReader) throws(WireError) {
-        while let tag = try reader.nextTag() { try reader.readUnknown(tag, into: &unknownFields) }
-    }
+    static let schema = MessageSchema(Self.self, .testMessagesProto3, 2)
+    mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {}
 }
 
 struct EnumOnlyProto3: Message {
     var unknownFields = UnknownFields()
-
     init() {}
-
-    static let schema = MessageSchema("protobuf_test_messages.proto3.EnumOnlyProto3", [])
-
-    var encodedByteCount: Int { unknownFields.byteCount }
-
-    func encode(into writer: inout WireWriter) {
-        writer.write(unknownFields)
-    }
-
-    mutating func merge(from reader: inout WireReader) throws(WireError) {
-        while let tag = try reader.nextTag() { try reader.readUnknown(tag, into: &unknownFields) }
-    }
+    static let schema = MessageSchema(Self.self, .testMessagesProto3, 3)
+    mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {}
 
     struct Bool: OpenEnum {
+        static let kFalse = Self(rawValue: 0)
+        static let kTrue = Self(rawValue: 1)
         let rawValue: Int32
         init(rawValue: Int32) { self.rawValue = rawValue }
-
-        static let kFalse = Bool(rawValue: 0)
-        static let kTrue = Bool(rawValue: 1)
-
-        static let schema = EnumSchema("protobuf_test_messages.proto3.EnumOnlyProto3.Bool", [
-            ("kFalse", 0), ("kTrue", 1)
-        ])
+        static let schema = EnumSchema(.testMessagesProto3, 3, 0)
     }
 }
 
 extension FileDescriptor {
-    static let testMessagesProto3 = FileDescriptor(
-        name: "test_messages_proto3.proto",
-        dependencies: [
-            .googleProtobufAny,
-            .googleProtobufDuration,
-            .googleProtobufFieldMask,
-            .googleProtobufStruct,
-            .googleProtobufTimestamp,
-            .googleProtobufWrappers,
-        ],
-        base64: "Chp0ZXN0X21lc3NhZ2VzX3Byb3RvMy5wcm90bxIdcHJvdG9idWZfdGVzdF9tZXNzYWdlcy5wcm90bzMaGWdvb2dsZS9wcm90b2J1Zi9hbnkucHJvdG8aHmdvb2dsZS9wcm90b2J1Zi9kdXJhdGlvbi5wcm90bxogZ29vZ2xlL3Byb3RvYnVmL2ZpZWxkX21hc2sucHJvdG8aHGdvb2dsZS9wcm90b2J1Zi9zdHJ1Y3QucHJvdG8aH2dvb2dsZS9wcm90b2J1Zi90aW1lc3RhbXAucHJvdG8aHmdvb2dsZS9wcm90b2J1Zi93cmFwcGVycy5wcm90byKZWwoSVGVzdEFsbFR5cGVzUHJvdG8zEiUKDm9wdGlvbmFsX2ludDMyGAEgASgFUg1vcHRpb25hbEludDMyEiUKDm9wdGlvbmFsX2ludDY0GAIgASgDUg1vcHRpb25hbEludDY0EicKD29wdGlvbmFsX3VpbnQzMhgDIAEoDVIOb3B0aW9uYWxVaW50MzISJwoPb3B0aW9uYWxfdWludDY0GAQgASgEUg5vcHRpb25hbFVpbnQ2NBInCg9vcHRpb25hbF9zaW50MzIYBSABKBFSDm9wdGlvbmFsU2ludDMyEicKD29wdGlvbmFsX3NpbnQ2NBgGIAEoElIOb3B0aW9uYWxTaW50NjQSKQoQb3B0aW9uYWxfZml4ZWQzMhgHIAEoB1IPb3B0aW9uYWxGaXhlZDMyEikKEG9wdGlvbmFsX2ZpeGVkNjQYCCABKAZSD29wdGlvbmFsRml4ZWQ2NBIrChFvcHRpb25hbF9zZml4ZWQzMhgJIAEoD1IQb3B0aW9uYWxTZml4ZWQzMhIrChFvcHRpb25hbF9zZml4ZWQ2NBgKIAEoEFIQb3B0aW9uYWxTZml4ZWQ2NBIlCg5vcHRpb25hbF9mbG9hdBgLIAEoAlINb3B0aW9uYWxGbG9hdBInCg9vcHRpb25hbF9kb3VibGUYDCABKAFSDm9wdGlvbmFsRG91YmxlEiMKDW9wdGlvbmFsX2Jvb2wYDSABKAhSDG9wdGlvbmFsQm9vbBInCg9vcHRpb25hbF9zdHJpbmcYDiABKAlSDm9wdGlvbmFsU3RyaW5nEiUKDm9wdGlvbmFsX2J5dGVzGA8gASgMUg1vcHRpb25hbEJ5dGVzEncKF29wdGlvbmFsX25lc3RlZF9tZXNzYWdlGBIgASgLMj8ucHJvdG9idWZfdGVzdF9tZXNzYWdlcy5wcm90bzMuVGVzdEFsbFR5cGVzUHJvdG8zLk5lc3RlZE1lc3NhZ2VSFW9wdGlvbmFsTmVzdGVkTWVzc2FnZRJnChhvcHRpb25hbF9mb3JlaWduX21lc3NhZ2UYEyABKAsyLS5wcm90b2J1Zl90ZXN0X21lc3NhZ2VzLnByb3RvMy5Gb3JlaWduTWVzc2FnZVIWb3B0aW9uYWxGb3JlaWduTWVzc2FnZRJuChRvcHRpb25hbF9uZXN0ZWRfZW51bRgVIAEoDjI8LnByb3RvYnVmX3Rlc3RfbWVzc2FnZXMucHJvdG8zLlRlc3RBbGxUeXBlc1Byb3RvMy5OZXN0ZWRFbnVtUhJvcHRpb25hbE5lc3RlZEVudW0SXgoVb3B0aW9uYWxfZm9yZWlnbl9lbnVtGBYgASgOMioucHJvdG9idWZfdGVzdF9tZXNzYWdlcy5wcm90bzMuRm9yZWlnbkVudW1SE29wdGlvbmFsRm9yZWlnbkVudW0ScQoVb3B0aW9uYWxfYWxpYXNlZF9lbnVtGBcgASgOMj0ucHJvdG9idWZfdGVzdF9tZXNzYWdlcy5wcm90bzMuVGVzdEFsbFR5cGVzUHJvdG8zLkFsaWFzZWRFbnVtUhNvcHRpb25hbEFsaWFzZWRFbnVtEjYKFW9wdGlvbmFsX3N0cmluZ19waWVjZRgYIAEoCUICCAJSE29wdGlvbmFsU3RyaW5nUGllY2USJwoNb3B0aW9uYWxfY29yZBgZIAEoCUICCAFSDG9wdGlvbmFsQ29yZBJeChFyZWN1cnNpdmVfbWVzc2FnZRgbIAEoCzIxLnByb3RvYnVmX3Rlc3RfbWVzc2FnZXMucHJvdG8zLlRlc3RBbGxUeXBlc1Byb3RvM1IQcmVjdXJzaXZlTWVzc2FnZRIlCg5yZXBlYXRlZF9pbnQzMhgfIAMoBVINcmVwZWF0ZWRJbnQzMhIlCg5yZXBlYXRlZF9pbnQ2NBggIAMoA1INcmVwZWF0ZWRJbnQ2NBInCg9yZXBlYXRlZF91aW50MzIYISADKA1SDnJlcGVhdGVkVWludDMyEicKD3JlcGVhdGVkX3VpbnQ2NBgiIAMoBFIOcmVwZWF0ZWRVaW50NjQSJwoPcmVwZWF0ZWRfc2ludDMyGCMgAygRUg5yZXBlYXRlZFNpbnQzMhInCg9yZXBlYXRlZF9zaW50NjQYJCADKBJSDnJlcGVhdGVkU2ludDY0EikKEHJlcGVhdGVkX2ZpeGVkMzIYJSADKAdSD3JlcGVhdGVkRml4ZWQzMhIpChByZXBlYXRlZF9maXhlZDY0GCYgAygGUg9yZXBlYXRlZEZpeGVkNjQSKwoRcmVwZWF0ZWRfc2ZpeGVkMzIYJyADKA9SEHJlcGVhdGVkU2ZpeGVkMzISKwoRcmVwZWF0ZWRfc2ZpeGVkNjQYKCADKBBSEHJlcGVhdGVkU2ZpeGVkNjQSJQoOcmVwZWF0ZWRfZmxvYXQYKSADKAJSDXJlcGVhdGVkRmxvYXQSJwoPcmVwZWF0ZWRfZG91YmxlGCogAygBUg5yZXBlYXRlZERvdWJsZRIjCg1yZXBlYXRlZF9ib29sGCsgAygIUgxyZXBlYXRlZEJvb2wSJwoPcmVwZWF0ZWRfc3RyaW5nGCwgAygJUg5yZXBlYXRlZFN0cmluZxIlCg5yZXBlYXRlZF9ieXRlcxgtIAMoDFINcmVwZWF0ZWRCeXRlcxJ3ChdyZXBlYXRlZF9uZXN0ZWRfbWVzc2FnZRgwIAMoCzI/LnByb3RvYnVmX3Rlc3RfbWVzc2FnZXMucHJvdG8zLlRlc3RBbGxUeXBlc1Byb3RvMy5OZXN0ZWRNZXNzYWdlUhVyZXBlYXRlZE5lc3RlZE1lc3NhZ2USZwoYcmVwZWF0ZWRfZm9yZWlnbl9tZXNzYWdlGDEgAygLMi0ucHJvdG9idWZfdGVzdF9tZXNzYWdlcy5wcm90bzMuRm9yZWlnbk1lc3NhZ2VSFnJlcGVhdGVkRm9yZWlnbk1lc3NhZ2USbgoUcmVwZWF0ZWRfbmVzdGVkX2VudW0YMyADKA4yPC5wcm90b2J1Zl90ZXN0X21lc3NhZ2VzLnByb3RvMy5UZXN0QWxsVHlwZXNQcm90bzMuTmVzdGVkRW51bVIScmVwZWF0ZWROZXN0ZWRFbnVtEl4KFXJlcGVhdGVkX2ZvcmVpZ25fZW51bRg0IAMoDjIqLnByb3RvYnVmX3Rlc3RfbWVzc2FnZXMucHJvdG8zLkZvcmVpZ25FbnVtUhNyZXBlYXRlZEZvcmVpZ25FbnVtEjYKFXJlcGVhdGVkX3N0cmluZ19waWVjZRg2IAMoCUICCAJSE3JlcGVhdGVkU3RyaW5nUGllY2USJwoNcmVwZWF0ZWRfY29yZBg3IAMoCUICCAFSDHJlcGVhdGVkQ29yZBJsCg9tYXBfaW50MzJfaW50MzIYOCADKAsyRC5wcm90b2J1Zl90ZXN0X21lc3NhZ2VzLnByb3RvMy5UZXN0QWxsVHlwZXNQcm90bzMuTWFwSW50MzJJbnQzMkVudHJ5Ug1tYXBJbnQzMkludDMyEmwKD21hcF9pbnQ2NF9pbnQ2NBg5IAMoCzJELnByb3RvYnVmX3Rlc3RfbWVzc2FnZXMucHJvdG8zLlRlc3RBbGxUeXBlc1Byb3RvMy5NYXBJbnQ2NEludDY0RW50cnlSDW1hcEludDY0SW50NjQScgoRbWFwX3VpbnQzMl91aW50MzIYOiADKAsyRi5wcm90b2J1Zl90ZXN0X21lc3NhZ2VzLnByb3RvMy5UZXN0QWxsVHlwZXNQcm90bzMuTWFwVWludDMyVWludDMyRW50cnlSD21hcFVpbnQzMlVpbnQzMhJyChFtYXBfdWludDY0X3VpbnQ2NBg7IAMoCzJGLnByb3RvYnVmX3Rlc3RfbWVzc2FnZXMucHJvdG8zLlRlc3RBbGxUeXBlc1Byb3RvMy5NYXBVaW50NjRVaW50NjRFbnRyeVIPbWFwVWludDY0VWludDY0EnIKEW1hcF9zaW50MzJfc2ludDMyGDwgAygLMkYucHJvdG9idWZfdGVzdF9tZXNzYWdlcy5wcm90bzMuVGVzdEFsbFR5cGVzUHJvdG8zLk1hcFNpbnQzMlNpbnQzMkVudHJ5Ug9tYXBTaW50MzJTaW50MzIScgoRbWFwX3NpbnQ2NF9zaW50NjQYPSADKAsyRi5wcm90b2J1Zl90ZXN0X21lc3NhZ2VzLnByb3RvMy5UZXN0QWxsVHlwZXNQcm90bzMuTWFwU2ludDY0U2ludDY0RW50cnlSD21hcFNpbnQ2NFNpbnQ2NBJ4ChNtYXBfZml4ZWQzMl9maXhlZDMyGD4gAygLMkgucHJvdG9idWZfdGVzdF9tZXNzYWdlcy5wcm90bzMuVGVzdEFsbFR5cGVzUHJvdG8zLk1hcEZpeGVkMzJGaXhlZDMyRW50cnlSEW1hcEZpeGVkMzJGaXhlZDMyEngKE21hcF9maXhlZDY0X2ZpeGVkNjQYPyADKAsySC5wcm90b2J1Zl90ZXN0X21lc3NhZ2VzLnByb3RvMy5UZXN0QWxsVHlwZXNQcm90bzMuTWFwRml4ZWQ2NEZpeGVkNjRFbnRyeVIRbWFwRml4ZWQ2NEZpeGVkNjQSfgoVbWFwX3NmaXhlZDMyX3NmaXhlZDMyGEAgAygLMkoucHJvdG9idWZfdGVzdF9tZXNzYWdlcy5wcm90bzMuVGVzdEFsbFR5cGVzUHJvdG8zLk1hcFNmaXhlZDMyU2ZpeGVkMzJFbnRyeVITbWFwU2ZpeGVkMzJTZml4ZWQzMhJ+ChVtYXBfc2ZpeGVkNjRfc2ZpeGVkNjQYQSADKAsySi5wcm90b2J1Zl90ZXN0X21lc3NhZ2VzLnByb3RvMy5UZXN0QWxsVHlwZXNQcm90bzMuTWFwU2ZpeGVkNjRTZml4ZWQ2NEVudHJ5UhNtYXBTZml4ZWQ2NFNmaXhlZDY0EmwKD21hcF9pbnQzMl9mbG9hdBhCIAMoCzJELnByb3RvYnVmX3Rlc3RfbWVzc2FnZXMucHJvdG8zLlRlc3RBbGxUeXBlc1Byb3RvMy5NYXBJbnQzMkZsb2F0RW50cnlSDW1hcEludDMyRmxvYXQSbwoQbWFwX2ludDMyX2RvdWJsZRhDIAMoCzJFLnByb3RvYnVmX3Rlc3RfbWVzc2FnZXMucHJvdG8zLlRlc3RBbGxUeXBlc1Byb3RvMy5NYXBJbnQzMkRvdWJsZUVudHJ5Ug5tYXBJbnQzMkRvdWJsZRJmCg1tYXBfYm9vbF9ib29sGEQgAygLMkIucHJvdG9idWZfdGVzdF9tZXNzYWdlcy5wcm90bzMuVGVzdEFsbFR5cGVzUHJvdG8zLk1hcEJvb2xCb29sRW50cnlSC21hcEJvb2xCb29sEnIKEW1hcF9zdHJpbmdfc3RyaW5nGEUgAygLMkYucHJvdG9idWZfdGVzdF9tZXNzYWdlcy5wcm90bzMuVGVzdEFsbFR5cGVzUHJvdG8zLk1hcFN0cmluZ1N0cmluZ0VudHJ5Ug9tYXBTdHJpbmdTdHJpbmcSbwoQbWFwX3N0cmluZ19ieXRlcxhGIAMoCzJFLnByb3RvYnVmX3Rlc3RfbWVzc2FnZXMucHJvdG8zLlRlc3RBbGxUeXBlc1Byb3RvMy5NYXBTdHJpbmdCeXRlc0VudHJ5Ug5tYXBTdHJpbmdCeXRlcxKIAQoZbWFwX3N0cmluZ19uZXN0ZWRfbWVzc2FnZRhHIAMoCzJNLnByb3RvYnVmX3Rlc3RfbWVzc2FnZXMucHJvdG8zLlRlc3RBbGxUeXBlc1Byb3RvMy5NYXBTdHJpbmdOZXN0ZWRNZXNzYWdlRW50cnlSFm1hcFN0cmluZ05lc3RlZE1lc3NhZ2USiwEKGm1hcF9zdHJpbmdfZm9yZWlnbl9tZXNzYWdlGEggAygLMk4ucHJvdG9idWZfdGVzdF9tZXNzYWdlcy5wcm90bzMuVGVzdEFsbFR5cGVzUHJvdG8zLk1hcFN0cmluZ0ZvcmVpZ25NZXNzYWdlRW50cnlSF21hcFN0cmluZ0ZvcmVpZ25NZXNzYWdlEn8KFm1hcF9zdHJpbmdfbmVzdGVkX2VudW0YSSADKAsySi5wcm90b2J1Zl90ZXN0X21lc3NhZ2VzLnByb3RvMy5UZXN0QWxsVHlwZXNQcm90bzMuTWFwU3RyaW5nTmVzdGVkRW51bUVudHJ5UhNtYXBTdHJpbmdOZXN0ZWRFbnVtEoIBChdtYXBfc3RyaW5nX2ZvcmVpZ25fZW51bRhKIAMoCzJLLnByb3RvYnVmX3Rlc3RfbWVzc2FnZXMucHJvdG8zLlRlc3RBbGxUeXBlc1Byb3RvMy5NYXBTdHJpbmdGb3JlaWduRW51bUVudHJ5UhRtYXBTdHJpbmdGb3JlaWduRW51bRIlCgxwYWNrZWRfaW50MzIYSyADKAVCAhABUgtwYWNrZWRJbnQzMhIlCgxwYWNrZWRfaW50NjQYTCADKANCAhABUgtwYWNrZWRJbnQ2NBInCg1wYWNrZWRfdWludDMyGE0gAygNQgIQAVIMcGFja2VkVWludDMyEicKDXBhY2tlZF91aW50NjQYTiADKARCAhABUgxwYWNrZWRVaW50NjQSJwoNcGFja2VkX3NpbnQzMhhPIAMoEUICEAFSDHBhY2tlZFNpbnQzMhInCg1wYWNrZWRfc2ludDY0GFAgAygSQgIQAVIMcGFja2VkU2ludDY0EikKDnBhY2tlZF9maXhlZDMyGFEgAygHQgIQAVINcGFja2VkRml4ZWQzMhIpCg5wYWNrZWRfZml4ZWQ2NBhSIAMoBkICEAFSDXBhY2tlZEZpeGVkNjQSKwoPcGFja2VkX3NmaXhlZDMyGFMgAygPQgIQAVIOcGFja2VkU2ZpeGVkMzISKwoPcGFja2VkX3NmaXhlZDY0GFQgAygQQgIQAVIOcGFja2VkU2ZpeGVkNjQSJQoMcGFja2VkX2Zsb2F0GFUgAygCQgIQAVILcGFja2VkRmxvYXQSJwoNcGFja2VkX2RvdWJsZRhWIAMoAUICEAFSDHBhY2tlZERvdWJsZRIjCgtwYWNrZWRfYm9vbBhXIAMoCEICEAFSCnBhY2tlZEJvb2wSbgoScGFja2VkX25lc3RlZF9lbnVtGFggAygOMjwucHJvdG9idWZfdGVzdF9tZXNzYWdlcy5wcm90bzMuVGVzdEFsbFR5cGVzUHJvdG8zLk5lc3RlZEVudW1CAhABUhBwYWNrZWROZXN0ZWRFbnVtEikKDnVucGFja2VkX2ludDMyGFkgAygFQgIQAFINdW5wYWNrZWRJbnQzMhIpCg51bnBhY2tlZF9pbnQ2NBhaIAMoA0ICEABSDXVucGFja2VkSW50NjQSKwoPdW5wYWNrZWRfdWludDMyGFsgAygNQgIQAFIOdW5wYWNrZWRVaW50MzISKwoPdW5wYWNrZWRfdWludDY0GFwgAygEQgIQAFIOdW5wYWNrZWRVaW50NjQSKwoPdW5wYWNrZWRfc2ludDMyGF0gAygRQgIQAFIOdW5wYWNrZWRTaW50MzISKwoPdW5wYWNrZWRfc2ludDY0GF4gAygSQgIQAFIOdW5wYWNrZWRTaW50NjQSLQoQdW5wYWNrZWRfZml4ZWQzMhhfIAMoB0ICEABSD3VucGFja2VkRml4ZWQzMhItChB1bnBhY2tlZF9maXhlZDY0GGAgAygGQgIQAFIPdW5wYWNrZWRGaXhlZDY0Ei8KEXVucGFja2VkX3NmaXhlZDMyGGEgAygPQgIQAFIQdW5wYWNrZWRTZml4ZWQzMhIvChF1bnBhY2tlZF9zZml4ZWQ2NBhiIAMoEEICEABSEHVucGFja2VkU2ZpeGVkNjQSKQoOdW5wYWNrZWRfZmxvYXQYYyADKAJCAhAAUg11bnBhY2tlZEZsb2F0EisKD3VucGFja2VkX2RvdWJsZRhkIAMoAUICEABSDnVucGFja2VkRG91YmxlEicKDXVucGFja2VkX2Jvb2wYZSADKAhCAhAAUgx1bnBhY2tlZEJvb2wScgoUdW5wYWNrZWRfbmVzdGVkX2VudW0YZiADKA4yPC5wcm90b2J1Zl90ZXN0X21lc3NhZ2VzLnByb3RvMy5UZXN0QWxsVHlwZXNQcm90bzMuTmVzdGVkRW51bUICEABSEnVucGFja2VkTmVzdGVkRW51bRIjCgxvbmVvZl91aW50MzIYbyABKA1IAFILb25lb2ZVaW50MzIScwoUb25lb2ZfbmVzdGVkX21lc3NhZ2UYcCABKAsyPy5wcm90b2J1Zl90ZXN0X21lc3NhZ2VzLnByb3RvMy5UZXN0QWxsVHlwZXNQcm90bzMuTmVzdGVkTWVzc2FnZUgAUhJvbmVvZk5lc3RlZE1lc3NhZ2USIwoMb25lb2Zfc3RyaW5nGHEgASgJSABSC29uZW9mU3RyaW5nEiEKC29uZW9mX2J5dGVzGHIgASgMSABSCm9uZW9mQnl0ZXMSHwoKb25lb2ZfYm9vbBhzIAEoCEgAUglvbmVvZkJvb2wSIwoMb25lb2ZfdWludDY0GHQgASgESABSC29uZW9mVWludDY0EiEKC29uZW9mX2Zsb2F0GHUgASgCSABSCm9uZW9mRmxvYXQSIwoMb25lb2ZfZG91YmxlGHYgASgBSABSC29uZW9mRG91YmxlEl0KCm9uZW9mX2VudW0YdyABKA4yPC5wcm90b2J1Zl90ZXN0X21lc3NhZ2VzLnByb3RvMy5UZXN0QWxsVHlwZXNQcm90bzMuTmVzdGVkRW51bUgAUglvbmVvZkVudW0SRgoQb25lb2ZfbnVsbF92YWx1ZRh4IAEoDjIaLmdvb2dsZS5wcm90b2J1Zi5OdWxsVmFsdWVIAFIOb25lb2ZOdWxsVmFsdWUSTwoVb3B0aW9uYWxfYm9vbF93cmFwcGVyGMkBIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5Cb29sVmFsdWVSE29wdGlvbmFsQm9vbFdyYXBwZXISUgoWb3B0aW9uYWxfaW50MzJfd3JhcHBlchjKASABKAsyGy5nb29nbGUucHJvdG9idWYuSW50MzJWYWx1ZVIUb3B0aW9uYWxJbnQzMldyYXBwZXISUgoWb3B0aW9uYWxfaW50NjRfd3JhcHBlchjLASABKAsyGy5nb29nbGUucHJvdG9idWYuSW50NjRWYWx1ZVIUb3B0aW9uYWxJbnQ2NFdyYXBwZXISVQoXb3B0aW9uYWxfdWludDMyX3dyYXBwZXIYzAEgASgLMhwuZ29vZ2xlLnByb3RvYnVmLlVJbnQzMlZhbHVlUhVvcHRpb25hbFVpbnQzMldyYXBwZXISVQoXb3B0aW9uYWxfdWludDY0X3dyYXBwZXIYzQEgASgLMhwuZ29vZ2xlLnByb3RvYnVmLlVJbnQ2NFZhbHVlUhVvcHRpb25hbFVpbnQ2NFdyYXBwZXISUgoWb3B0aW9uYWxfZmxvYXRfd3JhcHBlchjOASABKAsyGy5nb29nbGUucHJvdG9idWYuRmxvYXRWYWx1ZVIUb3B0aW9uYWxGbG9hdFdyYXBwZXISVQoXb3B0aW9uYWxfZG91YmxlX3dyYXBwZXIYzwEgASgLMhwuZ29vZ2xlLnByb3RvYnVmLkRvdWJsZVZhbHVlUhVvcHRpb25hbERvdWJsZVdyYXBwZXISVQoXb3B0aW9uYWxfc3RyaW5nX3dyYXBwZXIY0AEgASgLMhwuZ29vZ2xlLnByb3RvYnVmLlN0cmluZ1ZhbHVlUhVvcHRpb25hbFN0cmluZ1dyYXBwZXISUgoWb3B0aW9uYWxfYnl0ZXNfd3JhcHBlchjRASABKAsyGy5nb29nbGUucHJvdG9idWYuQnl0ZXNWYWx1ZVIUb3B0aW9uYWxCeXRlc1dyYXBwZXISTwoVcmVwZWF0ZWRfYm9vbF93cmFwcGVyGNMBIAMoCzIaLmdvb2dsZS5wcm90b2J1Zi5Cb29sVmFsdWVSE3JlcGVhdGVkQm9vbFdyYXBwZXISUgoWcmVwZWF0ZWRfaW50MzJfd3JhcHBlchjUASADKAsyGy5nb29nbGUucHJvdG9idWYuSW50MzJWYWx1ZVIUcmVwZWF0ZWRJbnQzMldyYXBwZXISUgoWcmVwZWF0ZWRfaW50NjRfd3JhcHBlchjVASADKAsyGy5nb29nbGUucHJvdG9idWYuSW50NjRWYWx1ZVIUcmVwZWF0ZWRJbnQ2NFdyYXBwZXISVQoXcmVwZWF0ZWRfdWludDMyX3dyYXBwZXIY1gEgAygLMhwuZ29vZ2xlLnByb3RvYnVmLlVJbnQzMlZhbHVlUhVyZXBlYXRlZFVpbnQzMldyYXBwZXISVQoXcmVwZWF0ZWRfdWludDY0X3dyYXBwZXIY1wEgAygLMhwuZ29vZ2xlLnByb3RvYnVmLlVJbnQ2NFZhbHVlUhVyZXBlYXRlZFVpbnQ2NFdyYXBwZXISUgoWcmVwZWF0ZWRfZmxvYXRfd3JhcHBlchjYASADKAsyGy5nb29nbGUucHJvdG9idWYuRmxvYXRWYWx1ZVIUcmVwZWF0ZWRGbG9hdFdyYXBwZXISVQoXcmVwZWF0ZWRfZG91YmxlX3dyYXBwZXIY2QEgAygLMhwuZ29vZ2xlLnByb3RvYnVmLkRvdWJsZVZhbHVlUhVyZXBlYXRlZERvdWJsZVdyYXBwZXISVQoXcmVwZWF0ZWRfc3RyaW5nX3dyYXBwZXIY2gEgAygLMhwuZ29vZ2xlLnByb3RvYnVmLlN0cmluZ1ZhbHVlUhVyZXBlYXRlZFN0cmluZ1dyYXBwZXISUgoWcmVwZWF0ZWRfYnl0ZXNfd3JhcHBlchjbASADKAsyGy5nb29nbGUucHJvdG9idWYuQnl0ZXNWYWx1ZVIUcmVwZWF0ZWRCeXRlc1dyYXBwZXISRwoRb3B0aW9uYWxfZHVyYXRpb24YrQIgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uUhBvcHRpb25hbER1cmF0aW9uEkoKEm9wdGlvbmFsX3RpbWVzdGFtcBiuAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wUhFvcHRpb25hbFRpbWVzdGFtcBJLChNvcHRpb25hbF9maWVsZF9tYXNrGK8CIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5GaWVsZE1hc2tSEW9wdGlvbmFsRmllbGRNYXNrEkEKD29wdGlvbmFsX3N0cnVjdBiwAiABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0Ug5vcHRpb25hbFN0cnVjdBI4CgxvcHRpb25hbF9hbnkYsQIgASgLMhQuZ29vZ2xlLnByb3RvYnVmLkFueVILb3B0aW9uYWxBbnkSPgoOb3B0aW9uYWxfdmFsdWUYsgIgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlUg1vcHRpb25hbFZhbHVlEksKE29wdGlvbmFsX251bGxfdmFsdWUYswIgASgOMhouZ29vZ2xlLnByb3RvYnVmLk51bGxWYWx1ZVIRb3B0aW9uYWxOdWxsVmFsdWUSRwoRcmVwZWF0ZWRfZHVyYXRpb24YtwIgAygLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uUhByZXBlYXRlZER1cmF0aW9uEkoKEnJlcGVhdGVkX3RpbWVzdGFtcBi4AiADKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wUhFyZXBlYXRlZFRpbWVzdGFtcBJKChJyZXBlYXRlZF9maWVsZG1hc2sYuQIgAygLMhouZ29vZ2xlLnByb3RvYnVmLkZpZWxkTWFza1IRcmVwZWF0ZWRGaWVsZG1hc2sSOAoMcmVwZWF0ZWRfYW55GLsCIAMoCzIULmdvb2dsZS5wcm90b2J1Zi5BbnlSC3JlcGVhdGVkQW55Ej4KDnJlcGVhdGVkX3ZhbHVlGLwCIAMoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZVINcmVwZWF0ZWRWYWx1ZRJLChNyZXBlYXRlZF9saXN0X3ZhbHVlGL0CIAMoCzIaLmdvb2dsZS5wcm90b2J1Zi5MaXN0VmFsdWVSEXJlcGVhdGVkTGlzdFZhbHVlEkEKD3JlcGVhdGVkX3N0cnVjdBjEAiADKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0Ug5yZXBlYXRlZFN0cnVjdBIfCgpmaWVsZG5hbWUxGJEDIAEoBVIKZmllbGRuYW1lMRIgCgtmaWVsZF9uYW1lMhiSAyABKAVSCmZpZWxkTmFtZTISIQoMX2ZpZWxkX25hbWUzGJMDIAEoBVIKRmllbGROYW1lMxIiCg1maWVsZF9fbmFtZTRfGJQDIAEoBVIKZmllbGROYW1lNBIhCgtmaWVsZDBuYW1lNRiVAyABKAVSC2ZpZWxkMG5hbWU1EiMKDWZpZWxkXzBfbmFtZTYYlgMgASgFUgtmaWVsZDBOYW1lNhIfCgpmaWVsZE5hbWU3GJcDIAEoBVIKZmllbGROYW1lNxIfCgpGaWVsZE5hbWU4GJgDIAEoBVIKRmllbGROYW1lOBIgCgtmaWVsZF9OYW1lORiZAyABKAVSCmZpZWxkTmFtZTkSIgoMRmllbGRfTmFtZTEwGJoDIAEoBVILRmllbGROYW1lMTASIgoMRklFTERfTkFNRTExGJsDIAEoBVILRklFTEROQU1FMTESIgoMRklFTERfbmFtZTEyGJwDIAEoBVILRklFTEROYW1lMTISJAoOX19maWVsZF9uYW1lMTMYnQMgASgFUgtGaWVsZE5hbWUxMxIkCg5fX0ZpZWxkX25hbWUxNBieAyABKAVSC0ZpZWxkTmFtZTE0EiMKDWZpZWxkX19uYW1lMTUYnwMgASgFUgtmaWVsZE5hbWUxNRIjCg1maWVsZF9fTmFtZTE2GKADIAEoBVILZmllbGROYW1lMTYSJAoOZmllbGRfbmFtZTE3X18YoQMgASgFUgtmaWVsZE5hbWUxNxIkCg5GaWVsZF9uYW1lMThfXxiiAyABKAVSC0ZpZWxkTmFtZTE4GnIKDU5lc3RlZE1lc3NhZ2USDAoBYRgBIAEoBVIBYRJTCgtjb3JlY3Vyc2l2ZRgCIAEoCzIxLnByb3RvYnVmX3Rlc3RfbWVzc2FnZXMucHJvdG8zLlRlc3RBbGxUeXBlc1Byb3RvM1ILY29yZWN1cnNpdmUaQAoSTWFwSW50MzJJbnQzMkVudHJ5EhAKA2tleRgBIAEoBVIDa2V5EhQKBXZhbHVlGAIgASgFUgV2YWx1ZToCOAEaQAoSTWFwSW50NjRJbnQ2NEVudHJ5EhAKA2tleRgBIAEoA1IDa2V5EhQKBXZhbHVlGAIgASgDUgV2YWx1ZToCOAEaQgoUTWFwVWludDMyVWludDMyRW50cnkSEAoDa2V5GAEgASgNUgNrZXkSFAoFdmFsdWUYAiABKA1SBXZhbHVlOgI4ARpCChRNYXBVaW50NjRVaW50NjRFbnRyeRIQCgNrZXkYASABKARSA2tleRIUCgV2YWx1ZRgCIAEoBFIFdmFsdWU6AjgBGkIKFE1hcFNpbnQzMlNpbnQzMkVudHJ5EhAKA2tleRgBIAEoEVIDa2V5EhQKBXZhbHVlGAIgASgRUgV2YWx1ZToCOAEaQgoUTWFwU2ludDY0U2ludDY0RW50cnkSEAoDa2V5GAEgASgSUgNrZXkSFAoFdmFsdWUYAiABKBJSBXZhbHVlOgI4ARpEChZNYXBGaXhlZDMyRml4ZWQzMkVudHJ5EhAKA2tleRgBIAEoB1IDa2V5EhQKBXZhbHVlGAIgASgHUgV2YWx1ZToCOAEaRAoWTWFwRml4ZWQ2NEZpeGVkNjRFbnRyeRIQCgNrZXkYASABKAZSA2tleRIUCgV2YWx1ZRgCIAEoBlIFdmFsdWU6AjgBGkYKGE1hcFNmaXhlZDMyU2ZpeGVkMzJFbnRyeRIQCgNrZXkYASABKA9SA2tleRIUCgV2YWx1ZRgCIAEoD1IFdmFsdWU6AjgBGkYKGE1hcFNmaXhlZDY0U2ZpeGVkNjRFbnRyeRIQCgNrZXkYASABKBBSA2tleRIUCgV2YWx1ZRgCIAEoEFIFdmFsdWU6AjgBGkAKEk1hcEludDMyRmxvYXRFbnRyeRIQCgNrZXkYASABKAVSA2tleRIUCgV2YWx1ZRgCIAEoAlIFdmFsdWU6AjgBGkEKE01hcEludDMyRG91YmxlRW50cnkSEAoDa2V5GAEgASgFUgNrZXkSFAoFdmFsdWUYAiABKAFSBXZhbHVlOgI4ARo+ChBNYXBCb29sQm9vbEVudHJ5EhAKA2tleRgBIAEoCFIDa2V5EhQKBXZhbHVlGAIgASgIUgV2YWx1ZToCOAEaQgoUTWFwU3RyaW5nU3RyaW5nRW50cnkSEAoDa2V5GAEgASgJUgNrZXkSFAoFdmFsdWUYAiABKAlSBXZhbHVlOgI4ARpBChNNYXBTdHJpbmdCeXRlc0VudHJ5EhAKA2tleRgBIAEoCVIDa2V5EhQKBXZhbHVlGAIgASgMUgV2YWx1ZToCOAEaigEKG01hcFN0cmluZ05lc3RlZE1lc3NhZ2VFbnRyeRIQCgNrZXkYASABKAlSA2tleRJVCgV2YWx1ZRgCIAEoCzI/LnByb3RvYnVmX3Rlc3RfbWVzc2FnZXMucHJvdG8zLlRlc3RBbGxUeXBlc1Byb3RvMy5OZXN0ZWRNZXNzYWdlUgV2YWx1ZToCOAEaeQocTWFwU3RyaW5nRm9yZWlnbk1lc3NhZ2VFbnRyeRIQCgNrZXkYASABKAlSA2tleRJDCgV2YWx1ZRgCIAEoCzItLnByb3RvYnVmX3Rlc3RfbWVzc2FnZXMucHJvdG8zLkZvcmVpZ25NZXNzYWdlUgV2YWx1ZToCOAEahAEKGE1hcFN0cmluZ05lc3RlZEVudW1FbnRyeRIQCgNrZXkYASABKAlSA2tleRJSCgV2YWx1ZRgCIAEoDjI8LnByb3RvYnVmX3Rlc3RfbWVzc2FnZXMucHJvdG8zLlRlc3RBbGxUeXBlc1Byb3RvMy5OZXN0ZWRFbnVtUgV2YWx1ZToCOAEacwoZTWFwU3RyaW5nRm9yZWlnbkVudW1FbnRyeRIQCgNrZXkYASABKAlSA2tleRJACgV2YWx1ZRgCIAEoDjIqLnByb3RvYnVmX3Rlc3RfbWVzc2FnZXMucHJvdG8zLkZvcmVpZ25FbnVtUgV2YWx1ZToCOAEiOQoKTmVzdGVkRW51bRIHCgNGT08QABIHCgNCQVIQARIHCgNCQVoQAhIQCgNORUcQ////////////ASJZCgtBbGlhc2VkRW51bRINCglBTElBU19GT08QABINCglBTElBU19CQVIQARINCglBTElBU19CQVoQAhIHCgNNT08QAhIHCgNtb28QAhIHCgNiQXoQAhoCEAFCDQoLb25lb2ZfZmllbGRKBgj1AxD/AyIeCg5Gb3JlaWduTWVzc2FnZRIMCgFjGAEgASgFUgFjIhYKFE51bGxIeXBvdGhlc2lzUHJvdG8zIi8KDkVudW1Pbmx5UHJvdG8zIh0KBEJvb2wSCgoGa0ZhbHNlEAASCQoFa1RydWUQASpACgtGb3JlaWduRW51bRIPCgtGT1JFSUdOX0ZPTxAAEg8KC0ZPUkVJR05fQkFSEAESDwoLRk9SRUlHTl9CQVoQAmIGcHJvdG8z")
+    static let testMessagesProto3 = FileDescriptor(name: "test_messages_proto3.proto", dependencies: [.googleProtobufAny, .googleProtobufDuration, .googleProtobufFieldMask, .googleProtobufStruct, .googleProtobufTimestamp, .googleProtobufWrappers], base64: "Chp0ZXN0X21lc3NhZ2VzX3Byb3RvMy5wcm90bxIdcHJvdG9idWZfdGVzdF9tZXNzYWdlcy5wcm90bzMaGWdvb2dsZS9wcm90b2J1Zi9hbnkucHJvdG8aHmdvb2dsZS9wcm90b2J1Zi9kdXJhdGlvbi5wcm90bxogZ29vZ2xlL3Byb3RvYnVmL2ZpZWxkX21hc2sucHJvdG8aHGdvb2dsZS9wcm90b2J1Zi9zdHJ1Y3QucHJvdG8aH2dvb2dsZS9wcm90b2J1Zi90aW1lc3RhbXAucHJvdG8aHmdvb2dsZS9wcm90b2J1Zi93cmFwcGVycy5wcm90byKZWwoSVGVzdEFsbFR5cGVzUHJvdG8zEiUKDm9wdGlvbmFsX2ludDMyGAEgASgFUg1vcHRpb25hbEludDMyEiUKDm9wdGlvbmFsX2ludDY0GAIgASgDUg1vcHRpb25hbEludDY0EicKD29wdGlvbmFsX3VpbnQzMhgDIAEoDVIOb3B0aW9uYWxVaW50MzISJwoPb3B0aW9uYWxfdWludDY0GAQgASgEUg5vcHRpb25hbFVpbnQ2NBInCg9vcHRpb25hbF9zaW50MzIYBSABKBFSDm9wdGlvbmFsU2ludDMyEicKD29wdGlvbmFsX3NpbnQ2NBgGIAEoElIOb3B0aW9uYWxTaW50NjQSKQoQb3B0aW9uYWxfZml4ZWQzMhgHIAEoB1IPb3B0aW9uYWxGaXhlZDMyEikKEG9wdGlvbmFsX2ZpeGVkNjQYCCABKAZSD29wdGlvbmFsRml4ZWQ2NBIrChFvcHRpb25hbF9zZml4ZWQzMhgJIAEoD1IQb3B0aW9uYWxTZml4ZWQzMhIrChFvcHRpb25hbF9zZml4ZWQ2NBgKIAEoEFIQb3B0aW9uYWxTZml4ZWQ2NBIlCg5vcHRpb25hbF9mbG9hdBgLIAEoAlINb3B0aW9uYWxGbG9hdBInCg9vcHRpb25hbF9kb3VibGUYDCABKAFSDm9wdGlvbmFsRG91YmxlEiMKDW9wdGlvbmFsX2Jvb2wYDSABKAhSDG9wdGlvbmFsQm9vbBInCg9vcHRpb25hbF9zdHJpbmcYDiABKAlSDm9wdGlvbmFsU3RyaW5nEiUKDm9wdGlvbmFsX2J5dGVzGA8gASgMUg1vcHRpb25hbEJ5dGVzEncKF29wdGlvbmFsX25lc3RlZF9tZXNzYWdlGBIgASgLMj8ucHJvdG9idWZfdGVzdF9tZXNzYWdlcy5wcm90bzMuVGVzdEFsbFR5cGVzUHJvdG8zLk5lc3RlZE1lc3NhZ2VSFW9wdGlvbmFsTmVzdGVkTWVzc2FnZRJnChhvcHRpb25hbF9mb3JlaWduX21lc3NhZ2UYEyABKAsyLS5wcm90b2J1Zl90ZXN0X21lc3NhZ2VzLnByb3RvMy5Gb3JlaWduTWVzc2FnZVIWb3B0aW9uYWxGb3JlaWduTWVzc2FnZRJuChRvcHRpb25hbF9uZXN0ZWRfZW51bRgVIAEoDjI8LnByb3RvYnVmX3Rlc3RfbWVzc2FnZXMucHJvdG8zLlRlc3RBbGxUeXBlc1Byb3RvMy5OZXN0ZWRFbnVtUhJvcHRpb25hbE5lc3RlZEVudW0SXgoVb3B0aW9uYWxfZm9yZWlnbl9lbnVtGBYgASgOMioucHJvdG9idWZfdGVzdF9tZXNzYWdlcy5wcm90bzMuRm9yZWlnbkVudW1SE29wdGlvbmFsRm9yZWlnbkVudW0ScQoVb3B0aW9uYWxfYWxpYXNlZF9lbnVtGBcgASgOMj0ucHJvdG9idWZfdGVzdF9tZXNzYWdlcy5wcm90bzMuVGVzdEFsbFR5cGVzUHJvdG8zLkFsaWFzZWRFbnVtUhNvcHRpb25hbEFsaWFzZWRFbnVtEjYKFW9wdGlvbmFsX3N0cmluZ19waWVjZRgYIAEoCUICCAJSE29wdGlvbmFsU3RyaW5nUGllY2USJwoNb3B0aW9uYWxfY29yZBgZIAEoCUICCAFSDG9wdGlvbmFsQ29yZBJeChFyZWN1cnNpdmVfbWVzc2FnZRgbIAEoCzIxLnByb3RvYnVmX3Rlc3RfbWVzc2FnZXMucHJvdG8zLlRlc3RBbGxUeXBlc1Byb3RvM1IQcmVjdXJzaXZlTWVzc2FnZRIlCg5yZXBlYXRlZF9pbnQzMhgfIAMoBVINcmVwZWF0ZWRJbnQzMhIlCg5yZXBlYXRlZF9pbnQ2NBggIAMoA1INcmVwZWF0ZWRJbnQ2NBInCg9yZXBlYXRlZF91aW50MzIYISADKA1SDnJlcGVhdGVkVWludDMyEicKD3JlcGVhdGVkX3VpbnQ2NBgiIAMoBFIOcmVwZWF0ZWRVaW50NjQSJwoPcmVwZWF0ZWRfc2ludDMyGCMgAygRUg5yZXBlYXRlZFNpbnQzMhInCg9yZXBlYXRlZF9zaW50NjQYJCADKBJSDnJlcGVhdGVkU2ludDY0EikKEHJlcGVhdGVkX2ZpeGVkMzIYJSADKAdSD3JlcGVhdGVkRml4ZWQzMhIpChByZXBlYXRlZF9maXhlZDY0GCYgAygGUg9yZXBlYXRlZEZpeGVkNjQSKwoRcmVwZWF0ZWRfc2ZpeGVkMzIYJyADKA9SEHJlcGVhdGVkU2ZpeGVkMzISKwoRcmVwZWF0ZWRfc2ZpeGVkNjQYKCADKBBSEHJlcGVhdGVkU2ZpeGVkNjQSJQoOcmVwZWF0ZWRfZmxvYXQYKSADKAJSDXJlcGVhdGVkRmxvYXQSJwoPcmVwZWF0ZWRfZG91YmxlGCogAygBUg5yZXBlYXRlZERvdWJsZRIjCg1yZXBlYXRlZF9ib29sGCsgAygIUgxyZXBlYXRlZEJvb2wSJwoPcmVwZWF0ZWRfc3RyaW5nGCwgAygJUg5yZXBlYXRlZFN0cmluZxIlCg5yZXBlYXRlZF9ieXRlcxgtIAMoDFINcmVwZWF0ZWRCeXRlcxJ3ChdyZXBlYXRlZF9uZXN0ZWRfbWVzc2FnZRgwIAMoCzI/LnByb3RvYnVmX3Rlc3RfbWVzc2FnZXMucHJvdG8zLlRlc3RBbGxUeXBlc1Byb3RvMy5OZXN0ZWRNZXNzYWdlUhVyZXBlYXRlZE5lc3RlZE1lc3NhZ2USZwoYcmVwZWF0ZWRfZm9yZWlnbl9tZXNzYWdlGDEgAygLMi0ucHJvdG9idWZfdGVzdF9tZXNzYWdlcy5wcm90bzMuRm9yZWlnbk1lc3NhZ2VSFnJlcGVhdGVkRm9yZWlnbk1lc3NhZ2USbgoUcmVwZWF0ZWRfbmVzdGVkX2VudW0YMyADKA4yPC5wcm90b2J1Zl90ZXN0X21lc3NhZ2VzLnByb3RvMy5UZXN0QWxsVHlwZXNQcm90bzMuTmVzdGVkRW51bVIScmVwZWF0ZWROZXN0ZWRFbnVtEl4KFXJlcGVhdGVkX2ZvcmVpZ25fZW51bRg0IAMoDjIqLnByb3RvYnVmX3Rlc3RfbWVzc2FnZXMucHJvdG8zLkZvcmVpZ25FbnVtUhNyZXBlYXRlZEZvcmVpZ25FbnVtEjYKFXJlcGVhdGVkX3N0cmluZ19waWVjZRg2IAMoCUICCAJSE3JlcGVhdGVkU3RyaW5nUGllY2USJwoNcmVwZWF0ZWRfY29yZBg3IAMoCUICCAFSDHJlcGVhdGVkQ29yZBJsCg9tYXBfaW50MzJfaW50MzIYOCADKAsyRC5wcm90b2J1Zl90ZXN0X21lc3NhZ2VzLnByb3RvMy5UZXN0QWxsVHlwZXNQcm90bzMuTWFwSW50MzJJbnQzMkVudHJ5Ug1tYXBJbnQzMkludDMyEmwKD21hcF9pbnQ2NF9pbnQ2NBg5IAMoCzJELnByb3RvYnVmX3Rlc3RfbWVzc2FnZXMucHJvdG8zLlRlc3RBbGxUeXBlc1Byb3RvMy5NYXBJbnQ2NEludDY0RW50cnlSDW1hcEludDY0SW50NjQScgoRbWFwX3VpbnQzMl91aW50MzIYOiADKAsyRi5wcm90b2J1Zl90ZXN0X21lc3NhZ2VzLnByb3RvMy5UZXN0QWxsVHlwZXNQcm90bzMuTWFwVWludDMyVWludDMyRW50cnlSD21hcFVpbnQzMlVpbnQzMhJyChFtYXBfdWludDY0X3VpbnQ2NBg7IAMoCzJGLnByb3RvYnVmX3Rlc3RfbWVzc2FnZXMucHJvdG8zLlRlc3RBbGxUeXBlc1Byb3RvMy5NYXBVaW50NjRVaW50NjRFbnRyeVIPbWFwVWludDY0VWludDY0EnIKEW1hcF9zaW50MzJfc2ludDMyGDwgAygLMkYucHJvdG9idWZfdGVzdF9tZXNzYWdlcy5wcm90bzMuVGVzdEFsbFR5cGVzUHJvdG8zLk1hcFNpbnQzMlNpbnQzMkVudHJ5Ug9tYXBTaW50MzJTaW50MzIScgoRbWFwX3NpbnQ2NF9zaW50NjQYPSADKAsyRi5wcm90b2J1Zl90ZXN0X21lc3NhZ2VzLnByb3RvMy5UZXN0QWxsVHlwZXNQcm90bzMuTWFwU2ludDY0U2ludDY0RW50cnlSD21hcFNpbnQ2NFNpbnQ2NBJ4ChNtYXBfZml4ZWQzMl9maXhlZDMyGD4gAygLMkgucHJvdG9idWZfdGVzdF9tZXNzYWdlcy5wcm90bzMuVGVzdEFsbFR5cGVzUHJvdG8zLk1hcEZpeGVkMzJGaXhlZDMyRW50cnlSEW1hcEZpeGVkMzJGaXhlZDMyEngKE21hcF9maXhlZDY0X2ZpeGVkNjQYPyADKAsySC5wcm90b2J1Zl90ZXN0X21lc3NhZ2VzLnByb3RvMy5UZXN0QWxsVHlwZXNQcm90bzMuTWFwRml4ZWQ2NEZpeGVkNjRFbnRyeVIRbWFwRml4ZWQ2NEZpeGVkNjQSfgoVbWFwX3NmaXhlZDMyX3NmaXhlZDMyGEAgAygLMkoucHJvdG9idWZfdGVzdF9tZXNzYWdlcy5wcm90bzMuVGVzdEFsbFR5cGVzUHJvdG8zLk1hcFNmaXhlZDMyU2ZpeGVkMzJFbnRyeVITbWFwU2ZpeGVkMzJTZml4ZWQzMhJ+ChVtYXBfc2ZpeGVkNjRfc2ZpeGVkNjQYQSADKAsySi5wcm90b2J1Zl90ZXN0X21lc3NhZ2VzLnByb3RvMy5UZXN0QWxsVHlwZXNQcm90bzMuTWFwU2ZpeGVkNjRTZml4ZWQ2NEVudHJ5UhNtYXBTZml4ZWQ2NFNmaXhlZDY0EmwKD21hcF9pbnQzMl9mbG9hdBhCIAMoCzJELnByb3RvYnVmX3Rlc3RfbWVzc2FnZXMucHJvdG8zLlRlc3RBbGxUeXBlc1Byb3RvMy5NYXBJbnQzMkZsb2F0RW50cnlSDW1hcEludDMyRmxvYXQSbwoQbWFwX2ludDMyX2RvdWJsZRhDIAMoCzJFLnByb3RvYnVmX3Rlc3RfbWVzc2FnZXMucHJvdG8zLlRlc3RBbGxUeXBlc1Byb3RvMy5NYXBJbnQzMkRvdWJsZUVudHJ5Ug5tYXBJbnQzMkRvdWJsZRJmCg1tYXBfYm9vbF9ib29sGEQgAygLMkIucHJvdG9idWZfdGVzdF9tZXNzYWdlcy5wcm90bzMuVGVzdEFsbFR5cGVzUHJvdG8zLk1hcEJvb2xCb29sRW50cnlSC21hcEJvb2xCb29sEnIKEW1hcF9zdHJpbmdfc3RyaW5nGEUgAygLMkYucHJvdG9idWZfdGVzdF9tZXNzYWdlcy5wcm90bzMuVGVzdEFsbFR5cGVzUHJvdG8zLk1hcFN0cmluZ1N0cmluZ0VudHJ5Ug9tYXBTdHJpbmdTdHJpbmcSbwoQbWFwX3N0cmluZ19ieXRlcxhGIAMoCzJFLnByb3RvYnVmX3Rlc3RfbWVzc2FnZXMucHJvdG8zLlRlc3RBbGxUeXBlc1Byb3RvMy5NYXBTdHJpbmdCeXRlc0VudHJ5Ug5tYXBTdHJpbmdCeXRlcxKIAQoZbWFwX3N0cmluZ19uZXN0ZWRfbWVzc2FnZRhHIAMoCzJNLnByb3RvYnVmX3Rlc3RfbWVzc2FnZXMucHJvdG8zLlRlc3RBbGxUeXBlc1Byb3RvMy5NYXBTdHJpbmdOZXN0ZWRNZXNzYWdlRW50cnlSFm1hcFN0cmluZ05lc3RlZE1lc3NhZ2USiwEKGm1hcF9zdHJpbmdfZm9yZWlnbl9tZXNzYWdlGEggAygLMk4ucHJvdG9idWZfdGVzdF9tZXNzYWdlcy5wcm90bzMuVGVzdEFsbFR5cGVzUHJvdG8zLk1hcFN0cmluZ0ZvcmVpZ25NZXNzYWdlRW50cnlSF21hcFN0cmluZ0ZvcmVpZ25NZXNzYWdlEn8KFm1hcF9zdHJpbmdfbmVzdGVkX2VudW0YSSADKAsySi5wcm90b2J1Zl90ZXN0X21lc3NhZ2VzLnByb3RvMy5UZXN0QWxsVHlwZXNQcm90bzMuTWFwU3RyaW5nTmVzdGVkRW51bUVudHJ5UhNtYXBTdHJpbmdOZXN0ZWRFbnVtEoIBChdtYXBfc3RyaW5nX2ZvcmVpZ25fZW51bRhKIAMoCzJLLnByb3RvYnVmX3Rlc3RfbWVzc2FnZXMucHJvdG8zLlRlc3RBbGxUeXBlc1Byb3RvMy5NYXBTdHJpbmdGb3JlaWduRW51bUVudHJ5UhRtYXBTdHJpbmdGb3JlaWduRW51bRIlCgxwYWNrZWRfaW50MzIYSyADKAVCAhABUgtwYWNrZWRJbnQzMhIlCgxwYWNrZWRfaW50NjQYTCADKANCAhABUgtwYWNrZWRJbnQ2NBInCg1wYWNrZWRfdWludDMyGE0gAygNQgIQAVIMcGFja2VkVWludDMyEicKDXBhY2tlZF91aW50NjQYTiADKARCAhABUgxwYWNrZWRVaW50NjQSJwoNcGFja2VkX3NpbnQzMhhPIAMoEUICEAFSDHBhY2tlZFNpbnQzMhInCg1wYWNrZWRfc2ludDY0GFAgAygSQgIQAVIMcGFja2VkU2ludDY0EikKDnBhY2tlZF9maXhlZDMyGFEgAygHQgIQAVINcGFja2VkRml4ZWQzMhIpCg5wYWNrZWRfZml4ZWQ2NBhSIAMoBkICEAFSDXBhY2tlZEZpeGVkNjQSKwoPcGFja2VkX3NmaXhlZDMyGFMgAygPQgIQAVIOcGFja2VkU2ZpeGVkMzISKwoPcGFja2VkX3NmaXhlZDY0GFQgAygQQgIQAVIOcGFja2VkU2ZpeGVkNjQSJQoMcGFja2VkX2Zsb2F0GFUgAygCQgIQAVILcGFja2VkRmxvYXQSJwoNcGFja2VkX2RvdWJsZRhWIAMoAUICEAFSDHBhY2tlZERvdWJsZRIjCgtwYWNrZWRfYm9vbBhXIAMoCEICEAFSCnBhY2tlZEJvb2wSbgoScGFja2VkX25lc3RlZF9lbnVtGFggAygOMjwucHJvdG9idWZfdGVzdF9tZXNzYWdlcy5wcm90bzMuVGVzdEFsbFR5cGVzUHJvdG8zLk5lc3RlZEVudW1CAhABUhBwYWNrZWROZXN0ZWRFbnVtEikKDnVucGFja2VkX2ludDMyGFkgAygFQgIQAFINdW5wYWNrZWRJbnQzMhIpCg51bnBhY2tlZF9pbnQ2NBhaIAMoA0ICEABSDXVucGFja2VkSW50NjQSKwoPdW5wYWNrZWRfdWludDMyGFsgAygNQgIQAFIOdW5wYWNrZWRVaW50MzISKwoPdW5wYWNrZWRfdWludDY0GFwgAygEQgIQAFIOdW5wYWNrZWRVaW50NjQSKwoPdW5wYWNrZWRfc2ludDMyGF0gAygRQgIQAFIOdW5wYWNrZWRTaW50MzISKwoPdW5wYWNrZWRfc2ludDY0GF4gAygSQgIQAFIOdW5wYWNrZWRTaW50NjQSLQoQdW5wYWNrZWRfZml4ZWQzMhhfIAMoB0ICEABSD3VucGFja2VkRml4ZWQzMhItChB1bnBhY2tlZF9maXhlZDY0GGAgAygGQgIQAFIPdW5wYWNrZWRGaXhlZDY0Ei8KEXVucGFja2VkX3NmaXhlZDMyGGEgAygPQgIQAFIQdW5wYWNrZWRTZml4ZWQzMhIvChF1bnBhY2tlZF9zZml4ZWQ2NBhiIAMoEEICEABSEHVucGFja2VkU2ZpeGVkNjQSKQoOdW5wYWNrZWRfZmxvYXQYYyADKAJCAhAAUg11bnBhY2tlZEZsb2F0EisKD3VucGFja2VkX2RvdWJsZRhkIAMoAUICEABSDnVucGFja2VkRG91YmxlEicKDXVucGFja2VkX2Jvb2wYZSADKAhCAhAAUgx1bnBhY2tlZEJvb2wScgoUdW5wYWNrZWRfbmVzdGVkX2VudW0YZiADKA4yPC5wcm90b2J1Zl90ZXN0X21lc3NhZ2VzLnByb3RvMy5UZXN0QWxsVHlwZXNQcm90bzMuTmVzdGVkRW51bUICEABSEnVucGFja2VkTmVzdGVkRW51bRIjCgxvbmVvZl91aW50MzIYbyABKA1IAFILb25lb2ZVaW50MzIScwoUb25lb2ZfbmVzdGVkX21lc3NhZ2UYcCABKAsyPy5wcm90b2J1Zl90ZXN0X21lc3NhZ2VzLnByb3RvMy5UZXN0QWxsVHlwZXNQcm90bzMuTmVzdGVkTWVzc2FnZUgAUhJvbmVvZk5lc3RlZE1lc3NhZ2USIwoMb25lb2Zfc3RyaW5nGHEgASgJSABSC29uZW9mU3RyaW5nEiEKC29uZW9mX2J5dGVzGHIgASgMSABSCm9uZW9mQnl0ZXMSHwoKb25lb2ZfYm9vbBhzIAEoCEgAUglvbmVvZkJvb2wSIwoMb25lb2ZfdWludDY0GHQgASgESABSC29uZW9mVWludDY0EiEKC29uZW9mX2Zsb2F0GHUgASgCSABSCm9uZW9mRmxvYXQSIwoMb25lb2ZfZG91YmxlGHYgASgBSABSC29uZW9mRG91YmxlEl0KCm9uZW9mX2VudW0YdyABKA4yPC5wcm90b2J1Zl90ZXN0X21lc3NhZ2VzLnByb3RvMy5UZXN0QWxsVHlwZXNQcm90bzMuTmVzdGVkRW51bUgAUglvbmVvZkVudW0SRgoQb25lb2ZfbnVsbF92YWx1ZRh4IAEoDjIaLmdvb2dsZS5wcm90b2J1Zi5OdWxsVmFsdWVIAFIOb25lb2ZOdWxsVmFsdWUSTwoVb3B0aW9uYWxfYm9vbF93cmFwcGVyGMkBIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5Cb29sVmFsdWVSE29wdGlvbmFsQm9vbFdyYXBwZXISUgoWb3B0aW9uYWxfaW50MzJfd3JhcHBlchjKASABKAsyGy5nb29nbGUucHJvdG9idWYuSW50MzJWYWx1ZVIUb3B0aW9uYWxJbnQzMldyYXBwZXISUgoWb3B0aW9uYWxfaW50NjRfd3JhcHBlchjLASABKAsyGy5nb29nbGUucHJvdG9idWYuSW50NjRWYWx1ZVIUb3B0aW9uYWxJbnQ2NFdyYXBwZXISVQoXb3B0aW9uYWxfdWludDMyX3dyYXBwZXIYzAEgASgLMhwuZ29vZ2xlLnByb3RvYnVmLlVJbnQzMlZhbHVlUhVvcHRpb25hbFVpbnQzMldyYXBwZXISVQoXb3B0aW9uYWxfdWludDY0X3dyYXBwZXIYzQEgASgLMhwuZ29vZ2xlLnByb3RvYnVmLlVJbnQ2NFZhbHVlUhVvcHRpb25hbFVpbnQ2NFdyYXBwZXISUgoWb3B0aW9uYWxfZmxvYXRfd3JhcHBlchjOASABKAsyGy5nb29nbGUucHJvdG9idWYuRmxvYXRWYWx1ZVIUb3B0aW9uYWxGbG9hdFdyYXBwZXISVQoXb3B0aW9uYWxfZG91YmxlX3dyYXBwZXIYzwEgASgLMhwuZ29vZ2xlLnByb3RvYnVmLkRvdWJsZVZhbHVlUhVvcHRpb25hbERvdWJsZVdyYXBwZXISVQoXb3B0aW9uYWxfc3RyaW5nX3dyYXBwZXIY0AEgASgLMhwuZ29vZ2xlLnByb3RvYnVmLlN0cmluZ1ZhbHVlUhVvcHRpb25hbFN0cmluZ1dyYXBwZXISUgoWb3B0aW9uYWxfYnl0ZXNfd3JhcHBlchjRASABKAsyGy5nb29nbGUucHJvdG9idWYuQnl0ZXNWYWx1ZVIUb3B0aW9uYWxCeXRlc1dyYXBwZXISTwoVcmVwZWF0ZWRfYm9vbF93cmFwcGVyGNMBIAMoCzIaLmdvb2dsZS5wcm90b2J1Zi5Cb29sVmFsdWVSE3JlcGVhdGVkQm9vbFdyYXBwZXISUgoWcmVwZWF0ZWRfaW50MzJfd3JhcHBlchjUASADKAsyGy5nb29nbGUucHJvdG9idWYuSW50MzJWYWx1ZVIUcmVwZWF0ZWRJbnQzMldyYXBwZXISUgoWcmVwZWF0ZWRfaW50NjRfd3JhcHBlchjVASADKAsyGy5nb29nbGUucHJvdG9idWYuSW50NjRWYWx1ZVIUcmVwZWF0ZWRJbnQ2NFdyYXBwZXISVQoXcmVwZWF0ZWRfdWludDMyX3dyYXBwZXIY1gEgAygLMhwuZ29vZ2xlLnByb3RvYnVmLlVJbnQzMlZhbHVlUhVyZXBlYXRlZFVpbnQzMldyYXBwZXISVQoXcmVwZWF0ZWRfdWludDY0X3dyYXBwZXIY1wEgAygLMhwuZ29vZ2xlLnByb3RvYnVmLlVJbnQ2NFZhbHVlUhVyZXBlYXRlZFVpbnQ2NFdyYXBwZXISUgoWcmVwZWF0ZWRfZmxvYXRfd3JhcHBlchjYASADKAsyGy5nb29nbGUucHJvdG9idWYuRmxvYXRWYWx1ZVIUcmVwZWF0ZWRGbG9hdFdyYXBwZXISVQoXcmVwZWF0ZWRfZG91YmxlX3dyYXBwZXIY2QEgAygLMhwuZ29vZ2xlLnByb3RvYnVmLkRvdWJsZVZhbHVlUhVyZXBlYXRlZERvdWJsZVdyYXBwZXISVQoXcmVwZWF0ZWRfc3RyaW5nX3dyYXBwZXIY2gEgAygLMhwuZ29vZ2xlLnByb3RvYnVmLlN0cmluZ1ZhbHVlUhVyZXBlYXRlZFN0cmluZ1dyYXBwZXISUgoWcmVwZWF0ZWRfYnl0ZXNfd3JhcHBlchjbASADKAsyGy5nb29nbGUucHJvdG9idWYuQnl0ZXNWYWx1ZVIUcmVwZWF0ZWRCeXRlc1dyYXBwZXISRwoRb3B0aW9uYWxfZHVyYXRpb24YrQIgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uUhBvcHRpb25hbER1cmF0aW9uEkoKEm9wdGlvbmFsX3RpbWVzdGFtcBiuAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wUhFvcHRpb25hbFRpbWVzdGFtcBJLChNvcHRpb25hbF9maWVsZF9tYXNrGK8CIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5GaWVsZE1hc2tSEW9wdGlvbmFsRmllbGRNYXNrEkEKD29wdGlvbmFsX3N0cnVjdBiwAiABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0Ug5vcHRpb25hbFN0cnVjdBI4CgxvcHRpb25hbF9hbnkYsQIgASgLMhQuZ29vZ2xlLnByb3RvYnVmLkFueVILb3B0aW9uYWxBbnkSPgoOb3B0aW9uYWxfdmFsdWUYsgIgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlUg1vcHRpb25hbFZhbHVlEksKE29wdGlvbmFsX251bGxfdmFsdWUYswIgASgOMhouZ29vZ2xlLnByb3RvYnVmLk51bGxWYWx1ZVIRb3B0aW9uYWxOdWxsVmFsdWUSRwoRcmVwZWF0ZWRfZHVyYXRpb24YtwIgAygLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uUhByZXBlYXRlZER1cmF0aW9uEkoKEnJlcGVhdGVkX3RpbWVzdGFtcBi4AiADKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wUhFyZXBlYXRlZFRpbWVzdGFtcBJKChJyZXBlYXRlZF9maWVsZG1hc2sYuQIgAygLMhouZ29vZ2xlLnByb3RvYnVmLkZpZWxkTWFza1IRcmVwZWF0ZWRGaWVsZG1hc2sSOAoMcmVwZWF0ZWRfYW55GLsCIAMoCzIULmdvb2dsZS5wcm90b2J1Zi5BbnlSC3JlcGVhdGVkQW55Ej4KDnJlcGVhdGVkX3ZhbHVlGLwCIAMoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZVINcmVwZWF0ZWRWYWx1ZRJLChNyZXBlYXRlZF9saXN0X3ZhbHVlGL0CIAMoCzIaLmdvb2dsZS5wcm90b2J1Zi5MaXN0VmFsdWVSEXJlcGVhdGVkTGlzdFZhbHVlEkEKD3JlcGVhdGVkX3N0cnVjdBjEAiADKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0Ug5yZXBlYXRlZFN0cnVjdBIfCgpmaWVsZG5hbWUxGJEDIAEoBVIKZmllbGRuYW1lMRIgCgtmaWVsZF9uYW1lMhiSAyABKAVSCmZpZWxkTmFtZTISIQoMX2ZpZWxkX25hbWUzGJMDIAEoBVIKRmllbGROYW1lMxIiCg1maWVsZF9fbmFtZTRfGJQDIAEoBVIKZmllbGROYW1lNBIhCgtmaWVsZDBuYW1lNRiVAyABKAVSC2ZpZWxkMG5hbWU1EiMKDWZpZWxkXzBfbmFtZTYYlgMgASgFUgtmaWVsZDBOYW1lNhIfCgpmaWVsZE5hbWU3GJcDIAEoBVIKZmllbGROYW1lNxIfCgpGaWVsZE5hbWU4GJgDIAEoBVIKRmllbGROYW1lOBIgCgtmaWVsZF9OYW1lORiZAyABKAVSCmZpZWxkTmFtZTkSIgoMRmllbGRfTmFtZTEwGJoDIAEoBVILRmllbGROYW1lMTASIgoMRklFTERfTkFNRTExGJsDIAEoBVILRklFTEROQU1FMTESIgoMRklFTERfbmFtZTEyGJwDIAEoBVILRklFTEROYW1lMTISJAoOX19maWVsZF9uYW1lMTMYnQMgASgFUgtGaWVsZE5hbWUxMxIkCg5fX0ZpZWxkX25hbWUxNBieAyABKAVSC0ZpZWxkTmFtZTE0EiMKDWZpZWxkX19uYW1lMTUYnwMgASgFUgtmaWVsZE5hbWUxNRIjCg1maWVsZF9fTmFtZTE2GKADIAEoBVILZmllbGROYW1lMTYSJAoOZmllbGRfbmFtZTE3X18YoQMgASgFUgtmaWVsZE5hbWUxNxIkCg5GaWVsZF9uYW1lMThfXxiiAyABKAVSC0ZpZWxkTmFtZTE4GnIKDU5lc3RlZE1lc3NhZ2USDAoBYRgBIAEoBVIBYRJTCgtjb3JlY3Vyc2l2ZRgCIAEoCzIxLnByb3RvYnVmX3Rlc3RfbWVzc2FnZXMucHJvdG8zLlRlc3RBbGxUeXBlc1Byb3RvM1ILY29yZWN1cnNpdmUaQAoSTWFwSW50MzJJbnQzMkVudHJ5EhAKA2tleRgBIAEoBVIDa2V5EhQKBXZhbHVlGAIgASgFUgV2YWx1ZToCOAEaQAoSTWFwSW50NjRJbnQ2NEVudHJ5EhAKA2tleRgBIAEoA1IDa2V5EhQKBXZhbHVlGAIgASgDUgV2YWx1ZToCOAEaQgoUTWFwVWludDMyVWludDMyRW50cnkSEAoDa2V5GAEgASgNUgNrZXkSFAoFdmFsdWUYAiABKA1SBXZhbHVlOgI4ARpCChRNYXBVaW50NjRVaW50NjRFbnRyeRIQCgNrZXkYASABKARSA2tleRIUCgV2YWx1ZRgCIAEoBFIFdmFsdWU6AjgBGkIKFE1hcFNpbnQzMlNpbnQzMkVudHJ5EhAKA2tleRgBIAEoEVIDa2V5EhQKBXZhbHVlGAIgASgRUgV2YWx1ZToCOAEaQgoUTWFwU2ludDY0U2ludDY0RW50cnkSEAoDa2V5GAEgASgSUgNrZXkSFAoFdmFsdWUYAiABKBJSBXZhbHVlOgI4ARpEChZNYXBGaXhlZDMyRml4ZWQzMkVudHJ5EhAKA2tleRgBIAEoB1IDa2V5EhQKBXZhbHVlGAIgASgHUgV2YWx1ZToCOAEaRAoWTWFwRml4ZWQ2NEZpeGVkNjRFbnRyeRIQCgNrZXkYASABKAZSA2tleRIUCgV2YWx1ZRgCIAEoBlIFdmFsdWU6AjgBGkYKGE1hcFNmaXhlZDMyU2ZpeGVkMzJFbnRyeRIQCgNrZXkYASABKA9SA2tleRIUCgV2YWx1ZRgCIAEoD1IFdmFsdWU6AjgBGkYKGE1hcFNmaXhlZDY0U2ZpeGVkNjRFbnRyeRIQCgNrZXkYASABKBBSA2tleRIUCgV2YWx1ZRgCIAEoEFIFdmFsdWU6AjgBGkAKEk1hcEludDMyRmxvYXRFbnRyeRIQCgNrZXkYASABKAVSA2tleRIUCgV2YWx1ZRgCIAEoAlIFdmFsdWU6AjgBGkEKE01hcEludDMyRG91YmxlRW50cnkSEAoDa2V5GAEgASgFUgNrZXkSFAoFdmFsdWUYAiABKAFSBXZhbHVlOgI4ARo+ChBNYXBCb29sQm9vbEVudHJ5EhAKA2tleRgBIAEoCFIDa2V5EhQKBXZhbHVlGAIgASgIUgV2YWx1ZToCOAEaQgoUTWFwU3RyaW5nU3RyaW5nRW50cnkSEAoDa2V5GAEgASgJUgNrZXkSFAoFdmFsdWUYAiABKAlSBXZhbHVlOgI4ARpBChNNYXBTdHJpbmdCeXRlc0VudHJ5EhAKA2tleRgBIAEoCVIDa2V5EhQKBXZhbHVlGAIgASgMUgV2YWx1ZToCOAEaigEKG01hcFN0cmluZ05lc3RlZE1lc3NhZ2VFbnRyeRIQCgNrZXkYASABKAlSA2tleRJVCgV2YWx1ZRgCIAEoCzI/LnByb3RvYnVmX3Rlc3RfbWVzc2FnZXMucHJvdG8zLlRlc3RBbGxUeXBlc1Byb3RvMy5OZXN0ZWRNZXNzYWdlUgV2YWx1ZToCOAEaeQocTWFwU3RyaW5nRm9yZWlnbk1lc3NhZ2VFbnRyeRIQCgNrZXkYASABKAlSA2tleRJDCgV2YWx1ZRgCIAEoCzItLnByb3RvYnVmX3Rlc3RfbWVzc2FnZXMucHJvdG8zLkZvcmVpZ25NZXNzYWdlUgV2YWx1ZToCOAEahAEKGE1hcFN0cmluZ05lc3RlZEVudW1FbnRyeRIQCgNrZXkYASABKAlSA2tleRJSCgV2YWx1ZRgCIAEoDjI8LnByb3RvYnVmX3Rlc3RfbWVzc2FnZXMucHJvdG8zLlRlc3RBbGxUeXBlc1Byb3RvMy5OZXN0ZWRFbnVtUgV2YWx1ZToCOAEacwoZTWFwU3RyaW5nRm9yZWlnbkVudW1FbnRyeRIQCgNrZXkYASABKAlSA2tleRJACgV2YWx1ZRgCIAEoDjIqLnByb3RvYnVmX3Rlc3RfbWVzc2FnZXMucHJvdG8zLkZvcmVpZ25FbnVtUgV2YWx1ZToCOAEiOQoKTmVzdGVkRW51bRIHCgNGT08QABIHCgNCQVIQARIHCgNCQVoQAhIQCgNORUcQ////////////ASJZCgtBbGlhc2VkRW51bRINCglBTElBU19GT08QABINCglBTElBU19CQVIQARINCglBTElBU19CQVoQAhIHCgNNT08QAhIHCgNtb28QAhIHCgNiQXoQAhoCEAFCDQoLb25lb2ZfZmllbGRKBgj1AxD/AyIeCg5Gb3JlaWduTWVzc2FnZRIMCgFjGAEgASgFUgFjIhYKFE51bGxIeXBvdGhlc2lzUHJvdG8zIi8KDkVudW1Pbmx5UHJvdG8zIh0KBEJvb2wSCgoGa0ZhbHNlEAASCQoFa1RydWUQASpACgtGb3JlaWduRW51bRIPCgtGT1JFSUdOX0ZPTxAAEg8KC0ZPUkVJR05fQkFSEAESDwoLRk9SRUlHTl9CQVoQAmIGcHJvdG8z")
 }

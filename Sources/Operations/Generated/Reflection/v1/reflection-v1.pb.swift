@@ -11,74 +11,28 @@ extension GRPCReflection {
         /// What is asked.
         public var messageRequest: MessageRequest?
         public var unknownFields = UnknownFields()
-
         public init() {}
-
         public init(host: String = "", messageRequest: MessageRequest? = nil) {
-            self.host = host
-            self.messageRequest = messageRequest
+            (self.host, self.messageRequest) = (host, messageRequest)
         }
-
-        public static let schema = MessageSchema("grpc.reflection.v1.ServerReflectionRequest", oneofs: ["message_request"], [
-            .init(1, "host", .string),
-            .init(3, "file_by_filename", .string, .explicit, oneof: 0),
-            .init(4, "file_containing_symbol", .string, .explicit, oneof: 0),
-            .init(5, "file_containing_extension", .message(GRPCReflection.ExtensionRequest.self), .explicit, oneof: 0),
-            .init(6, "all_extension_numbers_of_type", .string, .explicit, oneof: 0),
-            .init(7, "list_services", .string, .explicit, oneof: 0),
-        ])
-
-        public var encodedByteCount: Int {
-            var size = unknownFields.byteCount
-            size += StringField.size(1, host)
-            if case .fileByFilename(let value)? = messageRequest { size += StringField.sizePresent(3, value) }
-            if case .fileContainingSymbol(let value)? = messageRequest {
-                size += StringField.sizePresent(4, value)
+        public static let schema = MessageSchema(Self.self, .grpcReflectionV1Reflection, 0)
+        @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+            try v.member(7, StringField.self, &messageRequest, MessageRequest.listServices) {
+                if case .listServices(let value) = $0 { value } else { nil }
             }
-            if case .fileContainingExtension(let value)? = messageRequest {
-                size += MessageField<GRPCReflection.ExtensionRequest>.sizePresent(5, value)
+            try v.member(6, StringField.self, &messageRequest, MessageRequest.allExtensionNumbersOfType) {
+                if case .allExtensionNumbersOfType(let value) = $0 { value } else { nil }
             }
-            if case .allExtensionNumbersOfType(let value)? = messageRequest {
-                size += StringField.sizePresent(6, value)
+            try v.member(5, MessageField<GRPCReflection.ExtensionRequest>.self, &messageRequest, MessageRequest.fileContainingExtension) {
+                if case .fileContainingExtension(let value) = $0 { value } else { nil }
             }
-            if case .listServices(let value)? = messageRequest { size += StringField.sizePresent(7, value) }
-            return size
-        }
-
-        public func encode(into writer: inout WireWriter) {
-            writer.write(unknownFields)
-            if case .listServices(let value)? = messageRequest { StringField.writePresent(7, value, &writer) }
-            if case .allExtensionNumbersOfType(let value)? = messageRequest {
-                StringField.writePresent(6, value, &writer)
+            try v.member(4, StringField.self, &messageRequest, MessageRequest.fileContainingSymbol) {
+                if case .fileContainingSymbol(let value) = $0 { value } else { nil }
             }
-            if case .fileContainingExtension(let value)? = messageRequest {
-                MessageField<GRPCReflection.ExtensionRequest>.writePresent(5, value, &writer)
+            try v.member(3, StringField.self, &messageRequest, MessageRequest.fileByFilename) {
+                if case .fileByFilename(let value) = $0 { value } else { nil }
             }
-            if case .fileContainingSymbol(let value)? = messageRequest {
-                StringField.writePresent(4, value, &writer)
-            }
-            if case .fileByFilename(let value)? = messageRequest {
-                StringField.writePresent(3, value, &writer)
-            }
-            StringField.write(1, host, &writer)
-        }
-
-        public mutating func merge(from reader: inout WireReader) throws(WireError) {
-            while let tag = try reader.nextTag() {
-                switch tag {
-                case 10: try StringField.read(&host, &reader)
-                case 26: messageRequest = .fileByFilename(try StringField.read(&reader))
-                case 34: messageRequest = .fileContainingSymbol(try StringField.read(&reader))
-                case 42:
-                    var value = GRPCReflection.ExtensionRequest()
-                    if case .fileContainingExtension(let current)? = messageRequest.take() { value = current }
-                    try MessageField<GRPCReflection.ExtensionRequest>.read(&value, &reader)
-                    messageRequest = .fileContainingExtension(value)
-                case 50: messageRequest = .allExtensionNumbersOfType(try StringField.read(&reader))
-                case 58: messageRequest = .listServices(try StringField.read(&reader))
-                default: try reader.readUnknown(tag, into: &unknownFields)
-                }
-            }
+            try v.field(1, StringField.self, &host)
         }
 
         public enum MessageRequest: Sendable, Hashable {
@@ -102,40 +56,14 @@ extension GRPCReflection {
         /// The extension's field number.
         public var extensionNumber: Int32 = 0
         public var unknownFields = UnknownFields()
-
         public init() {}
-
         public init(containingType: String = "", extensionNumber: Int32 = 0) {
-            self.containingType = containingType
-            self.extensionNumber = extensionNumber
+            (self.containingType, self.extensionNumber) = (containingType, extensionNumber)
         }
-
-        public static let schema = MessageSchema("grpc.reflection.v1.ExtensionRequest", [
-            .init(1, "containing_type", .string),
-            .init(2, "extension_number", .int32),
-        ])
-
-        public var encodedByteCount: Int {
-            var size = unknownFields.byteCount
-            size += StringField.size(1, containingType)
-            size += Int32Field.size(2, extensionNumber)
-            return size
-        }
-
-        public func encode(into writer: inout WireWriter) {
-            writer.write(unknownFields)
-            Int32Field.write(2, extensionNumber, &writer)
-            StringField.write(1, containingType, &writer)
-        }
-
-        public mutating func merge(from reader: inout WireReader) throws(WireError) {
-            while let tag = try reader.nextTag() {
-                switch tag {
-                case 10: try StringField.read(&containingType, &reader)
-                case 16: try Int32Field.read(&extensionNumber, &reader)
-                default: try reader.readUnknown(tag, into: &unknownFields)
-                }
-            }
+        public static let schema = MessageSchema(Self.self, .grpcReflectionV1Reflection, 1)
+        @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+            try v.field(2, Int32Field.self, &extensionNumber)
+            try v.field(1, StringField.self, &containingType)
         }
     }
 
@@ -148,92 +76,30 @@ extension GRPCReflection {
         /// What was found.
         public var messageResponse: MessageResponse?
         public var unknownFields = UnknownFields()
-
         public init() {}
-
         public init(
             validHost: String = "", originalRequest: GRPCReflection.ServerReflectionRequest? = nil,
             messageResponse: MessageResponse? = nil
         ) {
-            self.validHost = validHost
-            self.originalRequest = originalRequest
+            (self.validHost, self.originalRequest) = (validHost, originalRequest)
             self.messageResponse = messageResponse
         }
-
-        public static let schema = MessageSchema("grpc.reflection.v1.ServerReflectionResponse", oneofs: ["message_response"], [
-            .init(1, "valid_host", .string),
-            .init(2, "original_request", .message(GRPCReflection.ServerReflectionRequest.self), .explicit),
-            .init(4, "file_descriptor_response", .message(GRPCReflection.FileDescriptorResponse.self), .explicit, oneof: 0),
-            .init(5, "all_extension_numbers_response", .message(GRPCReflection.ExtensionNumberResponse.self), .explicit, oneof: 0),
-            .init(6, "list_services_response", .message(GRPCReflection.ListServiceResponse.self), .explicit, oneof: 0),
-            .init(7, "error_response", .message(GRPCReflection.ErrorResponse.self), .explicit, oneof: 0),
-        ])
-
-        public var encodedByteCount: Int {
-            var size = unknownFields.byteCount
-            size += StringField.size(1, validHost)
-            size += MessageField<GRPCReflection.ServerReflectionRequest>.size(2, originalRequest)
-            if case .fileDescriptorResponse(let value)? = messageResponse {
-                size += MessageField<GRPCReflection.FileDescriptorResponse>.sizePresent(4, value)
+        public static let schema = MessageSchema(Self.self, .grpcReflectionV1Reflection, 2)
+        @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+            try v.member(7, MessageField<GRPCReflection.ErrorResponse>.self, &messageResponse, MessageResponse.errorResponse) {
+                if case .errorResponse(let value) = $0 { value } else { nil }
             }
-            if case .allExtensionNumbersResponse(let value)? = messageResponse {
-                size += MessageField<GRPCReflection.ExtensionNumberResponse>.sizePresent(5, value)
+            try v.member(6, MessageField<GRPCReflection.ListServiceResponse>.self, &messageResponse, MessageResponse.listServicesResponse) {
+                if case .listServicesResponse(let value) = $0 { value } else { nil }
             }
-            if case .listServicesResponse(let value)? = messageResponse {
-                size += MessageField<GRPCReflection.ListServiceResponse>.sizePresent(6, value)
+            try v.member(5, MessageField<GRPCReflection.ExtensionNumberResponse>.self, &messageResponse, MessageResponse.allExtensionNumbersResponse) {
+                if case .allExtensionNumbersResponse(let value) = $0 { value } else { nil }
             }
-            if case .errorResponse(let value)? = messageResponse {
-                size += MessageField<GRPCReflection.ErrorResponse>.sizePresent(7, value)
+            try v.member(4, MessageField<GRPCReflection.FileDescriptorResponse>.self, &messageResponse, MessageResponse.fileDescriptorResponse) {
+                if case .fileDescriptorResponse(let value) = $0 { value } else { nil }
             }
-            return size
-        }
-
-        public func encode(into writer: inout WireWriter) {
-            writer.write(unknownFields)
-            if case .errorResponse(let value)? = messageResponse {
-                MessageField<GRPCReflection.ErrorResponse>.writePresent(7, value, &writer)
-            }
-            if case .listServicesResponse(let value)? = messageResponse {
-                MessageField<GRPCReflection.ListServiceResponse>.writePresent(6, value, &writer)
-            }
-            if case .allExtensionNumbersResponse(let value)? = messageResponse {
-                MessageField<GRPCReflection.ExtensionNumberResponse>.writePresent(5, value, &writer)
-            }
-            if case .fileDescriptorResponse(let value)? = messageResponse {
-                MessageField<GRPCReflection.FileDescriptorResponse>.writePresent(4, value, &writer)
-            }
-            MessageField<GRPCReflection.ServerReflectionRequest>.write(2, originalRequest, &writer)
-            StringField.write(1, validHost, &writer)
-        }
-
-        public mutating func merge(from reader: inout WireReader) throws(WireError) {
-            while let tag = try reader.nextTag() {
-                switch tag {
-                case 10: try StringField.read(&validHost, &reader)
-                case 18: try MessageField<GRPCReflection.ServerReflectionRequest>.read(&originalRequest, &reader)
-                case 34:
-                    var value = GRPCReflection.FileDescriptorResponse()
-                    if case .fileDescriptorResponse(let current)? = messageResponse.take() { value = current }
-                    try MessageField<GRPCReflection.FileDescriptorResponse>.read(&value, &reader)
-                    messageResponse = .fileDescriptorResponse(value)
-                case 42:
-                    var value = GRPCReflection.ExtensionNumberResponse()
-                    if case .allExtensionNumbersResponse(let current)? = messageResponse.take() { value = current }
-                    try MessageField<GRPCReflection.ExtensionNumberResponse>.read(&value, &reader)
-                    messageResponse = .allExtensionNumbersResponse(value)
-                case 50:
-                    var value = GRPCReflection.ListServiceResponse()
-                    if case .listServicesResponse(let current)? = messageResponse.take() { value = current }
-                    try MessageField<GRPCReflection.ListServiceResponse>.read(&value, &reader)
-                    messageResponse = .listServicesResponse(value)
-                case 58:
-                    var value = GRPCReflection.ErrorResponse()
-                    if case .errorResponse(let current)? = messageResponse.take() { value = current }
-                    try MessageField<GRPCReflection.ErrorResponse>.read(&value, &reader)
-                    messageResponse = .errorResponse(value)
-                default: try reader.readUnknown(tag, into: &unknownFields)
-                }
-            }
+            try v.field(2, MessageField<GRPCReflection.ServerReflectionRequest>.self, &originalRequest)
+            try v.field(1, StringField.self, &validHost)
         }
 
         public enum MessageResponse: Sendable, Hashable {
@@ -254,35 +120,11 @@ extension GRPCReflection {
         /// files that this stream has sent already.
         public var fileDescriptorProto: [[UInt8]] = []
         public var unknownFields = UnknownFields()
-
         public init() {}
-
-        public init(fileDescriptorProto: [[UInt8]] = []) {
-            self.fileDescriptorProto = fileDescriptorProto
-        }
-
-        public static let schema = MessageSchema("grpc.reflection.v1.FileDescriptorResponse", [
-            .init(1, "file_descriptor_proto", .bytes, .repeated),
-        ])
-
-        public var encodedByteCount: Int {
-            var size = unknownFields.byteCount
-            size += BytesField.size(1, fileDescriptorProto)
-            return size
-        }
-
-        public func encode(into writer: inout WireWriter) {
-            writer.write(unknownFields)
-            BytesField.write(1, fileDescriptorProto, &writer)
-        }
-
-        public mutating func merge(from reader: inout WireReader) throws(WireError) {
-            while let tag = try reader.nextTag() {
-                switch tag {
-                case 10: try BytesField.read(&fileDescriptorProto, &reader)
-                default: try reader.readUnknown(tag, into: &unknownFields)
-                }
-            }
+        public init(fileDescriptorProto: [[UInt8]] = []) { self.fileDescriptorProto = fileDescriptorProto }
+        public static let schema = MessageSchema(Self.self, .grpcReflectionV1Reflection, 3)
+        @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+            try v.field(1, BytesField.self, &fileDescriptorProto)
         }
     }
 
@@ -293,40 +135,14 @@ extension GRPCReflection {
         /// Field numbers, in ascending order.
         public var extensionNumber: [Int32] = []
         public var unknownFields = UnknownFields()
-
         public init() {}
-
         public init(baseTypeName: String = "", extensionNumber: [Int32] = []) {
-            self.baseTypeName = baseTypeName
-            self.extensionNumber = extensionNumber
+            (self.baseTypeName, self.extensionNumber) = (baseTypeName, extensionNumber)
         }
-
-        public static let schema = MessageSchema("grpc.reflection.v1.ExtensionNumberResponse", [
-            .init(1, "base_type_name", .string),
-            .init(2, "extension_number", .int32, .packed),
-        ])
-
-        public var encodedByteCount: Int {
-            var size = unknownFields.byteCount
-            size += StringField.size(1, baseTypeName)
-            size += Int32Field.sizePacked(2, extensionNumber)
-            return size
-        }
-
-        public func encode(into writer: inout WireWriter) {
-            writer.write(unknownFields)
-            Int32Field.writePacked(2, extensionNumber, &writer)
-            StringField.write(1, baseTypeName, &writer)
-        }
-
-        public mutating func merge(from reader: inout WireReader) throws(WireError) {
-            while let tag = try reader.nextTag() {
-                switch tag {
-                case 10: try StringField.read(&baseTypeName, &reader)
-                case 16, 18: try Int32Field.readPackable(&extensionNumber, tag, &reader)
-                default: try reader.readUnknown(tag, into: &unknownFields)
-                }
-            }
+        public static let schema = MessageSchema(Self.self, .grpcReflectionV1Reflection, 4)
+        @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+            try v.packed(2, Int32Field.self, &extensionNumber)
+            try v.field(1, StringField.self, &baseTypeName)
         }
     }
 
@@ -335,35 +151,11 @@ extension GRPCReflection {
         /// Every service of the server, by name.
         public var service: [GRPCReflection.ServiceResponse] = []
         public var unknownFields = UnknownFields()
-
         public init() {}
-
-        public init(service: [GRPCReflection.ServiceResponse] = []) {
-            self.service = service
-        }
-
-        public static let schema = MessageSchema("grpc.reflection.v1.ListServiceResponse", [
-            .init(1, "service", .message(GRPCReflection.ServiceResponse.self), .repeated),
-        ])
-
-        public var encodedByteCount: Int {
-            var size = unknownFields.byteCount
-            size += MessageField<GRPCReflection.ServiceResponse>.size(1, service)
-            return size
-        }
-
-        public func encode(into writer: inout WireWriter) {
-            writer.write(unknownFields)
-            MessageField<GRPCReflection.ServiceResponse>.write(1, service, &writer)
-        }
-
-        public mutating func merge(from reader: inout WireReader) throws(WireError) {
-            while let tag = try reader.nextTag() {
-                switch tag {
-                case 10: try MessageField<GRPCReflection.ServiceResponse>.read(&service, &reader)
-                default: try reader.readUnknown(tag, into: &unknownFields)
-                }
-            }
+        public init(service: [GRPCReflection.ServiceResponse] = []) { self.service = service }
+        public static let schema = MessageSchema(Self.self, .grpcReflectionV1Reflection, 5)
+        @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+            try v.field(1, MessageField<GRPCReflection.ServiceResponse>.self, &service)
         }
     }
 
@@ -372,35 +164,11 @@ extension GRPCReflection {
         /// Full name with its package.
         public var name: String = ""
         public var unknownFields = UnknownFields()
-
         public init() {}
-
-        public init(name: String = "") {
-            self.name = name
-        }
-
-        public static let schema = MessageSchema("grpc.reflection.v1.ServiceResponse", [
-            .init(1, "name", .string),
-        ])
-
-        public var encodedByteCount: Int {
-            var size = unknownFields.byteCount
-            size += StringField.size(1, name)
-            return size
-        }
-
-        public func encode(into writer: inout WireWriter) {
-            writer.write(unknownFields)
-            StringField.write(1, name, &writer)
-        }
-
-        public mutating func merge(from reader: inout WireReader) throws(WireError) {
-            while let tag = try reader.nextTag() {
-                switch tag {
-                case 10: try StringField.read(&name, &reader)
-                default: try reader.readUnknown(tag, into: &unknownFields)
-                }
-            }
+        public init(name: String = "") { self.name = name }
+        public static let schema = MessageSchema(Self.self, .grpcReflectionV1Reflection, 6)
+        @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+            try v.field(1, StringField.self, &name)
         }
     }
 
@@ -411,46 +179,18 @@ extension GRPCReflection {
         /// What was not found.
         public var errorMessage: String = ""
         public var unknownFields = UnknownFields()
-
         public init() {}
-
         public init(errorCode: Int32 = 0, errorMessage: String = "") {
-            self.errorCode = errorCode
-            self.errorMessage = errorMessage
+            (self.errorCode, self.errorMessage) = (errorCode, errorMessage)
         }
-
-        public static let schema = MessageSchema("grpc.reflection.v1.ErrorResponse", [
-            .init(1, "error_code", .int32),
-            .init(2, "error_message", .string),
-        ])
-
-        public var encodedByteCount: Int {
-            var size = unknownFields.byteCount
-            size += Int32Field.size(1, errorCode)
-            size += StringField.size(2, errorMessage)
-            return size
-        }
-
-        public func encode(into writer: inout WireWriter) {
-            writer.write(unknownFields)
-            StringField.write(2, errorMessage, &writer)
-            Int32Field.write(1, errorCode, &writer)
-        }
-
-        public mutating func merge(from reader: inout WireReader) throws(WireError) {
-            while let tag = try reader.nextTag() {
-                switch tag {
-                case 8: try Int32Field.read(&errorCode, &reader)
-                case 18: try StringField.read(&errorMessage, &reader)
-                default: try reader.readUnknown(tag, into: &unknownFields)
-                }
-            }
+        public static let schema = MessageSchema(Self.self, .grpcReflectionV1Reflection, 7)
+        @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+            try v.field(2, StringField.self, &errorMessage)
+            try v.field(1, Int32Field.self, &errorCode)
         }
     }
 }
 
 extension FileDescriptor {
-    public static let grpcReflectionV1Reflection = FileDescriptor(
-        name: "grpc/reflection/v1/reflection.proto",
-        base64: "CiNncnBjL3JlZmxlY3Rpb24vdjEvcmVmbGVjdGlvbi5wcm90bxISZ3JwYy5yZWZsZWN0aW9uLnYxIvMCChdTZXJ2ZXJSZWZsZWN0aW9uUmVxdWVzdBISCgRob3N0GAEgASgJUgRob3N0EioKEGZpbGVfYnlfZmlsZW5hbWUYAyABKAlIAFIOZmlsZUJ5RmlsZW5hbWUSNgoWZmlsZV9jb250YWluaW5nX3N5bWJvbBgEIAEoCUgAUhRmaWxlQ29udGFpbmluZ1N5bWJvbBJiChlmaWxlX2NvbnRhaW5pbmdfZXh0ZW5zaW9uGAUgASgLMiQuZ3JwYy5yZWZsZWN0aW9uLnYxLkV4dGVuc2lvblJlcXVlc3RIAFIXZmlsZUNvbnRhaW5pbmdFeHRlbnNpb24SQgodYWxsX2V4dGVuc2lvbl9udW1iZXJzX29mX3R5cGUYBiABKAlIAFIZYWxsRXh0ZW5zaW9uTnVtYmVyc09mVHlwZRIlCg1saXN0X3NlcnZpY2VzGAcgASgJSABSDGxpc3RTZXJ2aWNlc0IRCg9tZXNzYWdlX3JlcXVlc3QiZgoQRXh0ZW5zaW9uUmVxdWVzdBInCg9jb250YWluaW5nX3R5cGUYASABKAlSDmNvbnRhaW5pbmdUeXBlEikKEGV4dGVuc2lvbl9udW1iZXIYAiABKAVSD2V4dGVuc2lvbk51bWJlciKuBAoYU2VydmVyUmVmbGVjdGlvblJlc3BvbnNlEh0KCnZhbGlkX2hvc3QYASABKAlSCXZhbGlkSG9zdBJWChBvcmlnaW5hbF9yZXF1ZXN0GAIgASgLMisuZ3JwYy5yZWZsZWN0aW9uLnYxLlNlcnZlclJlZmxlY3Rpb25SZXF1ZXN0Ug9vcmlnaW5hbFJlcXVlc3QSZgoYZmlsZV9kZXNjcmlwdG9yX3Jlc3BvbnNlGAQgASgLMiouZ3JwYy5yZWZsZWN0aW9uLnYxLkZpbGVEZXNjcmlwdG9yUmVzcG9uc2VIAFIWZmlsZURlc2NyaXB0b3JSZXNwb25zZRJyCh5hbGxfZXh0ZW5zaW9uX251bWJlcnNfcmVzcG9uc2UYBSABKAsyKy5ncnBjLnJlZmxlY3Rpb24udjEuRXh0ZW5zaW9uTnVtYmVyUmVzcG9uc2VIAFIbYWxsRXh0ZW5zaW9uTnVtYmVyc1Jlc3BvbnNlEl8KFmxpc3Rfc2VydmljZXNfcmVzcG9uc2UYBiABKAsyJy5ncnBjLnJlZmxlY3Rpb24udjEuTGlzdFNlcnZpY2VSZXNwb25zZUgAUhRsaXN0U2VydmljZXNSZXNwb25zZRJKCg5lcnJvcl9yZXNwb25zZRgHIAEoCzIhLmdycGMucmVmbGVjdGlvbi52MS5FcnJvclJlc3BvbnNlSABSDWVycm9yUmVzcG9uc2VCEgoQbWVzc2FnZV9yZXNwb25zZSJMChZGaWxlRGVzY3JpcHRvclJlc3BvbnNlEjIKFWZpbGVfZGVzY3JpcHRvcl9wcm90bxgBIAMoDFITZmlsZURlc2NyaXB0b3JQcm90byJqChdFeHRlbnNpb25OdW1iZXJSZXNwb25zZRIkCg5iYXNlX3R5cGVfbmFtZRgBIAEoCVIMYmFzZVR5cGVOYW1lEikKEGV4dGVuc2lvbl9udW1iZXIYAiADKAVSD2V4dGVuc2lvbk51bWJlciJUChNMaXN0U2VydmljZVJlc3BvbnNlEj0KB3NlcnZpY2UYASADKAsyIy5ncnBjLnJlZmxlY3Rpb24udjEuU2VydmljZVJlc3BvbnNlUgdzZXJ2aWNlIiUKD1NlcnZpY2VSZXNwb25zZRISCgRuYW1lGAEgASgJUgRuYW1lIlMKDUVycm9yUmVzcG9uc2USHQoKZXJyb3JfY29kZRgBIAEoBVIJZXJyb3JDb2RlEiMKDWVycm9yX21lc3NhZ2UYAiABKAlSDGVycm9yTWVzc2FnZTKJAQoQU2VydmVyUmVmbGVjdGlvbhJ1ChRTZXJ2ZXJSZWZsZWN0aW9uSW5mbxIrLmdycGMucmVmbGVjdGlvbi52MS5TZXJ2ZXJSZWZsZWN0aW9uUmVxdWVzdBosLmdycGMucmVmbGVjdGlvbi52MS5TZXJ2ZXJSZWZsZWN0aW9uUmVzcG9uc2UoATABQmYKFWlvLmdycGMucmVmbGVjdGlvbi52MUIVU2VydmVyUmVmbGVjdGlvblByb3RvUAFaNGdvb2dsZS5nb2xhbmcub3JnL2dycGMvcmVmbGVjdGlvbi9ncnBjX3JlZmxlY3Rpb25fdjFiBnByb3RvMw==")
+    public static let grpcReflectionV1Reflection = FileDescriptor(name: "grpc/reflection/v1/reflection.proto", base64: "CiNncnBjL3JlZmxlY3Rpb24vdjEvcmVmbGVjdGlvbi5wcm90bxISZ3JwYy5yZWZsZWN0aW9uLnYxIvMCChdTZXJ2ZXJSZWZsZWN0aW9uUmVxdWVzdBISCgRob3N0GAEgASgJUgRob3N0EioKEGZpbGVfYnlfZmlsZW5hbWUYAyABKAlIAFIOZmlsZUJ5RmlsZW5hbWUSNgoWZmlsZV9jb250YWluaW5nX3N5bWJvbBgEIAEoCUgAUhRmaWxlQ29udGFpbmluZ1N5bWJvbBJiChlmaWxlX2NvbnRhaW5pbmdfZXh0ZW5zaW9uGAUgASgLMiQuZ3JwYy5yZWZsZWN0aW9uLnYxLkV4dGVuc2lvblJlcXVlc3RIAFIXZmlsZUNvbnRhaW5pbmdFeHRlbnNpb24SQgodYWxsX2V4dGVuc2lvbl9udW1iZXJzX29mX3R5cGUYBiABKAlIAFIZYWxsRXh0ZW5zaW9uTnVtYmVyc09mVHlwZRIlCg1saXN0X3NlcnZpY2VzGAcgASgJSABSDGxpc3RTZXJ2aWNlc0IRCg9tZXNzYWdlX3JlcXVlc3QiZgoQRXh0ZW5zaW9uUmVxdWVzdBInCg9jb250YWluaW5nX3R5cGUYASABKAlSDmNvbnRhaW5pbmdUeXBlEikKEGV4dGVuc2lvbl9udW1iZXIYAiABKAVSD2V4dGVuc2lvbk51bWJlciKuBAoYU2VydmVyUmVmbGVjdGlvblJlc3BvbnNlEh0KCnZhbGlkX2hvc3QYASABKAlSCXZhbGlkSG9zdBJWChBvcmlnaW5hbF9yZXF1ZXN0GAIgASgLMisuZ3JwYy5yZWZsZWN0aW9uLnYxLlNlcnZlclJlZmxlY3Rpb25SZXF1ZXN0Ug9vcmlnaW5hbFJlcXVlc3QSZgoYZmlsZV9kZXNjcmlwdG9yX3Jlc3BvbnNlGAQgASgLMiouZ3JwYy5yZWZsZWN0aW9uLnYxLkZpbGVEZXNjcmlwdG9yUmVzcG9uc2VIAFIWZmlsZURlc2NyaXB0b3JSZXNwb25zZRJyCh5hbGxfZXh0ZW5zaW9uX251bWJlcnNfcmVzcG9uc2UYBSABKAsyKy5ncnBjLnJlZmxlY3Rpb24udjEuRXh0ZW5zaW9uTnVtYmVyUmVzcG9uc2VIAFIbYWxsRXh0ZW5zaW9uTnVtYmVyc1Jlc3BvbnNlEl8KFmxpc3Rfc2VydmljZXNfcmVzcG9uc2UYBiABKAsyJy5ncnBjLnJlZmxlY3Rpb24udjEuTGlzdFNlcnZpY2VSZXNwb25zZUgAUhRsaXN0U2VydmljZXNSZXNwb25zZRJKCg5lcnJvcl9yZXNwb25zZRgHIAEoCzIhLmdycGMucmVmbGVjdGlvbi52MS5FcnJvclJlc3BvbnNlSABSDWVycm9yUmVzcG9uc2VCEgoQbWVzc2FnZV9yZXNwb25zZSJMChZGaWxlRGVzY3JpcHRvclJlc3BvbnNlEjIKFWZpbGVfZGVzY3JpcHRvcl9wcm90bxgBIAMoDFITZmlsZURlc2NyaXB0b3JQcm90byJqChdFeHRlbnNpb25OdW1iZXJSZXNwb25zZRIkCg5iYXNlX3R5cGVfbmFtZRgBIAEoCVIMYmFzZVR5cGVOYW1lEikKEGV4dGVuc2lvbl9udW1iZXIYAiADKAVSD2V4dGVuc2lvbk51bWJlciJUChNMaXN0U2VydmljZVJlc3BvbnNlEj0KB3NlcnZpY2UYASADKAsyIy5ncnBjLnJlZmxlY3Rpb24udjEuU2VydmljZVJlc3BvbnNlUgdzZXJ2aWNlIiUKD1NlcnZpY2VSZXNwb25zZRISCgRuYW1lGAEgASgJUgRuYW1lIlMKDUVycm9yUmVzcG9uc2USHQoKZXJyb3JfY29kZRgBIAEoBVIJZXJyb3JDb2RlEiMKDWVycm9yX21lc3NhZ2UYAiABKAlSDGVycm9yTWVzc2FnZTKJAQoQU2VydmVyUmVmbGVjdGlvbhJ1ChRTZXJ2ZXJSZWZsZWN0aW9uSW5mbxIrLmdycGMucmVmbGVjdGlvbi52MS5TZXJ2ZXJSZWZsZWN0aW9uUmVxdWVzdBosLmdycGMucmVmbGVjdGlvbi52MS5TZXJ2ZXJSZWZsZWN0aW9uUmVzcG9uc2UoATABQmYKFWlvLmdycGMucmVmbGVjdGlvbi52MUIVU2VydmVyUmVmbGVjdGlvblByb3RvUAFaNGdvb2dsZS5nb2xhbmcub3JnL2dycGMvcmVmbGVjdGlvbi9ncnBjX3JlZmxlY3Rpb25fdjFiBnByb3RvMw==")
 }

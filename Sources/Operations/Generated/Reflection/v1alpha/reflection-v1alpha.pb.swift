@@ -11,74 +11,28 @@ extension GRPCReflectionAlpha {
         /// What is asked.
         public var messageRequest: MessageRequest?
         public var unknownFields = UnknownFields()
-
         public init() {}
-
         public init(host: String = "", messageRequest: MessageRequest? = nil) {
-            self.host = host
-            self.messageRequest = messageRequest
+            (self.host, self.messageRequest) = (host, messageRequest)
         }
-
-        public static let schema = MessageSchema("grpc.reflection.v1alpha.ServerReflectionRequest", oneofs: ["message_request"], [
-            .init(1, "host", .string),
-            .init(3, "file_by_filename", .string, .explicit, oneof: 0),
-            .init(4, "file_containing_symbol", .string, .explicit, oneof: 0),
-            .init(5, "file_containing_extension", .message(GRPCReflectionAlpha.ExtensionRequest.self), .explicit, oneof: 0),
-            .init(6, "all_extension_numbers_of_type", .string, .explicit, oneof: 0),
-            .init(7, "list_services", .string, .explicit, oneof: 0),
-        ])
-
-        public var encodedByteCount: Int {
-            var size = unknownFields.byteCount
-            size += StringField.size(1, host)
-            if case .fileByFilename(let value)? = messageRequest { size += StringField.sizePresent(3, value) }
-            if case .fileContainingSymbol(let value)? = messageRequest {
-                size += StringField.sizePresent(4, value)
+        public static let schema = MessageSchema(Self.self, .grpcReflectionV1alphaReflection, 0)
+        @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+            try v.member(7, StringField.self, &messageRequest, MessageRequest.listServices) {
+                if case .listServices(let value) = $0 { value } else { nil }
             }
-            if case .fileContainingExtension(let value)? = messageRequest {
-                size += MessageField<GRPCReflectionAlpha.ExtensionRequest>.sizePresent(5, value)
+            try v.member(6, StringField.self, &messageRequest, MessageRequest.allExtensionNumbersOfType) {
+                if case .allExtensionNumbersOfType(let value) = $0 { value } else { nil }
             }
-            if case .allExtensionNumbersOfType(let value)? = messageRequest {
-                size += StringField.sizePresent(6, value)
+            try v.member(5, MessageField<GRPCReflectionAlpha.ExtensionRequest>.self, &messageRequest, MessageRequest.fileContainingExtension) {
+                if case .fileContainingExtension(let value) = $0 { value } else { nil }
             }
-            if case .listServices(let value)? = messageRequest { size += StringField.sizePresent(7, value) }
-            return size
-        }
-
-        public func encode(into writer: inout WireWriter) {
-            writer.write(unknownFields)
-            if case .listServices(let value)? = messageRequest { StringField.writePresent(7, value, &writer) }
-            if case .allExtensionNumbersOfType(let value)? = messageRequest {
-                StringField.writePresent(6, value, &writer)
+            try v.member(4, StringField.self, &messageRequest, MessageRequest.fileContainingSymbol) {
+                if case .fileContainingSymbol(let value) = $0 { value } else { nil }
             }
-            if case .fileContainingExtension(let value)? = messageRequest {
-                MessageField<GRPCReflectionAlpha.ExtensionRequest>.writePresent(5, value, &writer)
+            try v.member(3, StringField.self, &messageRequest, MessageRequest.fileByFilename) {
+                if case .fileByFilename(let value) = $0 { value } else { nil }
             }
-            if case .fileContainingSymbol(let value)? = messageRequest {
-                StringField.writePresent(4, value, &writer)
-            }
-            if case .fileByFilename(let value)? = messageRequest {
-                StringField.writePresent(3, value, &writer)
-            }
-            StringField.write(1, host, &writer)
-        }
-
-        public mutating func merge(from reader: inout WireReader) throws(WireError) {
-            while let tag = try reader.nextTag() {
-                switch tag {
-                case 10: try StringField.read(&host, &reader)
-                case 26: messageRequest = .fileByFilename(try StringField.read(&reader))
-                case 34: messageRequest = .fileContainingSymbol(try StringField.read(&reader))
-                case 42:
-                    var value = GRPCReflectionAlpha.ExtensionRequest()
-                    if case .fileContainingExtension(let current)? = messageRequest.take() { value = current }
-                    try MessageField<GRPCReflectionAlpha.ExtensionRequest>.read(&value, &reader)
-                    messageRequest = .fileContainingExtension(value)
-                case 50: messageRequest = .allExtensionNumbersOfType(try StringField.read(&reader))
-                case 58: messageRequest = .listServices(try StringField.read(&reader))
-                default: try reader.readUnknown(tag, into: &unknownFields)
-                }
-            }
+            try v.field(1, StringField.self, &host)
         }
 
         public enum MessageRequest: Sendable, Hashable {
@@ -102,40 +56,14 @@ extension GRPCReflectionAlpha {
         /// The extension's field number.
         public var extensionNumber: Int32 = 0
         public var unknownFields = UnknownFields()
-
         public init() {}
-
         public init(containingType: String = "", extensionNumber: Int32 = 0) {
-            self.containingType = containingType
-            self.extensionNumber = extensionNumber
+            (self.containingType, self.extensionNumber) = (containingType, extensionNumber)
         }
-
-        public static let schema = MessageSchema("grpc.reflection.v1alpha.ExtensionRequest", [
-            .init(1, "containing_type", .string),
-            .init(2, "extension_number", .int32),
-        ])
-
-        public var encodedByteCount: Int {
-            var size = unknownFields.byteCount
-            size += StringField.size(1, containingType)
-            size += Int32Field.size(2, extensionNumber)
-            return size
-        }
-
-        public func encode(into writer: inout WireWriter) {
-            writer.write(unknownFields)
-            Int32Field.write(2, extensionNumber, &writer)
-            StringField.write(1, containingType, &writer)
-        }
-
-        public mutating func merge(from reader: inout WireReader) throws(WireError) {
-            while let tag = try reader.nextTag() {
-                switch tag {
-                case 10: try StringField.read(&containingType, &reader)
-                case 16: try Int32Field.read(&extensionNumber, &reader)
-                default: try reader.readUnknown(tag, into: &unknownFields)
-                }
-            }
+        public static let schema = MessageSchema(Self.self, .grpcReflectionV1alphaReflection, 1)
+        @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+            try v.field(2, Int32Field.self, &extensionNumber)
+            try v.field(1, StringField.self, &containingType)
         }
     }
 
@@ -148,92 +76,30 @@ extension GRPCReflectionAlpha {
         /// What was found.
         public var messageResponse: MessageResponse?
         public var unknownFields = UnknownFields()
-
         public init() {}
-
         public init(
             validHost: String = "", originalRequest: GRPCReflectionAlpha.ServerReflectionRequest? = nil,
             messageResponse: MessageResponse? = nil
         ) {
-            self.validHost = validHost
-            self.originalRequest = originalRequest
+            (self.validHost, self.originalRequest) = (validHost, originalRequest)
             self.messageResponse = messageResponse
         }
-
-        public static let schema = MessageSchema("grpc.reflection.v1alpha.ServerReflectionResponse", oneofs: ["message_response"], [
-            .init(1, "valid_host", .string),
-            .init(2, "original_request", .message(GRPCReflectionAlpha.ServerReflectionRequest.self), .explicit),
-            .init(4, "file_descriptor_response", .message(GRPCReflectionAlpha.FileDescriptorResponse.self), .explicit, oneof: 0),
-            .init(5, "all_extension_numbers_response", .message(GRPCReflectionAlpha.ExtensionNumberResponse.self), .explicit, oneof: 0),
-            .init(6, "list_services_response", .message(GRPCReflectionAlpha.ListServiceResponse.self), .explicit, oneof: 0),
-            .init(7, "error_response", .message(GRPCReflectionAlpha.ErrorResponse.self), .explicit, oneof: 0),
-        ])
-
-        public var encodedByteCount: Int {
-            var size = unknownFields.byteCount
-            size += StringField.size(1, validHost)
-            size += MessageField<GRPCReflectionAlpha.ServerReflectionRequest>.size(2, originalRequest)
-            if case .fileDescriptorResponse(let value)? = messageResponse {
-                size += MessageField<GRPCReflectionAlpha.FileDescriptorResponse>.sizePresent(4, value)
+        public static let schema = MessageSchema(Self.self, .grpcReflectionV1alphaReflection, 2)
+        @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+            try v.member(7, MessageField<GRPCReflectionAlpha.ErrorResponse>.self, &messageResponse, MessageResponse.errorResponse) {
+                if case .errorResponse(let value) = $0 { value } else { nil }
             }
-            if case .allExtensionNumbersResponse(let value)? = messageResponse {
-                size += MessageField<GRPCReflectionAlpha.ExtensionNumberResponse>.sizePresent(5, value)
+            try v.member(6, MessageField<GRPCReflectionAlpha.ListServiceResponse>.self, &messageResponse, MessageResponse.listServicesResponse) {
+                if case .listServicesResponse(let value) = $0 { value } else { nil }
             }
-            if case .listServicesResponse(let value)? = messageResponse {
-                size += MessageField<GRPCReflectionAlpha.ListServiceResponse>.sizePresent(6, value)
+            try v.member(5, MessageField<GRPCReflectionAlpha.ExtensionNumberResponse>.self, &messageResponse, MessageResponse.allExtensionNumbersResponse) {
+                if case .allExtensionNumbersResponse(let value) = $0 { value } else { nil }
             }
-            if case .errorResponse(let value)? = messageResponse {
-                size += MessageField<GRPCReflectionAlpha.ErrorResponse>.sizePresent(7, value)
+            try v.member(4, MessageField<GRPCReflectionAlpha.FileDescriptorResponse>.self, &messageResponse, MessageResponse.fileDescriptorResponse) {
+                if case .fileDescriptorResponse(let value) = $0 { value } else { nil }
             }
-            return size
-        }
-
-        public func encode(into writer: inout WireWriter) {
-            writer.write(unknownFields)
-            if case .errorResponse(let value)? = messageResponse {
-                MessageField<GRPCReflectionAlpha.ErrorResponse>.writePresent(7, value, &writer)
-            }
-            if case .listServicesResponse(let value)? = messageResponse {
-                MessageField<GRPCReflectionAlpha.ListServiceResponse>.writePresent(6, value, &writer)
-            }
-            if case .allExtensionNumbersResponse(let value)? = messageResponse {
-                MessageField<GRPCReflectionAlpha.ExtensionNumberResponse>.writePresent(5, value, &writer)
-            }
-            if case .fileDescriptorResponse(let value)? = messageResponse {
-                MessageField<GRPCReflectionAlpha.FileDescriptorResponse>.writePresent(4, value, &writer)
-            }
-            MessageField<GRPCReflectionAlpha.ServerReflectionRequest>.write(2, originalRequest, &writer)
-            StringField.write(1, validHost, &writer)
-        }
-
-        public mutating func merge(from reader: inout WireReader) throws(WireError) {
-            while let tag = try reader.nextTag() {
-                switch tag {
-                case 10: try StringField.read(&validHost, &reader)
-                case 18: try MessageField<GRPCReflectionAlpha.ServerReflectionRequest>.read(&originalRequest, &reader)
-                case 34:
-                    var value = GRPCReflectionAlpha.FileDescriptorResponse()
-                    if case .fileDescriptorResponse(let current)? = messageResponse.take() { value = current }
-                    try MessageField<GRPCReflectionAlpha.FileDescriptorResponse>.read(&value, &reader)
-                    messageResponse = .fileDescriptorResponse(value)
-                case 42:
-                    var value = GRPCReflectionAlpha.ExtensionNumberResponse()
-                    if case .allExtensionNumbersResponse(let current)? = messageResponse.take() { value = current }
-                    try MessageField<GRPCReflectionAlpha.ExtensionNumberResponse>.read(&value, &reader)
-                    messageResponse = .allExtensionNumbersResponse(value)
-                case 50:
-                    var value = GRPCReflectionAlpha.ListServiceResponse()
-                    if case .listServicesResponse(let current)? = messageResponse.take() { value = current }
-                    try MessageField<GRPCReflectionAlpha.ListServiceResponse>.read(&value, &reader)
-                    messageResponse = .listServicesResponse(value)
-                case 58:
-                    var value = GRPCReflectionAlpha.ErrorResponse()
-                    if case .errorResponse(let current)? = messageResponse.take() { value = current }
-                    try MessageField<GRPCReflectionAlpha.ErrorResponse>.read(&value, &reader)
-                    messageResponse = .errorResponse(value)
-                default: try reader.readUnknown(tag, into: &unknownFields)
-                }
-            }
+            try v.field(2, MessageField<GRPCReflectionAlpha.ServerReflectionRequest>.self, &originalRequest)
+            try v.field(1, StringField.self, &validHost)
         }
 
         public enum MessageResponse: Sendable, Hashable {
@@ -254,35 +120,11 @@ extension GRPCReflectionAlpha {
         /// files that this stream has sent already.
         public var fileDescriptorProto: [[UInt8]] = []
         public var unknownFields = UnknownFields()
-
         public init() {}
-
-        public init(fileDescriptorProto: [[UInt8]] = []) {
-            self.fileDescriptorProto = fileDescriptorProto
-        }
-
-        public static let schema = MessageSchema("grpc.reflection.v1alpha.FileDescriptorResponse", [
-            .init(1, "file_descriptor_proto", .bytes, .repeated),
-        ])
-
-        public var encodedByteCount: Int {
-            var size = unknownFields.byteCount
-            size += BytesField.size(1, fileDescriptorProto)
-            return size
-        }
-
-        public func encode(into writer: inout WireWriter) {
-            writer.write(unknownFields)
-            BytesField.write(1, fileDescriptorProto, &writer)
-        }
-
-        public mutating func merge(from reader: inout WireReader) throws(WireError) {
-            while let tag = try reader.nextTag() {
-                switch tag {
-                case 10: try BytesField.read(&fileDescriptorProto, &reader)
-                default: try reader.readUnknown(tag, into: &unknownFields)
-                }
-            }
+        public init(fileDescriptorProto: [[UInt8]] = []) { self.fileDescriptorProto = fileDescriptorProto }
+        public static let schema = MessageSchema(Self.self, .grpcReflectionV1alphaReflection, 3)
+        @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+            try v.field(1, BytesField.self, &fileDescriptorProto)
         }
     }
 
@@ -293,40 +135,14 @@ extension GRPCReflectionAlpha {
         /// Field numbers, in ascending order.
         public var extensionNumber: [Int32] = []
         public var unknownFields = UnknownFields()
-
         public init() {}
-
         public init(baseTypeName: String = "", extensionNumber: [Int32] = []) {
-            self.baseTypeName = baseTypeName
-            self.extensionNumber = extensionNumber
+            (self.baseTypeName, self.extensionNumber) = (baseTypeName, extensionNumber)
         }
-
-        public static let schema = MessageSchema("grpc.reflection.v1alpha.ExtensionNumberResponse", [
-            .init(1, "base_type_name", .string),
-            .init(2, "extension_number", .int32, .packed),
-        ])
-
-        public var encodedByteCount: Int {
-            var size = unknownFields.byteCount
-            size += StringField.size(1, baseTypeName)
-            size += Int32Field.sizePacked(2, extensionNumber)
-            return size
-        }
-
-        public func encode(into writer: inout WireWriter) {
-            writer.write(unknownFields)
-            Int32Field.writePacked(2, extensionNumber, &writer)
-            StringField.write(1, baseTypeName, &writer)
-        }
-
-        public mutating func merge(from reader: inout WireReader) throws(WireError) {
-            while let tag = try reader.nextTag() {
-                switch tag {
-                case 10: try StringField.read(&baseTypeName, &reader)
-                case 16, 18: try Int32Field.readPackable(&extensionNumber, tag, &reader)
-                default: try reader.readUnknown(tag, into: &unknownFields)
-                }
-            }
+        public static let schema = MessageSchema(Self.self, .grpcReflectionV1alphaReflection, 4)
+        @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+            try v.packed(2, Int32Field.self, &extensionNumber)
+            try v.field(1, StringField.self, &baseTypeName)
         }
     }
 
@@ -335,35 +151,11 @@ extension GRPCReflectionAlpha {
         /// Every service of the server, by name.
         public var service: [GRPCReflectionAlpha.ServiceResponse] = []
         public var unknownFields = UnknownFields()
-
         public init() {}
-
-        public init(service: [GRPCReflectionAlpha.ServiceResponse] = []) {
-            self.service = service
-        }
-
-        public static let schema = MessageSchema("grpc.reflection.v1alpha.ListServiceResponse", [
-            .init(1, "service", .message(GRPCReflectionAlpha.ServiceResponse.self), .repeated),
-        ])
-
-        public var encodedByteCount: Int {
-            var size = unknownFields.byteCount
-            size += MessageField<GRPCReflectionAlpha.ServiceResponse>.size(1, service)
-            return size
-        }
-
-        public func encode(into writer: inout WireWriter) {
-            writer.write(unknownFields)
-            MessageField<GRPCReflectionAlpha.ServiceResponse>.write(1, service, &writer)
-        }
-
-        public mutating func merge(from reader: inout WireReader) throws(WireError) {
-            while let tag = try reader.nextTag() {
-                switch tag {
-                case 10: try MessageField<GRPCReflectionAlpha.ServiceResponse>.read(&service, &reader)
-                default: try reader.readUnknown(tag, into: &unknownFields)
-                }
-            }
+        public init(service: [GRPCReflectionAlpha.ServiceResponse] = []) { self.service = service }
+        public static let schema = MessageSchema(Self.self, .grpcReflectionV1alphaReflection, 5)
+        @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+            try v.field(1, MessageField<GRPCReflectionAlpha.ServiceResponse>.self, &service)
         }
     }
 
@@ -372,35 +164,11 @@ extension GRPCReflectionAlpha {
         /// Full name with its package.
         public var name: String = ""
         public var unknownFields = UnknownFields()
-
         public init() {}
-
-        public init(name: String = "") {
-            self.name = name
-        }
-
-        public static let schema = MessageSchema("grpc.reflection.v1alpha.ServiceResponse", [
-            .init(1, "name", .string),
-        ])
-
-        public var encodedByteCount: Int {
-            var size = unknownFields.byteCount
-            size += StringField.size(1, name)
-            return size
-        }
-
-        public func encode(into writer: inout WireWriter) {
-            writer.write(unknownFields)
-            StringField.write(1, name, &writer)
-        }
-
-        public mutating func merge(from reader: inout WireReader) throws(WireError) {
-            while let tag = try reader.nextTag() {
-                switch tag {
-                case 10: try StringField.read(&name, &reader)
-                default: try reader.readUnknown(tag, into: &unknownFields)
-                }
-            }
+        public init(name: String = "") { self.name = name }
+        public static let schema = MessageSchema(Self.self, .grpcReflectionV1alphaReflection, 6)
+        @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+            try v.field(1, StringField.self, &name)
         }
     }
 
@@ -411,46 +179,18 @@ extension GRPCReflectionAlpha {
         /// What was not found.
         public var errorMessage: String = ""
         public var unknownFields = UnknownFields()
-
         public init() {}
-
         public init(errorCode: Int32 = 0, errorMessage: String = "") {
-            self.errorCode = errorCode
-            self.errorMessage = errorMessage
+            (self.errorCode, self.errorMessage) = (errorCode, errorMessage)
         }
-
-        public static let schema = MessageSchema("grpc.reflection.v1alpha.ErrorResponse", [
-            .init(1, "error_code", .int32),
-            .init(2, "error_message", .string),
-        ])
-
-        public var encodedByteCount: Int {
-            var size = unknownFields.byteCount
-            size += Int32Field.size(1, errorCode)
-            size += StringField.size(2, errorMessage)
-            return size
-        }
-
-        public func encode(into writer: inout WireWriter) {
-            writer.write(unknownFields)
-            StringField.write(2, errorMessage, &writer)
-            Int32Field.write(1, errorCode, &writer)
-        }
-
-        public mutating func merge(from reader: inout WireReader) throws(WireError) {
-            while let tag = try reader.nextTag() {
-                switch tag {
-                case 8: try Int32Field.read(&errorCode, &reader)
-                case 18: try StringField.read(&errorMessage, &reader)
-                default: try reader.readUnknown(tag, into: &unknownFields)
-                }
-            }
+        public static let schema = MessageSchema(Self.self, .grpcReflectionV1alphaReflection, 7)
+        @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+            try v.field(2, StringField.self, &errorMessage)
+            try v.field(1, Int32Field.self, &errorCode)
         }
     }
 }
 
 extension FileDescriptor {
-    public static let grpcReflectionV1alphaReflection = FileDescriptor(
-        name: "grpc/reflection/v1alpha/reflection.proto",
-        base64: "CihncnBjL3JlZmxlY3Rpb24vdjFhbHBoYS9yZWZsZWN0aW9uLnByb3RvEhdncnBjLnJlZmxlY3Rpb24udjFhbHBoYSL4AgoXU2VydmVyUmVmbGVjdGlvblJlcXVlc3QSEgoEaG9zdBgBIAEoCVIEaG9zdBIqChBmaWxlX2J5X2ZpbGVuYW1lGAMgASgJSABSDmZpbGVCeUZpbGVuYW1lEjYKFmZpbGVfY29udGFpbmluZ19zeW1ib2wYBCABKAlIAFIUZmlsZUNvbnRhaW5pbmdTeW1ib2wSZwoZZmlsZV9jb250YWluaW5nX2V4dGVuc2lvbhgFIAEoCzIpLmdycGMucmVmbGVjdGlvbi52MWFscGhhLkV4dGVuc2lvblJlcXVlc3RIAFIXZmlsZUNvbnRhaW5pbmdFeHRlbnNpb24SQgodYWxsX2V4dGVuc2lvbl9udW1iZXJzX29mX3R5cGUYBiABKAlIAFIZYWxsRXh0ZW5zaW9uTnVtYmVyc09mVHlwZRIlCg1saXN0X3NlcnZpY2VzGAcgASgJSABSDGxpc3RTZXJ2aWNlc0IRCg9tZXNzYWdlX3JlcXVlc3QiZgoQRXh0ZW5zaW9uUmVxdWVzdBInCg9jb250YWluaW5nX3R5cGUYASABKAlSDmNvbnRhaW5pbmdUeXBlEikKEGV4dGVuc2lvbl9udW1iZXIYAiABKAVSD2V4dGVuc2lvbk51bWJlciLHBAoYU2VydmVyUmVmbGVjdGlvblJlc3BvbnNlEh0KCnZhbGlkX2hvc3QYASABKAlSCXZhbGlkSG9zdBJbChBvcmlnaW5hbF9yZXF1ZXN0GAIgASgLMjAuZ3JwYy5yZWZsZWN0aW9uLnYxYWxwaGEuU2VydmVyUmVmbGVjdGlvblJlcXVlc3RSD29yaWdpbmFsUmVxdWVzdBJrChhmaWxlX2Rlc2NyaXB0b3JfcmVzcG9uc2UYBCABKAsyLy5ncnBjLnJlZmxlY3Rpb24udjFhbHBoYS5GaWxlRGVzY3JpcHRvclJlc3BvbnNlSABSFmZpbGVEZXNjcmlwdG9yUmVzcG9uc2USdwoeYWxsX2V4dGVuc2lvbl9udW1iZXJzX3Jlc3BvbnNlGAUgASgLMjAuZ3JwYy5yZWZsZWN0aW9uLnYxYWxwaGEuRXh0ZW5zaW9uTnVtYmVyUmVzcG9uc2VIAFIbYWxsRXh0ZW5zaW9uTnVtYmVyc1Jlc3BvbnNlEmQKFmxpc3Rfc2VydmljZXNfcmVzcG9uc2UYBiABKAsyLC5ncnBjLnJlZmxlY3Rpb24udjFhbHBoYS5MaXN0U2VydmljZVJlc3BvbnNlSABSFGxpc3RTZXJ2aWNlc1Jlc3BvbnNlEk8KDmVycm9yX3Jlc3BvbnNlGAcgASgLMiYuZ3JwYy5yZWZsZWN0aW9uLnYxYWxwaGEuRXJyb3JSZXNwb25zZUgAUg1lcnJvclJlc3BvbnNlQhIKEG1lc3NhZ2VfcmVzcG9uc2UiTAoWRmlsZURlc2NyaXB0b3JSZXNwb25zZRIyChVmaWxlX2Rlc2NyaXB0b3JfcHJvdG8YASADKAxSE2ZpbGVEZXNjcmlwdG9yUHJvdG8iagoXRXh0ZW5zaW9uTnVtYmVyUmVzcG9uc2USJAoOYmFzZV90eXBlX25hbWUYASABKAlSDGJhc2VUeXBlTmFtZRIpChBleHRlbnNpb25fbnVtYmVyGAIgAygFUg9leHRlbnNpb25OdW1iZXIiWQoTTGlzdFNlcnZpY2VSZXNwb25zZRJCCgdzZXJ2aWNlGAEgAygLMiguZ3JwYy5yZWZsZWN0aW9uLnYxYWxwaGEuU2VydmljZVJlc3BvbnNlUgdzZXJ2aWNlIiUKD1NlcnZpY2VSZXNwb25zZRISCgRuYW1lGAEgASgJUgRuYW1lIlMKDUVycm9yUmVzcG9uc2USHQoKZXJyb3JfY29kZRgBIAEoBVIJZXJyb3JDb2RlEiMKDWVycm9yX21lc3NhZ2UYAiABKAlSDGVycm9yTWVzc2FnZTKTAQoQU2VydmVyUmVmbGVjdGlvbhJ/ChRTZXJ2ZXJSZWZsZWN0aW9uSW5mbxIwLmdycGMucmVmbGVjdGlvbi52MWFscGhhLlNlcnZlclJlZmxlY3Rpb25SZXF1ZXN0GjEuZ3JwYy5yZWZsZWN0aW9uLnYxYWxwaGEuU2VydmVyUmVmbGVjdGlvblJlc3BvbnNlKAEwAUJwChppby5ncnBjLnJlZmxlY3Rpb24udjFhbHBoYUIVU2VydmVyUmVmbGVjdGlvblByb3RvUAFaOWdvb2dsZS5nb2xhbmcub3JnL2dycGMvcmVmbGVjdGlvbi9ncnBjX3JlZmxlY3Rpb25fdjFhbHBoYWIGcHJvdG8z")
+    public static let grpcReflectionV1alphaReflection = FileDescriptor(name: "grpc/reflection/v1alpha/reflection.proto", base64: "CihncnBjL3JlZmxlY3Rpb24vdjFhbHBoYS9yZWZsZWN0aW9uLnByb3RvEhdncnBjLnJlZmxlY3Rpb24udjFhbHBoYSL4AgoXU2VydmVyUmVmbGVjdGlvblJlcXVlc3QSEgoEaG9zdBgBIAEoCVIEaG9zdBIqChBmaWxlX2J5X2ZpbGVuYW1lGAMgASgJSABSDmZpbGVCeUZpbGVuYW1lEjYKFmZpbGVfY29udGFpbmluZ19zeW1ib2wYBCABKAlIAFIUZmlsZUNvbnRhaW5pbmdTeW1ib2wSZwoZZmlsZV9jb250YWluaW5nX2V4dGVuc2lvbhgFIAEoCzIpLmdycGMucmVmbGVjdGlvbi52MWFscGhhLkV4dGVuc2lvblJlcXVlc3RIAFIXZmlsZUNvbnRhaW5pbmdFeHRlbnNpb24SQgodYWxsX2V4dGVuc2lvbl9udW1iZXJzX29mX3R5cGUYBiABKAlIAFIZYWxsRXh0ZW5zaW9uTnVtYmVyc09mVHlwZRIlCg1saXN0X3NlcnZpY2VzGAcgASgJSABSDGxpc3RTZXJ2aWNlc0IRCg9tZXNzYWdlX3JlcXVlc3QiZgoQRXh0ZW5zaW9uUmVxdWVzdBInCg9jb250YWluaW5nX3R5cGUYASABKAlSDmNvbnRhaW5pbmdUeXBlEikKEGV4dGVuc2lvbl9udW1iZXIYAiABKAVSD2V4dGVuc2lvbk51bWJlciLHBAoYU2VydmVyUmVmbGVjdGlvblJlc3BvbnNlEh0KCnZhbGlkX2hvc3QYASABKAlSCXZhbGlkSG9zdBJbChBvcmlnaW5hbF9yZXF1ZXN0GAIgASgLMjAuZ3JwYy5yZWZsZWN0aW9uLnYxYWxwaGEuU2VydmVyUmVmbGVjdGlvblJlcXVlc3RSD29yaWdpbmFsUmVxdWVzdBJrChhmaWxlX2Rlc2NyaXB0b3JfcmVzcG9uc2UYBCABKAsyLy5ncnBjLnJlZmxlY3Rpb24udjFhbHBoYS5GaWxlRGVzY3JpcHRvclJlc3BvbnNlSABSFmZpbGVEZXNjcmlwdG9yUmVzcG9uc2USdwoeYWxsX2V4dGVuc2lvbl9udW1iZXJzX3Jlc3BvbnNlGAUgASgLMjAuZ3JwYy5yZWZsZWN0aW9uLnYxYWxwaGEuRXh0ZW5zaW9uTnVtYmVyUmVzcG9uc2VIAFIbYWxsRXh0ZW5zaW9uTnVtYmVyc1Jlc3BvbnNlEmQKFmxpc3Rfc2VydmljZXNfcmVzcG9uc2UYBiABKAsyLC5ncnBjLnJlZmxlY3Rpb24udjFhbHBoYS5MaXN0U2VydmljZVJlc3BvbnNlSABSFGxpc3RTZXJ2aWNlc1Jlc3BvbnNlEk8KDmVycm9yX3Jlc3BvbnNlGAcgASgLMiYuZ3JwYy5yZWZsZWN0aW9uLnYxYWxwaGEuRXJyb3JSZXNwb25zZUgAUg1lcnJvclJlc3BvbnNlQhIKEG1lc3NhZ2VfcmVzcG9uc2UiTAoWRmlsZURlc2NyaXB0b3JSZXNwb25zZRIyChVmaWxlX2Rlc2NyaXB0b3JfcHJvdG8YASADKAxSE2ZpbGVEZXNjcmlwdG9yUHJvdG8iagoXRXh0ZW5zaW9uTnVtYmVyUmVzcG9uc2USJAoOYmFzZV90eXBlX25hbWUYASABKAlSDGJhc2VUeXBlTmFtZRIpChBleHRlbnNpb25fbnVtYmVyGAIgAygFUg9leHRlbnNpb25OdW1iZXIiWQoTTGlzdFNlcnZpY2VSZXNwb25zZRJCCgdzZXJ2aWNlGAEgAygLMiguZ3JwYy5yZWZsZWN0aW9uLnYxYWxwaGEuU2VydmljZVJlc3BvbnNlUgdzZXJ2aWNlIiUKD1NlcnZpY2VSZXNwb25zZRISCgRuYW1lGAEgASgJUgRuYW1lIlMKDUVycm9yUmVzcG9uc2USHQoKZXJyb3JfY29kZRgBIAEoBVIJZXJyb3JDb2RlEiMKDWVycm9yX21lc3NhZ2UYAiABKAlSDGVycm9yTWVzc2FnZTKTAQoQU2VydmVyUmVmbGVjdGlvbhJ/ChRTZXJ2ZXJSZWZsZWN0aW9uSW5mbxIwLmdycGMucmVmbGVjdGlvbi52MWFscGhhLlNlcnZlclJlZmxlY3Rpb25SZXF1ZXN0GjEuZ3JwYy5yZWZsZWN0aW9uLnYxYWxwaGEuU2VydmVyUmVmbGVjdGlvblJlc3BvbnNlKAEwAUJwChppby5ncnBjLnJlZmxlY3Rpb24udjFhbHBoYUIVU2VydmVyUmVmbGVjdGlvblByb3RvUAFaOWdvb2dsZS5nb2xhbmcub3JnL2dycGMvcmVmbGVjdGlvbi9ncnBjX3JlZmxlY3Rpb25fdjFhbHBoYWIGcHJvdG8z")
 }
