@@ -5,12 +5,14 @@ import HTTPTransport
 import Logging
 import NIOPosix
 import RPC
+import SiloRPC
+import Storage
 
-/// The server that is measured: one event loop, one unary method that answers with its request.
+/// The server that is measured: one event loop; methods that echo, list and stream.
 struct EchoServerCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "echo-server",
-        abstract: "Serves /benchmark.Echo/Unary (google.protobuf.BytesValue) on one event loop until it is killed."
+        abstract: "Serves /benchmark.Echo/Unary, UnaryAsync, List and Stream until it is killed."
     )
 
     @Option(help: "TCP port; 0 takes a free one.")
@@ -19,15 +21,21 @@ struct EchoServerCommand: AsyncParsableCommand {
     @Option(help: "Event loop threads.")
     var threads = 1
 
+    @Flag(help: "Check API keys, as the gateway does.")
+    var secured = false
+
+    /// The only key of a secured server.
+    static let key = "benchmark-key-0123456789"
+
     func run() async throws {
         let logger = Logger(label: "echo-server")
-        let server = RPCServer(services: [EchoService()], logger: logger)
+        let interceptors: [any ServerInterceptor] = secured ? [try await keyCheck()] : []
+        let server = RPCServer(services: [EchoService()], interceptors: interceptors, logger: logger)
         var configuration = HTTPServerConfiguration()
         configuration.host = "127.0.0.1"
         configuration.port = port
         let http = try await HTTPServer.start(
-            configuration, group: MultiThreadedEventLoopGroup(numberOfThreads: threads), logger: logger,
-            service: server
+            configuration, group: MultiThreadedEventLoopGroup(numberOfThreads: threads), logger: logger, service: server
         )
         // Not `print`: it would stay in a buffer, since standard output is a pipe.
         FileHandle.standardOutput.write(Data("ready \(http.port)\n".utf8))
@@ -35,18 +43,38 @@ struct EchoServerCommand: AsyncParsableCommand {
     }
 }
 
+extension EchoServerCommand {
+    private func keyCheck() async throws -> APIKeyInterceptor {
+        let folder = FileManager.default.temporaryDirectory.appendingPathComponent("benchmarks-\(UUID().uuidString)")
+        let database = try Database.open(
+            path: folder.appendingPathComponent("keys.sqlite").path, migrations: SiloSchema.migrations
+        )
+        let organization = try await OrganizationStore(database).create(slug: "benchmark")
+        let keys = APIKeyStore(database)
+        _ = try await keys.create(organizationID: organization.id, text: Self.key)
+        return APIKeyInterceptor(keys: keys)
+    }
+}
+
 private struct EchoService: RPCService {
-    private static let unary = MethodDescriptor(service: "benchmark.Echo", method: "Unary", kind: .unary)
-    private static let unaryAsync = MethodDescriptor(service: "benchmark.Echo", method: "UnaryAsync", kind: .unary)
+    private static func descriptor(_ method: String, _ kind: MethodDescriptor.Kind = .unary) -> MethodDescriptor {
+        MethodDescriptor(service: "benchmark.Echo", method: method, kind: kind)
+    }
+
+    private static let repositories = SampleData.repositories(100)
+    private static let kilobyte = Protobuf.BytesValue(value: [UInt8](repeating: 0x78, count: 1021))
 
     var methods: [RPCMethod] {
         [
-            .unary(Self.unary) { (request: Protobuf.BytesValue, _) in request },
-            .unary(Self.unaryAsync) { (request: Protobuf.BytesValue, context) in await Self.echo(request, context) },
+            .unary(Self.descriptor("Unary")) { (request: Protobuf.BytesValue, _) in request },
+            .unary(Self.descriptor("UnaryAsync")) { (request: Protobuf.BytesValue, _) in await Self.echo(request) },
+            .unary(Self.descriptor("List")) { (_: Protobuf.BytesValue, _) in Self.repositories },
+            .serverStreaming(Self.descriptor("Stream", .serverStreaming)) {
+                (_: Protobuf.BytesValue, writer: ResponseWriter<Protobuf.BytesValue>, _) in
+                for _ in 0..<1000 { try await writer.send(Self.kilobyte) }
+            },
         ]
     }
 
-    private static func echo(_ request: Protobuf.BytesValue, _ context: CallContext) async -> Protobuf.BytesValue {
-        request
-    }
+    private static func echo(_ request: Protobuf.BytesValue) async -> Protobuf.BytesValue { request }
 }
