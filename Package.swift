@@ -50,7 +50,7 @@ let package = Package(
 
         // System libraries.
         .systemLibrary(name: "CNGHTTP2", pkgConfig: "libnghttp2", providers: [.apt(["libnghttp2-dev"])]),
-        .systemLibrary(name: "COpenSSL", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
+        .systemLibrary(name: "COpenSSL", pkgConfig: "libssl", providers: [.apt(["libssl-dev"])]),
 
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
@@ -61,7 +61,7 @@ let package = Package(
         // Sockets <-> HTTP exchanges.
         .target(
             name: "HTTPTransport",
-            dependencies: ["CNGHTTP2", log] + nio,
+            dependencies: ["CNGHTTP2", "COpenSSL", log] + nio,
             swiftSettings: served
         ),
 
