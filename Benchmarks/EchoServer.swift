@@ -32,8 +32,7 @@ struct EchoServerCommand: AsyncParsableCommand {
         let interceptors: [any ServerInterceptor] = secured ? [try await keyCheck()] : []
         let server = RPCServer(services: [EchoService()], interceptors: interceptors, logger: logger)
         var configuration = HTTPServerConfiguration()
-        configuration.host = "127.0.0.1"
-        configuration.port = port
+        configuration.address = .tcp(host: "127.0.0.1", port: port)
         let http = try await HTTPServer.start(
             configuration, group: MultiThreadedEventLoopGroup(numberOfThreads: threads), logger: logger, service: server
         )

@@ -24,8 +24,7 @@ struct TestServer: Sendable {
             services: [service], interceptors: interceptors, routes: routes, configuration: configuration, logger: logger
         )
         var http = HTTPServerConfiguration()
-        http.host = "127.0.0.1"
-        http.port = 0
+        http.address = .tcp(host: "127.0.0.1", port: 0)
         http.limits = limits
         http.refusalFields = configuration.crossOrigin.refusalFields(for:)
         let server = try await HTTPServer.start(

@@ -25,14 +25,14 @@ final class HTTP2ClientDriver: ChannelInboundHandler, ClientDriver, @unchecked S
 
     init(
         _ eventLoop: any EventLoop, _ configuration: HTTPClientConfiguration, authority: String,
-        state: ClientConnectionState
+        state: ClientConnectionState, isTLS: Bool = false
     ) throws(HTTPConnectionError) {
         self.eventLoop = eventLoop
         self.configuration = configuration
         self.authority = authority
         self.state = state
         timers = ClientTimers(configuration, now: .now())
-        engine = try HTTP2Engine(role: .client, limits: configuration.limits)
+        engine = try HTTP2Engine(role: .client, limits: configuration.limits, schemes: isTLS ? .https : .http)
     }
 
     // MARK: Channel

@@ -12,17 +12,18 @@ public final class HTTPClientConnection: Sendable {
     public let httpProtocol: HTTPClientProtocol
     /// Where this connection goes; nil for a Unix socket without a name.
     public let remoteAddress: SocketAddress?
+    /// What the TLS handshake has agreed on; nil in clear text.
+    public let tls: TLSSession?
     /// Runs tasks on this connection's event loop: a task that prefers it takes the steps of an exchange without a
     /// change of thread. Nothing that blocks may run there.
     public let taskExecutor: any TaskExecutor
 
-    private init(
-        channel: any Channel, driver: any ClientDriver, state: ClientConnectionState, _ httpProtocol: HTTPClientProtocol
-    ) {
+    private init(channel: any Channel, state: ClientConnectionState, _ ready: ClientStart.Ready) {
         self.channel = channel
-        self.driver = driver
+        self.tls = ready.session
+        self.driver = ready.driver
         self.state = state
-        self.httpProtocol = httpProtocol
+        self.httpProtocol = ready.httpProtocol
         self.remoteAddress = channel.remoteAddress
         self.taskExecutor = EventLoopTaskExecutor(eventLoop: channel.eventLoop)
     }
@@ -36,15 +37,21 @@ public final class HTTPClientConnection: Sendable {
 
     /// Looks the name up and connects.
     ///
-    /// - Throws: ``HTTPConnectionError`` with host, port and the reason of the system.
+    /// - Parameters:
+    ///   - protocol: with TLS, what is offered by ALPN, unless `tls` says otherwise.
+    ///   - tls: nil for clear text.
+    /// - Throws: ``HTTPConnectionError`` with host, port and the reason of the system, or of TLS.
     public static func connect(
         host: String,
         port: Int,
         protocol: HTTPClientProtocol = .http2,
+        tls: TLSClientConfiguration? = nil,
         configuration: HTTPClientConfiguration = HTTPClientConfiguration(),
         group: any EventLoopGroup
     ) async throws -> HTTPClientConnection {
         let authority = host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)"
+        var configuration = configuration
+        if let tls { configuration.tls = tls }
         return try await connect(authority, `protocol`, configuration, { _ in }, group) { bootstrap, initialize in
             try await bootstrap.connect(host: host, port: port, channelInitializer: initialize)
         }
@@ -79,25 +86,25 @@ public final class HTTPClientConnection: Sendable {
         }
     }
 
-    private typealias Initializer = @Sendable (any Channel) -> EventLoopFuture<(any Channel, any ClientDriver)>
+    private typealias Started = (any Channel, EventLoopFuture<ClientStart.Ready>)
+    private typealias Initializer = @Sendable (any Channel) -> EventLoopFuture<Started>
 
     private static func connect(
         _ authority: String, _ httpProtocol: HTTPClientProtocol, _ configuration: HTTPClientConfiguration,
-        _ changed: @escaping @Sendable (ClientConnectionState.Change) -> Void, _ group: any EventLoopGroup, description: String? = nil,
-        _ dial: (sending ClientBootstrap, @escaping Initializer) async throws -> (any Channel, any ClientDriver)
+        _ changed: @escaping @Sendable (ClientConnectionState.Change) -> Void, _ group: any EventLoopGroup,
+        description: String? = nil,
+        _ dial: (sending ClientBootstrap, @escaping Initializer) async throws -> Started
     ) async throws -> HTTPClientConnection {
         let state = ClientConnectionState(capacity: httpProtocol == .http1 ? 1 : 100, changed: changed)
         let bootstrap = ClientBootstrap(group: group)
             .connectTimeout(.nanoseconds(configuration.connectTimeout.nanoseconds))
             .channelOption(.tcpOption(.tcp_nodelay), value: 1)
         do {
-            let (channel, driver) = try await dial(bootstrap) { channel in
-                channel.eventLoop.makeCompletedFuture {
-                    let driver = try addDriver(httpProtocol, to: channel, configuration, authority, state)
-                    return (channel, driver)
-                }
+            let start = try await ClientStart.prepare(authority, httpProtocol, configuration) { channel, httpProtocol in
+                try addDriver(httpProtocol, to: channel, configuration, authority, state)
             }
-            return HTTPClientConnection(channel: channel, driver: driver, state: state, httpProtocol)
+            let (channel, pending) = try await dial(bootstrap, start.initialize)
+            return HTTPClientConnection(channel: channel, state: state, try await pending.get())
         } catch {
             throw HTTPConnectionError("cannot connect to \(description ?? authority): \(ErrorText.describe(error))")
         }
@@ -109,7 +116,9 @@ public final class HTTPClientConnection: Sendable {
     ) throws -> any ClientDriver {
         switch httpProtocol {
         case .http2:
-            let http2 = try HTTP2ClientDriver(channel.eventLoop, configuration, authority: authority, state: state)
+            let http2 = try HTTP2ClientDriver(
+                channel.eventLoop, configuration, authority: authority, state: state,
+                isTLS: configuration.tls != nil)
             try channel.pipeline.syncOperations.addHandler(http2)
             return http2
         case .http1:

@@ -23,6 +23,11 @@ public struct HTTPClientConfiguration: Sendable {
     /// HTTP/2 exchanges at once on one connection, when the server allows more. Default 128.
     public var concurrentStreams = 128
 
+    /// TLS to every server; nil, the default, for clear text. Two of these with one value share its sessions.
+    public var tls: TLSClientConfiguration?
+    /// From the connection of the socket to the end of the TLS handshake. Default 10 s.
+    public var tlsHandshakeTimeout: Duration = .seconds(10)
+
     public init(
         limits: HTTPLimits = HTTPLimits(),
         connectTimeout: Duration = .seconds(10),

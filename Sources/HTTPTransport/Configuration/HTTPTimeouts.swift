@@ -5,6 +5,8 @@ public struct HTTPTimeouts: Sendable {
     /// head; for HTTP/2 to the end of preface and first SETTINGS, and for every header block. Default 10 s
     /// (slowloris).
     public var requestHead: Duration? = .seconds(10)
+    /// From accepting the connection to the end of the TLS handshake. Default 10 s.
+    public var tlsHandshake: Duration? = .seconds(10)
     /// HTTP/1.1 keep-alive connection without a request. Default 75 s.
     public var idleHTTP1: Duration? = .seconds(75)
     /// HTTP/2 connection without a stream. Default 5 min. GOAWAY is sent first.

@@ -108,7 +108,7 @@ extension HTTP2Engine {
         if stream.hasHead {
             stream.trailers = state.pointee.assembler.takeFields()
         } else if role == .server {
-            guard let head = state.pointee.assembler.takeRequest(acceptsHTTPS: acceptsHTTPSScheme) else {
+            guard let head = state.pointee.assembler.takeRequest(schemes) else {
                 return reject(stream.id, .protocolError)
             }
             stream.requestHead = head

@@ -90,7 +90,7 @@ extension HTTP2Engine {
         _ head: HTTPRequestHead, _ method: UnsafeRawBufferPointer, _ path: UnsafeRawBufferPointer,
         _ authority: UnsafeRawBufferPointer
     ) {
-        let scheme = (head.target.scheme ?? .http).name
+        let scheme = (schemes == .https ? .https : head.target.scheme ?? .http).name
         state.pointee.headPairs.removeAll()
         state.pointee.headPairs.appendCopied(":method", method)
         state.pointee.headPairs.appendCopied(

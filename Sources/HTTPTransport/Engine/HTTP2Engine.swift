@@ -21,8 +21,8 @@ final class HTTP2Engine {
 
     let role: Role
     let limits: HTTPLimits
-    /// Whether `:scheme` "https" is fine although the transport is clear text.
-    let acceptsHTTPSScheme: Bool
+    /// `:scheme` must be the transport's.
+    let schemes: SchemeRule
     private(set) var session: OpaquePointer?
     /// What changes with every frame. Behind a pointer, because Swift's run-time exclusivity checks on class
     /// properties would cost several per cent of a request; one thread at a time is this type's rule anyway.
@@ -66,11 +66,11 @@ final class HTTP2Engine {
     var unsentByteCount = 0
 
     init(
-        role: Role, limits: HTTPLimits, acceptsHTTPSScheme: Bool = false
+        role: Role, limits: HTTPLimits, schemes: SchemeRule = .http
     ) throws(HTTPConnectionError) {
         self.role = role
         self.limits = limits
-        self.acceptsHTTPSScheme = acceptsHTTPSScheme
+        self.schemes = schemes
         state = .allocate(capacity: 1)
         state.initialize(
             to: State(

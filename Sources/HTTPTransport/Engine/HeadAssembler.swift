@@ -55,9 +55,9 @@ struct HeadAssembler {
 
     /// The request, or nil when it breaks rule M1 or M9: the path must start with `/` (`*` only for OPTIONS),
     /// the scheme must be the transport's, and `host` must say what `:authority` says.
-    mutating func takeRequest(acceptsHTTPS: Bool) -> HTTPRequestHead? {
+    mutating func takeRequest(_ schemes: SchemeRule) -> HTTPRequestHead? {
         let storage = builder.takeStorage()
-        guard let method, let path, let scheme, scheme == .http || acceptsHTTPS,
+        guard let method, let path, let scheme, schemes.accepts(scheme),
             Self.isPath(storage.bytes(offset: path.offset, count: path.count), method)
         else { return nil }
         let fields = HTTPFields(storage: storage)

@@ -9,8 +9,8 @@ import Synchronization
 /// The two directions are independent: the response may begin, and end, before the request body was read.
 ///
 /// `@unchecked Sendable`: `version`, `eventLoop` and `remoteAddress` never change, `head` and `receivedAt` only while nobody but
-/// the driver knows the exchange; all other state is touched on `eventLoop` only, and every method hops there when it is
-/// called from elsewhere. Calls from one
+/// the driver knows the exchange, the connection's `tls` is set before its first exchange; all other state is touched on
+/// `eventLoop` only, and every method hops there when it is called from elsewhere. Calls from one
 /// task keep their order. One task may read while another sends; two concurrent readers, or two concurrent
 /// senders, are an error.
 public final class HTTPExchange: @unchecked Sendable {
@@ -111,6 +111,12 @@ public final class HTTPExchange: @unchecked Sendable {
     /// The peer has reset this exchange or the connection is gone: nothing sent can arrive. Callable from
     /// anywhere.
     public var isClosed: Bool { closed.load(ordering: .relaxed) }
+
+    /// What TLS has agreed on with the peer; nil in clear text.
+    public var tls: TLSSession? { connection.tls }
+
+    /// Who the peer is by its client certificate; nil without one, and in clear text.
+    public var peerIdentity: TLSPeerIdentity? { connection.tls?.peerIdentity }
 
     /// Number of the event loop among those of the server, from 0: for counters that loops must not share.
     public var eventLoopIndex: Int { connection.loop.index }

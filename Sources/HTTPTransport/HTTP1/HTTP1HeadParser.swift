@@ -8,11 +8,13 @@ struct HTTP1HeadParser {
     private var method = HTTPMethod.get
     private var path = StoredRange(offset: 0, count: 0)
     private var targetAuthority: StoredRange?
-    private var scheme: URIScheme?
     private var status = 0
+    /// What the transport is: the scheme of every request that does not name one, and the only one it may name.
+    private let transportScheme: URIScheme
 
-    init(limits: HTTPLimits) {
+    init(limits: HTTPLimits, scheme: URIScheme = .http) {
         self.limits = limits
+        transportScheme = scheme
         builder = FieldBlockBuilder(limits: limits)
     }
 
@@ -22,7 +24,6 @@ struct HTTP1HeadParser {
     mutating func begin() {
         builder.reset()
         targetAuthority = nil
-        scheme = nil
         status = 0
     }
 
@@ -47,21 +48,22 @@ struct HTTP1HeadParser {
             return
         }
         // absolute-form, as sent to proxies: a server must accept it too (RFC 9112 section 3.2.2).
-        guard target.count > 7,
-            UnsafeRawBufferPointer(rebasing: target[..<7]).elementsAreIgnoringCase("http://")
+        let start: StaticString = transportScheme == .https ? "https://" : "http://"
+        let startCount = start.utf8CodeUnitCount
+        guard target.count > startCount,
+            UnsafeRawBufferPointer(rebasing: target[..<startCount]).elementsAreIgnoringCase(start)
         else {
-            throw .bad("request target is neither a path nor an http URI")
+            throw .bad("request target is neither a path nor a URI with the scheme \(transportScheme.description)")
         }
-        let rest = UnsafeRawBufferPointer(rebasing: target[7...])
+        let rest = UnsafeRawBufferPointer(rebasing: target[startCount...])
         let slash = rest.firstIndex(of: ASCII.slash) ?? rest.count
         let authority = UnsafeRawBufferPointer(rebasing: rest[..<slash])
         let pathBytes = UnsafeRawBufferPointer(rebasing: rest[slash...])
         guard !authority.isEmpty, Self.isAuthority(authority), HeadAssembler.isPath(pathBytes, method) else {
-            throw .bad("request target is not a valid http URI")
+            throw .bad("request target is not a valid URI")
         }
         targetAuthority = builder.store(authority)
         path = builder.store(pathBytes)
-        scheme = .http
     }
 
     /// `HTTP/1.x SP status [SP reason]`.
@@ -123,7 +125,7 @@ struct HTTP1HeadParser {
             expectsContinue = version == .http1_1 && length != .none && length != .bytes(0)
         }
         let target = RequestTarget(
-            storage: storage, scheme: scheme ?? .http, path: path, authority: authority)
+            storage: storage, scheme: transportScheme, path: path, authority: authority)
         return HTTP1Head(
             start: .request(HTTPRequestHead(method: method, target: target, fields: fields)),
             version: version, keepsAlive: keepsAlive(fields), expectsContinue: expectsContinue,

@@ -38,10 +38,10 @@ struct HTTP1Parser {
     /// Responses: the request was HEAD, so no body follows whatever the fields say.
     var answersHEAD = false
 
-    init(_ kind: Kind, limits: HTTPLimits) {
+    init(_ kind: Kind, limits: HTTPLimits, scheme: URIScheme = .http) {
         self.kind = kind
         self.limits = limits
-        head = HTTP1HeadParser(limits: limits)
+        head = HTTP1HeadParser(limits: limits, scheme: scheme)
     }
 
     /// True between messages: nothing of the next one has been seen.

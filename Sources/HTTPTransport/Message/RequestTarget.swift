@@ -16,6 +16,22 @@ enum URIScheme: Sendable, Equatable {
     var description: String { name.description }
 }
 
+/// Which `:scheme` a transport takes in requests, and sends.
+enum SchemeRule: Sendable {
+    case http
+    case https
+    /// Clear text behind a proxy that ends TLS.
+    case either
+
+    func accepts(_ scheme: URIScheme) -> Bool {
+        switch self {
+        case .http: scheme == .http
+        case .https: scheme == .https
+        case .either: true
+        }
+    }
+}
+
 /// Bytes inside a ``FieldStorage``: distance of the first byte from the end, and how many.
 struct StoredRange {
     var offset: UInt32

@@ -40,7 +40,8 @@ final class HTTP1ServerDriver: ExchangeDriver {
     init(_ connection: ServerConnection) {
         self.connection = connection
         limits = connection.server.limits
-        parser = HTTP1Parser(.request, limits: limits)
+        parser = HTTP1Parser(
+            .request, limits: limits, scheme: connection.listener.schemes == .https ? .https : .http)
         waitStart = connection.now
     }
 
@@ -115,6 +116,10 @@ final class HTTP1ServerDriver: ExchangeDriver {
             count > UInt64(max(limit, 0))
         {
             refuse(.over("bodyByteCount", limit, status: 413, "body"))
+            return false
+        }
+        guard !connection.isMisdirected(request.target) else {
+            refuse(HTTP1Error(status: 421, description: "this connection was made for another host (SNI)"))
             return false
         }
         if let limit = connection.takeHandlerSlot() {

@@ -30,7 +30,7 @@ final class HTTP2ServerDriver: ExchangeDriver {
         limits = connection.server.limits
         engine = try HTTP2Engine(
             role: .server, limits: limits,
-            acceptsHTTPSScheme: connection.server.configuration.acceptsForwardedHTTPSScheme)
+            schemes: connection.listener.schemes)
     }
 
     /// The requests in progress.
@@ -122,6 +122,9 @@ final class HTTP2ServerDriver: ExchangeDriver {
 
     private func didReceiveHead(_ stream: HTTP2Stream) {
         guard !stream.isClosed, let head = stream.requestHead.take() else { return }
+        guard !connection.isMisdirected(head.target) else {
+            return engine.respond(stream, HTTPResponseHead(status: 421), endsStream: true)
+        }
         guard engine.unsentByteCount <= limits.unsentConnectionByteCount else {
             connection.refuse("unsentConnectionByteCount")
             return engine.reset(stream, .refusedStream)

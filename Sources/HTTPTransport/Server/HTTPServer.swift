@@ -2,24 +2,30 @@ import Logging
 import NIOCore
 import NIOPosix
 
-/// A listening socket and its connections: HTTP/1.1 and HTTP/2 in clear text on the same port, told apart by
+/// Listening sockets and their connections: HTTP/1.1 and HTTP/2 on the same port, told apart by ALPN with TLS, else by
 /// the first bytes.
 public final class HTTPServer: Sendable {
-    /// Where the server listens.
-    public let localAddress: SocketAddress
-    private let channel: any Channel
+    /// Where the server listens: ``HTTPServerConfiguration/address``, then the additional listeners in their order.
+    public let localAddresses: [SocketAddress]
+    private let sockets: [BoundSocket]
+    private let credentials: [TLSServerCredentials]
+    private let watches: [Task<Void, Never>]
     let loops: [ServerLoop]
     let shared: ServerShared
 
-    private init(channel: any Channel, address: SocketAddress, loops: [ServerLoop], shared: ServerShared) {
-        self.channel = channel
-        localAddress = address
+    private init(
+        sockets: [BoundSocket], credentials: [TLSServerCredentials], loops: [ServerLoop], shared: ServerShared
+    ) {
+        self.sockets = sockets
+        self.credentials = credentials
+        localAddresses = sockets.map(\.address)
         self.loops = loops
         self.shared = shared
+        watches = credentials.map { credentials in Task.detached { await credentials.watch() } }
     }
 
-    /// The TCP port, useful after asking for port 0.
-    public var port: Int { localAddress.port ?? 0 }
+    /// The first TCP port, useful after asking for port 0; 0 without one.
+    public var port: Int { localAddresses.lazy.compactMap(\.port).first ?? 0 }
 
     /// Open connections at this moment.
     public var connectionCount: Int { shared.connectionCount }
@@ -36,7 +42,7 @@ public final class HTTPServer: Sendable {
     /// - Parameters:
     ///   - group: must outlive the server; shut it down after ``shutdown(gracePeriod:)``.
     ///   - service: serves every request.
-    /// - Throws: ``HTTPConnectionError`` that names host and port when the address cannot be used.
+    /// - Throws: ``HTTPConnectionError`` that names the address which cannot be used; ``TLSError`` that names the file.
     public static func start(
         _ configuration: HTTPServerConfiguration,
         group: any EventLoopGroup,
@@ -47,35 +53,79 @@ public final class HTTPServer: Sendable {
         let loops = group.makeIterator().enumerated().map { index, eventLoop in
             ServerLoop(eventLoop: eventLoop, index: index, timeouts: configuration.timeouts)
         }
-        let bootstrap = ServerBootstrap(group: group)
-            .serverChannelOption(.backlog, value: configuration.backlog)
-            .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+        var credentials: [TLSServerCredentials] = []
+        var sockets: [BoundSocket] = []
+        do {
+            for listener in configuration.listeners {
+                var own: TLSServerCredentials?
+                if let tls = listener.tls {
+                    let loaded = try await TLSServerCredentials.load(tls, logger: logger)
+                    credentials.append(loaded)
+                    own = loaded
+                }
+                let served = ServerListener(
+                    listener, credentials: own,
+                    acceptsForwardedHTTPSScheme: configuration.acceptsForwardedHTTPSScheme)
+                sockets.append(
+                    try await served.bind(Self.bootstrap(group, served, shared: shared, loops: loops)))
+            }
+        } catch {
+            await close(sockets)
+            throw error
+        }
+        return HTTPServer(sockets: sockets, credentials: credentials, loops: loops, shared: shared)
+    }
+
+    private static func bootstrap(
+        _ group: any EventLoopGroup, _ listener: ServerListener, shared: ServerShared, loops: [ServerLoop]
+    ) -> ServerBootstrap {
+        var bootstrap = ServerBootstrap(group: group)
+            .serverChannelOption(.backlog, value: shared.configuration.backlog)
             // Out of descriptors, accepting pauses for a second instead of spinning.
             .serverChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
                     try channel.pipeline.syncOperations.addHandler(AcceptBackoffHandler())
                 }
             }
-            .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
             .childChannelOption(.allowRemoteHalfClosure, value: true)
             .childChannelOption(.maxMessagesPerRead, value: 4)
-            .childChannelInitializer { channel in
-                channel.eventLoop.makeCompletedFuture {
-                    guard let loop = loops.first(where: { $0.eventLoop === channel.eventLoop }) else {
-                        throw HTTPConnectionError("connection on a foreign event loop")
-                    }
-                    try channel.pipeline.syncOperations.addHandler(
-                        ServerConnection(server: shared, loop: loop))
-                }
-            }
-        let place = "\(configuration.host):\(configuration.port)"
-        do {
-            let channel = try await bootstrap.bind(host: configuration.host, port: configuration.port).get()
-            guard let address = channel.localAddress else { throw HTTPConnectionError("no local address") }
-            return HTTPServer(channel: channel, address: address, loops: loops, shared: shared)
-        } catch {
-            throw HTTPConnectionError("cannot listen on \(place): \(ErrorText.describe(error))")
+        if case .tcp = listener.address {
+            bootstrap =
+                bootstrap
+                .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+                .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
         }
+        return bootstrap.childChannelInitializer { channel in
+            channel.eventLoop.makeCompletedFuture {
+                guard let loop = loops.first(where: { $0.eventLoop === channel.eventLoop }) else {
+                    throw HTTPConnectionError("connection on a foreign event loop")
+                }
+                if let credentials = listener.credentials {
+                    try channel.pipeline.syncOperations.addHandler(
+                        TLSHandler(server: try TLSEngine(server: credentials.context)))
+                }
+                try channel.pipeline.syncOperations.addHandler(
+                    ServerConnection(server: shared, loop: loop, listener: listener))
+            }
+        }
+    }
+
+    private static func close(_ sockets: [BoundSocket]) async {
+        for socket in sockets {
+            try? await socket.channel.close().get()
+            socket.file?.remove()
+        }
+    }
+
+    /// Reads certificates and keys again, for connections that come from now on; those that are open keep theirs.
+    ///
+    /// - Throws: ``TLSError`` that names the first file that cannot be used. What was in use stays in use.
+    public func reloadCertificates() async throws {
+        var failure: (any Error)?
+        for credentials in credentials {
+            do { try await credentials.reload() } catch { failure = failure ?? error }
+        }
+        if let failure { throw failure }
     }
 
     /// As ``start(_:group:logger:service:)``, with a function that runs once per request.
@@ -92,7 +142,8 @@ public final class HTTPServer: Sendable {
     /// last stream id (rule H2c); HTTP/1.1 responses say `Connection: close`; running handlers may finish.
     /// What is left after `gracePeriod` is cancelled and closed.
     public func shutdown(gracePeriod: Duration) async {
-        try? await channel.close().get()
+        for watch in watches { watch.cancel() }
+        await Self.close(sockets)
         let drained = loops.map { loop in loop.eventLoop.flatSubmit { loop.drain() } }
         let timers = loops.map { loop in
             loop.eventLoop.scheduleTask(in: .nanoseconds(gracePeriod.nanoseconds)) { loop.closeAll() }

@@ -3,6 +3,8 @@ import NIOCore
 
 /// One accepted socket: finds out which HTTP it speaks, and joins that protocol's driver to NIO.
 ///
+///     handshaking --(ALPN h2, http/1.1)-----------> http2, http1
+///         | (TLS only; no ALPN)
 ///     sniffing --(24 bytes of the HTTP/2 preface)--> http2 --+
 ///         |                                                  +--> lingering --> closed
 ///         +-----(anything else)--------------------> http1 --+
@@ -16,6 +18,7 @@ final class ServerConnection: ChannelDuplexHandler, @unchecked Sendable {
     typealias OutboundOut = ByteBuffer
 
     private enum Mode {
+        case handshaking
         case sniffing(ByteBuffer)
         case http1(HTTP1ServerDriver)
         case http2(HTTP2ServerDriver)
@@ -26,10 +29,13 @@ final class ServerConnection: ChannelDuplexHandler, @unchecked Sendable {
 
     let server: ServerShared
     let loop: ServerLoop
+    let listener: ServerListener
+    /// Set before the first exchange, never changed afterwards.
+    private(set) var tls: TLSSession?
     private(set) var remoteAddress: SocketAddress?
     private var addressKey: String?
     private var isAdmitted = false
-    private var mode = Mode.sniffing(ByteBuffer())
+    private var mode: Mode
     private var context: ChannelHandlerContext?
     private(set) var isDraining = false
     /// Handlers that have not returned, also of streams that are gone (rapid reset).
@@ -47,10 +53,12 @@ final class ServerConnection: ChannelDuplexHandler, @unchecked Sendable {
 
     private static let preface: StaticString = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 
-    init(server: ServerShared, loop: ServerLoop) {
+    init(server: ServerShared, loop: ServerLoop, listener: ServerListener) {
         self.server = server
         self.loop = loop
         id = server.nextConnectionID()
+        self.listener = listener
+        mode = listener.credentials == nil ? .sniffing(ByteBuffer()) : .handshaking
     }
 
     var now: UInt64 { NIODeadline.now().uptimeNanoseconds }
@@ -60,7 +68,7 @@ final class ServerConnection: ChannelDuplexHandler, @unchecked Sendable {
 
     func channelActive(context: ChannelHandlerContext) {
         self.context = context
-        remoteAddress = context.remoteAddress
+        remoteAddress = peerAddress(context)
         addressKey = remoteAddress?.ipAddress
         if let limit = server.admitConnection(from: addressKey) {
             let value = server.limits.value(of: limit) ?? 0
@@ -85,7 +93,16 @@ final class ServerConnection: ChannelDuplexHandler, @unchecked Sendable {
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        close(reason: "socket error: \(error)")
+        guard let error = error as? TLSError else { return close(reason: "socket error: \(error)") }
+        log("TLS: \(error)")
+        // The alert still has to reach the peer.
+        closeGracefully()
+    }
+
+    /// The peer of a Unix socket has no address: it goes by the path it has come to.
+    private func peerAddress(_ context: ChannelHandlerContext) -> SocketAddress? {
+        guard case .unix(let path, _) = listener.address else { return context.remoteAddress }
+        return try? SocketAddress(unixDomainSocketPath: path)
     }
 
     private func end(reason: String) {
@@ -94,7 +111,7 @@ final class ServerConnection: ChannelDuplexHandler, @unchecked Sendable {
         switch ended {
         case .http1(let driver): driver.connectionDidEnd(reason: reason)
         case .http2(let driver): driver.connectionDidEnd(reason: reason)
-        case .sniffing, .lingering, .closed: break
+        case .handshaking, .sniffing, .lingering, .closed: break
         }
         guard isAdmitted else { return }
         isAdmitted = false
@@ -120,7 +137,7 @@ final class ServerConnection: ChannelDuplexHandler, @unchecked Sendable {
         switch ended {
         case .http1(let driver): driver.connectionDidEnd(reason: "the connection is closing")
         case .http2(let driver): driver.connectionDidEnd(reason: "the connection is closing")
-        case .sniffing, .lingering, .closed: break
+        case .handshaking, .sniffing, .lingering, .closed: break
         }
         resumeReading()
         let bound = NIOLoopBound((connection: self, context: context), eventLoop: context.eventLoop)
@@ -146,7 +163,7 @@ final class ServerConnection: ChannelDuplexHandler, @unchecked Sendable {
         case .http2(let driver): driver.receive(&bytes, now: now)
         case .http1(let driver): driver.receive(bytes)
         case .sniffing(let begin): sniff(begin, bytes)
-        case .lingering, .closed: break
+        case .handshaking, .lingering, .closed: break
         }
     }
 
@@ -157,6 +174,30 @@ final class ServerConnection: ChannelDuplexHandler, @unchecked Sendable {
         isDirty = true
         flushIfDirty()
         loop.flushDirty()
+    }
+
+    /// TLS is up. A protocol that was agreed on is spoken; it is not guessed.
+    private func didCompleteHandshake(_ session: TLSSession) {
+        guard case .handshaking = mode else { return }
+        tls = session
+        var nothing = ByteBuffer()
+        switch session.applicationProtocol {
+        case .http2: startHTTP2(&nothing)
+        case .http1: startHTTP1(nothing)
+        case nil: mode = .sniffing(nothing)
+        }
+    }
+
+    /// Whether a request may be for `authority`. Where client certificates are asked for, the name in the handshake
+    /// has decided who may come; a request for another name must come by another connection (421).
+    func isMisdirected(_ target: RequestTarget) -> Bool {
+        guard listener.checksAuthority, let name = tls?.serverName else { return false }
+        return !(target.withAuthority { Self.isHost(name, in: $0) } ?? false)
+    }
+
+    private static func isHost(_ name: String, in authority: UnsafeRawBufferPointer) -> Bool {
+        let end = authority.lastIndex(of: ASCII.colon) ?? authority.count
+        return authority[..<end].lazy.map(ASCII.lowercased).elementsEqual(name.utf8.lazy.map(ASCII.lowercased))
     }
 
     private func sniff(_ begin: ByteBuffer, _ bytes: ByteBuffer) {
@@ -174,11 +215,15 @@ final class ServerConnection: ChannelDuplexHandler, @unchecked Sendable {
         } else if isPrefix {
             startHTTP2(&all)
         } else {
-            let driver = HTTP1ServerDriver(self)
-            mode = .http1(driver)
-            if isDraining { driver.beginDrain() }
-            driver.receive(all)
+            startHTTP1(all)
         }
+    }
+
+    private func startHTTP1(_ bytes: ByteBuffer) {
+        let driver = HTTP1ServerDriver(self)
+        mode = .http1(driver)
+        if isDraining { driver.beginDrain() }
+        if bytes.readableBytes > 0 { driver.receive(bytes) }
     }
 
     private func startHTTP2(_ bytes: inout ByteBuffer) {
@@ -208,13 +253,14 @@ final class ServerConnection: ChannelDuplexHandler, @unchecked Sendable {
     }
 
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        if let event = event as? TLSHandshakeCompleted { return didCompleteHandshake(event.session) }
         guard let event = event as? ChannelEvent, event == .inputClosed else {
             return context.fireUserInboundEventTriggered(event)
         }
         switch mode {
         case .http1(let driver): driver.inputDidEnd()
         // A peer that cannot send cannot open windows or cancel: nothing sensible can go on.
-        case .http2, .sniffing, .lingering, .closed: close(reason: "the peer closed the connection")
+        case .http2, .handshaking, .sniffing, .lingering, .closed: close(reason: "the peer closed the connection")
         }
     }
 
@@ -238,7 +284,7 @@ final class ServerConnection: ChannelDuplexHandler, @unchecked Sendable {
         switch mode {
         case .http1(let driver): driver.flush()
         case .http2(let driver): driver.flush()
-        case .sniffing, .lingering, .closed: break
+        case .handshaking, .sniffing, .lingering, .closed: break
         }
     }
 
@@ -250,7 +296,7 @@ final class ServerConnection: ChannelDuplexHandler, @unchecked Sendable {
             flushIfDirty()
             switch mode {
             case .http1(let driver): driver.openGate()
-            case .http2, .sniffing, .lingering, .closed: break
+            case .http2, .handshaking, .sniffing, .lingering, .closed: break
             }
         }
         context.fireChannelWritabilityChanged()
@@ -286,7 +332,7 @@ final class ServerConnection: ChannelDuplexHandler, @unchecked Sendable {
     func beginDrain() {
         isDraining = true
         switch mode {
-        case .sniffing: close(reason: "the server is shutting down")
+        case .handshaking, .sniffing: close(reason: "the server is shutting down")
         case .http1(let driver): driver.beginDrain()
         case .http2(let driver): driver.beginDrain()
         case .lingering, .closed: break
@@ -310,6 +356,11 @@ final class ServerConnection: ChannelDuplexHandler, @unchecked Sendable {
         let timeouts = server.timeouts
         checkAge(timeouts, now: now)
         switch mode {
+        case .handshaking:
+            if Self.isPast(timeouts.tlsHandshake, since: acceptedAt, now) {
+                server.limitHits.add("tlsHandshake")
+                close(reason: "HTTPTimeouts.tlsHandshake passed")
+            }
         case .sniffing:
             if Self.isPast(timeouts.requestHead, since: acceptedAt, now) {
                 server.limitHits.add("requestHead")
@@ -341,7 +392,7 @@ final class ServerConnection: ChannelDuplexHandler, @unchecked Sendable {
         return now - start > UInt64(clamping: limit.nanoseconds)
     }
 
-    var logMetadata: Logger.Metadata { ["peer": "\(addressKey ?? "unknown")"] }
+    var logMetadata: Logger.Metadata { ["peer": "\(addressKey ?? remoteAddress?.pathname ?? "unknown")"] }
 
     /// - Parameter limit: the limit that is the reason, where one is.
     func log(_ text: String, limit: String? = nil) { server.didHit(limit, text, logMetadata) }
@@ -352,18 +403,18 @@ final class ServerConnection: ChannelDuplexHandler, @unchecked Sendable {
         switch mode {
         case .http1: "http/1.1"
         case .http2: "h2"
-        case .sniffing, .lingering, .closed: "unknown"
+        case .handshaking, .sniffing, .lingering, .closed: "unknown"
         }
     }
 
-    var isTLS: Bool { false }
+    var isTLS: Bool { listener.credentials != nil }
 
     /// Requests in progress.
     var exchanges: [HTTPExchange] {
         switch mode {
         case .http1(let driver): driver.exchanges
         case .http2(let driver): driver.exchanges
-        case .sniffing, .lingering, .closed: []
+        case .handshaking, .sniffing, .lingering, .closed: []
         }
     }
 }

@@ -30,7 +30,7 @@ final class ServerLoop: @unchecked Sendable {
     /// A quarter of the shortest timer, between 10 ms and 1 s.
     private static func tickInterval(_ timeouts: HTTPTimeouts) -> TimeAmount {
         let all = [
-            timeouts.requestHead, timeouts.idleHTTP1, timeouts.idleHTTP2, timeouts.writeStall,
+            timeouts.requestHead, timeouts.tlsHandshake, timeouts.idleHTTP1, timeouts.idleHTTP2, timeouts.writeStall,
             timeouts.bodyGrace,
             timeouts.lingeringClose,
         ]

@@ -50,7 +50,7 @@ final class TLSEngine {
         guard list.isEmpty || SSL_set_alpn_protos(ssl, list, CUnsignedInt(list.count)) == 0 else {
             throw TLSError(.configuration, "out of memory")
         }
-        context.sessions?.resume(ssl, server: sessionKey)
+        context.sessions?.resume(ssl, server: self.sessionKey)
     }
 
     private init(_ context: TLSContext, host: String, sessionKey: String) throws(TLSError) {

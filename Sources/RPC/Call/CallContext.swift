@@ -23,10 +23,12 @@ public struct CallContext: Sendable {
         metadata: Metadata = Metadata(),
         deadline: NIODeadline? = nil,
         remoteAddress: SocketAddress? = nil,
+        peerIdentity: TLSPeerIdentity? = nil,
         serviceContext: ServiceContext = .topLevel
     ) {
         self.state = InProcessCall(
-            method: method, metadata: metadata, deadline: deadline, remoteAddress: remoteAddress
+            method: method, metadata: metadata, deadline: deadline, remoteAddress: remoteAddress,
+            peerIdentity: peerIdentity
         )
         self.serviceContext = serviceContext
     }
@@ -39,6 +41,8 @@ public struct CallContext: Sendable {
     public var deadline: NIODeadline? { state.deadline }
     /// The peer's socket address; nil in process.
     public var remoteAddress: SocketAddress? { state.remoteAddress }
+    /// Who the peer is by the client certificate that it has proved to own (mutual TLS); nil without one.
+    public var peerIdentity: TLSPeerIdentity? { state.peerIdentity }
 
     /// How many times the client has tried this call before, from `grpc-previous-rpc-attempts` (rule S11): 0 for the
     /// first try. A handler that is not idempotent can look whether an earlier try got through.
@@ -118,6 +122,7 @@ protocol CallState: AnyObject, Sendable {
     var remoteAddress: SocketAddress? { get }
     /// Somebody wants the notes of ``AnswerMetadata``.
     var isObserved: Bool { get }
+    var peerIdentity: TLSPeerIdentity? { get }
     /// Exclusive access to what the handler has added to its answer; from any task.
     func answer<R>(_ body: (inout AnswerMetadata) -> R) -> R
     func sendHeadNow()
@@ -143,9 +148,14 @@ private final class InProcessCall: CallState {
     let deadline: NIODeadline?
     let remoteAddress: SocketAddress?
     var isObserved: Bool { false }
+    let peerIdentity: TLSPeerIdentity?
     private let answerMetadata = Mutex(AnswerMetadata())
 
-    init(method: MethodDescriptor, metadata: Metadata, deadline: NIODeadline?, remoteAddress: SocketAddress?) {
+    init(
+        method: MethodDescriptor, metadata: Metadata, deadline: NIODeadline?, remoteAddress: SocketAddress?,
+        peerIdentity: TLSPeerIdentity?
+    ) {
+        self.peerIdentity = peerIdentity
         self.method = method
         self.metadata = metadata
         self.deadline = deadline

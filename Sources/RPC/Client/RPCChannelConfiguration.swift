@@ -49,9 +49,17 @@ extension RPCChannel {
         public init(target: ConnectionTarget, wire: Wire = .grpc) {
             self.target = target
             self.wire = wire
+            if target.wantsTLS == true { tls = TLSClientConfiguration() }
         }
 
-        var usesTLS: Bool { false }
+        /// TLS to the servers; nil, the default, for clear text, except that a target with `https` has the defaults of
+        /// ``TLSClientConfiguration``.
+        public var tls: TLSClientConfiguration? {
+            get { connection.tls }
+            set { connection.tls = newValue }
+        }
+
+        var usesTLS: Bool { tls != nil }
 
         var pool: HTTPConnectionPool.Configuration {
             var pool = HTTPConnectionPool.Configuration(target: target, httpProtocol: wire.httpProtocol)

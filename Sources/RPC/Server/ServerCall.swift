@@ -288,6 +288,7 @@ extension ServerCall: CallState {
     var metadata: Metadata { Metadata(fields: exchange.fields) }
     var remoteAddress: SocketAddress? { exchange.remoteAddress }
     var isObserved: Bool { configuration.values.observer != nil }
+    var peerIdentity: TLSPeerIdentity? { exchange.peerIdentity }
 
     func answer<R>(_ body: (inout AnswerMetadata) -> R) -> R {
         answerMetadata.withLock { body(&$0) }

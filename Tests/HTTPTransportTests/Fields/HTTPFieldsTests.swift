@@ -95,7 +95,7 @@ import Testing
             }
             #expect(accepted == nil)
         }
-        var head = assembler.takeRequest(acceptsHTTPS: false)
+        var head = assembler.takeRequest(.http)
         for index in 0..<200 { head?.fields.append(.vary, "value \(index)") }
         #expect(head?.path == "/p")
         #expect(head?.authority == "h")

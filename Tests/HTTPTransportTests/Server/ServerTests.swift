@@ -5,11 +5,12 @@ import Synchronization
 import Testing
 
 @Suite struct ServerTests {
-    @Test(arguments: [HTTPClientProtocol.http1, .http2])
-    func `both protocols on one port echo bodies of all sizes`(version: HTTPClientProtocol) async throws {
-        try await withServer(handler: echo) { server in
-            let client = try await HTTPClientConnection.connect(
-                host: "127.0.0.1", port: server.port, protocol: version, group: testGroup)
+    @Test(arguments: [HTTPClientProtocol.http1, .http2], TestTransport.allCases)
+    func `both protocols on one port echo bodies of all sizes`(
+        version: HTTPClientProtocol, transport: TestTransport
+    ) async throws {
+        try await withServer(transport, handler: echo) { server in
+            let client = try await transport.connect(to: server, version)
             for size in [0, 1, 16, 1_000, 16_384, 65_536, 300_000, 3_000_000] {
                 let body = (0..<size).map { UInt8(truncatingIfNeeded: $0 &* 31 &+ $0 >> 8) }
                 let answer = try await client.call(body: body)
@@ -32,7 +33,10 @@ import Testing
         }
     }
 
-    @Test func `1,000 keep-alive calls on one HTTP/1.1 socket, bodies and errors mixed`() async throws {
+    @Test(arguments: TestTransport.allCases)
+    func `1,000 keep-alive calls on one HTTP/1.1 socket, bodies and errors mixed`(
+        transport: TestTransport
+    ) async throws {
         let handler: HTTPHandler = { exchange in
             switch exchange.head.path {
             case "/unread":
@@ -42,9 +46,8 @@ import Testing
             default: await echo(exchange)
             }
         }
-        try await withServer(handler: handler) { server in
-            let client = try await HTTPClientConnection.connect(
-                host: "127.0.0.1", port: server.port, protocol: .http1, group: testGroup)
+        try await withServer(transport, handler: handler) { server in
+            let client = try await transport.connect(to: server, .http1)
             for index in 0..<1_000 {
                 let body = [UInt8](repeating: UInt8(index % 251), count: index * 37 % 5_000)
                 let fields: HTTPFields = index % 2 == 0 ? [.contentLength: "\(body.count)"] : HTTPFields()
@@ -91,8 +94,10 @@ import Testing
         }
     }
 
-    @Test(arguments: [HTTPClientProtocol.http1, .http2])
-    func `a slow reader holds the sender back`(version: HTTPClientProtocol) async throws {
+    @Test(arguments: [HTTPClientProtocol.http1, .http2], TestTransport.allCases)
+    func `a slow reader holds the sender back`(
+        version: HTTPClientProtocol, transport: TestTransport
+    ) async throws {
         let sent = Sent()
         let handler: HTTPHandler = { exchange in
             let piece = ByteBuffer(repeating: 7, count: 16_384)
@@ -107,10 +112,8 @@ import Testing
         var limits = HTTPLimits()
         limits.streamWindowByteCount = 128 * 1024
         let configuration = HTTPClientConfiguration(limits: limits)
-        try await withServer(handler: handler) { server in
-            let client = try await HTTPClientConnection.connect(
-                host: "127.0.0.1", port: server.port, protocol: version, configuration: configuration,
-                group: testGroup)
+        try await withServer(transport, handler: handler) { server in
+            let client = try await transport.connect(to: server, version, configuration: configuration)
             let exchange = try await client.start(HTTPRequestHead(method: .get, path: "/"))
             exchange.finish()
             _ = try await exchange.responseHead()
@@ -127,18 +130,17 @@ import Testing
         }
     }
 
-    @Test(arguments: [HTTPClientProtocol.http1, .http2])
-    func `an unread request body holds the client back, then arrives whole`(version: HTTPClientProtocol)
-        async throws
-    {
+    @Test(arguments: [HTTPClientProtocol.http1, .http2], TestTransport.allCases)
+    func `an unread request body holds the client back, then arrives whole`(
+        version: HTTPClientProtocol, transport: TestTransport
+    ) async throws {
         let gate = Gate()
         let handler: HTTPHandler = { exchange in
             await gate.wait()
             await echo(exchange)
         }
-        try await withServer(handler: handler) { server in
-            let client = try await HTTPClientConnection.connect(
-                host: "127.0.0.1", port: server.port, protocol: version, group: testGroup)
+        try await withServer(transport, handler: handler) { server in
+            let client = try await transport.connect(to: server, version)
             let exchange = try await client.start(HTTPRequestHead(path: "/"))
             let sent = Sent()
             let total = 48 * 1024 * 1024

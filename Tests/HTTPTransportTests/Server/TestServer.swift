@@ -10,13 +10,13 @@ let testGroup = MultiThreadedEventLoopGroup(numberOfThreads: 2)
 
 /// Runs `body` against a server on a free port, then shuts it down.
 func withServer<Result>(
-    limits: HTTPLimits = HTTPLimits(), timeouts: HTTPTimeouts = HTTPTimeouts(),
-    handler: @escaping HTTPHandler, body: (HTTPServer) async throws -> Result
+    _ transport: TestTransport = .clearText, limits: HTTPLimits = HTTPLimits(),
+    timeouts: HTTPTimeouts = HTTPTimeouts(), handler: @escaping HTTPHandler, body: (HTTPServer) async throws -> Result
 ) async throws -> Result {
     var logger = Logger(label: "test")
     logger.logLevel = .critical
     let server = try await HTTPServer.start(
-        HTTPServerConfiguration(limits: limits, timeouts: timeouts), group: testGroup, logger: logger,
+        HTTPServerConfiguration(tls: try transport.server, limits: limits, timeouts: timeouts), group: testGroup, logger: logger,
         handler: handler)
     do {
         let result = try await body(server)
@@ -25,6 +25,28 @@ func withServer<Result>(
     } catch {
         await server.shutdown(gracePeriod: .zero)
         throw error
+    }
+}
+
+/// What carries the bytes of a test that does not care.
+enum TestTransport: CaseIterable, Sendable {
+    case clearText, tls
+
+    var server: TLSServerConfiguration? {
+        get throws { self == .tls ? try TestCertificates.make().server() : nil }
+    }
+
+    var client: TLSClientConfiguration? {
+        get throws { self == .tls ? try TestCertificates.make().client() : nil }
+    }
+
+    func connect(
+        to server: HTTPServer, _ version: HTTPClientProtocol,
+        configuration: HTTPClientConfiguration = HTTPClientConfiguration()
+    ) async throws -> HTTPClientConnection {
+        try await HTTPClientConnection.connect(
+            host: "127.0.0.1", port: server.port, protocol: version, tls: client, configuration: configuration,
+            group: testGroup)
     }
 }
 
