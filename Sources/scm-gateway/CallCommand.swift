@@ -1,6 +1,7 @@
 import ArgumentParser
 import FrameCodec
 import Foundation
+import HTTPTransport
 import NIOCore
 import NIOPosix
 import RPC
@@ -34,6 +35,18 @@ struct CallCommand: AsyncParsableCommand {
 
     @Option(help: "Address of the server. [env: SCM_GATEWAY_ADDRESS, default: http://127.0.0.1:8080]")
     var address: String?
+
+    @Option(help: "PEM file with the authorities that may have issued the server's certificate; else the system's.")
+    var caCertificate: String?
+
+    @Option(help: "PEM file with this client's certificate, for servers that ask for one.")
+    var certificate: String?
+
+    @Option(help: "PEM file with the client certificate's key.")
+    var key: String?
+
+    @Flag(help: "Do not check the server's certificate: anybody on the way can read the key and change the answer.")
+    var insecureTrustAnyServer = false
 
     @Option(help: "API key. [env: SCM_GATEWAY_API_KEY]")
     var apiKey: String?
@@ -127,10 +140,14 @@ struct CallCommand: AsyncParsableCommand {
         let environment = ProcessInfo.processInfo.environment
         let text = address ?? environment["SCM_GATEWAY_ADDRESS"] ?? "http://127.0.0.1:8080"
         guard timeout > 0, timeout < 1e9 else { throw ValidationError("--timeout must be above 0 seconds") }
-        guard let url = URL(string: text), url.scheme == "http", let host = url.host, !host.isEmpty else {
-            throw ValidationError("--address must look like http://HOST:PORT, not \"\(text)\"")
+        guard let url = URL(string: text), ["http", "https"].contains(url.scheme), let host = url.host, !host.isEmpty
+        else {
+            throw ValidationError("--address must look like http://HOST:PORT or https://HOST:PORT, not \"\(text)\"")
         }
-        var configuration = RPCChannel.Configuration(host: host, port: url.port ?? 80, wire: wire.channelWire)
+        let tls = try tlsConfiguration(isSecure: url.scheme == "https")
+        let port = url.port ?? (tls == nil ? 80 : 443)
+        var configuration = RPCChannel.Configuration(host: host, port: port, wire: wire.channelWire)
+        if let tls { configuration.tls = tls }
         if let key = apiKey ?? environment["SCM_GATEWAY_API_KEY"], !configuration.metadata.add("x-api-key", key) {
             throw ValidationError("the API key holds characters that a header cannot carry")
         }
@@ -141,6 +158,25 @@ struct CallCommand: AsyncParsableCommand {
             }
         }
         return configuration
+    }
+
+    private func tlsConfiguration(isSecure: Bool) throws -> TLSClientConfiguration? {
+        guard isSecure else {
+            if caCertificate != nil || certificate != nil || key != nil || insecureTrustAnyServer {
+                throw ValidationError("--ca-certificate, --certificate, --key and the like need an https:// address")
+            }
+            return nil
+        }
+        guard (certificate == nil) == (key == nil) else {
+            throw ValidationError("--certificate and --key belong together")
+        }
+        var tls = TLSClientConfiguration()
+        if let caCertificate { tls.trustRoots = .custom(.file(caCertificate)) }
+        if let certificate, let key {
+            tls.identity = TLSIdentity(certificateChain: .file(certificate), privateKey: .file(key))
+        }
+        tls.dangerouslyTrustsAnyServer = insecureTrustAnyServer
+        return tls
     }
 
     private func report(_ error: RPCError) {

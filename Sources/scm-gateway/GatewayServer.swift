@@ -46,14 +46,23 @@ struct GatewayServer {
         DescriptorLimit.raise(for: settings.limits.http.connections, logger: logger)
         // Signals are trapped before the port opens: a supervisor may stop the server as soon as it answers.
         let signals = await UnixSignalsSequence(trapping: .sigint, .sigterm)
+        // Without TLS a hang-up does what it always does.
+        let hangUps = settings.tls.certificate == nil ? nil : await UnixSignalsSequence(trapping: .sighup)
         let server = try await HTTPServer.start(
-            httpConfiguration, group: MultiThreadedEventLoopGroup.singleton, logger: logger,
+            try httpConfiguration(), group: MultiThreadedEventLoopGroup.singleton, logger: logger,
             service: rpc
         )
         operations.watch(server, rpc)
         let administration = try await openAdministration(operations)
-        try ready("http://\(Self.urlHost(settings.listen)):\(server.port)")
+        try ready(try url(server))
+        let reload = hangUps.map { hangUps in
+            Task {
+                // What goes wrong is logged where it happens, and the old certificates stay in use.
+                for await _ in hangUps { try? await server.reloadCertificates() }
+            }
+        }
         await drain(server, operations.health, on: signals)
+        reload?.cancel()
         await administration?.shutdown(gracePeriod: .zero)
         await service.shutdown()
     }
@@ -115,14 +124,27 @@ struct GatewayServer {
         return configuration
     }
 
-    private var httpConfiguration: HTTPServerConfiguration {
+    private func httpConfiguration() throws -> HTTPServerConfiguration {
+        let listeners = try settings.listeners()
         var configuration = HTTPServerConfiguration()
-        configuration.host = settings.listen
-        configuration.port = settings.port
+        if let first = listeners.first {
+            configuration.address = first.address
+            configuration.tls = first.tls
+        }
+        configuration.additionalListeners = Array(listeners.dropFirst())
         configuration.limits = settings.limits.http
         configuration.timeouts = settings.limits.timeouts
         configuration.refusalFields = rpcConfiguration.crossOrigin.refusalFields(for:)
         return configuration
+    }
+
+    /// The first listener's: `http://HOST:PORT`, `https://HOST:PORT` or `unix:PATH`.
+    private func url(_ server: HTTPServer) throws -> String {
+        guard let first = try settings.listeners().first, case .tcp(let host, _) = first.address else {
+            return "unix:\(server.localAddresses.first?.pathname ?? "")"
+        }
+        let scheme = first.tls == nil ? "http" : "https"
+        return "\(scheme)://\(Self.urlHost(host)):\(server.port)"
     }
 
     private static func urlHost(_ host: String) -> String {

@@ -12,7 +12,10 @@ struct ServeCommand: AsyncParsableCommand {
               {"listen": "127.0.0.1", "port": 8080, "dataFolder": "/var/lib/scm-gateway", "gracePeriod": 10,
                "repositoryRoots": ["/srv/git"], "corsOrigins": ["https://app.example"], "logLevel": "notice",
                "maximumMessageByteCount": 4194304, "adminListen": "127.0.0.1:9090", "accessLog": 1.0,
-               "logFormat": "json", "disabledMethods": [], "drainDelay": 0}
+               "logFormat": "json", "disabledMethods": [], "drainDelay": 0,
+               "tlsCertificate": "/etc/scm-gateway/server.pem", "tlsKey": "/etc/scm-gateway/server.key"}
+
+            With TLS, new certificate files are used for new connections within ten seconds, or at once on SIGHUP.
 
             Prints `ready URL` when the port is open; logs go to standard error.
             """

@@ -15,11 +15,18 @@ struct SettingsOptions: ParsableArguments {
 }
 
 struct ListenOptions: ParsableArguments {
-    @Option(help: "Address to listen on. [env: SCM_GATEWAY_LISTEN, default: 127.0.0.1]")
+    @Option(
+        help: """
+            Address to listen on, or unix:PATH; several with commas between. \
+            [env: SCM_GATEWAY_LISTEN, default: 127.0.0.1]
+            """
+    )
     var listen: String?
 
     @Option(help: "TCP port to listen on; 0 takes a free one. [env: SCM_GATEWAY_PORT, default: 8080]")
     var port: Int?
+
+    @OptionGroup(title: "TLS") var tls: TLSOptions
 
     @Option(
         name: .customLong("cors-origin"),
@@ -97,6 +104,7 @@ struct Settings: Sendable {
     var dataFolder = ".data"
     var listen = "127.0.0.1"
     var port = 8080
+    var tls = TLSSettings()
     var corsOrigins: [String] = []
     var repositoryRoots: [String] = []
     var logLevel = Logger.Level.notice
@@ -134,6 +142,7 @@ struct Settings: Sendable {
         dataFolder = try await Self.value("dataFolder") { try await reader.fetchString(forKey: $0) } ?? dataFolder
         listen = try await Self.value("listen") { try await reader.fetchString(forKey: $0) } ?? listen
         port = try await Self.value("port") { try await reader.fetchInt(forKey: $0) } ?? port
+        try await tls.read(reader)
         corsOrigins = try await Self.value("corsOrigins") { try await reader.fetchStringArray(forKey: $0) } ?? corsOrigins
         repositoryRoots =
             try await Self.value("repositoryRoots") { try await reader.fetchStringArray(forKey: $0) } ?? repositoryRoots
@@ -185,6 +194,7 @@ struct Settings: Sendable {
         if let share = accessLog, !(0...1).contains(share) {
             throw ValidationError("accessLog must be 0 to 1, not \(share)")
         }
+        _ = try listeners()
         guard gracePeriodSeconds >= 0 else { throw ValidationError("gracePeriod must not be negative") }
         if let origin = corsOrigins.first(where: { !Self.isOrigin($0) }) {
             throw ValidationError("\"\(origin)\" is not an origin; write it like http://localhost:8000, without a path")
@@ -194,6 +204,7 @@ struct Settings: Sendable {
     private mutating func apply(_ flags: ListenOptions) throws {
         if let value = flags.listen { listen = value }
         if let value = flags.port { port = value }
+        tls.apply(flags.tls)
         if !flags.corsOrigins.isEmpty { corsOrigins = flags.corsOrigins }
         if !flags.repositoryRoots.isEmpty { repositoryRoots = flags.repositoryRoots }
         try limits.apply(flags.limits)
@@ -207,7 +218,7 @@ struct Settings: Sendable {
     }
 
     /// A missing setting is nil; one of the wrong type is an error that names it, not silently the default.
-    private static func value<Value>(
+    static func value<Value>(
         _ key: ConfigKey, _ fetch: (ConfigKey) async throws -> Value?
     ) async throws -> Value? {
         do {

@@ -1,0 +1,107 @@
+import ArgumentParser
+import Configuration
+import HTTPTransport
+
+/// TLS of the server, as flags; environment and file as in ``SettingsOptions``.
+struct TLSOptions: ParsableArguments {
+    @Option(
+        help: "PEM file with the certificate and its intermediates: TLS on every TCP port. [env: SCM_GATEWAY_TLS_CERTIFICATE]"
+    )
+    var tlsCertificate: String?
+
+    @Option(help: "PEM file with the certificate's key. [env: SCM_GATEWAY_TLS_KEY]")
+    var tlsKey: String?
+
+    @Option(help: "PEM file with the authorities of client certificates. [env: SCM_GATEWAY_TLS_CLIENT_CA]")
+    var tlsClientCa: String?
+
+    @Option(
+        help: """
+            none, optional or required. [env: SCM_GATEWAY_TLS_CLIENT_CERTIFICATES, default: required with --tls-client-ca]
+            """
+    )
+    var tlsClientCertificates: String?
+
+    @Option(
+        help: "Octal permissions of a Unix socket's file. [env: SCM_GATEWAY_SOCKET_PERMISSIONS, default: 600]"
+    )
+    var socketPermissions: String?
+}
+
+/// The same, effective.
+struct TLSSettings: Sendable {
+    var certificate: String?
+    var key: String?
+    var clientCA: String?
+    var clientCertificates: String?
+    var socketPermissions: String?
+
+    mutating func read(_ reader: ConfigReader) async throws {
+        certificate = try await Settings.value("tlsCertificate") { try await reader.fetchString(forKey: $0) }
+        key = try await Settings.value("tlsKey") { try await reader.fetchString(forKey: $0) }
+        clientCA = try await Settings.value("tlsClientCa") { try await reader.fetchString(forKey: $0) }
+        clientCertificates = try await Settings.value("tlsClientCertificates") {
+            try await reader.fetchString(forKey: $0)
+        }
+        socketPermissions = try await Settings.value("socketPermissions") { try await reader.fetchString(forKey: $0) }
+    }
+
+    mutating func apply(_ flags: TLSOptions) {
+        certificate = flags.tlsCertificate ?? certificate
+        key = flags.tlsKey ?? key
+        clientCA = flags.tlsClientCa ?? clientCA
+        clientCertificates = flags.tlsClientCertificates ?? clientCertificates
+        socketPermissions = flags.socketPermissions ?? socketPermissions
+    }
+
+    /// nil for clear text.
+    func configuration() throws -> TLSServerConfiguration? {
+        guard let certificate else {
+            if key != nil { throw ValidationError("--tls-key needs --tls-certificate, the certificate of that key") }
+            if clientCA != nil || clientCertificates != nil {
+                throw ValidationError("client certificates need TLS: give --tls-certificate and --tls-key")
+            }
+            return nil
+        }
+        guard let key else {
+            throw ValidationError("--tls-certificate needs --tls-key, the file with the certificate's key")
+        }
+        return TLSServerConfiguration(certificateFile: certificate, keyFile: key, clientCertificates: try policy())
+    }
+
+    private func policy() throws -> TLSClientCertificates {
+        let mode = clientCertificates ?? (clientCA == nil ? "none" : "required")
+        guard ["none", "optional", "required"].contains(mode) else {
+            throw ValidationError("--tls-client-certificates is none, optional or required, not \"\(mode)\"")
+        }
+        if mode == "none" { return .none }
+        guard let clientCA else {
+            throw ValidationError("--tls-client-certificates \(mode) needs --tls-client-ca, the authorities to trust")
+        }
+        return mode == "optional" ? .optional(trustRoots: .file(clientCA)) : .required(trustRoots: .file(clientCA))
+    }
+
+    func permissions() throws -> UInt16 {
+        let text = socketPermissions ?? "600"
+        guard let mode = UInt16(text, radix: 8), mode <= 0o777 else {
+            throw ValidationError("--socket-permissions must be octal like 660, not \"\(text)\"")
+        }
+        return mode
+    }
+}
+
+extension Settings {
+    /// Where to listen, in the order of the setting. Unix sockets are clear text: their files' permissions guard them.
+    func listeners() throws -> [HTTPListener] {
+        let tls = try tls.configuration()
+        let permissions = try self.tls.permissions()
+        let places = listen.split(separator: ",").map { String($0.trimmingPrefix(while: \.isWhitespace)) }
+        guard !places.isEmpty else { throw ValidationError("--listen needs an address") }
+        return try places.map { place in
+            guard place.hasPrefix("unix:") else { return HTTPListener(.tcp(host: place, port: port), tls: tls) }
+            let path = String(place.dropFirst(5))
+            guard !path.isEmpty else { throw ValidationError("--listen unix: needs a path") }
+            return HTTPListener(.unix(path: path, permissions: permissions))
+        }
+    }
+}
