@@ -61,7 +61,7 @@ let package = Package(
         // Sockets <-> HTTP exchanges.
         .target(
             name: "HTTPTransport",
-            dependencies: ["CNGHTTP2", "COpenSSL", log] + nio,
+            dependencies: ["Compression", "CNGHTTP2", "COpenSSL", log] + nio,
             swiftSettings: served
         ),
 
@@ -156,6 +156,11 @@ let package = Package(
             swiftSettings: strict
         ),
 
+        // A server that says exactly what a test of a client wants.
+        .target(
+            name: "ScriptedPeer", dependencies: ["CNGHTTP2"] + nio, path: "Tests/ScriptedPeer", swiftSettings: strict
+        ),
+
         .testTarget(name: "FrameCodecTests", dependencies: ["FrameCodec"], swiftSettings: strict),
         .testTarget(
             name: "FrameCodecGeneratorTests",
@@ -163,10 +168,13 @@ let package = Package(
             swiftSettings: strict
         ),
         .testTarget(name: "CompressionTests", dependencies: ["Compression"], swiftSettings: strict),
-        .testTarget(name: "HTTPTransportTests", dependencies: ["HTTPTransport", "CNGHTTP2", log] + nio, swiftSettings: strict),
+        .testTarget(
+            name: "HTTPTransportTests",
+            dependencies: ["HTTPTransport", "ScriptedPeer", "Compression", "CNGHTTP2", log] + nio, swiftSettings: strict
+        ),
         .testTarget(
             name: "RPCTests",
-            dependencies: ["RPC", "Compression", "FrameCodec", "HTTPTransport", log, serviceContext] + nio,
+            dependencies: ["ScriptedPeer", "RPC", "Compression", "FrameCodec", "HTTPTransport", log, serviceContext] + nio,
             swiftSettings: strict
         ),
         // The public gRPC interoperability tests, as programs.

@@ -6,7 +6,7 @@ import Testing
 
 /// The same calls over every wire protocol and HTTP version: nothing may differ.
 @Suite struct CallTests {
-    @Test("unary echo", arguments: RPCChannel.Wire.allCases)
+    @Test("unary echo", arguments: RPCChannel.Wire.everything)
     func unary(wire: RPCChannel.Wire) async throws {
         try await TestServer.run { server in
             try await server.withChannel(wire) { channel in
@@ -20,7 +20,7 @@ import Testing
         }
     }
 
-    @Test("many calls at once over one channel", arguments: RPCChannel.Wire.allCases)
+    @Test("many calls at once over one channel", arguments: RPCChannel.Wire.everything)
     func concurrentCalls(wire: RPCChannel.Wire) async throws {
         try await TestServer.run { server in
             try await server.withChannel(wire) { channel in
@@ -41,7 +41,7 @@ import Testing
         }
     }
 
-    @Test("server streaming", arguments: RPCChannel.Wire.allCases)
+    @Test("server streaming", arguments: RPCChannel.Wire.everything)
     func serverStreaming(wire: RPCChannel.Wire) async throws {
         try await TestServer.run { server in
             try await server.withChannel(wire) { channel in
@@ -57,7 +57,7 @@ import Testing
         }
     }
 
-    @Test("a handler may read and send off the event loop", arguments: RPCChannel.Wire.allCases)
+    @Test("a handler may read and send off the event loop", arguments: RPCChannel.Wire.everything)
     func detachedHandler(wire: RPCChannel.Wire) async throws {
         try await TestServer.run { server in
             try await server.withChannel(wire) { channel in
@@ -73,7 +73,7 @@ import Testing
         }
     }
 
-    @Test("an error after messages arrives after the messages", arguments: RPCChannel.Wire.allCases)
+    @Test("an error after messages arrives after the messages", arguments: RPCChannel.Wire.everything)
     func errorAfterMessages(wire: RPCChannel.Wire) async throws {
         try await TestServer.run { server in
             try await server.withChannel(wire) { channel in
@@ -89,7 +89,7 @@ import Testing
         }
     }
 
-    @Test("client streaming", arguments: RPCChannel.Wire.allCases)
+    @Test("client streaming", arguments: RPCChannel.Wire.everything)
     func clientStreaming(wire: RPCChannel.Wire) async throws {
         try await TestServer.run { server in
             try await server.withChannel(wire) { channel in
@@ -121,7 +121,7 @@ import Testing
         }
     }
 
-    @Test("S2, S3: status, text with any character, typed details", arguments: RPCChannel.Wire.allCases)
+    @Test("S2, S3: status, text with any character, typed details", arguments: RPCChannel.Wire.everything)
     func statusAndDetails(wire: RPCChannel.Wire) async throws {
         try await TestServer.run { server in
             try await server.withChannel(wire) { channel in
@@ -139,7 +139,7 @@ import Testing
         }
     }
 
-    @Test("S8: an unexpected error is UNKNOWN and its text stays inside", arguments: RPCChannel.Wire.allCases)
+    @Test("S8: an unexpected error is UNKNOWN and its text stays inside", arguments: RPCChannel.Wire.everything)
     func unexpectedError(wire: RPCChannel.Wire) async throws {
         try await TestServer.run { server in
             try await server.withChannel(wire) { channel in
@@ -154,7 +154,7 @@ import Testing
         }
     }
 
-    @Test("S4: an unknown method is UNIMPLEMENTED", arguments: RPCChannel.Wire.allCases)
+    @Test("S4: an unknown method is UNIMPLEMENTED", arguments: RPCChannel.Wire.everything)
     func unknownMethod(wire: RPCChannel.Wire) async throws {
         try await TestServer.run { server in
             try await server.withChannel(wire) { channel in
@@ -168,7 +168,7 @@ import Testing
         }
     }
 
-    @Test("metadata both ways; M5: -bin values, also several", arguments: RPCChannel.Wire.allCases)
+    @Test("metadata both ways; M5: -bin values, also several", arguments: RPCChannel.Wire.everything)
     func metadata(wire: RPCChannel.Wire) async throws {
         try await TestServer.run { server in
             try await server.withChannel(wire) { channel in
@@ -187,7 +187,7 @@ import Testing
         }
     }
 
-    @Test("P8: a request over the limit is RESOURCE_EXHAUSTED and names the limit", arguments: RPCChannel.Wire.allCases)
+    @Test("P8: a request over the limit is RESOURCE_EXHAUSTED and names the limit", arguments: RPCChannel.Wire.everything)
     func requestTooLarge(wire: RPCChannel.Wire) async throws {
         try await TestServer.run(configure: { $0.maximumRequestMessageByteCount = 100 }) { server in
             try await server.withChannel(wire) { channel in
@@ -220,7 +220,7 @@ import Testing
 }
 
 @Suite struct DeadlineTests {
-    @Test("T6: the deadline ends the call and cancels the handler", arguments: RPCChannel.Wire.allCases)
+    @Test("T6: the deadline ends the call and cancels the handler", arguments: RPCChannel.Wire.everything)
     func deadline(wire: RPCChannel.Wire) async throws {
         let probe = HangProbe()
         try await TestServer.run(service: EchoService(hang: probe)) { server in
@@ -238,7 +238,7 @@ import Testing
         }
     }
 
-    @Test("T5: the server's own clamp ends a call whose client set no deadline", arguments: RPCChannel.Wire.allCases)
+    @Test("T5: the server's own clamp ends a call whose client set no deadline", arguments: RPCChannel.Wire.everything)
     func serverClamp(wire: RPCChannel.Wire) async throws {
         try await TestServer.run(configure: { $0.maximumUnaryTimeout = .milliseconds(50) }) { server in
             try await server.withChannel(wire, configure: { $0.defaultUnaryTimeout = nil }) { channel in
@@ -250,7 +250,7 @@ import Testing
         }
     }
 
-    @Test("T7: cancelling the caller's task cancels the handler", arguments: RPCChannel.Wire.allCases)
+    @Test("T7: cancelling the caller's task cancels the handler", arguments: RPCChannel.Wire.everything)
     func cancellation(wire: RPCChannel.Wire) async throws {
         let probe = HangProbe()
         try await TestServer.run(service: EchoService(hang: probe)) { server in

@@ -54,10 +54,13 @@ public struct ClientCallEnd: Sendable {
 /// ``ClientCallContext/whenEnded(_:)``. To refuse a call, throw an ``RPCError`` instead of calling `next`; to add
 /// metadata, hand a changed context on. `next` may be called once. Retries happen inside it.
 public protocol ClientInterceptor: Sendable {
-    func intercept<Answer>(
-        _ context: ClientCallContext, next: (ClientCallContext) async throws -> Answer
+    func intercept<Answer: Sendable>(
+        _ context: ClientCallContext, next: ClientCallHandler<Answer>
     ) async throws -> Answer
 }
+
+/// What a ``ClientInterceptor`` calls to go on.
+public typealias ClientCallHandler<Answer: Sendable> = @Sendable (ClientCallContext) async throws -> Answer
 
 /// Who wants to know that a call has ended.
 private final class CallWatchers: Sendable {

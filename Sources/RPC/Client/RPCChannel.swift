@@ -27,7 +27,11 @@ public final class RPCChannel: Sendable {
         _ target: String, wire: Wire = .grpc, metadata: Metadata = Metadata(),
         group: any EventLoopGroup = HTTPClientConnection.defaultGroup
     ) throws {
-        var configuration = Configuration(target: try ConnectionTarget(target), wire: wire)
+        let place = try ConnectionTarget(target)
+        guard place.wantsTLS != true else {
+            throw ConnectionTargetError(target, "it asks for TLS, which this channel does not speak")
+        }
+        var configuration = Configuration(target: place, wire: wire)
         configuration.metadata = metadata
         self.init(configuration, group: group)
     }
@@ -58,7 +62,7 @@ public final class RPCChannel: Sendable {
     /// - Throws: ``RPCError``: UNAVAILABLE when no connection can be made.
     public func start(_ method: MethodDescriptor, options: CallOptions = CallOptions()) async throws -> ClientCall {
         let settings = methods(method)
-        return try await intercepted(context(method, options, settings)) { context in
+        return try await intercepted(context(method, options, settings)) { [core] context in
             let call = ClientCall(context, core, settings)
             try await call.start()
             return call
@@ -72,7 +76,7 @@ public final class RPCChannel: Sendable {
         _ method: MethodDescriptor, _ request: Request, options: CallOptions = CallOptions()
     ) async throws -> Response {
         let settings = methods(method)
-        return try await intercepted(context(method, options, settings)) { context in
+        return try await intercepted(context(method, options, settings)) { [core] context in
             let body = try core.encoder.body(request, context)
             let (result, attempts) = await core.unary.call(context, body: body, settings)
             context.end(
@@ -137,20 +141,20 @@ public final class RPCChannel: Sendable {
             compression: configuration.compression, isWatched: !configuration.interceptors.isEmpty)
     }
 
-    private func intercepted<Answer>(
-        _ context: ClientCallContext, _ body: (ClientCallContext) async throws -> Answer
+    private func intercepted<Answer: Sendable>(
+        _ context: ClientCallContext, _ body: @Sendable (ClientCallContext) async throws -> Answer
     ) async throws -> Answer {
         let interceptors = core.configuration.interceptors
         guard !interceptors.isEmpty else { return try await body(context) }
         return try await run(interceptors[...], context, body)
     }
 
-    private func run<Answer>(
+    private func run<Answer: Sendable>(
         _ rest: ArraySlice<any ClientInterceptor>, _ context: ClientCallContext,
-        _ body: (ClientCallContext) async throws -> Answer
+        _ body: @Sendable (ClientCallContext) async throws -> Answer
     ) async throws -> Answer {
         guard let first = rest.first else { return try await body(context) }
-        return try await first.intercept(context) { try await run(rest.dropFirst(), $0, body) }
+        return try await first.intercept(context) { try await self.run(rest.dropFirst(), $0, body) }
     }
 }
 

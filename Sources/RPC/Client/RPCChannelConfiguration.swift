@@ -38,6 +38,8 @@ extension RPCChannel {
         public var backoff = ConnectionBackoff()
         /// See ``HTTPConnectionPool/Configuration/maximumConnectionsPerAddress``; nil takes its default.
         public var maximumConnectionsPerAddress: Int?
+        /// The name is not looked up more often than this. Default 5 s.
+        public var minimumResolutionInterval: Duration = .seconds(5)
         /// Finds the addresses; nil takes what the target says.
         public var resolver: (any NameResolver)?
 
@@ -67,6 +69,7 @@ extension RPCChannel {
             pool.connection = connection
             pool.backoff = backoff
             pool.resolver = resolver
+            pool.minimumResolutionInterval = minimumResolutionInterval
             if let maximumConnectionsPerAddress { pool.maximumConnectionsPerAddress = maximumConnectionsPerAddress }
             return pool
         }

@@ -50,8 +50,8 @@ extension Logger.MetadataProvider {
 /// On a channel: calls made inside a trace carry it on, as a span of their own. A call's trace is that of its
 /// ``CallOptions/serviceContext``, else that of the task it is made in. A `traceparent` that the caller gave stays.
 extension TraceContextInterceptor: ClientInterceptor {
-    public func intercept<Answer>(
-        _ context: ClientCallContext, next: (ClientCallContext) async throws -> Answer
+    public func intercept<Answer: Sendable>(
+        _ context: ClientCallContext, next: ClientCallHandler<Answer>
     ) async throws -> Answer {
         guard context.metadata["traceparent"] == nil,
             let trace = context.serviceContext.traceContext ?? ServiceContext.current?.traceContext

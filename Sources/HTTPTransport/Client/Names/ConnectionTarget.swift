@@ -20,7 +20,7 @@ public struct ConnectionTarget: Sendable, Hashable, CustomStringConvertible {
     /// What requests name as their host (`:authority`, `Host`), and what a certificate must be for.
     public var authority: String
     /// The text asked for TLS (`https`), or for clear text (`http`); nil when it did not say.
-    public let wantsTLS: Bool?
+    package let wantsTLS: Bool?
     public let description: String
 
     /// Reads one of the forms above.
@@ -144,7 +144,7 @@ public struct ConnectionTarget: Sendable, Hashable, CustomStringConvertible {
 public struct ConnectionTargetError: Error, Sendable, Equatable, CustomStringConvertible {
     public let description: String
 
-    init(_ text: String, _ problem: String) {
+    package init(_ text: String, _ problem: String) {
         description = "\"\(text.prefix(256))\": \(problem)"
     }
 }

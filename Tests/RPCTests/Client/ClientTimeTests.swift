@@ -1,0 +1,174 @@
+import FrameCodec
+import HTTPTransport
+import NIOCore
+import RPC
+import ScriptedPeer
+import Testing
+
+@Suite struct ClientTimeTests {
+    /// Takes requests and never answers; tells the code of the first reset.
+    private static func silent(_ resets: Log<UInt32>) -> ScriptedPeer.Script {
+        { connection, _ in
+            guard let peer = try await HTTP2Peer(connection) else { return }
+            while try await peer.nextFrame() != nil {
+                if let code = peer.resets.values.first, await resets.count == 0 { await resets.add(code) }
+            }
+        }
+    }
+
+    @Test("T6, T7: at the deadline the client says DEADLINE_EXCEEDED itself and resets the stream with CANCEL")
+    func deadline() async throws {
+        let resets = Log<UInt32>()
+        try await Scripted.run(Self.silent(resets)) { channel, _ in
+            let result = await channel.ask(options: CallOptions(timeout: .milliseconds(100)))
+            #expect(result.code == .deadlineExceeded)
+            while await resets.count == 0 { try await Task.sleep(for: .milliseconds(5)) }
+        }
+        #expect(await resets.entries == [8])
+    }
+
+    @Test("T6: a stream's deadline ends it")
+    func streamDeadline() async throws {
+        let resets = Log<UInt32>()
+        try await Scripted.run(Self.silent(resets)) { channel, _ in
+            let error = await #expect(throws: RPCError.self) {
+                let stream: ResponseStream<Protobuf.StringValue> = try await channel.serverStreaming(
+                    Scripted.stream, Protobuf.StringValue(), options: CallOptions(timeout: .milliseconds(100)))
+                for try await _ in stream {}
+            }
+            #expect(error?.code == .deadlineExceeded)
+        }
+    }
+
+    @Test("T2, T6: a deadline that has passed is DEADLINE_EXCEEDED without a request; the server's CANCELLED stays")
+    func cancelledLate() async throws {
+        let script = Scripted.http2 { peer, request, _ in
+            try await peer.respond(request.stream, Scripted.trailersOnly(1))
+        }
+        try await Scripted.run(script) { channel, _ in
+            let result = await channel.ask(options: CallOptions(deadline: .now() - .seconds(1)))
+            #expect(result.code == .deadlineExceeded)
+            #expect(await channel.ask().code == .cancelled)
+        }
+    }
+
+    @Test("T7: a cancelled task resets its stream with CANCEL")
+    func cancelled() async throws {
+        let resets = Log<UInt32>()
+        try await Scripted.run(Self.silent(resets)) { channel, peer in
+            let task = Task { await channel.ask() }
+            while peer.connectionCount == 0 { try await Task.sleep(for: .milliseconds(5)) }
+            try await Task.sleep(for: .milliseconds(50))
+            task.cancel()
+            #expect(await task.value.code == .cancelled)
+            while await resets.count == 0 { try await Task.sleep(for: .milliseconds(5)) }
+        }
+        #expect(await resets.entries == [8])
+    }
+
+    @Test("T7: a dropped stream is cancelled")
+    func dropped() async throws {
+        let resets = Log<UInt32>()
+        try await Scripted.run(Self.silent(resets)) { channel, _ in
+            do {
+                let stream: ResponseStream<Protobuf.StringValue> = try await channel.serverStreaming(
+                    Scripted.stream, Protobuf.StringValue())
+                _ = stream.call
+            }
+            while await resets.count == 0 { try await Task.sleep(for: .milliseconds(5)) }
+        }
+        #expect(await resets.entries == [8])
+    }
+
+    @Test("T4, T8: the time that is left travels, the shorter of timeout and deadline")
+    func remaining() async throws {
+        let timeouts = Log<String>()
+        let script = Scripted.http2 { peer, request, _ in
+            await timeouts.add(request["grpc-timeout"] ?? "none")
+            try await peer.respond(request.stream, Scripted.head, body: Scripted.hi, trailers: Scripted.ok)
+        }
+        try await Scripted.run(script, configure: { $0.defaultUnaryTimeout = nil }) { channel, _ in
+            _ = await channel.ask()
+            let served = CallContext(method: Scripted.method, deadline: .now() + .seconds(40))
+            _ = await channel.ask(options: CallOptions(servedCall: served))
+            var options = CallOptions(servedCall: served)
+            options.timeout = .seconds(7200)
+            _ = await channel.ask(options: options)
+            _ = await channel.ask(options: CallOptions(timeout: .seconds(20)))
+        }
+        let seen = await timeouts.entries
+        #expect(seen[0] == "none")
+        for (text, limit) in zip(seen.dropFirst(), [40_000_000, 40_000_000, 20_000_000]) {
+            // Microseconds: the finest unit that holds these in eight digits.
+            #expect(text.hasSuffix("u"))
+            let value = Int(text.dropLast()) ?? 0
+            #expect(value > 0 && value <= limit)
+        }
+    }
+
+    @Test("H2d: a keepalive without an answer fails the calls with UNAVAILABLE")
+    func keepalive() async throws {
+        let script: ScriptedPeer.Script = { connection, _ in
+            guard let peer = try await HTTP2Peer(connection) else { return }
+            peer.answersPings = false
+            try await peer.readToEnd()
+        }
+        let configure: (inout RPCChannel.Configuration) -> Void = {
+            $0.connection.keepalive = HTTPKeepalive(interval: .milliseconds(50), timeout: .milliseconds(50))
+        }
+        try await Scripted.run(script, configure: configure) { channel, _ in
+            let result = await channel.ask()
+            #expect(result.code == .unavailable)
+            #expect(result.error?.message.contains("HTTPKeepalive.timeout") == true)
+        }
+    }
+
+    @Test("A8: answered pings keep a silent call alive; without calls there are none")
+    func keepaliveAnswered() async throws {
+        let pings = Log<Int>()
+        let script: ScriptedPeer.Script = { connection, _ in
+            guard let peer = try await HTTP2Peer(connection), let request = try await peer.nextRequest() else { return }
+            while peer.pingCount < 3 { guard try await peer.nextFrame() != nil else { return } }
+            try await peer.respond(request.stream, Scripted.head, body: Scripted.hi, trailers: Scripted.ok)
+            await pings.add(peer.pingCount)
+            try await peer.readToEnd()
+        }
+        let configure: (inout RPCChannel.Configuration) -> Void = {
+            $0.connection.keepalive = HTTPKeepalive(interval: .milliseconds(20), timeout: .seconds(20))
+        }
+        try await Scripted.run(script, configure: configure) { channel, _ in #expect(await channel.ask().value == "hi") }
+        #expect(await pings.entries == [3])
+    }
+
+    @Test("an idle connection is closed, the channel is idle and connects again when it is used")
+    func idle() async throws {
+        let script = Scripted.http2 { peer, request, _ in
+            try await peer.respond(request.stream, Scripted.head, body: Scripted.hi, trailers: Scripted.ok)
+        }
+        try await Scripted.run(script, configure: { $0.connection.idleTimeout = .milliseconds(50) }) { channel, peer in
+            #expect(channel.connectivityState == .idle)
+            #expect(await channel.ask().value == "hi")
+            for await state in channel.connectivityStates where state == .idle { break }
+            #expect(await channel.ask().value == "hi")
+            #expect(peer.connectionCount == 2)
+        }
+    }
+
+    @Test("a graceful close lets a call end and refuses new ones")
+    func gracefulClose() async throws {
+        let started = Log<Int>()
+        let script = Scripted.http2 { peer, request, _ in
+            await started.add(1)
+            try await Task.sleep(for: .milliseconds(100))
+            try await peer.respond(request.stream, Scripted.head, body: Scripted.hi, trailers: Scripted.ok)
+        }
+        try await Scripted.run(script) { channel, _ in
+            async let answer = channel.ask()
+            while await started.count == 0 { try await Task.sleep(for: .milliseconds(2)) }
+            await channel.close(gracePeriod: .seconds(30))
+            #expect(await answer.value == "hi")
+            #expect(await channel.ask().code == .unavailable)
+            #expect(channel.connectivityState == .shutdown)
+        }
+    }
+}
