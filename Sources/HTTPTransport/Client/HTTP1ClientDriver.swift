@@ -56,7 +56,8 @@ final class HTTP1ClientDriver: ChannelDuplexHandler, ClientDriver, @unchecked Se
     }
 
     private func tick() {
-        let active = (current == nil ? 0 : 1) + waiting.count
+        // A place that was given out is about to be used.
+        let active = max((current == nil ? 0 : 1) + waiting.count, state.leaseCount)
         guard case .drain(let idle) = timers?.check(now: .now(), activeCount: active) else { return }
         if idle { state.endedIdle.store(true, ordering: .relaxed) }
         drain()

@@ -83,7 +83,8 @@ final class HTTP2ClientDriver: ChannelInboundHandler, ClientDriver, @unchecked S
 
     private func tick() {
         let now = NIODeadline.now()
-        switch timers.check(now: now, activeCount: activeCount) {
+        // A place that was given out is about to be used.
+        switch timers.check(now: now, activeCount: max(activeCount, state.leaseCount)) {
         case .none: break
         case .ping:
             engine.submitPing()
@@ -135,6 +136,7 @@ final class HTTP2ClientDriver: ChannelInboundHandler, ClientDriver, @unchecked S
     }
 
     private func didReceiveSettings() {
+        if !readyPromises.isEmpty { timers.becameReady(now: .now()) }
         state.setCapacity(min(engine.peerConcurrentStreams, configuration.concurrentStreams))
         for promise in readyPromises { promise.succeed() }
         readyPromises.removeAll()

@@ -222,6 +222,7 @@ public final class HTTPClientConnection: Sendable {
     /// Takes no new exchanges, and closes when the last one has ended.
     func drain() { onEventLoop { self.driver.drain() } }
     func closeNow() { onEventLoop { self.driver.close() } }
+    var isConnected: Bool { channel.isActive }
     var closeFuture: EventLoopFuture<Void> { channel.closeFuture }
 
     private func onEventLoop(_ body: @escaping @Sendable () -> Void) {

@@ -66,6 +66,9 @@ public final class HTTPClientExchange: @unchecked Sendable {
         if let error { throw error }
     }
 
+    /// As ``sendWhole(_:)``, from any thread.
+    func enqueueWhole(_ bytes: ByteBuffer) { onEventLoop { self.sendWhole(bytes) } }
+
     /// The whole request body and its end, on the event loop, without waiting for room: for bodies whose size the
     /// caller has bounded.
     func sendWhole(_ bytes: ByteBuffer) {

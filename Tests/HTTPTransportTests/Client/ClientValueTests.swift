@@ -104,9 +104,9 @@ import Testing
     func backoff() {
         let backoff = ConnectionBackoff()
         #expect(backoff.delay(afterFailures: 1, random: 0) == .seconds(1))
-        #expect(backoff.delay(afterFailures: 2, random: 0) == .seconds(1.6))
-        #expect(backoff.delay(afterFailures: 1, random: 1) == .seconds(1.2))
-        #expect(backoff.delay(afterFailures: 1, random: -1) == .seconds(0.8))
+        #expect(abs(backoff.delay(afterFailures: 2, random: 0) / .seconds(1) - 1.6) < 1e-9)
+        #expect(abs(backoff.delay(afterFailures: 1, random: 1) / .seconds(1) - 1.2) < 1e-9)
+        #expect(abs(backoff.delay(afterFailures: 1, random: -1) / .seconds(1) - 0.8) < 1e-9)
         #expect(backoff.delay(afterFailures: 1_000_000, random: 0) == .seconds(120))
     }
 

@@ -116,8 +116,10 @@ import Testing
         }
         try await ScriptedPeer.with(script) { peer in
             try await withClient({ $0.timeout = .milliseconds(200) }) { client in
-                let response = try await client.execute(HTTPClientRequest(.get, "http://127.0.0.1:\(peer.port)/"))
-                let error = await #expect(throws: HTTPClientError.self) { try await response.body.collect() }
+                let error = await #expect(throws: HTTPClientError.self) {
+                    let response = try await client.execute(HTTPClientRequest(.get, "http://127.0.0.1:\(peer.port)/"))
+                    _ = try await response.body.collect()
+                }
                 guard case .timedOut = error else {
                     Issue.record("\(String(describing: error))")
                     return

@@ -79,25 +79,35 @@ public final class HTTPClient: Sendable {
         var request = request
         var count = 0
         while true {
-            let (exchange, head) = try await send(request, deadline)
-            guard let next = try redirected(request, head, redirects) else {
-                return try response(request, exchange, head, deadline)
+            let conversation = try await send(request, deadline)
+            do {
+                guard let next = try redirected(request, conversation.head, redirects) else {
+                    return try response(request, conversation, deadline)
+                }
+                count += 1
+                guard count <= redirects.maximum else {
+                    throw HTTPClientError.tooManyRedirects(limit: redirects.maximum)
+                }
+                await Self.skipBody(conversation.exchange)
+                request = next
+            } catch {
+                conversation.exchange.cancel()
+                throw error
             }
-            count += 1
-            guard count <= redirects.maximum else {
-                exchange.cancel()
-                throw HTTPClientError.tooManyRedirects(limit: redirects.maximum)
-            }
-            await Self.skipBody(exchange)
-            request = next
         }
     }
 
     // MARK: One exchange
 
+    private struct Conversation {
+        let exchange: HTTPClientExchange
+        let head: HTTPResponseHead
+        let upload: BodyUpload?
+    }
+
     private func send(
         _ request: HTTPClientRequest, _ deadline: RequestDeadline?
-    ) async throws -> (HTTPClientExchange, HTTPResponseHead) {
+    ) async throws -> Conversation {
         let pool = try pool(for: request.url)
         var repeats = 0
         while true {
@@ -106,7 +116,7 @@ public final class HTTPClient: Sendable {
                 let exchange = try await connection.start(head(request), isLeased: true)
                 deadline?.guardExchange(exchange)
                 do {
-                    return (exchange, try await converse(request, exchange))
+                    return try await converse(request, exchange)
                 } catch {
                     exchange.cancel()
                     throw error
@@ -129,23 +139,24 @@ public final class HTTPClient: Sendable {
         }
     }
 
-    /// Body out, head in. A server that answers early is listened to although the body could not be sent.
-    private func converse(
-        _ request: HTTPClientRequest, _ exchange: HTTPClientExchange
-    ) async throws -> HTTPResponseHead {
-        try await withTaskCancellationHandler {
-            switch request.body {
-            case .none: break
-            case .bytes(let bytes): try? await exchange.send(bytes)
-            case .stream(_, let write):
-                do {
-                    try await write(HTTPBodyWriter(exchange: exchange))
-                } catch is HTTPStreamError {}
+    /// Head in, while the body goes out: a server may answer before it has read everything, or while it reads.
+    private func converse(_ request: HTTPClientRequest, _ exchange: HTTPClientExchange) async throws -> Conversation {
+        var upload: BodyUpload?
+        switch request.body {
+        case .none: exchange.finish()
+        case .bytes(let bytes): exchange.enqueueWhole(bytes)
+        case .stream(_, let write): upload = BodyUpload(exchange, write)
+        }
+        do {
+            let head = try await withTaskCancellationHandler {
+                try await exchange.responseHead()
+            } onCancel: {
+                exchange.cancel()
             }
-            exchange.finish()
-            return try await exchange.responseHead()
-        } onCancel: {
-            exchange.cancel()
+            return Conversation(exchange: exchange, head: head, upload: upload)
+        } catch {
+            upload?.cancel()
+            throw await upload?.failure ?? error
         }
     }
 
@@ -166,13 +177,14 @@ public final class HTTPClient: Sendable {
     }
 
     private func response(
-        _ request: HTTPClientRequest, _ exchange: HTTPClientExchange, _ head: HTTPResponseHead,
-        _ deadline: RequestDeadline?
+        _ request: HTTPClientRequest, _ conversation: Conversation, _ deadline: RequestDeadline?
     ) throws -> HTTPClientResponse {
+        let head = conversation.head
         let limit = request.maximumResponseByteCount ?? configuration.maximumResponseByteCount
         let coding = head.fields.first(.contentEncoding).flatMap { CompressionAlgorithm(name: $0) }
         let source = try ResponseBodySource(
-            exchange, limit: limit, deadline: deadline, algorithm: configuration.decompresses ? coding : nil)
+            conversation.exchange, upload: conversation.upload, limit: limit, deadline: deadline,
+            algorithm: configuration.decompresses ? coding : nil)
         return HTTPClientResponse(
             status: head.status, fields: head.fields, url: request.url, body: HTTPResponseBody(source))
     }

@@ -47,15 +47,17 @@ final class ResponseBodySource: Sendable {
     }
 
     let exchange: HTTPClientExchange
+    private let upload: BodyUpload?
     private let limit: Int
     private let deadline: RequestDeadline?
     private let state: Mutex<State>
 
     /// - Parameter algorithm: what the body is compressed with.
     init(
-        _ exchange: HTTPClientExchange, limit: Int, deadline: RequestDeadline?, algorithm: CompressionAlgorithm?
+        _ exchange: HTTPClientExchange, upload: BodyUpload?, limit: Int, deadline: RequestDeadline?, algorithm: CompressionAlgorithm?
     ) throws(HTTPClientError) {
         self.exchange = exchange
+        self.upload = upload
         self.limit = limit
         self.deadline = deadline
         state = Mutex(State())
@@ -71,6 +73,7 @@ final class ResponseBodySource: Sendable {
 
     deinit {
         deadline?.cancel()
+        upload?.cancel()
         exchange.cancel()
     }
 

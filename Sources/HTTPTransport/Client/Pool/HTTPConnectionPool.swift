@@ -85,8 +85,9 @@ public final class HTTPConnectionPool: Sendable {
     /// The state now and every later one; ends when the pool is shut down or the reader stops.
     public var connectivityStates: AsyncStream<ConnectivityState> {
         AsyncStream(bufferingPolicy: .bufferingNewest(16)) { continuation in
-            let id = state.withLock { $0.observe(continuation) }
-            continuation.onTermination = { [weak self] _ in self?.state.withLock { $0.removeObserver(id) } }
+            var id: UInt64 = 0
+            change { id = $0.observe(continuation) }
+            continuation.onTermination = { [weak self, id] _ in self?.state.withLock { $0.removeObserver(id) } }
         }
     }
 
@@ -135,6 +136,7 @@ public final class HTTPConnectionPool: Sendable {
         case .connect(let slot, let addresses, let calm):
             Task { await connect(slot: slot, addresses, calm: calm) }
         case .drain(let connection): connection.drain()
+        case .finish(let observer): observer.finish()
         case .wake(let deadline):
             _ = group.next().scheduleTask(deadline: deadline) { [weak self] in self?.change { $0.timerFired() } }
         }

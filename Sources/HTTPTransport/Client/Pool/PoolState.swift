@@ -21,6 +21,8 @@ enum PoolEffect {
     case connect(slot: UInt64, [SocketAddress], calm: Int)
     case drain(HTTPClientConnection)
     case wake(NIODeadline)
+    /// Outside the lock, because the end of a stream calls back to the pool.
+    case finish(AsyncStream<ConnectivityState>.Continuation)
 }
 
 /// Everything a pool knows. Confined to its lock; time is a parameter.
@@ -32,6 +34,8 @@ struct PoolState {
 
     private let configuration: HTTPConnectionPool.Configuration
     private(set) var slots: [PoolSlot] = []
+    /// Take nothing new; their last exchanges may still run.
+    private var retired: [HTTPClientConnection] = []
     private(set) var isShutDown = false
     private var effects: [PoolEffect] = []
     private var waiting: [Waiting] = []
@@ -170,8 +174,11 @@ struct PoolState {
     }
 
     mutating func takeAllConnections() -> [HTTPClientConnection] {
-        defer { slots.removeAll() }
-        return slots.flatMap(\.connections)
+        defer {
+            slots.removeAll()
+            retired.removeAll()
+        }
+        return slots.flatMap(\.connections) + retired
     }
 
     // MARK: What follows
@@ -189,6 +196,7 @@ struct PoolState {
             scheduleWake(now)
         }
         report()
+        retired.removeAll { !$0.isConnected }
         defer { effects = [] }
         return effects
     }
@@ -197,6 +205,7 @@ struct PoolState {
         for index in slots.indices {
             for closed in slots[index].dropClosed() {
                 isResolutionWanted = true
+                retired.append(closed)
                 if closed.state.wasToldToCalmDown.load(ordering: .relaxed) { calm += 1 }
                 let endedIdle = closed.state.endedIdle.load(ordering: .relaxed)
                 if configuration.balancing == .roundRobin { isWanted = !endedIdle }
@@ -275,14 +284,15 @@ struct PoolState {
         reported = now
         for observer in observers.values {
             observer.yield(now)
-            if now == .shutdown { observer.finish() }
+            if now == .shutdown { effects.append(.finish(observer)) }
         }
     }
 
     mutating func observe(_ continuation: AsyncStream<ConnectivityState>.Continuation) -> UInt64 {
         nextID += 1
         continuation.yield(connectivity)
-        if isShutDown { continuation.finish() } else { observers[nextID] = continuation }
+        observers[nextID] = continuation
+        if isShutDown { effects.append(.finish(continuation)) }
         return nextID
     }
 
