@@ -5,7 +5,8 @@ import Synchronization
 import Testing
 
 /// The same calls over every wire protocol and HTTP version: nothing may differ.
-@Suite struct CallTests {
+// One after the other: all at once would need more sockets and threads than a small machine has.
+@Suite(.serialized) struct CallTests {
     @Test("unary echo", arguments: RPCChannel.Wire.everything)
     func unary(wire: RPCChannel.Wire) async throws {
         try await TestServer.run { server in
@@ -220,7 +221,8 @@ import Testing
     }
 }
 
-@Suite struct DeadlineTests {
+// One after the other: all at once would need more sockets and threads than a small machine has.
+@Suite(.serialized) struct DeadlineTests {
     @Test("T6: the deadline ends the call and cancels the handler", arguments: RPCChannel.Wire.everything)
     func deadline(wire: RPCChannel.Wire) async throws {
         let probe = HangProbe()

@@ -83,8 +83,9 @@ final class HTTP2ClientDriver: ChannelInboundHandler, ClientDriver, @unchecked S
 
     private func tick() {
         let now = NIODeadline.now()
-        // A place that was given out is about to be used.
-        switch timers.check(now: now, activeCount: max(activeCount, state.leaseCount)) {
+        // Who waits for SETTINGS, or was given a place, is about to use the connection.
+        let expected = engine.receivedSettings ? state.leaseCount : 1
+        switch timers.check(now: now, activeCount: max(activeCount, expected)) {
         case .none: break
         case .ping:
             engine.submitPing()

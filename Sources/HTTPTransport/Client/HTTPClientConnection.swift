@@ -122,6 +122,8 @@ public final class HTTPClientConnection: Sendable {
             try channel.pipeline.syncOperations.addHandler(http2)
             return http2
         case .http1:
+            // ALPN may have chosen it instead of HTTP/2.
+            state.setCapacity(1)
             let http1 = HTTP1ClientDriver(channel.eventLoop, configuration, authority: authority, state: state)
             try channel.pipeline.syncOperations.addHandler(http1)
             return http1

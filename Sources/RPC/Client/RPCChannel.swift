@@ -27,11 +27,7 @@ public final class RPCChannel: Sendable {
         _ target: String, wire: Wire = .grpc, metadata: Metadata = Metadata(),
         group: any EventLoopGroup = HTTPClientConnection.defaultGroup
     ) throws {
-        let place = try ConnectionTarget(target)
-        guard place.wantsTLS != true else {
-            throw ConnectionTargetError(target, "it asks for TLS, which this channel does not speak")
-        }
-        var configuration = Configuration(target: place, wire: wire)
+        var configuration = Configuration(target: try ConnectionTarget(target), wire: wire)
         configuration.metadata = metadata
         self.init(configuration, group: group)
     }

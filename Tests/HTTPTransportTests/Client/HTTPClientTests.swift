@@ -6,7 +6,8 @@ import Synchronization
 import Testing
 
 /// The plain HTTP client against our own server and against peers that misbehave.
-@Suite struct HTTPClientTests {
+// One after the other: all at once would need more sockets and threads than a small machine has.
+@Suite(.serialized) struct HTTPClientTests {
     private func withClient<R>(
         _ configure: (inout HTTPClient.Configuration) -> Void = { _ in }, _ body: (HTTPClient) async throws -> R
     ) async throws -> R {
@@ -27,11 +28,13 @@ import Testing
         Array("HTTP/1.1 \(head)\r\nContent-Length: \(body.count)\r\n\r\n".utf8) + body
     }
 
-    @Test("bodies both ways over both protocols", arguments: [HTTPClientProtocol.http1, .http2])
-    func echoes(httpProtocol: HTTPClientProtocol) async throws {
-        try await withServer(handler: echo) { server in
-            try await withClient({ $0.clearTextProtocol = httpProtocol }) { client in
-                let url = "http://127.0.0.1:\(server.port)/"
+    @Test("bodies both ways over both protocols, in clear text and TLS", arguments: [HTTPClientProtocol.http1, .http2], TestTransport.allCases)
+    func echoes(httpProtocol: HTTPClientProtocol, transport: TestTransport) async throws {
+        var tls = try transport.client ?? TLSClientConfiguration()
+        tls.applicationProtocols = [httpProtocol]
+        try await withServer(transport, handler: echo) { server in
+            try await withClient({ ($0.clearTextProtocol, $0.tls) = (httpProtocol, tls) }) { client in
+                let url = "\(transport == .tls ? "https" : "http")://127.0.0.1:\(server.port)/"
                 for count in [0, 1, 1_000_000] {
                     let bytes = ByteBuffer(repeating: 7, count: count)
                     let whole = try await client.execute(HTTPClientRequest(.post, url, body: .bytes(bytes)))

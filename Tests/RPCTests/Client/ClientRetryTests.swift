@@ -4,7 +4,8 @@ import RPC
 import ScriptedPeer
 import Testing
 
-@Suite struct ClientRetryTests {
+// One after the other: all at once would need more sockets and threads than a small machine has.
+@Suite(.serialized) struct ClientRetryTests {
     private static func retrying(_ attempts: Int = 3) -> (inout RPCChannel.Configuration) -> Void {
         {
             $0.service.methods = [

@@ -21,6 +21,8 @@ public final class HTTPClient: Sendable {
         /// What is spoken in clear text. Default HTTP/1.1.
         public var clearTextProtocol = HTTPClientProtocol.http1
         public var connection = HTTPClientConfiguration()
+        /// TLS of `https` URLs; ALPN offers HTTP/2 and HTTP/1.1. Default: verified by the system's roots.
+        public var tls = TLSClientConfiguration()
         /// Connections to one address. Default 16.
         public var maximumConnectionsPerAddress = 16
         /// Origins whose connections are kept. Default 256; the one used longest ago goes first.
@@ -252,8 +254,6 @@ public final class HTTPClient: Sendable {
     }
 
     private func target(_ url: HTTPURL) throws -> ConnectionTarget {
-        // Never in clear text what was meant for TLS.
-        guard !url.isSecure else { throw ConnectionTargetError(url.description, "this client does not speak TLS") }
         var target = ConnectionTarget(host: url.host, port: url.port)
         if let path = configuration.unixSocketPath {
             target = try ConnectionTarget("unix:\(path)")
@@ -263,8 +263,15 @@ public final class HTTPClient: Sendable {
     }
 
     private func settings(_ target: ConnectionTarget, _ url: HTTPURL) -> HTTPConnectionPool.Configuration {
-        var settings = HTTPConnectionPool.Configuration(target: target, httpProtocol: configuration.clearTextProtocol)
+        let httpProtocol = url.isSecure ? .http2 : configuration.clearTextProtocol
+        var settings = HTTPConnectionPool.Configuration(target: target, httpProtocol: httpProtocol)
         settings.connection = configuration.connection
+        settings.connection.tls = nil
+        if url.isSecure {
+            var tls = configuration.tls
+            if tls.applicationProtocols == nil { tls.applicationProtocols = [.http2, .http1] }
+            settings.connection.tls = tls
+        }
         settings.maximumConnectionsPerAddress = configuration.maximumConnectionsPerAddress
         settings.addressVetting = configuration.addressVetting
         return settings
