@@ -10,7 +10,7 @@ final class ClientConnectionState: Sendable {
     /// Exchanges that may run at once: 1 for HTTP/1.1, the server's MAX_CONCURRENT_STREAMS for HTTP/2.
     let capacity: Atomic<Int>
     /// Places given out by a pool.
-    private let leased = Atomic<Int>(0)
+    private let leased: Atomic<Int>
     private let changed: @Sendable (Change) -> Void
 
     enum Change {
@@ -20,8 +20,11 @@ final class ClientConnectionState: Sendable {
         case other
     }
 
-    init(capacity: Int, changed: @escaping @Sendable (Change) -> Void) {
+    /// - Parameter isHeld: a place is taken until ``letGo()``, so that the connection does not end as idle before its
+    ///   maker has it.
+    init(capacity: Int, isHeld: Bool, changed: @escaping @Sendable (Change) -> Void) {
         self.capacity = Atomic(capacity)
+        leased = Atomic(isHeld ? 1 : 0)
         self.changed = changed
     }
 
@@ -34,6 +37,9 @@ final class ClientConnectionState: Sendable {
         leased.add(1, ordering: .relaxed)
         return true
     }
+
+    /// The end of being held; tells nobody.
+    func letGo() { leased.subtract(1, ordering: .sequentiallyConsistent) }
 
     func release() {
         leased.subtract(1, ordering: .sequentiallyConsistent)

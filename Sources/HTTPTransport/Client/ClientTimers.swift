@@ -57,9 +57,6 @@ struct ClientTimers {
 
     mutating func didRead(now: NIODeadline) { lastRead = now }
 
-    /// The connection can be used from now on.
-    mutating func becameReady(now: NIODeadline) { idleSince = now }
-
     mutating func check(now: NIODeadline, activeCount: Int) -> Action {
         if activeCount > 0 { idleSince = now }
         if !isDraining, let maximumAge, now - created >= maximumAge {

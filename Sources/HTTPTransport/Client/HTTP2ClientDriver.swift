@@ -83,9 +83,8 @@ final class HTTP2ClientDriver: ChannelInboundHandler, ClientDriver, @unchecked S
 
     private func tick() {
         let now = NIODeadline.now()
-        // Who waits for SETTINGS, or was given a place, is about to use the connection.
-        let expected = engine.receivedSettings ? state.leaseCount : 1
-        switch timers.check(now: now, activeCount: max(activeCount, expected)) {
+        // A place that was given out is about to be used.
+        switch timers.check(now: now, activeCount: max(activeCount, state.leaseCount)) {
         case .none: break
         case .ping:
             engine.submitPing()
@@ -137,7 +136,6 @@ final class HTTP2ClientDriver: ChannelInboundHandler, ClientDriver, @unchecked S
     }
 
     private func didReceiveSettings() {
-        if !readyPromises.isEmpty { timers.becameReady(now: .now()) }
         state.setCapacity(min(engine.peerConcurrentStreams, configuration.concurrentStreams))
         for promise in readyPromises { promise.succeed() }
         readyPromises.removeAll()

@@ -52,7 +52,8 @@ public final class HTTPClientConnection: Sendable {
         let authority = host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)"
         var configuration = configuration
         if let tls { configuration.tls = tls }
-        return try await connect(authority, `protocol`, configuration, { _ in }, group) { bootstrap, initialize in
+        let state = ClientConnectionState(capacity: 100, isHeld: false) { _ in }
+        return try await connect(authority, `protocol`, configuration, state, group) { bootstrap, initialize in
             try await bootstrap.connect(host: host, port: port, channelInitializer: initialize)
         }
     }
@@ -70,17 +71,16 @@ public final class HTTPClientConnection: Sendable {
     ) async throws -> HTTPClientConnection {
         try await connect(
             to: address, authority: authority, protocol: `protocol`, configuration: configuration, group: group,
-            changed: { _ in })
+            state: ClientConnectionState(capacity: 100, isHeld: false) { _ in })
     }
 
-    /// - Parameter changed: see ``ClientConnectionState``.
     static func connect(
         to address: SocketAddress, authority: String, protocol: HTTPClientProtocol,
         configuration: HTTPClientConfiguration, group: any EventLoopGroup,
-        changed: @escaping @Sendable (ClientConnectionState.Change) -> Void
+        state: ClientConnectionState
     ) async throws -> HTTPClientConnection {
         try await connect(
-            authority, `protocol`, configuration, changed, group, description: AddressText.describe(address)
+            authority, `protocol`, configuration, state, group, description: AddressText.describe(address)
         ) { bootstrap, initialize in
             try await bootstrap.connect(to: address, channelInitializer: initialize)
         }
@@ -91,11 +91,9 @@ public final class HTTPClientConnection: Sendable {
 
     private static func connect(
         _ authority: String, _ httpProtocol: HTTPClientProtocol, _ configuration: HTTPClientConfiguration,
-        _ changed: @escaping @Sendable (ClientConnectionState.Change) -> Void, _ group: any EventLoopGroup,
-        description: String? = nil,
+        _ state: ClientConnectionState, _ group: any EventLoopGroup, description: String? = nil,
         _ dial: (sending ClientBootstrap, @escaping Initializer) async throws -> Started
     ) async throws -> HTTPClientConnection {
-        let state = ClientConnectionState(capacity: httpProtocol == .http1 ? 1 : 100, changed: changed)
         let bootstrap = ClientBootstrap(group: group)
             .connectTimeout(.nanoseconds(configuration.connectTimeout.nanoseconds))
             .channelOption(.tcpOption(.tcp_nodelay), value: 1)

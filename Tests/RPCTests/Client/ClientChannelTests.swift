@@ -50,7 +50,7 @@ import Testing
             await channel.close()
         }
         let never = try RPCChannel("127.0.0.1:\(closed)")
-        let result = await never.ask(options: CallOptions(timeout: .milliseconds(100), waitsForReady: true))
+        let result = await never.ask(options: CallOptions(timeout: .seconds(3), waitsForReady: true))
         #expect(result.code == .deadlineExceeded)
         #expect(result.error?.message.contains("\(closed)") == true)
         await never.close()

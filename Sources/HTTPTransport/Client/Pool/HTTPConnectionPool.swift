@@ -174,7 +174,8 @@ public final class HTTPConnectionPool: Sendable {
         settings.keepalive?.interval *= 1 << min(calm, 6)
         let connection = try await HTTPClientConnection.connect(
             to: address, authority: configuration.target.authority, protocol: configuration.httpProtocol,
-            configuration: settings, group: group, changed: { [weak self] in self?.connectionChanged($0) })
+            configuration: settings, group: group,
+            state: ClientConnectionState(capacity: 100, isHeld: true) { [weak self] in self?.connectionChanged($0) })
         try await connection.waitUntilReady(timeout: settings.connectTimeout)
         return connection
     }

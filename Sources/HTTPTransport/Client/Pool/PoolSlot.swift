@@ -54,6 +54,7 @@ struct PoolSlot {
     func mayConnect(_ now: NIODeadline) -> Bool { retryAt.map { $0 <= now } ?? true }
 
     mutating func didConnect(_ connection: HTTPClientConnection) {
+        connection.state.letGo()
         connecting -= 1
         failures = 0
         retryAt = nil
