@@ -140,6 +140,8 @@ final class HTTP1ClientDriver: ChannelDuplexHandler, ClientDriver, @unchecked Se
             exchange.didReceive(bytes)
         case .end:
             isResponseDone = true
+            // Before the caller wakes and asks for a place.
+            if keepsAlive, isRequestSent, unparsed.readableBytes == 0 { exchange.releaseLease() }
             exchange.didReceiveEnd(trailers: nil)
             nextIfDone()
         }
