@@ -30,11 +30,16 @@ public final class ScriptedPeer: Sendable {
             }
         let peer = ScriptedPeer(port: server.channel.localAddress?.port ?? 0)
         let accepting = Task { try await peer.accept(server, script) }
-        defer {
-            accepting.cancel()
-            server.channel.close(promise: nil)
+        let result: Swift.Result<Result, any Error>
+        do {
+            result = .success(try await body(peer))
+        } catch {
+            result = .failure(error)
         }
-        return try await body(peer)
+        accepting.cancel()
+        // Waited for: afterwards nobody listens on the port.
+        try? await server.channel.close().get()
+        return try result.get()
     }
 
     private func accept(
