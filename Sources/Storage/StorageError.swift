@@ -23,6 +23,8 @@ public struct StorageError: Error, Sendable, Equatable, CustomStringConvertible 
     public var isConstraintViolation: Bool { kind == .constraintViolation }
     /// Another process held the lock for longer than the busy timeout. Worth a retry.
     public var isBusy: Bool { kind == .busy }
+    /// A row does not hold what this version expects, or a value cannot be stored. Trying again does not help.
+    public var isUnexpectedValue: Bool { kind == .unexpectedValue }
     /// The disk or the quota is full. Nothing was written.
     public var isFull: Bool { kind == .full }
 }

@@ -22,15 +22,17 @@ extension ScmGatewayService {
             let start = min(Int(clamping: token?.position ?? 0), Int(Int32.max))
             let ids = try await repository.history(query, start..<(start + size + 1))
             let page = Array(ids.prefix(size))
-            var commits = try await repository.commits(page).map { Commit($0, repositoryID: row.id) }
-            if request.includeFileChanges {
-                let changes = try await repository.fileChanges(page)
-                for index in commits.indices {
-                    commits[index].add(changes, of: page[index], withStatistics: true)
-                }
-            }
+            let objects = try await repository.commits(page)
+            let changes = request.includeFileChanges ? try await repository.fileChanges(page) : nil
             let next = PageToken(filter: filter, position: Int64(start + page.count), anchor: query.tip.hex)
-            return ListCommitsResponse(commits: commits, nextPageToken: ids.count > size ? next.text : "")
+            // A thousand commits with all their texts are work of milliseconds.
+            return try await offLoop {
+                var commits = objects.map { Commit($0, repositoryID: row.id) }
+                for index in commits.indices {
+                    if let changes { commits[index].add(changes, of: page[index], withStatistics: true) }
+                }
+                return ListCommitsResponse(commits: commits, nextPageToken: ids.count > size ? next.text : "")
+            }
         }
     }
 }

@@ -97,14 +97,15 @@ extension GitEngine {
 
     private func readCommits(_ ids: [ObjectID], in repository: GitRepository) async throws -> [CommitObject] {
         let results = try await ask(ids.map { Array($0.hex.utf8) }, .contents, in: repository)
-        var commits: [CommitObject] = []
+        var found: [(id: ObjectID, content: [UInt8])] = []
         for (id, result) in zip(ids, results) {
             guard case .found(let object) = result, object.info.kind == .commit else {
                 throw await explain(.revisionNotFound(id.hex), in: repository)
             }
-            commits.append(try CommitObject(id: id, content: object.content))
+            found.append((id, object.content))
         }
-        return commits
+        let contents = found
+        return try await offLoop { try contents.map { try CommitObject(id: $0.id, content: $0.content) } }
     }
 
     /// The object at a path of a commit.
@@ -162,7 +163,10 @@ extension GitEngine {
         _ form: ObjectAnswers.Form,
         in repository: GitRepository
     ) async throws -> [ObjectAnswers.Result] {
-        let answers = ObjectAnswers(names: names, form: form, byteLimit: configuration.maximumObjectByteCount)
+        let answers = ObjectAnswers(
+            names: names, form: form, byteLimit: configuration.maximumObjectByteCount,
+            totalByteLimit: configuration.maximumOutputByteCount
+        )
         do {
             try await readers.ask(answers, in: repository)
         } catch let error as GitError {

@@ -21,6 +21,9 @@ final class ObjectAnswers: ObjectAnswer, @unchecked Sendable {
     private let names: [[UInt8]]
     private let form: Form
     private let byteLimit: Int
+    /// Of all contents together.
+    private let totalByteLimit: Int
+    private var totalByteCount = 0
     private(set) var results: [Result] = []
     private var buffer: [UInt8] = []
     /// How much of `buffer` is parsed.
@@ -28,11 +31,14 @@ final class ObjectAnswers: ObjectAnswer, @unchecked Sendable {
     /// The object whose content is being read.
     private var open: ObjectInfo?
 
-    /// - Parameter byteLimit: largest object content that is accepted, in bytes.
-    init(names: [[UInt8]], form: Form, byteLimit: Int) {
+    /// - Parameters:
+    ///   - byteLimit: largest object content that is accepted, in bytes.
+    ///   - totalByteLimit: most bytes of all contents together.
+    init(names: [[UInt8]], form: Form, byteLimit: Int, totalByteLimit: Int = .max) {
         self.names = names
         self.form = form
         self.byteLimit = byteLimit
+        self.totalByteLimit = totalByteLimit
         results.reserveCapacity(names.count)
     }
 
@@ -74,6 +80,10 @@ final class ObjectAnswers: ObjectAnswer, @unchecked Sendable {
         case .found(let info):
             guard info.byteCount <= byteLimit else {
                 throw GitError.tooLarge(what: "the object", limit: byteLimit, knob: "maximumObjectByteCount")
+            }
+            totalByteCount += info.byteCount
+            guard totalByteCount <= totalByteLimit else {
+                throw GitError.tooLarge(what: "what was asked for", limit: totalByteLimit, knob: "maximumOutputByteCount")
             }
             open = info
         }
