@@ -16,6 +16,7 @@ final class ServerLoop: @unchecked Sendable {
     private(set) var endedRequestCount = 0
     private var timer: RepeatedTask?
     private let tickInterval: TimeAmount
+    private var lastTick: UInt64 = 0
     private var isDraining = false
     private var emptied: EventLoopPromise<Void>?
 
@@ -42,6 +43,7 @@ final class ServerLoop: @unchecked Sendable {
         connections[ObjectIdentifier(connection)] = connection
         if isDraining { connection.beginDrain() }
         guard timer == nil else { return }
+        lastTick = NIODeadline.now().uptimeNanoseconds
         timer = eventLoop.scheduleRepeatedTask(initialDelay: tickInterval, delay: tickInterval) {
             [weak self] _ in
             self?.tick()
@@ -92,8 +94,13 @@ final class ServerLoop: @unchecked Sendable {
         scratch = buffer
     }
 
+    /// A tick that comes late says that this loop was held up, not that peers were slow: what they sent meanwhile waits in
+    /// the sockets, and is read before the next tick.
     private func tick() {
         let now = NIODeadline.now().uptimeNanoseconds
+        let isLate = now &- lastTick > 3 &* UInt64(clamping: tickInterval.nanoseconds)
+        lastTick = now
+        guard !isLate else { return }
         for connection in Array(connections.values) { connection.tick(now: now) }
     }
 
