@@ -45,7 +45,9 @@ def test_call_prints_a_stream_as_lines(world):
     assert len(hunks) > 10 and all(len(hunk["commitSha"]) == 40 for hunk in hunks)
 
 
-@pytest.mark.parametrize("wire", ["grpc", "grpc-web", "grpc-web-text", "grpc-web-http2", "grpc-web-text-http2"])
+@pytest.mark.parametrize("wire", [
+    "grpc", "grpc-web", "grpc-web-text", "grpc-web-http2", "grpc-web-text-http2", "connect", "connect-http2",
+])
 def test_call_over_every_wire(world, wire):
     assert call(world, "ListRepositories", "--wire", wire).returncode == 0
 
@@ -225,3 +227,15 @@ def test_limits_are_set_by_name(tmp_path):
             assert refused.returncode != 0 and reason in refused.stderr
     listed = run("serve", "--limit", "help").stdout
     assert "connectionsPerAddress" in listed and "maximumRequestMessageByteCount" in listed and "requestHead" in listed
+
+
+def test_a_relative_data_folder(tmp_path, monkeypatch):
+    repository = make_small_repository(tmp_path / "a.git", "a")
+    monkeypatch.chdir(tmp_path)
+    gateway = Gateway(repository, Path("data"))
+    try:
+        request = json.dumps({"repositoryId": gateway.repository_id})
+        result = run("call", "ListCommits", request, "--address", gateway.url, "--api-key", gateway.key)
+        assert result.returncode == 0 and json.loads(result.stdout)["commits"], result.stderr
+    finally:
+        gateway.stop()

@@ -24,8 +24,10 @@ struct GitWorkspace: Sendable {
     /// - Parameter folder: kept over restarts, such as a folder beside the database; nil makes a temporary one.
     init(folder: String?) {
         isTemporary = folder == nil
-        self.folder = folder
-            ?? (NSTemporaryDirectory() as NSString).appendingPathComponent("scm-gateway-\(UUID().uuidString)")
+        let folder =
+            folder ?? (NSTemporaryDirectory() as NSString).appendingPathComponent("scm-gateway-\(UUID().uuidString)")
+        // git runs in a folder of its own choice: a relative path would mean another place there.
+        self.folder = URL(fileURLWithPath: folder).path
     }
 
     /// The stand-in for a repository; made when missing (temporary folders are cleaned up by strangers). Blocks on
