@@ -27,13 +27,8 @@ struct AdminCommand: AsyncParsableCommand {
         func call<R: Sendable>(_ body: @Sendable (AdminServiceClient) async throws -> R) async throws -> R {
             let environment = ProcessInfo.processInfo.environment
             let text = address ?? environment["SCM_GATEWAY_ADMIN_ADDRESS"] ?? "http://127.0.0.1:9090"
-            guard let url = URL(string: text), url.scheme == "http", let host = url.host, !host.isEmpty else {
-                throw ValidationError("--address must look like http://HOST:PORT, not \"\(text)\"")
-            }
-            var configuration = RPCChannel.Configuration(host: host, port: url.port ?? 80)
-            if let key = apiKey ?? environment["SCM_GATEWAY_API_KEY"], !configuration.metadata.add("x-api-key", key) {
-                throw ValidationError("the API key holds characters that a header cannot carry")
-            }
+            let configuration = try RPCChannel.Configuration(
+                address: text, apiKey: apiKey ?? environment["SCM_GATEWAY_API_KEY"])
             let channel = RPCChannel(configuration, group: MultiThreadedEventLoopGroup.singleton)
             do {
                 let result = try await body(AdminServiceClient(channel: channel))

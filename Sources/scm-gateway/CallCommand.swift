@@ -33,7 +33,12 @@ struct CallCommand: AsyncParsableCommand {
     @Argument(help: "The request as JSON; - reads standard input.")
     var json = "{}"
 
-    @Option(help: "Address of the server. [env: SCM_GATEWAY_ADDRESS, default: http://127.0.0.1:8080]")
+    @Option(
+        help: """
+            Address of the server: http://HOST:PORT, https://HOST:PORT or unix:PATH. \
+            [env: SCM_GATEWAY_ADDRESS, default: http://127.0.0.1:8080]
+            """
+    )
     var address: String?
 
     @Option(help: "PEM file with the authorities that may have issued the server's certificate; else the system's.")
@@ -69,6 +74,8 @@ struct CallCommand: AsyncParsableCommand {
         case grpcWebText = "grpc-web-text"
         case grpcWebHTTP2 = "grpc-web-http2"
         case grpcWebTextHTTP2 = "grpc-web-text-http2"
+        case connect
+        case connectHTTP2 = "connect-http2"
 
         var channelWire: RPCChannel.Wire {
             switch self {
@@ -77,6 +84,8 @@ struct CallCommand: AsyncParsableCommand {
             case .grpcWebText: .grpcWebTextHTTP1
             case .grpcWebHTTP2: .grpcWebHTTP2
             case .grpcWebTextHTTP2: .grpcWebTextHTTP2
+            case .connect: .connectHTTP1
+            case .connectHTTP2: .connectHTTP2
             }
         }
     }
@@ -140,17 +149,9 @@ struct CallCommand: AsyncParsableCommand {
         let environment = ProcessInfo.processInfo.environment
         let text = address ?? environment["SCM_GATEWAY_ADDRESS"] ?? "http://127.0.0.1:8080"
         guard timeout > 0, timeout < 1e9 else { throw ValidationError("--timeout must be above 0 seconds") }
-        guard let url = URL(string: text), ["http", "https"].contains(url.scheme), let host = url.host, !host.isEmpty
-        else {
-            throw ValidationError("--address must look like http://HOST:PORT or https://HOST:PORT, not \"\(text)\"")
-        }
-        let tls = try tlsConfiguration(isSecure: url.scheme == "https")
-        let port = url.port ?? (tls == nil ? 80 : 443)
-        var configuration = RPCChannel.Configuration(host: host, port: port, wire: wire.channelWire)
-        if let tls { configuration.tls = tls }
-        if let key = apiKey ?? environment["SCM_GATEWAY_API_KEY"], !configuration.metadata.add("x-api-key", key) {
-            throw ValidationError("the API key holds characters that a header cannot carry")
-        }
+        var configuration = try RPCChannel.Configuration(
+            address: text, apiKey: apiKey ?? environment["SCM_GATEWAY_API_KEY"], wire: wire.channelWire)
+        try setTLS(&configuration)
         for line in header {
             let parts = line.split(separator: ":", maxSplits: 1).map { $0.trimmingCharacters(in: .whitespaces) }
             guard parts.count == 2, configuration.metadata.add(parts[0], parts[1]) else {
@@ -160,23 +161,22 @@ struct CallCommand: AsyncParsableCommand {
         return configuration
     }
 
-    private func tlsConfiguration(isSecure: Bool) throws -> TLSClientConfiguration? {
-        guard isSecure else {
+    private func setTLS(_ configuration: inout RPCChannel.Configuration) throws {
+        guard var tls = configuration.tls else {
             if caCertificate != nil || certificate != nil || key != nil || insecureTrustAnyServer {
                 throw ValidationError("--ca-certificate, --certificate, --key and the like need an https:// address")
             }
-            return nil
+            return
         }
         guard (certificate == nil) == (key == nil) else {
             throw ValidationError("--certificate and --key belong together")
         }
-        var tls = TLSClientConfiguration()
         if let caCertificate { tls.trustRoots = .custom(.file(caCertificate)) }
         if let certificate, let key {
             tls.identity = TLSIdentity(certificateChain: .file(certificate), privateKey: .file(key))
         }
         tls.dangerouslyTrustsAnyServer = insecureTrustAnyServer
-        return tls
+        configuration.tls = tls
     }
 
     private func report(_ error: RPCError) {

@@ -138,13 +138,13 @@ struct GatewayServer {
         return configuration
     }
 
-    /// The first listener's: `http://HOST:PORT`, `https://HOST:PORT` or `unix:PATH`.
+    /// Of the first TCP listener `http://HOST:PORT` or `https://HOST:PORT`; without one `unix:PATH` of the first.
     private func url(_ server: HTTPServer) throws -> String {
-        guard let first = try settings.listeners().first, case .tcp(let host, _) = first.address else {
-            return "unix:\(server.localAddresses.first?.pathname ?? "")"
+        for listener in try settings.listeners() {
+            guard case .tcp(let host, _) = listener.address else { continue }
+            return "\(listener.tls == nil ? "http" : "https")://\(Self.urlHost(host)):\(server.port)"
         }
-        let scheme = first.tls == nil ? "http" : "https"
-        return "\(scheme)://\(Self.urlHost(host)):\(server.port)"
+        return "unix:\(server.localAddresses.first?.pathname ?? "")"
     }
 
     private static func urlHost(_ host: String) -> String {

@@ -161,6 +161,14 @@ def test_a_unix_socket(serve, scm, tmp_path):
         call = channel.unary_unary(kind.path, kind.request.SerializeToString, kind.response.FromString)
         answer = call(kind.request(), metadata=[("x-api-key", served.key)], timeout=20)
     assert len(answer.repositories) == 1
+    called = served.call("--address", served.url)
+    assert called.returncode == 0 and '"repositories"' in called.stdout, called.stderr
+
+
+def test_the_ready_line_prefers_a_port_to_a_socket(serve, tmp_path):
+    served = serve("--listen", f"unix:{tmp_path / 'socket'},127.0.0.1")
+    assert re.fullmatch(r"http://127\.0\.0\.1:\d+", served.url)
+    assert served.call("--address", served.url).returncode == 0
 
 
 @pytest.mark.parametrize("arguments, words", [
