@@ -40,7 +40,7 @@ struct RepositoryFilter: Sendable {
         if !nameContains.isEmpty {
             // SQLite's LIKE ignores the case of ASCII letters only, which is what the contract says.
             conditions.append("name LIKE ? ESCAPE '\\'")
-            arguments.append(.text("%\(Self.escaped(nameContains))%"))
+            arguments.append(.text("%\(LikePattern.escaped(nameContains))%"))
         }
         if !externalIDs.isEmpty {
             conditions.append("external_id IN (\(Self.placeholders(externalIDs.count)))")
@@ -56,8 +56,11 @@ struct RepositoryFilter: Sendable {
     private static func placeholders(_ count: Int) -> String {
         Array(repeating: "?", count: count).joined(separator: ", ")
     }
+}
 
-    private static func escaped(_ text: String) -> String {
+/// Text inside a LIKE pattern with `ESCAPE '\'`.
+enum LikePattern {
+    static func escaped(_ text: String) -> String {
         // By scalars, as SQLite reads them: `%` with a combining mark behind it is one Character and still a wildcard.
         var result = String.UnicodeScalarView()
         for scalar in text.unicodeScalars {

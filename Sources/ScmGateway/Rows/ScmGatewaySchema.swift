@@ -71,5 +71,74 @@ public enum ScmGatewaySchema {
                 );
                 """
         ),
+        Migration(
+            "scm-3-issues",
+            // `tracker_*` belong to the built-in tracker; the others are what we know of any tracker's issues.
+            sql: """
+                CREATE TABLE tracker_issues (
+                    id INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL,
+                    organization_id INTEGER NOT NULL REFERENCES organizations (id) ON DELETE CASCADE,
+                    project TEXT NOT NULL,
+                    number INTEGER NOT NULL,
+                    key TEXT NOT NULL,
+                    title TEXT NOT NULL,
+                    description TEXT NOT NULL,
+                    state INTEGER NOT NULL,
+                    assignee TEXT NOT NULL,
+                    labels TEXT NOT NULL,
+                    extra TEXT NOT NULL,
+                    created_at INTEGER NOT NULL,
+                    updated_at INTEGER NOT NULL,
+                    UNIQUE (organization_id, project, number),
+                    UNIQUE (organization_id, key)
+                );
+                CREATE INDEX tracker_issues_by_change ON tracker_issues (organization_id, updated_at DESC, key);
+                CREATE TABLE tracker_comments (
+                    id INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL,
+                    issue_id INTEGER NOT NULL REFERENCES tracker_issues (id) ON DELETE CASCADE,
+                    body TEXT NOT NULL,
+                    author TEXT NOT NULL,
+                    created_at INTEGER NOT NULL,
+                    updated_at INTEGER NOT NULL
+                );
+                CREATE INDEX tracker_comments_by_issue ON tracker_comments (issue_id, created_at, id);
+                CREATE TABLE external_issues (
+                    id INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL,
+                    organization_id INTEGER NOT NULL REFERENCES organizations (id) ON DELETE CASCADE,
+                    integration_id INTEGER NOT NULL,
+                    key TEXT NOT NULL,
+                    display_name TEXT NOT NULL,
+                    title TEXT NOT NULL,
+                    description TEXT NOT NULL,
+                    web_url TEXT NOT NULL,
+                    state INTEGER NOT NULL,
+                    assignee TEXT NOT NULL,
+                    labels TEXT NOT NULL,
+                    metadata TEXT NOT NULL,
+                    created_at INTEGER NOT NULL,
+                    updated_at INTEGER NOT NULL,
+                    UNIQUE (organization_id, integration_id, key)
+                );
+                CREATE TABLE issue_groups (
+                    organization_id INTEGER NOT NULL REFERENCES organizations (id) ON DELETE CASCADE,
+                    group_id INTEGER NOT NULL,
+                    status INTEGER NOT NULL,
+                    resolution TEXT NOT NULL,
+                    assignee TEXT NOT NULL,
+                    updated_at INTEGER NOT NULL,
+                    PRIMARY KEY (organization_id, group_id)
+                );
+                CREATE TABLE issue_links (
+                    organization_id INTEGER NOT NULL,
+                    group_id INTEGER NOT NULL,
+                    external_issue_id INTEGER NOT NULL REFERENCES external_issues (id) ON DELETE CASCADE,
+                    created_at INTEGER NOT NULL,
+                    PRIMARY KEY (organization_id, group_id, external_issue_id),
+                    FOREIGN KEY (organization_id, group_id) REFERENCES issue_groups (organization_id, group_id)
+                        ON DELETE CASCADE
+                );
+                CREATE INDEX issue_links_by_issue ON issue_links (external_issue_id, group_id);
+                """
+        ),
     ]
 }

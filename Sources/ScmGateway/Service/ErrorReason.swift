@@ -17,6 +17,8 @@ enum ErrorReason: String {
     case codeMappingExists = "CODE_MAPPING_EXISTS"
     case codeOwnersUseMapping = "CODEOWNERS_USES_MAPPING"
     case codeOwnersNotFound = "CODE_OWNERS_NOT_FOUND"
+    case issueNotFound = "ISSUE_NOT_FOUND"
+    case alreadyLinked = "ALREADY_LINKED"
     case stackRootMismatch = "STACK_ROOT_MISMATCH"
     case locked = "LOCKED"
     case integrationNotFound = "INTEGRATION_NOT_FOUND"
