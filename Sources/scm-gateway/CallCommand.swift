@@ -133,14 +133,14 @@ struct CallCommand: AsyncParsableCommand {
     private func requestBytes(_ type: any Message.Type) throws -> [UInt8] {
         let text = json == "-" ? String(decoding: FileHandle.standardInput.readDataToEndOfFile(), as: UTF8.self) : json
         do {
-            return try type.init(jsonString: text).serializedBytes()
+            return try type.init(jsonString: text, options: JSONDecodingOptions(types: GoogleRPC.errorDetails)).serializedBytes()
         } catch {
             throw ValidationError("the request is not valid JSON for \(type.schema.name): \(error)")
         }
     }
 
     private func jsonText(_ type: any Message.Type, _ bytes: [UInt8]) throws -> String {
-        var options = JSONEncodingOptions()
+        var options = JSONEncodingOptions(types: GoogleRPC.errorDetails)
         options.isPretty = pretty
         return try type.init(serializedBytes: bytes).jsonString(options: options)
     }

@@ -119,6 +119,24 @@ import Testing
     }
 }
 
+@Suite struct ErrorDetailJSONTests {
+    @Test("an error inside of a message is JSON with its details, both ways") func status() throws {
+        let status = GoogleRPC.Status(
+            code: 5, message: "gone", details: [.init(packing: GoogleRPC.ErrorInfo(reason: "WHY", domain: "test"))]
+        )
+        let json = try status.jsonString(options: JSONEncodingOptions(types: GoogleRPC.errorDetails))
+        #expect(
+            json == """
+                {"code":5,"message":"gone","details":[{"@type":"type.googleapis.com/google.rpc.ErrorInfo",\
+                "reason":"WHY","domain":"test"}]}
+                """
+        )
+        let options = JSONDecodingOptions(types: GoogleRPC.errorDetails)
+        #expect(try GoogleRPC.Status(jsonString: json, options: options) == status)
+        #expect(RPCServerConfiguration().jsonTypes["google.rpc.RetryInfo"] != nil)
+    }
+}
+
 @Suite struct MethodTableTests {
     @Test("M1: exact bytes only") func lookup() {
         let methods = (0..<200).map { index in

@@ -30,19 +30,14 @@ enum ConnectStatus {
         output += Base64.encode(Array(detail.value), padded: false)
         output.append(UInt8(ascii: "\""))
         // For people who read the body; programs decode `value`.
-        if let known = debugTypes[type], let message = try? known.init(serializedBytes: Array(detail.value)),
-            let json = try? message.jsonBytes()
+        if let known = GoogleRPC.errorDetails[type], let message = try? known.init(serializedBytes: Array(detail.value)),
+            let json = try? message.jsonBytes(options: JSONEncodingOptions(types: GoogleRPC.errorDetails))
         {
             output += Array(",\"debug\":".utf8) + json
         }
         output.append(UInt8(ascii: "}"))
         return output
     }
-
-    private static let debugTypes = MessageRegistry([
-        GoogleRPC.ErrorInfo.self, GoogleRPC.RetryInfo.self, GoogleRPC.BadRequest.self,
-        GoogleRPC.PreconditionFailure.self, GoogleRPC.ResourceInfo.self,
-    ])
 
     /// The last message of a stream: flag 2 and `{"error":{...},"metadata":{"name":["value"]}}`.
     static func endStreamFrame(_ error: RPCError?, trailing: Metadata) -> ByteBuffer {

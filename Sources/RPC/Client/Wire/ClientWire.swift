@@ -72,7 +72,7 @@ extension RPCChannel.Wire.Codec {
     /// A message's bytes, behind `reserved` bytes that the caller fills in.
     func encode<M: Message>(_ message: M, reserving reserved: Int) throws -> ByteBuffer {
         guard self == .proto else {
-            let bytes = try message.jsonBytes()
+            let bytes = try message.jsonBytes(options: JSONEncodingOptions(types: GoogleRPC.errorDetails))
             var buffer = ByteBufferAllocator().buffer(capacity: reserved + bytes.count)
             buffer.writeRepeatingByte(0, count: reserved)
             buffer.writeBytes(bytes)
@@ -94,7 +94,8 @@ extension RPCChannel.Wire.Codec {
             return try bytes.withUnsafeReadableBytes { bytes in
                 guard self == .json else { return try M(serializedBytes: bytes) }
                 // A server may know fields that this client does not.
-                return try M(jsonBytes: bytes, options: JSONDecodingOptions(ignoresUnknownFields: true))
+                let options = JSONDecodingOptions(ignoresUnknownFields: true, types: GoogleRPC.errorDetails)
+                return try M(jsonBytes: bytes, options: options)
             }
         } catch {
             let form = self == .proto ? "protobuf" : "JSON"
