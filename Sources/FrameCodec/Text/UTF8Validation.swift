@@ -5,8 +5,30 @@ enum UTF8Validation {
     /// U+10FFFF.
     @inlinable
     static func isValid(_ bytes: UnsafeRawBufferPointer) -> Bool {
-        let prefix = asciiPrefix(bytes)
-        return prefix == bytes.count || isValid(bytes, from: prefix)
+        isASCII(bytes) || isValid(bytes, from: asciiPrefix(bytes))
+    }
+
+    /// Words that overlap at the end instead of single bytes.
+    @inlinable
+    static func isASCII(_ bytes: UnsafeRawBufferPointer) -> Bool {
+        guard let base = bytes.baseAddress else { return true }
+        let count = bytes.count
+        if count >= 8 {
+            var bits = base.loadUnaligned(fromByteOffset: count &- 8, as: UInt64.self)
+            var index = 0
+            while index < count &- 8 {
+                bits |= base.loadUnaligned(fromByteOffset: index, as: UInt64.self)
+                index &+= 8
+            }
+            return bits & 0x8080_8080_8080_8080 == 0
+        }
+        if count >= 4 {
+            let tail = base.loadUnaligned(fromByteOffset: count &- 4, as: UInt32.self)
+            return (base.loadUnaligned(as: UInt32.self) | tail) & 0x8080_8080 == 0
+        }
+        guard count > 0 else { return true }
+        let bits = base.load(as: UInt8.self) | base.load(fromByteOffset: count &>> 1, as: UInt8.self)
+        return (bits | base.load(fromByteOffset: count &- 1, as: UInt8.self)) < 0x80
     }
 
     /// Length of the longest run of ASCII at the front, rounded down to what eight bytes at a time can tell.

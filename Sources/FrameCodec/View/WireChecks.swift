@@ -14,7 +14,9 @@ final class WireChecks: Sendable {
         var elementByteCount: UInt32 = 0
     }
 
-    static let rowLength = 128
+    static let shortTags = 128
+    /// One entry for every value of a tag's first byte; those of longer tags say `unknown`.
+    static let rowLength = 256
     private let entries: [Entry]
     private let longTags: [[UInt32: Entry]]
 
@@ -37,28 +39,79 @@ final class WireChecks: Sendable {
     }
 
     /// Checks one message up to the reader's limit. Recurses no deeper than ``WireLimits/maximumDepth``.
+    ///
+    /// Fields with a tag of one byte and a length of at most two are checked here, the position in a register.
+    /// Whatever else comes, errors too, is left to ``checkField(_:_:_:)``, which starts at the field's tag.
     private func check(_ reader: inout WireReader, row: Int, _ entries: UnsafePointer<Entry>) throws(WireError) {
         let rowEntries = entries + row &* Self.rowLength
-        while let tag = try reader.nextTag() {
-            let entry = tag < UInt32(Self.rowLength) ? rowEntries[Int(tag)] : longTags[row][tag] ?? Entry()
-            if entry.elementByteCount != 0, entry.action.rawValue < Action.packedVarints.rawValue {
-                try reader.chargeElement(Int(entry.elementByteCount))
+        let limit = reader.limit
+        var position = reader.position
+        while position < limit {
+            let entry = rowEntries[Int(position.load(as: UInt8.self))]
+            let elementBytesLeft = reader.elementBytesLeft &- Int(entry.elementByteCount)
+            // With nine bytes left, tag and length or tag and most varints can be read without asking again.
+            if limit - position > 8, elementBytesLeft >= 0 {
+                let word = UInt64(littleEndian: (position + 1).loadUnaligned(as: UInt64.self))
+                switch entry.action {
+                case .varint:
+                    let ends = ~word & 0x8080_8080_8080_8080
+                    guard ends != 0 else { break }
+                    reader.elementBytesLeft = elementBytesLeft
+                    position += (ends.trailingZeroBitCount &>> 3) &+ 2
+                    continue
+                case .string, .bytes, .message:
+                    let isLong = word & 0x80 != 0
+                    guard !isLong || word & 0x8000 == 0 else { break }
+                    let length = Int(truncatingIfNeeded: isLong ? word & 0x7F | word &>> 1 & 0x3F80 : word & 0x7F)
+                    let value = position + (isLong ? 3 : 2)
+                    guard length <= limit - value else { break }
+                    if entry.action == .message {
+                        guard reader.depthLeft > 0 else { break }
+                        reader.elementBytesLeft = elementBytesLeft
+                        (reader.position, reader.limit) = (value, value + length)
+                        reader.depthLeft &-= 1
+                        try check(&reader, row: Int(entry.row), entries)
+                        reader.leaveMessage(limit)
+                    } else {
+                        let bytes = UnsafeRawBufferPointer(start: value, count: length)
+                        guard entry.action == .bytes || UTF8Validation.isValid(bytes) else { break }
+                        reader.elementBytesLeft = elementBytesLeft
+                    }
+                    position = value + length
+                    continue
+                default: break
+                }
             }
-            switch entry.action {
-            case .varint: try reader.skipVarint()
-            case .string:
-                let bytes = try reader.readLengthDelimited()
-                guard UTF8Validation.isValid(bytes) else { throw reader.error(.invalidUTF8) }
-            case .message:
-                let outer = try reader.enterMessage()
-                try check(&reader, row: Int(entry.row), entries)
-                reader.leaveMessage(outer)
-            case .bytes: _ = try reader.readLengthDelimited()
-            case .fixed32: _ = try reader.readFixed32()
-            case .fixed64: _ = try reader.readFixed64()
-            case .packedVarints, .packedFixed32, .packedFixed64: try checkPacked(&reader, entry)
-            case .unknown: try reader.skip(tag)
-            }
+            reader.position = position
+            try checkField(&reader, row, rowEntries, entries)
+            position = reader.position
+        }
+        reader.position = position
+    }
+
+    /// Checks one field of any kind.
+    private func checkField(
+        _ reader: inout WireReader, _ row: Int, _ rowEntries: UnsafePointer<Entry>, _ entries: UnsafePointer<Entry>
+    ) throws(WireError) {
+        guard let tag = try reader.nextTag() else { return }
+        let entry = tag < UInt32(Self.shortTags) ? rowEntries[Int(tag)] : longTags[row][tag] ?? Entry()
+        if entry.elementByteCount != 0, entry.action.rawValue < Action.packedVarints.rawValue {
+            try reader.chargeElement(Int(entry.elementByteCount))
+        }
+        switch entry.action {
+        case .varint: try reader.skipVarint()
+        case .string:
+            let bytes = try reader.readLengthDelimited()
+            guard UTF8Validation.isValid(bytes) else { throw reader.error(.invalidUTF8) }
+        case .message:
+            let outer = try reader.enterMessage()
+            try check(&reader, row: Int(entry.row), entries)
+            reader.leaveMessage(outer)
+        case .bytes: _ = try reader.readLengthDelimited()
+        case .fixed32: _ = try reader.readFixed32()
+        case .fixed64: _ = try reader.readFixed64()
+        case .packedVarints, .packedFixed32, .packedFixed64: try checkPacked(&reader, entry)
+        case .unknown: try reader.skip(tag)
         }
     }
 
@@ -133,7 +186,7 @@ extension WireChecks {
         }
 
         private mutating func put(_ row: Int, _ tag: UInt32, _ entry: Entry) {
-            if tag < UInt32(WireChecks.rowLength) {
+            if tag < UInt32(WireChecks.shortTags) {
                 entries[row * WireChecks.rowLength + Int(tag)] = entry
             } else {
                 longTags[row][tag] = entry

@@ -16,6 +16,13 @@ public protocol FieldCodec {
     static func byteCount(of value: Value) -> Int
     /// Writes what follows the tag.
     static func writeValue(_ value: Value, into writer: inout WireWriter)
+    /// ``byteCount(of:)`` of a value where it lies. Messages have their own: handing one over by value copies it
+    /// to the stack.
+    static func byteCount(inPlace value: inout Value) -> Int
+    /// Writes a field even when it has its default value.
+    static func writePresent(_ field: Int, _ value: Value, _ writer: inout WireWriter)
+    /// The same with a value where it lies.
+    static func writePresent(_ field: Int, inPlace value: inout Value, _ writer: inout WireWriter)
     /// Reads what follows the tag; merges when the value is a message, replaces otherwise.
     static func mergeValue(into value: inout Value, from reader: inout WireReader) throws(WireError)
 }
@@ -23,6 +30,9 @@ public protocol FieldCodec {
 // MARK: - Sizes
 
 extension FieldCodec {
+    @inlinable @inline(__always)
+    public static func byteCount(inPlace value: inout Value) -> Int { byteCount(of: value) }
+
     /// Size of a field with implicit presence.
     @inlinable
     public static func size(_ field: Int, _ value: Value) -> Int {
@@ -36,10 +46,11 @@ extension FieldCodec {
     }
 
     /// Size of a field with explicit presence.
-    @inlinable
-    public static func size(_ field: Int, _ value: Value?) -> Int {
-        guard let value else { return 0 }
-        return sizePresent(field, value)
+    @inlinable @inline(__always)
+    public static func size(_ field: Int, _ value: inout Value?) -> Int {
+        // Comparing with nil or binding to a name would copy a message.
+        guard case .some = value else { return 0 }
+        return WireSize.tag(field) &+ byteCount(inPlace: &value!)
     }
 
     /// Size of a repeated field, one tag to each element.
@@ -57,7 +68,7 @@ extension FieldCodec {
     @inlinable
     static func totalByteCount(_ values: [Value]) -> Int {
         var size = 0
-        forEachBackwards(values) { size &+= byteCount(of: $0) }
+        forEachBackwards(values) { size &+= byteCount(inPlace: &$0) }
         return size
     }
 
@@ -95,15 +106,21 @@ extension FieldCodec {
         writer.writeTag(field, wireType)
     }
 
-    @inlinable
-    public static func write(_ field: Int, _ value: Value?, _ writer: inout WireWriter) {
-        guard let value else { return }
+    @inlinable @inline(__always)
+    public static func writePresent(_ field: Int, inPlace value: inout Value, _ writer: inout WireWriter) {
         writePresent(field, value, &writer)
+    }
+
+    @inlinable @inline(__always)
+    public static func write(_ field: Int, _ value: inout Value?, _ writer: inout WireWriter) {
+        // Comparing with nil or binding to a name would copy a message.
+        guard case .some = value else { return }
+        writePresent(field, inPlace: &value!, &writer)
     }
 
     @inlinable
     public static func write(_ field: Int, _ values: [Value], _ writer: inout WireWriter) {
-        forEachBackwards(values) { writePresent(field, $0, &writer) }
+        forEachBackwards(values) { writePresent(field, inPlace: &$0, &writer) }
     }
 
     @inlinable

@@ -50,6 +50,14 @@ public struct WireSizer: FieldVisitor {
         return sizer.byteCount
     }
 
+    /// The same where the message lies: handing it over by value may copy it. It is not changed.
+    @inlinable
+    static func byteCount<M: Message>(inPlace message: inout M) -> Int {
+        var sizer = WireSizer(byteCount: message.unknownFields.byteCount)
+        message.visit(&sizer)
+        return sizer.byteCount
+    }
+
     @inlinable
     init(byteCount: Int) { self.byteCount = byteCount }
 
@@ -64,14 +72,14 @@ public struct WireSizer: FieldVisitor {
     public mutating func field<Codec: FieldCodec>(
         _ number: Int, _ codec: Codec.Type, _ value: inout Codec.Value?
     ) {
-        byteCount &+= Codec.size(number, value)
+        byteCount &+= Codec.size(number, &value)
     }
 
     @inlinable @inline(__always)
     public mutating func field<Codec: FieldCodec>(
         _ number: Int, _ codec: Codec.Type, _ value: inout Indirect<Codec.Value>
     ) {
-        if case .some(let value) = value { byteCount &+= Codec.sizePresent(number, value) }
+        byteCount &+= Codec.size(number, value.storage)
     }
 
     @inlinable @inline(__always)

@@ -11,9 +11,29 @@ public enum StringField: FieldCodec {
     @inlinable
     public static func writeValue(_ value: String, into writer: inout WireWriter) {
         let count = value.utf8.count
-        let memory = writer.claim(count)
+        copy(value, count, to: writer.claim(count))
+        writer.writeVarint(UInt64(truncatingIfNeeded: count))
+    }
+
+    /// Tag, length and a short string are claimed as one: the position is written once, not three times.
+    @inlinable
+    public static func writePresent(_ field: Int, _ value: String, _ writer: inout WireWriter) {
+        let count = value.utf8.count
+        guard count < 0x80, field < 16 else {
+            writeValue(value, into: &writer)
+            return writer.writeTag(field, wireType)
+        }
+        let memory = writer.claim(count &+ 2)
+        let head = UInt16(truncatingIfNeeded: field &<< 3) | UInt16(truncatingIfNeeded: wireType)
+        memory.storeBytes(of: (head | UInt16(truncatingIfNeeded: count) &<< 8).littleEndian, as: UInt16.self)
+        copy(value, count, to: memory + 2)
+    }
+
+    /// Copies the `count` bytes of `value`.
+    @inlinable @inline(__always)
+    static func copy(_ value: String, _ count: Int, to memory: UnsafeMutableRawPointer) {
         let copied: Void? = value.utf8.withContiguousStorageIfAvailable { source in
-            if let base = source.baseAddress { memory.copyMemory(from: base, byteCount: count) }
+            if let base = source.baseAddress { WireWriter.copy(count, from: base, to: memory) }
         }
         if copied == nil {
             // A bridged string of another platform; native ones are contiguous.
@@ -21,7 +41,6 @@ public enum StringField: FieldCodec {
                 memory.storeBytes(of: byte, toByteOffset: offset, as: UInt8.self)
             }
         }
-        writer.writeVarint(UInt64(truncatingIfNeeded: count))
     }
 
     @inlinable
@@ -83,14 +102,27 @@ public enum MessageField<Value: Message>: FieldCodec {
     /// A message has no default value that could be left out: presence is explicit.
     @inlinable public static func isDefault(_ value: Value) -> Bool { false }
     @inlinable public static func byteCount(of value: Value) -> Int {
-        WireSize.lengthDelimited(value.encodedByteCount)
+        WireSize.lengthDelimited(WireSizer.byteCount(of: value))
+    }
+
+    @inlinable
+    public static func byteCount(inPlace value: inout Value) -> Int {
+        WireSize.lengthDelimited(WireSizer.byteCount(inPlace: &value))
     }
 
     @inlinable
     public static func writeValue(_ value: Value, into writer: inout WireWriter) {
         let end = writer.bytesLeft
-        value.encode(into: &writer)
+        writer.write(value)
         writer.writeVarint(UInt64(truncatingIfNeeded: end &- writer.bytesLeft))
+    }
+
+    @inlinable
+    public static func writePresent(_ field: Int, inPlace value: inout Value, _ writer: inout WireWriter) {
+        let end = writer.bytesLeft
+        writer.write(inPlace: &value)
+        writer.writeVarint(UInt64(truncatingIfNeeded: end &- writer.bytesLeft))
+        writer.writeTag(field, wireType)
     }
 
     @inlinable

@@ -36,6 +36,7 @@ extension StringField: MapKeyCodec {
 public enum MapField<Key: MapKeyCodec, Element: FieldCodec> {
     @inlinable
     public static func size(_ field: Int, _ map: [Key.Value: Element.Value]) -> Int {
+        guard !map.isEmpty else { return 0 }
         var size = map.count &* WireSize.tag(field)
         for (key, value) in map { size &+= WireSize.lengthDelimited(entryByteCount(key, value)) }
         return size
@@ -48,6 +49,7 @@ public enum MapField<Key: MapKeyCodec, Element: FieldCodec> {
 
     @inlinable
     public static func write(_ field: Int, _ map: [Key.Value: Element.Value], _ writer: inout WireWriter) {
+        guard !map.isEmpty else { return }
         guard writer.isDeterministic, map.count > 1 else {
             for (key, value) in map { writeEntry(field, key, value, &writer) }
             return

@@ -115,26 +115,21 @@ extension OpenEnum {
 /// Storage for a message field whose message may contain itself: the value lives on the heap, nil costs
 /// nothing.
 @propertyWrapper
-public enum Indirect<Value> {
-    case none
-    indirect case some(Value)
+public struct Indirect<Value> {
+    /// None or one. An array is a heap cell whose element can be visited and changed where it lies.
+    @usableFromInline var storage: [Value]
 
     @inlinable
-    public init(wrappedValue: Value?) {
-        if let wrappedValue { self = .some(wrappedValue) } else { self = .none }
-    }
+    public init(wrappedValue: Value?) { storage = wrappedValue.map { [$0] } ?? [] }
 
     @inlinable
     public var wrappedValue: Value? {
-        get {
-            if case .some(let value) = self { value } else { nil }
-        }
+        get { storage.first }
         set { self = Indirect(wrappedValue: newValue) }
-        // The box is let go before the value is changed, so that its arrays are not shared and need no copy.
+        // The cell lets go of the value before it is changed, so that its arrays are not shared and need no copy.
         _modify {
-            var value = wrappedValue
-            self = .none
-            defer { self = Indirect(wrappedValue: value) }
+            var value = storage.popLast()
+            defer { if let value { storage.append(value) } }
             yield &value
         }
     }

@@ -41,11 +41,9 @@ extension WireReader: FieldVisitor {
         _ number: Int, _ codec: Codec.Type, _ value: inout Indirect<Codec.Value>
     ) throws(WireError) {
         guard isTag(number, Codec.wireType) else { return }
-        // The box is let go before the value is changed, so that its arrays are not shared and need no copy.
-        var current = value.wrappedValue ?? Codec.defaultValue
-        value = .none
-        try Codec.mergeValue(into: &current, from: &self)
-        value = .some(current)
+        if value.storage.isEmpty { value.storage.append(Codec.defaultValue) }
+        // Not empty, see above. In place: taking the value out would copy it twice for each level.
+        try Codec.mergeValue(into: &value.storage[0], from: &self)
         tag = 0
     }
 

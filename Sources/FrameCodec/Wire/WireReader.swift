@@ -75,6 +75,20 @@ public struct WireReader: ~Copyable {
 
     @usableFromInline
     mutating func readLongVarint() throws(WireError) -> UInt64 {
+        if bytesLeft >= 8 {
+            var word = UInt64(littleEndian: position.loadUnaligned(as: UInt64.self))
+            let ends = ~word & 0x8080_8080_8080_8080
+            if ends != 0 {
+                // Everything up to the byte without a continuation bit, its sevens moved together.
+                word &= ends ^ (ends &- 1)
+                word &= 0x7F7F_7F7F_7F7F_7F7F
+                word = word & 0x007F_007F_007F_007F | (word & 0x7F00_7F00_7F00_7F00) &>> 1
+                word = word & 0x3FFF_0000_3FFF | (word & 0x3FFF_0000_3FFF_0000) &>> 2
+                word = word & 0xFFF_FFFF | (word & 0x0FFF_FFFF_0000_0000) &>> 4
+                position += (ends.trailingZeroBitCount &>> 3) &+ 1
+                return word
+            }
+        }
         var value: UInt64 = 0
         var shift: UInt64 = 0
         var next = position

@@ -8,6 +8,13 @@ extension WireWriter: FieldVisitor {
         message.visitUnchanged(&self)
     }
 
+    /// The same where the message lies: handing it over by value may copy it. It is not changed.
+    @inlinable
+    mutating func write<M: Message>(inPlace message: inout M) {
+        write(message.unknownFields)
+        message.visit(&self)
+    }
+
     @inlinable @inline(__always)
     public mutating func field<Codec: FieldCodec>(
         _ number: Int, _ codec: Codec.Type, _ value: inout Codec.Value
@@ -19,14 +26,14 @@ extension WireWriter: FieldVisitor {
     public mutating func field<Codec: FieldCodec>(
         _ number: Int, _ codec: Codec.Type, _ value: inout Codec.Value?
     ) {
-        Codec.write(number, value, &self)
+        Codec.write(number, &value, &self)
     }
 
     @inlinable @inline(__always)
     public mutating func field<Codec: FieldCodec>(
         _ number: Int, _ codec: Codec.Type, _ value: inout Indirect<Codec.Value>
     ) {
-        if case .some(let value) = value { Codec.writePresent(number, value, &self) }
+        Codec.write(number, value.storage, &self)
     }
 
     @inlinable @inline(__always)

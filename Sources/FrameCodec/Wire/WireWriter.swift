@@ -52,6 +52,20 @@ public struct WireWriter: ~Copyable {
     @usableFromInline
     mutating func writeLongVarint(_ value: UInt64) {
         let count = WireSize.varint(value)
+        // Up to eight bytes are spread over a word and stored at once; what the word has too many falls in front
+        // of the varint, where nothing has been written yet.
+        guard count <= 8, bytesLeft >= 8 else { return writeVarintBytes(value, count) }
+        var word = value & 0xFFF_FFFF | (value &<< 4) & 0x0FFF_FFFF_0000_0000
+        word = word & 0x3FFF_0000_3FFF | (word &<< 2) & 0x3FFF_0000_3FFF_0000
+        word = word & 0x007F_007F_007F_007F | (word &<< 1) & 0x7F00_7F00_7F00_7F00
+        word |= 0x8080_8080_8080_8080 & ((1 &<< UInt64(truncatingIfNeeded: 8 &* (count &- 1))) &- 1)
+        let shifted = word &<< UInt64(truncatingIfNeeded: 64 &- 8 &* count)
+        (position - 8).storeBytes(of: shifted.littleEndian, as: UInt64.self)
+        position -= count
+    }
+
+    /// Nine and ten bytes, and the first bytes of a message, which have no room for a word.
+    private mutating func writeVarintBytes(_ value: UInt64, _ count: Int) {
         let memory = claim(count)
         var rest = value
         for offset in 0..<(count &- 1) {
@@ -62,7 +76,32 @@ public struct WireWriter: ~Copyable {
         memory.storeBytes(of: UInt8(truncatingIfNeeded: rest), toByteOffset: count &- 1, as: UInt8.self)
     }
 
-    @inlinable
+    /// `memcpy` without the call for 4 to 32 bytes, as most strings have: two loads, which may overlap.
+    @inlinable @inline(__always)
+    static func copy(_ count: Int, from source: UnsafeRawPointer, to target: UnsafeMutableRawPointer) {
+        if count > 32 || count < 4 {
+            target.copyMemory(from: source, byteCount: count)
+        } else if count > 16 {
+            typealias Word = SIMD2<UInt64>
+            let (first, last) = (source.loadUnaligned(as: Word.self), count &- 16)
+            let tail = source.loadUnaligned(fromByteOffset: last, as: Word.self)
+            target.storeBytes(of: first, as: Word.self)
+            target.storeBytes(of: tail, toByteOffset: last, as: Word.self)
+        } else if count >= 8 {
+            let (first, last) = (source.loadUnaligned(as: UInt64.self), count &- 8)
+            let tail = source.loadUnaligned(fromByteOffset: last, as: UInt64.self)
+            target.storeBytes(of: first, as: UInt64.self)
+            target.storeBytes(of: tail, toByteOffset: last, as: UInt64.self)
+        } else {
+            let (first, last) = (source.loadUnaligned(as: UInt32.self), count &- 4)
+            let tail = source.loadUnaligned(fromByteOffset: last, as: UInt32.self)
+            target.storeBytes(of: first, as: UInt32.self)
+            target.storeBytes(of: tail, toByteOffset: last, as: UInt32.self)
+        }
+    }
+
+    /// Inlined always: the field is a constant, and most tags are then one store.
+    @inlinable @inline(__always)
     mutating func writeTag(_ field: Int, _ wireType: UInt32) {
         writeVarint(UInt64(truncatingIfNeeded: field) &<< 3 | UInt64(wireType))
     }

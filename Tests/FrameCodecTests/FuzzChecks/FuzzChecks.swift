@@ -101,9 +101,18 @@ enum FuzzChecks {
         return same ? nil : "fields do not come back"
     }
 
-    /// decode -> encode -> decode -> encode gives the same bytes, of the announced size.
+    /// decode -> encode -> decode -> encode gives the same bytes, of the announced size. A view takes the same
+    /// bytes as decoding and has the same message.
     static func protobufReader(_ bytes: UnsafeRawBufferPointer) -> String? {
-        guard let message = try? AllKinds(serializedBytes: bytes) else { return nil }
+        let view = try? MessageView<AllKinds>(serializedBytes: [UInt8](bytes))
+        guard let message = try? AllKinds(serializedBytes: bytes) else {
+            return view == nil ? nil : "a view takes what decoding refuses"
+        }
+        guard let view else { return "a view refuses what decoding takes" }
+        let seen = view.message.serializedBytes(deterministic: true)
+        guard seen == message.serializedBytes(deterministic: true) else {
+            return "a view has another message"
+        }
         let first = message.serializedBytes(deterministic: true)
         guard first.count == message.encodedByteCount else { return "the size pass disagrees" }
         guard let again = try? AllKinds(serializedBytes: first) else { return "written bytes cannot be read" }
