@@ -62,7 +62,8 @@ struct SessionMemory {
     }
 
     private func allocate(_ byteCount: Int) -> UnsafeMutableRawPointer? {
-        let sizeClass = byteCount &+ (Self.stride - 1) >> 5
+        guard byteCount >= 0, byteCount < Int.max - 64 else { return nil }
+        let sizeClass = (byteCount + Self.stride - 1) / Self.stride
         if sizeClass > 0, sizeClass < Self.classCount {
             if let block = lists[sizeClass] {
                 let payload = block + Self.headerByteCount
@@ -71,7 +72,7 @@ struct SessionMemory {
             }
             return Self.acquire(sizeClass * Self.stride, sizeClass)
         }
-        return byteCount < Int.max - 64 ? Self.acquire(byteCount, 0) : nil
+        return Self.acquire(byteCount, 0)
     }
 
     private func free(_ payload: UnsafeMutableRawPointer?) {
@@ -95,7 +96,7 @@ struct SessionMemory {
         let block = payload - Self.headerByteCount
         let sizeClass = block.load(as: Int.self)
         guard sizeClass > 0 else {
-            guard byteCount < Int.max - 64 else { return nil }
+            guard byteCount >= 0, byteCount < Int.max - 64 else { return nil }
             return realloc(block, byteCount + Self.headerByteCount).map { $0 + Self.headerByteCount }
         }
         let present = sizeClass * Self.stride
