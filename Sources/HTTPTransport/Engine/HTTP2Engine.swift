@@ -85,7 +85,7 @@ final class HTTP2Engine {
         if let session { nghttp2_session_del(session) }
         memory.destroy()
         for stream in state.pointee.openStreams + state.pointee.closedStreams + state.pointee.spareStreams {
-            stream.release()
+            discard(stream)
         }
         state.deinitialize(count: 1)
         state.deallocate()

@@ -91,9 +91,8 @@ struct BodyInbox {
     /// The end has been received, and all is well.
     var isComplete: Bool { isEnded && failure == nil }
 
-    func withUnread(_ body: (UnsafeRawBufferPointer) throws -> Bool) rethrows -> Bool {
-        try buffer?.withUnsafeReadableBytes(body) ?? body(UnsafeRawBufferPointer(start: nil, count: 0))
-    }
+    /// What has arrived and was not read; nil when that is nothing.
+    var unread: ByteBuffer? { buffer }
 
     mutating func wait(_ continuation: UnsafeContinuation<BodyRead, Never>, _ ticket: WaitTicket) {
         guard !ticket.isCancelled else { return continuation.resume(returning: .failed(.cancelled)) }

@@ -96,6 +96,7 @@ public final class HTTPExchange: @unchecked Sendable {
         hasReturned = false
         isHandlerCancelled = false
         isStarting = false
+        deadline = nil
         closed.store(false, ordering: .relaxed)
         return storedHead.takeStorage()
     }
@@ -189,9 +190,12 @@ public final class HTTPExchange: @unchecked Sendable {
     /// - Returns: what `body` returned; false, without a call, while more may come, or off the event loop.
     @discardableResult
     public func withCompleteBody(_ body: (UnsafeRawBufferPointer) throws -> Bool) rethrows -> Bool {
-        guard eventLoop.inEventLoop, inbox.isComplete, try inbox.withUnread(body) else { return false }
-        didConsume(inbox.dropUnread())
-        return true
+        guard eventLoop.inEventLoop, inbox.isComplete else { return false }
+        // A reference of its own: `body` may end the exchange, which drops the inbox's.
+        let bytes = inbox.unread
+        let isRead = try bytes?.withUnsafeReadableBytes(body) ?? body(UnsafeRawBufferPointer(start: nil, count: 0))
+        if isRead { didConsume(inbox.dropUnread()) }
+        return isRead
     }
 
     private func didConsume(_ count: Int) {
@@ -299,6 +303,7 @@ public final class HTTPExchange: @unchecked Sendable {
     /// an exchange. A handler that never suspends pays nothing for it: the timer starts when it does.
     public func setDeadline(_ instant: NIODeadline, handler: any NIOScheduledCallbackHandler & Sendable) {
         guard eventLoop.inEventLoop else { return eventLoop.execute { self.setDeadline(instant, handler: handler) } }
+        guard !hasReturned else { return }
         deadline = (instant, handler)
         if !isStarting { startDeadlineTimer() }
     }

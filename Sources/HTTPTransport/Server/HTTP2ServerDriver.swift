@@ -222,6 +222,8 @@ final class HTTP2ServerDriver: ExchangeDriver {
             exchange.fail(.connectionClosed(reason: reason))
         }
         startHandlers()
+        // They hold this driver in turn, and no read of this connection completes any more.
+        touched.removeAll()
         engine.abandonStreams()
     }
 
