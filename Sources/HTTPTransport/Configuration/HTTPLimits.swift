@@ -9,8 +9,9 @@ public struct HTTPLimits: Sendable {
     /// Number of fields in one block. Default 100.
     public var headerFieldCount = 100
     /// Fields of header blocks that one HTTP/2 connection may send per second: bounds what decompressing them costs.
-    /// Default 1,000,000. Over it: GOAWAY. Blocks that are refused are bounded by ``sentResets``.
-    public var headerFieldsPerSecond = 1_000_000
+    /// Default 4,000,000: 250,000 requests of 16 fields, more than one loop can answer. Over it: GOAWAY. Blocks that
+    /// are refused are bounded by ``sentResets``.
+    public var headerFieldsPerSecond = 4_000_000
     /// Longest HTTP/1.1 request line. Default 8 KiB. Over it: 414.
     public var requestLineByteCount = 8 * 1024
     /// Longest body of one message, either direction received. Default `nil`: RPC limits single messages

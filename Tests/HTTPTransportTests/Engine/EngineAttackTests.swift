@@ -60,7 +60,8 @@ import Testing
             output += server.feed(Wire.headers(id, Wire.requestBlock(), endStream: false) + Wire.reset(id))
             pairs += 1
         }
-        #expect(pairs <= HTTPLimits().receivedResetBurst + 5)
+        // The budget's clock is the test's, which stands still: not one more, however slow the machine.
+        #expect(pairs == HTTPLimits().receivedResetBurst + 1)
         #expect(!Wire.frames(output).goAwayCodes.isEmpty)
     }
 
