@@ -38,8 +38,8 @@ public struct HTTPLimits: Sendable {
     /// refused (REFUSED_STREAM, safe to retry), so a connection holds at most this and one answer for each running
     /// handler.
     public var unsentConnectionByteCount = 16 * 1024 * 1024
-    /// Request body that is read and dropped after an early HTTP/1.1 reply to keep the connection (rule O2).
-    /// Default 64 KiB; more closes the connection.
+    /// Request body that is read and dropped after an early reply. Default 64 KiB. More closes an HTTP/1.1 connection
+    /// (rule O2). An HTTP/2 stream whose content-length is more, or is not known, is reset (NO_ERROR, rule H2b).
     public var drainedBodyByteCount = 64 * 1024
     /// One HTTP/1.1 chunk extension. Default 256. All extensions of one body may have ``headerListByteCount``.
     public var chunkExtensionByteCount = 256

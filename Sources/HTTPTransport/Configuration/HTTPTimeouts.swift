@@ -25,8 +25,8 @@ public struct HTTPTimeouts: Sendable {
     public var connectionAge: Duration?
     /// What is left of a drained connection's calls after this is cancelled. Default 60 s.
     public var connectionAgeGrace: Duration = .seconds(60)
-    /// After a closing HTTP/1.1 reply: how long input is still taken and dropped so that the reply is not
-    /// lost to a TCP reset. Default 2 s.
+    /// After a closing HTTP/1.1 reply, or one on an HTTP/2 stream whose request has not ended: how long input is still
+    /// taken and dropped so that the reply is not lost to a reset. Default 2 s.
     public var lingeringClose: Duration = .seconds(2)
 
     public init() {}

@@ -111,6 +111,7 @@ extension HTTP2Engine {
             guard let head = state.pointee.assembler.takeRequest(schemes) else {
                 return reject(stream.id, .protocolError)
             }
+            if !endsStream { stream.isKnownToBeShort = isShort(head.fields) }
             stream.requestHead = head
             stream.hasHead = true
             state.pointee.events.append(.head(.passUnretained(stream)))

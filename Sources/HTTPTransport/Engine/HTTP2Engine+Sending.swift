@@ -186,6 +186,41 @@ extension HTTP2Engine {
             read_callback: EngineCallbacks.readBody)
     }
 
+    // MARK: The rest of a request that is answered
+
+    // A server that has answered in full does not want the rest of the request and says so with RST_STREAM(NO_ERROR)
+    // (rule H2b; nghttp2 would keep the stream half open). But a client that is in the middle of a short body (curl)
+    // may take a reset that overtakes its END_STREAM for a failure, although the answer is complete. So:
+    //
+    //     answered early --length unknown or large-----------> RST_STREAM(NO_ERROR)
+    //        +--short--> unwanted --END_STREAM---------------> closed, no reset
+    //                       +------ too late, or drain ------> RST_STREAM(NO_ERROR)
+
+    func isShort(_ fields: HTTPFields) -> Bool {
+        guard let length = fields.first(.contentLength).flatMap({ Int($0) }) else { return false }
+        return length <= limits.drainedBodyByteCount
+    }
+
+    /// Resets the streams whose request has not ended `grace` after this saw them first.
+    ///
+    /// - Returns: whether something is to be sent.
+    func resetUnwanted(after grace: Duration, now: UInt64) -> Bool {
+        var isAny = false
+        for stream in openStreams where stream.isUnwanted {
+            if stream.unwantedSince == 0 { stream.unwantedSince = now }
+            guard grace <= .zero || ServerConnection.isPast(grace, since: stream.unwantedSince, now) else { continue }
+            resetUnwanted(stream)
+            isAny = true
+        }
+        return isAny
+    }
+
+    private func resetUnwanted(_ stream: HTTP2Stream) {
+        guard let session, stream.isUnwanted else { return }
+        stream.isUnwanted = false
+        nghttp2_submit_rst_stream(session, Flag.none, stream.id, HTTP2ErrorCode.noError.rawValue)
+    }
+
     // MARK: Callbacks of the sending side
 
     func provideBody(
@@ -244,16 +279,13 @@ extension HTTP2Engine {
         }
     }
 
-    /// A server that has answered in full does not want the rest of the request (rule H2b). nghttp2 would
-    /// keep the stream half open.
     private func didSendEnd(_ streamID: Int32) {
-        guard role == .server, let session else { return }
-        let isHalfOpen = withStream(streamID) { stream in
+        guard role == .server else { return }
+        withStream(streamID) { stream in
             stream.localEnded = true
-            return !stream.remoteEnded
-        }
-        if isHalfOpen == true {
-            nghttp2_submit_rst_stream(session, Flag.none, streamID, HTTP2ErrorCode.noError.rawValue)
+            guard !stream.remoteEnded else { return }
+            stream.isUnwanted = true
+            if isGoingAway || !stream.isKnownToBeShort { resetUnwanted(stream) }
         }
     }
 

@@ -36,6 +36,12 @@ final class HTTP2Stream {
     /// nghttp2 asked for body bytes when there were none; it must be told when there are.
     var isDeferred = false
     var localEnded = false
+    /// Server: the request says how long its body is, and that is short enough to be read and dropped.
+    var isKnownToBeShort = false
+    /// Server: the answer is complete, the request is not; its rest is dropped (rule H2b).
+    var isUnwanted = false
+    /// When that was seen first; 0 before.
+    var unwantedSince: UInt64 = 0
     /// This side chose to reset: not the peer's doing, does not count against the peer.
     var isResetByApplication = false
     /// The request never left (GOAWAY came first): safe to retry.
@@ -82,6 +88,9 @@ final class HTTP2Stream {
         isHeadSubmitted = false
         isDeferred = false
         localEnded = false
+        isKnownToBeShort = false
+        isUnwanted = false
+        unwantedSince = 0
         isResetByApplication = false
         wasNeverSent = false
         sentByteCount = 0

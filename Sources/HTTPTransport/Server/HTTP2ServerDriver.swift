@@ -301,6 +301,7 @@ final class HTTP2ServerDriver: ExchangeDriver {
         guard drain == .none else { return }
         drain = .noticeSent
         drainStarted = connection.now
+        _ = engine.resetUnwanted(after: .zero, now: drainStarted)
         engine.submitShutdownNotice()
         connection.setNeedsFlush()
     }
@@ -333,6 +334,8 @@ final class HTTP2ServerDriver: ExchangeDriver {
         } else {
             idleSince = now
         }
+        let grace = drain == .none ? timeouts.lingeringClose : .zero
+        if engine.resetUnwanted(after: grace, now: now) { connection.setNeedsFlush() }
         checkStall(now)
     }
 

@@ -114,16 +114,49 @@ import Testing
         #expect(server.reports == [.head(1, "POST /a/b x"), .end(1)])
     }
 
-    @Test func `H2b an early reply is followed by RST_STREAM NO_ERROR`() throws {
+    private func answerEarly(contentLength: Int?, isDraining: Bool = false) throws -> (TestEngine, [Frame]) {
         let server = try TestEngine(.server)
-        _ = server.feed(Wire.begin + Wire.headers(1, Wire.requestBlock(), endStream: false))
+        let more = contentLength.map { [("content-length", "\($0)")] } ?? []
+        _ = server.feed(Wire.begin + Wire.headers(1, Wire.requestBlock(more), endStream: false))
+        if isDraining { server.engine.submitFinalGoAway() }
         let stream = try #require(server.streams[1])
         server.engine.respond(
             stream, HTTPResponseHead(status: 200, fields: [.grpcStatus: "16"]), endsStream: true)
-        let frames = Wire.frames(server.drain())
+        return (server, Wire.frames(server.drain()))
+    }
+
+    private static let resetNoError = Frame(type: 3, flags: 0, stream: 1, payload: [0, 0, 0, 0])
+
+    @Test(arguments: [nil, 64 * 1024 + 1])
+    func `H2b an early reply is followed by RST_STREAM NO_ERROR`(contentLength: Int?) throws {
+        let (server, frames) = try answerEarly(contentLength: contentLength)
         #expect(frames.map(\.type) == [1, 3])
-        #expect(frames.last == Frame(type: 3, flags: 0, stream: 1, payload: [0, 0, 0, 0]))
+        #expect(frames.last == Self.resetNoError)
         #expect(server.reports.last == .closed(1, "NO_ERROR"))
+    }
+
+    @Test func `H2b an early reply to a short request lets it end`() throws {
+        let (server, frames) = try answerEarly(contentLength: 3)
+        #expect(frames.map(\.type) == [1])
+        #expect(server.feed(Wire.data(1, [1, 2, 3], endStream: true)).isEmpty)
+        #expect(server.reports.last == .closed(1, "NO_ERROR"))
+        #expect(!server.engine.resetUnwanted(after: .zero, now: 9_000_000_000))
+    }
+
+    @Test func `H2b a short request that does not end in time is reset`() throws {
+        let (server, frames) = try answerEarly(contentLength: 64 * 1024)
+        #expect(frames.map(\.type) == [1])
+        #expect(!server.engine.resetUnwanted(after: .seconds(2), now: 1_000_000_000))
+        #expect(!server.engine.resetUnwanted(after: .seconds(2), now: 3_000_000_000))
+        #expect(server.engine.resetUnwanted(after: .seconds(2), now: 3_000_000_001))
+        #expect(!server.engine.resetUnwanted(after: .seconds(2), now: 9_000_000_000))
+        #expect(Wire.frames(server.drain()) == [Self.resetNoError])
+        #expect(server.reports.last == .closed(1, "NO_ERROR"))
+    }
+
+    @Test func `H2b a short request is reset at once while the connection ends`() throws {
+        let (_, frames) = try answerEarly(contentLength: 3, isDraining: true)
+        #expect(frames.contains(Self.resetNoError))
     }
 
     @Test func `H2c drain sends GOAWAY with the highest id, then the real one`() throws {
