@@ -13,6 +13,8 @@ public struct GitConfiguration: Sendable {
     public var maximumErrorByteCount = 64 * 1024
     /// Largest object (a file for a snippet, a commit) that is read into memory.
     public var maximumObjectByteCount = 8 * 1024 * 1024
+    /// How far into a file one GetFile may read, in bytes from its beginning.
+    public var maximumFileByteCount = 1024 * 1024 * 1024
     /// Commands that run at the same time, over all repositories.
     public var maximumConcurrentCommands = 16
     /// Commands that run at the same time in one repository.

@@ -11,7 +11,7 @@ struct LocalGitProvider: Sendable {
 }
 
 /// One local repository and everything it can do.
-struct LocalGitRepository: CommitProvider, BlameProvider, TreeProvider {
+struct LocalGitRepository: CommitProvider, ReferenceProvider, TreeProvider, BlameProvider {
     let engine: GitEngine
     let repository: GitRepository
 
@@ -29,6 +29,40 @@ struct LocalGitRepository: CommitProvider, BlameProvider, TreeProvider {
 
     func fileChanges(_ ids: [ObjectID]) async throws -> FileChangeParser.Result {
         try await engine.fileChanges(ids, in: repository)
+    }
+
+    func changes(_ query: ChangeQuery) async throws -> [GitFileChange] {
+        try await engine.changes(query, in: repository)
+    }
+
+    func patches(
+        _ query: ChangeQuery, of changes: [GitFileChange], _ range: Range<Int>, contextLineCount: Int,
+        maximumByteCount: Int
+    ) async throws -> [GitPatch] {
+        try await engine.patches(
+            query, of: changes, range, contextLineCount: contextLineCount, maximumByteCount: maximumByteCount,
+            in: repository
+        )
+    }
+
+    func compare(_ base: ObjectID, _ head: ObjectID) async throws -> CommitComparison {
+        try await engine.compare(base, head, in: repository)
+    }
+
+    func references(below folder: ReferenceFolder, withTimes: Bool) async throws -> [GitReference] {
+        try await engine.references(below: folder, withTimes: withTimes, in: repository)
+    }
+
+    func headReference() async throws -> String? {
+        try await engine.headReference(in: repository)
+    }
+
+    func objects(_ names: [String]) async throws -> [ObjectInfo?] {
+        try await engine.objects(names, in: repository)
+    }
+
+    func tags(_ ids: [ObjectID]) async throws -> [TagObject] {
+        try await engine.tags(ids, in: repository)
     }
 
     func files(at commit: ObjectID) async throws -> FileList {
@@ -49,8 +83,31 @@ struct LocalGitRepository: CommitProvider, BlameProvider, TreeProvider {
         return (try await engine.content(file, in: repository), file.id)
     }
 
+    func entry(_ path: RepositoryPath, at commit: ObjectID) async throws -> GitTreeEntry? {
+        try await engine.entry(path, at: commit, in: repository)
+    }
+
+    func tree(_ path: RepositoryPath?, at commit: ObjectID) async throws -> ObjectID {
+        try await engine.tree(path, at: commit, in: repository)
+    }
+
+    func list(_ query: TreeQuery, deliver: ([GitTreeEntry]) async throws -> Void) async throws -> Bool {
+        try await engine.list(query, in: repository, deliver: deliver)
+    }
+
+    func read(
+        _ blob: GitTreeEntry, _ range: Range<Int>,
+        begin: (Bool) async throws -> Void, deliver: ([UInt8]) async throws -> Void
+    ) async throws {
+        try await engine.read(blob, range, in: repository, begin: begin, deliver: deliver)
+    }
+
     func blameLine(_ line: Int, _ query: BlameQuery) async throws -> GitBlameHunk {
         try await engine.blameLine(line, query, in: repository)
+    }
+
+    func prepareBlame(of lines: [Int], _ query: BlameQuery) async throws {
+        try await engine.prepareBlame(of: lines, query, in: repository)
     }
 
     func blame(_ query: BlameQuery, deliver: @Sendable ([GitBlameHunk]) async throws -> Void) async throws {

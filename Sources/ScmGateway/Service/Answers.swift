@@ -93,6 +93,29 @@ extension FileChange {
     }
 }
 
+extension TreeEntry {
+    init(_ entry: GitTreeEntry) {
+        let path = PathText(entry.path)
+        self.init(
+            path: path.text, type: TreeEntryType(mode: entry.mode), mode: entry.mode, objectID: entry.id.hex,
+            size: Int64(entry.byteCount ?? 0), rawPath: path.raw
+        )
+    }
+}
+
+extension TreeEntryType {
+    init(mode: Int32) {
+        switch mode {
+        // Old tools wrote 0o100664, too.
+        case 0o100000...0o107777: self = mode & 0o100 == 0 ? .file : .executable
+        case 0o120000: self = .symlink
+        case 0o040000: self = .directory
+        case 0o160000: self = .submodule
+        default: self = .unspecified
+        }
+    }
+}
+
 extension ChangeType {
     init(_ kind: GitFileChange.Kind) {
         switch kind {

@@ -32,6 +32,15 @@ enum ErrorReason: String {
     case limitReached = "LIMIT_REACHED"
 }
 
+extension GoogleRPC.Status {
+    /// An error that is part of an answer.
+    init(_ error: RPCError) {
+        self.init(
+            code: Int32(truncatingIfNeeded: error.code.rawValue), message: error.message, details: error.details
+        )
+    }
+}
+
 extension RPCError {
     /// An error of this service, with its `ErrorInfo` and, where given, when to try again.
     init(

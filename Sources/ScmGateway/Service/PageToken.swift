@@ -9,7 +9,8 @@ import SiloRPC
 /// filter         8 bytes     first bytes of the SHA-256 of everything that chooses the items
 /// issued at      8 bytes     milliseconds since 1970 UTC, big endian
 /// position       8 bytes     last id, or how many items are behind, big endian
-/// anchor         rest        object id at which a history began, so that a push in between moves nothing
+/// anchor         rest        object ids at which a history began, or the last name, so that a push in between
+///                            moves nothing
 /// ```
 ///
 /// A token holds no secret and grants nothing: the call that brings it is authorised like the first one.
@@ -50,7 +51,7 @@ struct PageToken: Equatable {
     /// - Throws: INVALID_ARGUMENT for a text that is no token, or one of a request with other fields.
     static func parse(_ text: String, filter: PageFilter) throws(RPCError) -> PageToken? {
         guard !text.isEmpty else { return nil }
-        guard text.utf8.count <= 512, let bytes = Base64.decode(Array(text.utf8), acceptsURLSafeAlphabet: true),
+        guard text.utf8.count <= 2048, let bytes = Base64.decode(Array(text.utf8), acceptsURLSafeAlphabet: true),
             bytes.count >= 25, bytes[0] == version
         else { throw RPCError.badField("page_token", "not a page token of this service") }
         guard Array(bytes[1..<9]) == filter.hash else {

@@ -48,7 +48,8 @@ extension GitEngine {
         var parser = BlameParser()
         var kept = KeptHunks(limit: configuration.resultCacheByteCount / 16)
         do {
-            try await runner.stream(command(for: query), in: repository) { chunk in
+            let lines = query.lines.map { [$0] } ?? []
+            try await runner.stream(command(for: query, lines), in: repository) { chunk in
                 let hunks = try chunk.withUnsafeBytes { try parser.feed($0) }
                 kept.append(hunks)
                 if !hunks.isEmpty { try await deliver(hunks) }
@@ -60,10 +61,36 @@ extension GitEngine {
         try await store(kept, for: query, in: repository)
     }
 
-    private func command(for query: BlameQuery) -> GitCommand {
+    /// Blames several lines with one process, so that ``blameLine(_:_:in:)`` finds them in memory.
+    ///
+    /// - Throws: ``GitError``, also when one of the lines is beyond the end.
+    func prepareBlame(of lines: [Int], _ query: BlameQuery, in repository: GitRepository) async throws {
+        func single(_ line: Int) -> BlameQuery {
+            var query = query
+            query.lines = line...line
+            return query
+        }
+        guard cachedHunks(query, in: repository) == nil else { return }
+        let missing = lines.filter { cachedHunks(single($0), in: repository) == nil }
+        guard missing.count > 1 else { return }
+        var parser = BlameParser()
+        var hunks: [GitBlameHunk] = []
+        try await runner.stream(command(for: query, missing.map { $0...$0 }), in: repository) { chunk in
+            hunks += try chunk.withUnsafeBytes { try parser.feed($0) }
+        }
+        try parser.finish()
+        for line in missing {
+            guard let hunk = hunks.first(where: { $0.covers(line) }) else { continue }
+            var kept = KeptHunks(limit: configuration.resultCacheByteCount / 16)
+            kept.append([hunk])
+            try await store(kept, for: single(line), in: repository)
+        }
+    }
+
+    private func command(for query: BlameQuery, _ lines: [ClosedRange<Int>]) -> GitCommand {
         var command = GitCommand(.blame)
             .flag(.incremental).flag(.noTextConversion).flag(.encodingUTF8)
-        if let lines = query.lines { command = command.lines(lines.lowerBound, lines.upperBound) }
+        for lines in lines { command = command.lines(lines.lowerBound, lines.upperBound) }
         if query.ignoreWhitespace { command = command.flag(.ignoreWhitespace) }
         if query.detectMoves { command = command.flag(.detectMoves) }
         if query.detectCopies { command = command.flag(.detectCopies) }

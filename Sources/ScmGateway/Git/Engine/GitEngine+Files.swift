@@ -23,51 +23,28 @@ extension GitEngine {
             return known
         }
         let command = GitCommand(.listTree).flag(.recursive).flag(.nulTerminated).including(commit)
-        var parser = TreeLineParser()
+        var cutter = TreeLineCutter()
+        var list = FileList()
         do {
             try await runner.stream(command, in: repository) { chunk in
-                try parser.feed(chunk)
-                if parser.list.isTruncated { throw ListIsFull() }
+                try cutter.feed(chunk) { line in
+                    guard line.isBlob else { return }
+                    guard list.paths.count < Self.maximumFileCount else {
+                        list.isTruncated = true
+                        throw EnoughOutput()
+                    }
+                    list.paths.append(String(decoding: line.path, as: UTF8.self))
+                    list.byteCount += line.path.count + 70
+                }
             }
-        } catch is ListIsFull {
+        } catch is EnoughOutput {
         } catch let error as GitError {
             throw await explain(error, in: repository)
         }
-        cache.insert(.files(parser.list), for: key, byteCount: parser.list.byteCount)
-        return parser.list
+        cache.insert(.files(list), for: key, byteCount: list.byteCount)
+        return list
     }
 }
 
 /// Ends a command whose further output nobody needs.
-private struct ListIsFull: Error {}
-
-/// Lines of `ls-tree -z`: `MODE TYPE ID\tPATH\0`.
-private struct TreeLineParser {
-    private(set) var list = FileList()
-    private var rest: [UInt8] = []
-
-    mutating func feed(_ chunk: [UInt8]) throws(GitError) {
-        rest += chunk
-        var start = 0
-        while let end = rest[start...].firstIndex(of: 0), !list.isTruncated {
-            try add(rest[start..<end])
-            start = end + 1
-        }
-        rest.removeFirst(start)
-        guard rest.count <= 1 << 20 else { throw GitError.corruptAnswer("a line of ls-tree does not end") }
-    }
-
-    private mutating func add(_ line: ArraySlice<UInt8>) throws(GitError) {
-        guard let tab = line.firstIndex(of: UInt8(ascii: "\t")) else {
-            throw GitError.corruptAnswer("ls-tree printed a line without a path")
-        }
-        let kind = line[..<tab].split(separator: UInt8(ascii: " ")).dropFirst().first
-        guard kind?.elementsEqual("blob".utf8) == true else { return }
-        guard list.paths.count < GitEngine.maximumFileCount else {
-            list.isTruncated = true
-            return
-        }
-        list.paths.append(String(decoding: line[(tab + 1)...], as: UTF8.self))
-        list.byteCount += line.count + 16
-    }
-}
+struct EnoughOutput: Error {}

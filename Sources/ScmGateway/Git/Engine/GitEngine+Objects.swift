@@ -113,7 +113,7 @@ extension GitEngine {
     /// - Throws: ``GitError/fileNotFound(path:)`` (also for submodules, whose objects live elsewhere),
     ///   ``GitError/notAFile(path:kind:)`` for a folder.
     func file(_ path: RepositoryPath, at commit: ObjectID, in repository: GitRepository) async throws -> ObjectInfo {
-        guard case .found(let object) = try await info([Self.name(path, commit)], in: repository)[0] else {
+        guard case .found(let object) = try await info([Self.name(path.bytes[...], commit)], in: repository)[0] else {
             throw await explain(.fileNotFound(path: path.text), in: repository)
         }
         guard object.info.kind == .blob else { throw GitError.notAFile(path: path.text, kind: "directory") }
@@ -129,13 +129,23 @@ extension GitEngine {
                 what: "the file", limit: configuration.maximumObjectByteCount, knob: "maximumObjectByteCount"
             )
         }
-        let results = try await ask([Array(blob.id.hex.utf8)], .contents, in: repository)
-        guard case .found(let object)? = results.first else { throw GitError.revisionNotFound(blob.id.hex) }
+        return try await content(blob.id, in: repository)
+    }
+
+    /// The content of an object that is known to be there.
+    ///
+    /// - Throws: ``GitError/tooLarge(what:limit:knob:)`` above `maximumObjectByteCount`.
+    func content(_ id: ObjectID, in repository: GitRepository) async throws -> [UInt8] {
+        let results = try await ask([Array(id.hex.utf8)], .contents, in: repository)
+        guard case .found(let object)? = results.first else {
+            throw await explain(.revisionNotFound(id.hex), in: repository)
+        }
         return object.content
     }
 
-    private static func name(_ path: RepositoryPath, _ commit: ObjectID) -> [UInt8] {
-        Array(commit.hex.utf8) + [UInt8(ascii: ":")] + path.bytes
+    /// `commit:path`; of the root with an empty path.
+    static func name(_ path: ArraySlice<UInt8>, _ commit: ObjectID) -> [UInt8] {
+        Array(commit.hex.utf8) + [UInt8(ascii: ":")] + path
     }
 
     func info(_ names: [[UInt8]], in repository: GitRepository) async throws -> [ObjectAnswers.Result] {

@@ -65,6 +65,13 @@ struct FileChangeParser {
         return result
     }
 
+    /// Parses the output for two trees, which has no commit's id before it.
+    mutating func parseChanges() throws(GitError) -> [GitFileChange] {
+        var changes = try rawEntries()
+        try addCounts(to: &changes)
+        return changes
+    }
+
     private mutating func rawEntries() throws(GitError) -> [GitFileChange] {
         var changes: [GitFileChange] = []
         while let field = peek(), field.first == UInt8(ascii: ":") {

@@ -37,6 +37,16 @@ struct GitCommand: Sendable {
         adding { $0.revisions.append("^\(id.hex)") }
     }
 
+    /// What one of two commits reaches and the other does not.
+    func symmetricDifference(_ left: ObjectID, _ right: ObjectID) -> GitCommand {
+        adding { $0.revisions.append("\(left.hex)...\(right.hex)") }
+    }
+
+    /// References below a folder, for `for-each-ref`.
+    func references(below folder: ReferenceFolder) -> GitCommand {
+        adding { $0.revisions.append(folder.rawValue) }
+    }
+
     /// Limits the command to a path, always behind `--`.
     func path(_ path: RepositoryPath?) -> GitCommand {
         adding { $0.path = path }
@@ -62,18 +72,26 @@ struct GitCommand: Sendable {
     }
 }
 
+/// Where references of a kind are.
+enum ReferenceFolder: String, Sendable {
+    case branches = "refs/heads/"
+    case tags = "refs/tags/"
+}
+
 extension GitCommand {
     /// Every subcommand the engine may run. None of them writes to the repository or opens a connection.
     enum Subcommand: String, Sendable, CaseIterable {
         case blame
         case catFile = "cat-file"
         case diffTree = "diff-tree"
+        case forEachRef = "for-each-ref"
         case listTree = "ls-tree"
+        case mergeBase = "merge-base"
         case revList = "rev-list"
         case revParse = "rev-parse"
 
-        /// git 2.39: blame refuses it with its usage text, `cat-file` takes it only behind `-p` or `-e`, `diff-tree`
-        /// and `rev-parse` get no revision here.
+        /// Subcommands that get nothing but object ids and fixed words need none; and of git 2.39 blame refuses it with
+        /// its usage text, `cat-file` takes it only behind `-p` or `-e`.
         var takesEndOfOptions: Bool { self == .revList || self == .listTree }
         /// Whether paths may follow behind `--`.
         var takesPath: Bool { self == .blame || self == .revList }
@@ -93,7 +111,11 @@ extension GitCommand {
         case noExternalDiff = "--no-ext-diff"
         // cat-file
         case batchCommand = "--batch-command"
-        case nulTerminated = "-z"
+        case nulTerminated = "-z"  // ls-tree and diff-tree, too
+        case content = "-p"
+        // ls-tree
+        case showTrees = "-t"
+        case long = "-l"
         // diff-tree
         case standardInput = "--stdin"
         case recursive = "-r"  // ls-tree, too
@@ -103,11 +125,19 @@ extension GitCommand {
         case renameLimit = "-l1000"
         case root = "--root"
         case mergesAgainstFirstParent = "--diff-merges=first-parent"
+        case noRenames = "--no-renames"
+        case patch = "--patch"
+        case contextLines = "--unified"
+        case noColor = "--no-color"
+        // for-each-ref
+        case format = "--format"
         // rev-list
         case maximumCount = "--max-count"
         case skip = "--skip"
         case firstParent = "--first-parent"  // blame, too
         case noMerges = "--no-merges"
+        case count = "--count"
+        case leftRight = "--left-right"
         case noEarlierThan = "--max-age"
         case noLaterThan = "--min-age"
         case author = "--author"

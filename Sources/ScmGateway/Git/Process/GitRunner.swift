@@ -32,13 +32,16 @@ struct GitRunner: Sendable {
     /// Runs a command and hands its output over piece by piece. While `consume` waits, git waits, too (its pipe is
     /// full); an error it throws kills the command.
     ///
+    /// - Parameter outputLimit: most bytes of output; nil means `maximumOutputByteCount`.
     /// - Throws: ``GitError``, `CancellationError`, and what `consume` throws.
     nonisolated(nonsending) func stream(
         _ command: GitCommand,
         in repository: GitRepository,
         input: [UInt8] = [],
+        outputLimit: Int? = nil,
         consume: nonisolated(nonsending) ([UInt8]) async throws -> Void
     ) async throws {
+        let limit = outputLimit ?? configuration.maximumOutputByteCount
         try await repository.commands.withUnit {
             try await commands.withUnit {
                 try Task.checkCancellation()
@@ -46,7 +49,7 @@ struct GitRunner: Sendable {
                 try await withTaskExecutorPreference(globalConcurrentExecutor) {
                     // The closure begins on the caller's executor, and leaves it when it first suspends.
                     await Task.yield()
-                    return try await run(command, in: repository.location, input: input, consume: consume)
+                    return try await run(command, in: repository.location, input: input, limit: limit, consume: consume)
                 }
             }
         }
@@ -56,6 +59,7 @@ struct GitRunner: Sendable {
         _ command: GitCommand,
         in location: RepositoryLocation,
         input: [UInt8],
+        limit: Int,
         consume: nonisolated(nonsending) ([UInt8]) async throws -> Void
     ) async throws {
         let processConfiguration = try process.configuration(command.arguments, in: location)
@@ -64,12 +68,12 @@ struct GitRunner: Sendable {
             if input.isEmpty {
                 let result = try await Subprocess.run(
                     processConfiguration, input: .none, output: .sequence, error: .sequence
-                ) { try await supervise($0, consume) }
+                ) { try await supervise($0, limit, consume) }
                 outcome = (result.terminationStatus, result.closureResult)
             } else {
                 let result = try await Subprocess.run(
                     processConfiguration, input: .array(input), output: .sequence, error: .sequence
-                ) { try await supervise($0, consume) }
+                ) { try await supervise($0, limit, consume) }
                 outcome = (result.terminationStatus, result.closureResult)
             }
         } catch let error as SubprocessError {
@@ -95,6 +99,7 @@ struct GitRunner: Sendable {
     /// that is, before the process is reaped and its number can be given to another one.
     nonisolated(nonsending) private func supervise<Input: InputProtocol>(
         _ execution: Execution<Input, SequenceOutput, SequenceOutput>,
+        _ limit: Int,
         _ consume: nonisolated(nonsending) ([UInt8]) async throws -> Void
     ) async throws -> CommandEnd {
         let timeout = configuration.commandTimeout
@@ -108,7 +113,7 @@ struct GitRunner: Sendable {
             defer { group.cancelAll() }
             async let errorText = drain(execution.standardError)
             do {
-                try await consumeAll(execution.standardOutput, consume)
+                try await consumeAll(execution.standardOutput, limit, consume)
             } catch {
                 try? execution.send(signal: .kill, toProcessGroup: true)
                 throw error
@@ -119,9 +124,9 @@ struct GitRunner: Sendable {
 
     nonisolated(nonsending) private func consumeAll(
         _ output: SubprocessOutputSequence,
+        _ limit: Int,
         _ consume: nonisolated(nonsending) ([UInt8]) async throws -> Void
     ) async throws {
-        let limit = configuration.maximumOutputByteCount
         var byteCount = 0
         for try await chunk in output {
             byteCount += chunk.count

@@ -156,8 +156,6 @@ extension ResolvedFrame {
             ?? (tried == nil
                 ? RPCError(.notFound, .stackRootMismatch, "no mapping's stack root begins the frame's path")
                 : RPCError(.notFound, .fileNotFound, "no mapping leads to a file that exists"))
-        status = GoogleRPC.Status(
-            code: Int32(truncatingIfNeeded: error.code.rawValue), message: error.message, details: error.details
-        )
+        status = GoogleRPC.Status(error)
     }
 }

@@ -1,0 +1,139 @@
+/// Which entries of a directory to list.
+struct TreeQuery: Hashable, Sendable {
+    /// The directory's object.
+    var tree: ObjectID
+    /// Path of the directory with its last `/`; empty for the root.
+    var prefix: [UInt8] = []
+    /// Also what is below.
+    var recursive = false
+    /// Also directories, when `recursive`.
+    var withDirectories = false
+    var withSizes = false
+    /// The entries wanted, counted from 0 in git's order.
+    var range = 0..<Int.max
+}
+
+extension GitEngine {
+    /// The entry at a path; nil when there is none. Two questions to a pooled process, and no process of its own.
+    ///
+    /// - Throws: ``GitError``.
+    func entry(
+        _ path: RepositoryPath, at commit: ObjectID, in repository: GitRepository
+    ) async throws -> GitTreeEntry? {
+        let slash = path.bytes.lastIndex(of: UInt8(ascii: "/"))
+        let folder = slash.map { path.bytes[..<$0] } ?? []
+        let name = slash.map { path.bytes[($0 + 1)...] } ?? path.bytes[...]
+        let results = try await info([path.bytes[...], folder].map { Self.name($0, commit) }, in: repository)
+        guard results.count == 2, case .found(let tree) = results[1], tree.info.kind == .tree else {
+            let error = await explain(.fileNotFound(path: path.text), in: repository)
+            if case .fileNotFound = error { return nil }
+            throw error
+        }
+        let content = try await content(tree.info, in: repository)
+        var entry = try TreeObject.entry(
+            named: name, in: content, path: path.bytes, idByteCount: commit.hex.utf8.count / 2
+        )
+        if case .found(let object) = results[0], object.info.kind == .blob { entry?.byteCount = object.info.byteCount }
+        return entry
+    }
+
+    /// The object of a directory; of the root for nil.
+    ///
+    /// - Throws: ``GitError/fileNotFound(path:)``, also for what is no directory.
+    func tree(_ path: RepositoryPath?, at commit: ObjectID, in repository: GitRepository) async throws -> ObjectID {
+        let name = Self.name((path?.bytes ?? [])[...], commit)
+        guard case .found(let object)? = try await info([name], in: repository).first, object.info.kind == .tree else {
+            throw await explain(.fileNotFound(path: path?.text ?? "/"), in: repository)
+        }
+        return object.info.id
+    }
+
+    /// Hands over the wanted entries of a directory, some at a time. While `deliver` waits, git waits, too.
+    ///
+    /// - Returns: whether there are entries behind the wanted ones.
+    /// - Throws: ``GitError``, and what `deliver` throws.
+    func list(
+        _ query: TreeQuery, in repository: GitRepository, deliver: ([GitTreeEntry]) async throws -> Void
+    ) async throws -> Bool {
+        var command = GitCommand(.listTree).flag(.nulTerminated)
+        if query.recursive { command = command.flag(.recursive) }
+        if query.recursive, query.withDirectories { command = command.flag(.showTrees) }
+        if query.withSizes { command = command.flag(.long) }
+        var cutter = TreeLineCutter()
+        var index = 0
+        do {
+            try await runner.stream(command.including(query.tree), in: repository) { chunk in
+                var entries: [GitTreeEntry] = []
+                try cutter.feed(chunk) { line in
+                    if query.range.contains(index) { entries.append(try line.entry(prefix: query.prefix)) }
+                    index += 1
+                }
+                if !entries.isEmpty { try await deliver(entries) }
+                if index > query.range.upperBound { throw EnoughOutput() }
+            }
+        } catch is EnoughOutput {
+            return true
+        } catch let error as GitError {
+            throw await explain(error, in: repository)
+        }
+        return false
+    }
+
+    /// Part of a blob's bytes. Blobs up to `maximumObjectByteCount` come from a pooled process; longer ones from a
+    /// process of their own, and are never whole in memory.
+    ///
+    /// - Parameters:
+    ///   - range: in bytes, within the blob.
+    ///   - begin: told once, before the bytes, whether the first 8000 hold a NUL.
+    /// - Throws: ``GitError/tooLarge(what:limit:knob:)`` when the range ends behind `maximumFileByteCount`, and what
+    ///   the closures throw.
+    func read(
+        _ blob: GitTreeEntry, _ range: Range<Int>, in repository: GitRepository,
+        begin: (Bool) async throws -> Void, deliver: ([UInt8]) async throws -> Void
+    ) async throws {
+        guard range.upperBound <= configuration.maximumFileByteCount else {
+            throw GitError.tooLarge(
+                what: "the file", limit: configuration.maximumFileByteCount, knob: "maximumFileByteCount"
+            )
+        }
+        guard let byteCount = blob.byteCount, byteCount > configuration.maximumObjectByteCount else {
+            let bytes = try await content(blob.id, in: repository)
+            try await begin(Self.isBinary(bytes))
+            let part = bytes[range.clamped(to: 0..<bytes.count)]
+            if !part.isEmpty { try await deliver(Array(part)) }
+            return
+        }
+        var head: [UInt8]? = []
+        var position = 0
+        do {
+            // No limit of the output: the reading ends with the range.
+            let command = GitCommand(.catFile).flag(.content).including(blob.id)
+            try await runner.stream(command, in: repository, outputLimit: .max) { chunk in
+                var bytes = chunk
+                if let known = head {
+                    bytes = known + chunk
+                    guard bytes.count >= Self.binaryTestByteCount else {
+                        head = bytes
+                        return
+                    }
+                    head = nil
+                    try await begin(Self.isBinary(bytes))
+                }
+                let wanted = range.clamped(to: position..<(position + bytes.count))
+                if !wanted.isEmpty {
+                    try await deliver(Array(bytes[(wanted.lowerBound - position)..<(wanted.upperBound - position)]))
+                }
+                position += bytes.count
+                if position >= range.upperBound { throw EnoughOutput() }
+            }
+        } catch is EnoughOutput {
+        } catch let error as GitError {
+            throw await explain(error, in: repository)
+        }
+    }
+
+    /// git looks for a NUL in this many bytes.
+    private static let binaryTestByteCount = 8000
+
+    private static func isBinary(_ bytes: [UInt8]) -> Bool { bytes.prefix(binaryTestByteCount).contains(0) }
+}
