@@ -3,7 +3,6 @@ import ScmAPI
 
 extension ScmGatewayService {
     public func getCommit(_ request: GetCommitRequest, context: CallContext) async throws -> Commit {
-        guard !request.includePatches else { throw RPCError.missingCapability("include_patches") }
         let fields = GitFields(revision: "sha", missingRevision: .commitNotFound)
         return try await reading(
             context, organizationID: request.organizationID, repositoryID: request.repositoryID, fields: fields
@@ -15,7 +14,17 @@ extension ScmGatewayService {
                 throw GitError.revisionNotFound(request.sha)
             }
             var commit = Commit(found, repositoryID: row.id)
-            if request.includeFileChanges {
+            if request.includeFileChanges, request.includePatches {
+                let query = ChangeQuery(from: found.parents.first ?? .emptyTree(like: id), to: id)
+                let all = try await repository.changes(query)
+                let options = FileChangeOptions(
+                    withStatistics: request.includeStats, patchByteCount: FileChangeOptions.standardPatchByteCount
+                )
+                commit.fileChanges = try await repository.allFiles(
+                    query, all, limit: GitEngine.maximumFileChangeCount, options
+                )
+                commit.fileChangesTruncated = all.count > GitEngine.maximumFileChangeCount
+            } else if request.includeFileChanges {
                 commit.add(try await repository.fileChanges([id]), of: id, withStatistics: request.includeStats)
             }
             return commit

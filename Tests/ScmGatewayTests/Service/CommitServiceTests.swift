@@ -62,7 +62,6 @@ import Testing
             try await get(try repository.git("rev-parse", "HEAD:empty"))
         }
         await expectError(.invalidArgument, field: "sha") { try await get(String(try repository.head().hex.prefix(6))) }
-        await expectError(.unimplemented, "CAPABILITY_MISSING") { try await get("main") { $0.includePatches = true } }
         // Two commits whose ids begin alike; the history is always the same one.
         let long = try TestRepository()
         try long.importLinearHistory(count: 1500)
