@@ -117,6 +117,22 @@ enum RepositoryRows {
         return true
     }
 
+    /// nil when there is no such row.
+    static func update(
+        _ id: Int64, _ change: RepositoryChange, _ transaction: WriteTransaction
+    ) throws -> StoredRepository? {
+        try transaction.row(
+            """
+            UPDATE repositories SET name = ?, status = ?, config = ?, updated_at = ?
+            WHERE id = ? AND deleted_at IS NULL RETURNING *
+            """,
+            [
+                .text(change.name), .integer(change.status.rawValue), .text(ConfigText.encode(change.config)),
+                .integer(EpochTime.now), .integer(id),
+            ]
+        ).map(StoredRepository.init)
+    }
+
     /// Stores what a fresh look at the folder found.
     static func refresh(_ id: Int64, defaultBranch: String, _ transaction: WriteTransaction) throws -> StoredRepository? {
         try transaction.row(

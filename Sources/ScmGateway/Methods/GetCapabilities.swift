@@ -1,0 +1,40 @@
+import RPC
+import ScmAPI
+
+extension ScmGatewayService {
+    public func getCapabilities(
+        _ request: GetCapabilitiesRequest, context: CallContext
+    ) async throws -> GetCapabilitiesResponse {
+        let organizationID = try authorise(context, .read, organizationID: request.organizationID)
+        switch request.subject {
+        case .repositoryID(let id):
+            _ = try await activeRepository(id, organizationID: organizationID)
+        case .integrationID:
+            throw Self.integrationNotFound
+        case nil:
+            throw RPCError.badField("subject", "one of repository_id and integration_id is required")
+        }
+        return GetCapabilitiesResponse(
+            provider: .localGit, capabilities: LocalGitCapabilities.present, missing: LocalGitCapabilities.missing
+        )
+    }
+}
+
+/// What is served for local git repositories, and why the rest is not. Every capability of the contract is in one of
+/// the lists.
+enum LocalGitCapabilities {
+    static let present: [Capability] = [
+        .commits, .fileChanges, .compare, .blame, .files, .trees, .refs, .codeOwners, .issues, .issueSearch,
+        .issueComments, .issueCommentEdits, .statusSync, .assigneeSync,
+    ]
+
+    static let missing: [MissingCapability] = reasons.map { MissingCapability(capability: $0.0, reason: $0.1) }
+
+    private static let reasons: [(Capability, String)] = [
+        (.codeSearch, "this server does not search code yet"),
+        (.repositorySearch, "repositories are added by their folder's name"),
+        (.sync, "a folder on the server's disk is read in place"),
+        (.statusChecks, "git itself has no status checks"),
+        (.rateLimits, "nobody limits requests to a folder"),
+    ]
+}
