@@ -17,6 +17,7 @@ final class ServerLoop: @unchecked Sendable {
     private var timer: RepeatedTask?
     private let tickInterval: TimeAmount
     private var lastTick: UInt64 = 0
+    private var didSkipTick = false
     private var isDraining = false
     private var emptied: EventLoopPromise<Void>?
 
@@ -95,12 +96,14 @@ final class ServerLoop: @unchecked Sendable {
     }
 
     /// A tick that comes late says that this loop was held up, not that peers were slow: what they sent meanwhile waits in
-    /// the sockets, and is read before the next tick.
+    /// the sockets, and is read before the next tick. That one counts however late it is, so that an overloaded server
+    /// still gets rid of slow peers.
     private func tick() {
         let now = NIODeadline.now().uptimeNanoseconds
         let isLate = now &- lastTick > 3 &* UInt64(clamping: tickInterval.nanoseconds)
         lastTick = now
-        guard !isLate else { return }
+        didSkipTick = isLate && !didSkipTick
+        guard !didSkipTick else { return }
         for connection in Array(connections.values) { connection.tick(now: now) }
     }
 
