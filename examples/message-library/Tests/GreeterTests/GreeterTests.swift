@@ -29,11 +29,8 @@ import Testing
     private func call(_ path: String, _ type: String, _ body: [UInt8]) async throws -> (status: Int, body: [UInt8]) {
         let logger = Logger(label: "example")
         let rpc = RPCServer(services: [GreeterService()], logger: logger)
-        var configuration = HTTPServerConfiguration()
-        configuration.host = "127.0.0.1"
-        configuration.port = 0
         let group = MultiThreadedEventLoopGroup.singleton
-        let server = try await HTTPServer.start(configuration, group: group, logger: logger) { await rpc.handle($0) }
+        let server = try await HTTPServer.start(HTTPServerConfiguration(), group: group, logger: logger) { await rpc.handle($0) }
         let connection = try await HTTPClientConnection.connect(
             host: "127.0.0.1", port: server.port, protocol: .http1, configuration: HTTPClientConfiguration(), group: group
         )
