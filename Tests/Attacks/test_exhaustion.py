@@ -3,8 +3,6 @@
 import contextlib
 import time
 
-import pytest
-
 import h2
 from good_clients import GoodClients
 from peer import Peer
@@ -79,7 +77,6 @@ def cpu_per_call(target, good) -> float:
     return (target.cpu_seconds() - cpu) / max(1, sum(good.calls.values()) - calls)
 
 
-@pytest.mark.xfail(reason="known: while descriptors are out, a call costs about eight times the usual CPU", strict=False)
 def test_descriptors(tmp_path):
     """EMFILE: accepting pauses instead of spinning, connections that are there are served, and it recovers."""
     with serving(tmp_path, descriptors=64, limits={"connectionsPerAddress": -1}) as target:
