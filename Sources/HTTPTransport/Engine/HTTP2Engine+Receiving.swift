@@ -129,6 +129,7 @@ extension HTTP2Engine {
         guard !stream.remoteEnded, !stream.isRejected else { return }
         stream.remoteEnded = true
         state.pointee.events.append(.end(.passUnretained(stream)))
+        if stream.isUnwanted { didEndUnwanted() }
     }
 
     private func reject(_ streamID: Int32, _ code: HTTP2ErrorCode) {

@@ -193,7 +193,7 @@ extension HTTP2Engine {
     // may take a reset that overtakes its END_STREAM for a failure, although the answer is complete. So:
     //
     //     answered early --length unknown or large-----------> RST_STREAM(NO_ERROR)
-    //        +--short--> unwanted --END_STREAM---------------> closed, no reset
+    //        +--short--> unwanted --END_STREAM---------------> closed, no reset; one WINDOW_UPDATE
     //                       +------ too late, or drain ------> RST_STREAM(NO_ERROR)
 
     func isShort(_ fields: HTTPFields) -> Bool {
@@ -213,6 +213,14 @@ extension HTTP2Engine {
             isAny = true
         }
         return isAny
+    }
+
+    /// Interop hazard: curl 7.88 that has the whole answer before it sends its END_STREAM closes the stream while
+    /// sending, and then sleeps until something arrives on the socket, for ever if nothing does. One byte of the
+    /// dropped body is given back as connection window at once, to wake it.
+    func didEndUnwanted() {
+        guard let session else { return }
+        nghttp2_submit_window_update(session, Flag.none, 0, 1)
     }
 
     private func resetUnwanted(_ stream: HTTP2Stream) {

@@ -135,10 +135,12 @@ import Testing
         #expect(server.reports.last == .closed(1, "NO_ERROR"))
     }
 
-    @Test func `H2b an early reply to a short request lets it end`() throws {
+    /// The window update wakes clients (curl) that close the stream while they send and then wait for input.
+    @Test func `H2b an early reply to a short request lets it end and wakes the client`() throws {
         let (server, frames) = try answerEarly(contentLength: 3)
         #expect(frames.map(\.type) == [1])
-        #expect(server.feed(Wire.data(1, [1, 2, 3], endStream: true)).isEmpty)
+        let answer = Wire.frames(server.feed(Wire.data(1, [1, 2, 3], endStream: true)))
+        #expect(answer == [Frame(type: 8, flags: 0, stream: 0, payload: [0, 0, 0, 1])])
         #expect(server.reports.last == .closed(1, "NO_ERROR"))
         #expect(!server.engine.resetUnwanted(after: .zero, now: 9_000_000_000))
     }
