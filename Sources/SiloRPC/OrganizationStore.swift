@@ -22,10 +22,10 @@ public struct OrganizationStore: Sendable {
                     [.text(slug), .integer(now)]
                 )?.integer("id")
             }
-            guard let id else { throw SiloError(.invalid, "the organization was not stored") }
+            guard let id else { throw SiloError.invalid("the organization was not stored") }
             return Organization(id: id, slug: slug, createdAt: now)
         } catch let error as StorageError where error.isUniqueViolation {
-            throw SiloError(.exists, "an organization \"\(slug)\" exists")
+            throw SiloError.exists("an organization \"\(slug)\" exists")
         }
     }
 
@@ -60,9 +60,9 @@ public struct OrganizationStore: Sendable {
             let count = try await database.write { transaction in
                 try transaction.execute("DELETE FROM organizations WHERE id = ?", [.integer(id)])
             }
-            guard count > 0 else { throw SiloError(.notFound, "there is no organization \(id)") }
+            guard count > 0 else { throw SiloError.notFound("there is no organization \(id)") }
         } catch let error as StorageError where error.isConstraintViolation {
-            throw SiloError(.invalid, "organization \(id) still owns API keys or repositories: remove them first")
+            throw SiloError.invalid("organization \(id) still owns API keys or repositories: remove them first")
         }
     }
 
@@ -74,8 +74,7 @@ public struct OrganizationStore: Sendable {
                 || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) || byte == hyphen
         }
         guard isAllowed, (1...64).contains(bytes.count), bytes.first != hyphen, bytes.last != hyphen else {
-            throw SiloError(
-                .invalid,
+            throw SiloError.invalid(
                 "an organization's slug has 1 to 64 characters of a-z, 0-9 and \"-\", with no \"-\" at its ends"
             )
         }

@@ -1,17 +1,61 @@
-/// Why an administrative operation was refused.
-public struct SiloError: Error, Sendable, Equatable, CustomStringConvertible {
-    enum Kind: Sendable, Equatable { case invalid, notFound, exists }
+/// What goes wrong between silos, and in administration. Every case says what happened in ``description``.
+public enum SiloError: Error, Sendable, Equatable {
+    // MARK: Administration
 
-    let kind: Kind
-    /// For the operator.
-    public let description: String
+    /// A value is not acceptable.
+    case invalid(String)
+    /// There is no such thing.
+    case notFound(String)
+    /// There is one of that name already.
+    case exists(String)
 
-    init(_ kind: Kind, _ description: String) {
-        self.kind = kind
-        self.description = description
+    // MARK: Set-up and directory
+
+    /// Cells, localities, addresses or keys do not fit together: the process must not start.
+    case configuration(String)
+    /// No row maps the organization to a cell. The only error that `none_if_mapping_not_found` turns into nil.
+    case mappingNotFound(String)
+    /// It cannot be said which cell is meant, such as an unknown cell's name.
+    case cellResolution(String)
+    /// Only cells have a local cell, and this process is none.
+    case cellContext(String)
+
+    // MARK: Calls
+
+    /// The organization lives in another cell than the one that was asked. `actual` is nil when the refusing cell does
+    /// not know.
+    case wrongCell(expected: CellName, actual: CellName?)
+    /// The service lives in another silo than the one that was asked.
+    case wrongSilo(method: String, asked: SiloAddress)
+    /// The method is switched off, here or at the other side; nothing was run.
+    case disabled(method: String, reason: String)
+    /// The service refused the request's content; made for the caller's eyes.
+    case validation(code: String, message: String)
+    /// Cells do not call cells, and nobody calls while a transaction is open: a mistake of the program.
+    case forbidden(String)
+    /// The other side failed; its cause is in its log under the request id.
+    case remote(method: String, message: String, requestID: String)
+
+    /// Why administration was refused: what the value, the name or the row was.
+    public var isInvalid: Bool { if case .invalid = self { true } else { false } }
+    public var isNotFound: Bool { if case .notFound = self { true } else { false } }
+    public var isExisting: Bool { if case .exists = self { true } else { false } }
+}
+
+extension SiloError: CustomStringConvertible {
+    public var description: String {
+        switch self {
+        case .invalid(let text), .notFound(let text), .exists(let text), .configuration(let text),
+            .mappingNotFound(let text), .cellResolution(let text), .cellContext(let text), .forbidden(let text):
+            text
+        case .wrongCell(let expected, let actual):
+            "this is cell \(expected); the organization lives in "
+                + (actual.map { "cell \($0)" } ?? "a cell that is not known here")
+        case .wrongSilo(let method, let asked): "\(method) is not served by \(asked)"
+        case .disabled(let method, let reason): "\(method) is switched off: \(reason)"
+        case .validation(let code, let message): "\(message) (\(code))"
+        case .remote(let method, let message, let requestID):
+            "\(method): \(message)" + (requestID.isEmpty ? "" : " (request \(requestID))")
+        }
     }
-
-    public var isInvalid: Bool { kind == .invalid }
-    public var isNotFound: Bool { kind == .notFound }
-    public var isExisting: Bool { kind == .exists }
 }

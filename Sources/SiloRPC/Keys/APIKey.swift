@@ -45,10 +45,10 @@ enum KeyText {
     /// - Throws: ``SiloError`` for a key that is too short, or cannot be sent in a header.
     static func check(_ key: String) throws(SiloError) {
         guard (minimumCount...maximumCount).contains(key.utf8.count) else {
-            throw SiloError(.invalid, "an API key has \(minimumCount) to \(maximumCount) characters")
+            throw SiloError.invalid("an API key has \(minimumCount) to \(maximumCount) characters")
         }
         guard key.utf8.allSatisfy({ (0x21...0x7E).contains($0) }) else {
-            throw SiloError(.invalid, "an API key holds printable ASCII characters without spaces only")
+            throw SiloError.invalid("an API key holds printable ASCII characters without spaces only")
         }
     }
 }

@@ -38,12 +38,12 @@ public struct APIKeyStore: Sendable {
                     arguments
                 ).map(APIKey.init)
             }
-            guard let stored else { throw SiloError(.invalid, "the API key was not stored") }
+            guard let stored else { throw SiloError.invalid("the API key was not stored") }
             return (stored, text)
         } catch let error as StorageError where error.isUniqueViolation {
-            throw SiloError(.exists, "this API key exists")
+            throw SiloError.exists("this API key exists")
         } catch let error as StorageError where error.isConstraintViolation {
-            throw SiloError(.notFound, "there is no organization \(organizationID)")
+            throw SiloError.notFound("there is no organization \(organizationID)")
         }
     }
 
@@ -78,7 +78,7 @@ public struct APIKeyStore: Sendable {
         let count = try await database.write { transaction in
             try transaction.execute("UPDATE api_keys SET is_active = 0 WHERE id = ?", [.integer(id)])
         }
-        guard count > 0 else { throw SiloError(.notFound, "there is no API key \(id)") }
+        guard count > 0 else { throw SiloError.notFound("there is no API key \(id)") }
     }
 
     /// Deletes a key. A running server notices as with ``revoke(id:)``.
@@ -88,7 +88,7 @@ public struct APIKeyStore: Sendable {
         let count = try await database.write { transaction in
             try transaction.execute("DELETE FROM api_keys WHERE id = ?", [.integer(id)])
         }
-        guard count > 0 else { throw SiloError(.notFound, "there is no API key \(id)") }
+        guard count > 0 else { throw SiloError.notFound("there is no API key \(id)") }
     }
 
     /// Remembers that a key was used, unless that is known for the last hour.

@@ -1,0 +1,58 @@
+/// What a delegate needs to know: who this process is, where others are, how they are called.
+public struct Silo: Sendable {
+    /// How delegates behave.
+    public struct Options: Sendable {
+        /// Sends every call through encoding and decoding, even a direct one, so that a test finds what a remote call would
+        /// find.
+        public var roundTrip = false
+
+        public init(roundTrip: Bool = false) {
+            self.roundTrip = roundTrip
+        }
+    }
+
+    public let mode: SiloMode
+    /// The cell that this process is: in a monolith the fallback cell, in control nil.
+    public let cell: CellName?
+    public let directory: CellDirectory
+    /// nil in a monolith, which calls nobody.
+    public let caller: SiloCaller?
+    /// What every arriving call passes; nil lets all in.
+    public let inbound: (any SiloInboundPolicy)?
+    public let options: Options
+
+    /// - Throws: ``SiloError/configuration(_:)``: a cell without a name, or with one that the directory does not have; no
+    ///   caller outside a monolith.
+    public init(
+        mode: SiloMode, cell: CellName? = nil, directory: CellDirectory, caller: SiloCaller? = nil,
+        inbound: (any SiloInboundPolicy)? = nil, options: Options = Options()
+    ) throws(SiloError) {
+        switch mode {
+        case .monolith: self.cell = directory.fallbackCell
+        case .control: self.cell = nil
+        case .cell:
+            guard let cell else { throw .configuration("mode cell needs the name of the cell") }
+            guard directory.address(of: .cell(cell)) != nil else {
+                throw .configuration("cell: there is no cell \"\(cell)\" in the configuration")
+            }
+            self.cell = cell
+        }
+        if mode != .monolith, caller == nil {
+            throw .configuration("mode \(mode.rawValue) needs a transport to the other silos")
+        }
+        self.mode = mode
+        self.directory = directory
+        self.caller = caller
+        self.inbound = inbound
+        self.options = options
+    }
+
+    /// Who this process is for others; nil for a monolith, which has no others.
+    public var address: SiloAddress? {
+        switch mode {
+        case .monolith: nil
+        case .control: .control
+        case .cell: cell.map { .cell($0) }
+        }
+    }
+}

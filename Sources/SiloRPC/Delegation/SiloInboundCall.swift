@@ -1,0 +1,35 @@
+import RPC
+
+/// One call that has arrived from another silo, before it is served.
+public struct SiloInboundCall: Sendable {
+    public let method: SiloMethod
+    /// Who sent it, verified; nil when nothing was to be verified.
+    public let source: SiloAddress?
+    public let organizationID: Int64?
+    public let idempotencyKey: String?
+    /// The encoded request message.
+    public let body: @Sendable () -> [UInt8]
+
+    public init(
+        method: SiloMethod, source: SiloAddress? = nil, organizationID: Int64? = nil, idempotencyKey: String? = nil,
+        body: @escaping @Sendable () -> [UInt8]
+    ) {
+        self.method = method
+        self.source = source
+        self.organizationID = organizationID
+        self.idempotencyKey = idempotencyKey
+        self.body = body
+    }
+}
+
+/// What stands between an arrived call and the service: switches, stored answers.
+public protocol SiloInboundPolicy: Sendable {
+    /// - Throws: ``SiloError/disabled(method:reason:)`` and whatever else refuses the call.
+    func admit(_ call: SiloInboundCall) throws
+
+    /// Only for calls with an idempotency key: runs `produce` for the first call of the key, and gives its answer to
+    /// the others.
+    func answer(
+        _ call: SiloInboundCall, _ produce: @Sendable () async throws -> [UInt8]
+    ) async throws -> [UInt8]
+}
