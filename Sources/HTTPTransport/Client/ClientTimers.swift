@@ -87,3 +87,16 @@ struct ClientTimers {
         return .ping
     }
 }
+
+extension TickClock {
+    /// - Parameter interval: between ticks that come in time; without one there are none.
+    init(_ interval: TimeAmount?, now: NIODeadline) {
+        self.init(interval: UInt64(clamping: interval?.nanoseconds ?? 0), now: now.uptimeNanoseconds)
+    }
+
+    /// A tick now. The time for timers, unless they may end nothing.
+    mutating func tick() -> NIODeadline? {
+        let now = NIODeadline.now().uptimeNanoseconds
+        return tick(now: now) ? .uptimeNanoseconds(time(now)) : nil
+    }
+}

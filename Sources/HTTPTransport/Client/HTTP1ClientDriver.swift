@@ -30,6 +30,7 @@ final class HTTP1ClientDriver: ChannelDuplexHandler, ClientDriver, @unchecked Se
     private var isReadWanted = false
     private var isDraining = false
     private var timers: ClientTimers?
+    private var clock: TickClock
     private var ticker: RepeatedTask?
 
     init(
@@ -42,6 +43,7 @@ final class HTTP1ClientDriver: ChannelDuplexHandler, ClientDriver, @unchecked Se
         self.authority = authority
         self.state = state
         parser = HTTP1Parser(.response, limits: configuration.limits)
+        clock = TickClock(ClientTimers.interval(configuration), now: .now())
     }
 
     // MARK: Channel
@@ -49,16 +51,19 @@ final class HTTP1ClientDriver: ChannelDuplexHandler, ClientDriver, @unchecked Se
     func channelActive(context: ChannelHandlerContext) {
         self.context = context
         guard let interval = ClientTimers.interval(configuration) else { return }
-        timers = ClientTimers(configuration, now: .now())
+        let now = NIODeadline.now()
+        timers = ClientTimers(configuration, now: now)
+        clock.start(now: now.uptimeNanoseconds)
         ticker = eventLoop.scheduleRepeatedTask(initialDelay: interval, delay: interval) { [weak self] _ in
             self?.tick()
         }
     }
 
     private func tick() {
+        guard let now = clock.tick() else { return }
         // A place that was given out is about to be used.
         let active = max((current == nil ? 0 : 1) + waiting.count, state.leaseCount)
-        guard case .drain(let idle) = timers?.check(now: .now(), activeCount: active) else { return }
+        guard case .drain(let idle) = timers?.check(now: now, activeCount: active) else { return }
         if idle { state.endedIdle.store(true, ordering: .relaxed) }
         drain()
     }
@@ -69,6 +74,12 @@ final class HTTP1ClientDriver: ChannelDuplexHandler, ClientDriver, @unchecked Se
             current.didReceiveEnd(trailers: nil)
         }
         end("the server closed the connection", inBody: parser.isInBody)
+    }
+
+    func handlerRemoved(context: ChannelHandlerContext) {
+        end("the connection was closed", inBody: false)
+        // It holds this driver in turn.
+        self.context = nil
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {

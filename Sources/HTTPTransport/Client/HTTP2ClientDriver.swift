@@ -19,6 +19,7 @@ final class HTTP2ClientDriver: ChannelInboundHandler, ClientDriver, @unchecked S
     private var stall = StallWatch()
     private var ticker: RepeatedTask?
     private var timers: ClientTimers
+    private var clock: TickClock
     private var activeCount = 0
     private var isDraining = false
     private var readyPromises: [EventLoopPromise<Void>] = []
@@ -31,7 +32,9 @@ final class HTTP2ClientDriver: ChannelInboundHandler, ClientDriver, @unchecked S
         self.configuration = configuration
         self.authority = authority
         self.state = state
-        timers = ClientTimers(configuration, now: .now())
+        let now = NIODeadline.now()
+        timers = ClientTimers(configuration, now: now)
+        clock = TickClock(ClientTimers.interval(configuration), now: now)
         engine = try HTTP2Engine(role: .client, limits: configuration.limits, schemes: isTLS ? .https : .http)
     }
 
@@ -39,6 +42,7 @@ final class HTTP2ClientDriver: ChannelInboundHandler, ClientDriver, @unchecked S
 
     func channelActive(context: ChannelHandlerContext) {
         self.context = context
+        clock.start(now: NIODeadline.now().uptimeNanoseconds)
         if let interval = ClientTimers.interval(configuration) {
             ticker = eventLoop.scheduleRepeatedTask(initialDelay: interval, delay: interval) { [weak self] _ in
                 self?.tick()
@@ -49,6 +53,12 @@ final class HTTP2ClientDriver: ChannelInboundHandler, ClientDriver, @unchecked S
 
     func channelInactive(context: ChannelHandlerContext) { end("the server closed the connection") }
 
+    func handlerRemoved(context: ChannelHandlerContext) {
+        end("the connection was closed")
+        // It holds this driver in turn.
+        self.context = nil
+    }
+
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
         end("socket error: \(ErrorText.describe(error))")
         context.close(promise: nil)
@@ -57,9 +67,8 @@ final class HTTP2ClientDriver: ChannelInboundHandler, ClientDriver, @unchecked S
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         isInRead = true
         var input = unwrapInboundIn(data)
-        let time = NIODeadline.now()
-        timers.didRead(now: time)
-        let now = time.uptimeNanoseconds
+        let now = NIODeadline.now().uptimeNanoseconds
+        timers.didRead(now: .uptimeNanoseconds(clock.time(now)))
         while input.readableBytes > 0, endReason == nil {
             let count = min(input.readableBytes, HTTP2Engine.sliceByteCount)
             let goesOn = input.withUnsafeReadableBytes { readable in
@@ -82,7 +91,7 @@ final class HTTP2ClientDriver: ChannelInboundHandler, ClientDriver, @unchecked S
     }
 
     private func tick() {
-        let now = NIODeadline.now()
+        guard let now = clock.tick() else { return }
         // A place that was given out is about to be used.
         switch timers.check(now: now, activeCount: max(activeCount, state.leaseCount)) {
         case .none: break

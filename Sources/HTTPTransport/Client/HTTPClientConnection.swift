@@ -5,9 +5,11 @@ import NIOPosix
 ///
 /// HTTP/2: any number of exchanges at once; those beyond the server's MAX_CONCURRENT_STREAMS wait inside.
 /// HTTP/1.1: one at a time on a connection that is kept alive; ``start(_:)`` waits for its turn.
+///
+/// A connection that nobody holds any more closes when its last exchange has ended.
 public final class HTTPClientConnection: Sendable {
     private let channel: any Channel
-    private let driver: any ClientDriver
+    let driver: any ClientDriver
     let state: ClientConnectionState
     public let httpProtocol: HTTPClientProtocol
     /// Where this connection goes; nil for a Unix socket without a name.
@@ -26,6 +28,12 @@ public final class HTTPClientConnection: Sendable {
         self.httpProtocol = ready.httpProtocol
         self.remoteAddress = channel.remoteAddress
         self.taskExecutor = EventLoopTaskExecutor(eventLoop: channel.eventLoop)
+    }
+
+    /// Nobody can start exchanges any more: those that run go on, then the connection closes.
+    deinit {
+        guard isOpen, channel.isActive else { return }
+        channel.eventLoop.execute { [driver] in driver.drain() }
     }
 
     public var eventLoop: any EventLoop { channel.eventLoop }

@@ -1,5 +1,6 @@
 /// Every timer of a connection. `nil` switches one off. Timers are checked by a tick of the event loop, so
-/// they fire up to a quarter of the shortest one (at most one second) late.
+/// they fire up to a quarter of the shortest one (at most one second) late. Time in which the event loop itself was held
+/// up does not count: no peer is ended for it.
 public struct HTTPTimeouts: Sendable {
     /// From accepting the connection, or from the first byte of a later request, to the end of the request
     /// head; for HTTP/2 to the end of preface and first SETTINGS, and for every header block. Default 10 s

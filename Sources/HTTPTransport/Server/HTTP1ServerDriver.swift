@@ -42,7 +42,7 @@ final class HTTP1ServerDriver: ExchangeDriver {
         limits = connection.server.limits
         parser = HTTP1Parser(
             .request, limits: limits, scheme: connection.listener.schemes == .https ? .https : .http)
-        waitStart = connection.now
+        waitStart = connection.timerNow
     }
 
     /// The request in progress, if any.

@@ -12,8 +12,11 @@ final class HTTP2ServerDriver: ExchangeDriver {
     /// Exchanges with body bytes of this read that nobody has taken: they are made compact.
     private var touched: [HTTPExchange] = []
     private var isOver = false
-    private let acceptedAt: UInt64
+    // Times as timers see them (``TickClock``).
+    private let startTime: UInt64
     private var idleSince: UInt64
+    /// The incomplete header block that the last tick saw, by its begin, and when it did.
+    private var headerBlock: (begin: UInt64, seen: UInt64)?
     private var drain = DrainStep.none
     private var drainStarted: UInt64 = 0
     private var stall = StallWatch()
@@ -23,10 +26,10 @@ final class HTTP2ServerDriver: ExchangeDriver {
     /// Output that is handed to the socket at once.
     private static let flushByteCount = 64 * 1024
 
-    init(_ connection: ServerConnection, acceptedAt: UInt64) throws(HTTPConnectionError) {
+    init(_ connection: ServerConnection, startTime: UInt64) throws(HTTPConnectionError) {
         self.connection = connection
-        self.acceptedAt = acceptedAt
-        idleSince = acceptedAt
+        self.startTime = startTime
+        idleSince = startTime
         limits = connection.server.limits
         engine = try HTTP2Engine(
             role: .server, limits: limits,
@@ -156,7 +159,7 @@ final class HTTP2ServerDriver: ExchangeDriver {
         if let isOver = exchange(of: stream).map({ didClose($0, stream, code) }) {
             if isOver { keepExchange(of: stream) } else { stream.owner = nil }
         }
-        if !engine.hasOpenStreams { idleSince = engine.now }
+        if !engine.hasOpenStreams { idleSince = connection.loop.timerTime(engine.now) }
     }
 
     /// True when nothing of the exchange is left to be done.
@@ -300,7 +303,7 @@ final class HTTP2ServerDriver: ExchangeDriver {
     func beginDrain() {
         guard drain == .none else { return }
         drain = .noticeSent
-        drainStarted = connection.now
+        drainStarted = connection.timerNow
         _ = engine.resetUnwanted(after: .zero, now: drainStarted)
         engine.submitShutdownNotice()
         connection.setNeedsFlush()
@@ -314,14 +317,10 @@ final class HTTP2ServerDriver: ExchangeDriver {
 
     func tick(now: UInt64) {
         let timeouts = connection.server.timeouts
-        if !engine.receivedSettings, ServerConnection.isPast(timeouts.requestHead, since: acceptedAt, now) {
+        if !engine.receivedSettings, ServerConnection.isPast(timeouts.requestHead, since: startTime, now) {
             return giveUp("requestHead", "before the first SETTINGS")
         }
-        if let start = engine.headerBlockStart,
-            ServerConnection.isPast(timeouts.requestHead, since: start, now)
-        {
-            return giveUp("requestHead", "inside a header block")
-        }
+        if isHeaderBlockLate(timeouts, now) { return giveUp("requestHead", "inside a header block") }
         // A peer that never acknowledges the PING still gets the final GOAWAY.
         if drain == .noticeSent, ServerConnection.isPast(.seconds(1), since: drainStarted, now) {
             sendFinalGoAway()
@@ -337,6 +336,18 @@ final class HTTP2ServerDriver: ExchangeDriver {
         let grace = drain == .none ? timeouts.lingeringClose : .zero
         if engine.resetUnwanted(after: grace, now: now) { connection.setNeedsFlush() }
         checkStall(now)
+    }
+
+    private func isHeaderBlockLate(_ timeouts: HTTPTimeouts, _ now: UInt64) -> Bool {
+        guard let begin = engine.headerBlockStart else {
+            headerBlock = nil
+            return false
+        }
+        guard let headerBlock, headerBlock.begin == begin else {
+            headerBlock = (begin, now)
+            return false
+        }
+        return ServerConnection.isPast(timeouts.requestHead, since: headerBlock.seen, now)
     }
 
     /// Streams have bytes to send but the peer's windows stay shut.

@@ -45,6 +45,8 @@ final class ServerConnection: ChannelDuplexHandler, @unchecked Sendable {
     private var isReadPaused = false
     private var isReadWanted = false
     private(set) var acceptedAt: UInt64 = 0
+    /// ``acceptedAt`` as timers see it.
+    private var startTime: UInt64 = 0
     /// Requests so far whose head was complete.
     private(set) var requestCount = 0
     let id: Int
@@ -62,6 +64,8 @@ final class ServerConnection: ChannelDuplexHandler, @unchecked Sendable {
     }
 
     var now: UInt64 { NIODeadline.now().uptimeNanoseconds }
+    /// This moment as timers see it (``TickClock``).
+    var timerNow: UInt64 { loop.timerTime(now) }
     var isWritable: Bool { context?.channel.isWritable ?? false }
 
     // MARK: Life
@@ -79,6 +83,7 @@ final class ServerConnection: ChannelDuplexHandler, @unchecked Sendable {
         }
         isAdmitted = true
         acceptedAt = now
+        startTime = loop.timerTime(acceptedAt)
         loop.add(self)
     }
 
@@ -150,7 +155,7 @@ final class ServerConnection: ChannelDuplexHandler, @unchecked Sendable {
     /// takes bytes at all (``HTTPTimeouts/writeStall``).
     private func lastBytesLeft(_ context: ChannelHandlerContext) {
         guard case .lingering = mode else { return }
-        mode = .lingering(since: now)
+        mode = .lingering(since: timerNow)
         context.close(mode: .output, promise: nil)
     }
 
@@ -228,7 +233,7 @@ final class ServerConnection: ChannelDuplexHandler, @unchecked Sendable {
 
     private func startHTTP2(_ bytes: inout ByteBuffer) {
         do {
-            let driver = try HTTP2ServerDriver(self, acceptedAt: acceptedAt)
+            let driver = try HTTP2ServerDriver(self, startTime: startTime)
             mode = .http2(driver)
             if isDraining { driver.beginDrain() }
             driver.receive(&bytes, now: now)
@@ -345,24 +350,25 @@ final class ServerConnection: ChannelDuplexHandler, @unchecked Sendable {
         // A hash of where the object lies spreads the ends of connections that began together.
         let share = 100 - Int(UInt(bitPattern: ObjectIdentifier(self).hashValue) % 10)
         let own = age * share / 100
-        if !isDraining, Self.isPast(own, since: acceptedAt, now) { beginDrain() }
-        if isDraining, Self.isPast(own + timeouts.connectionAgeGrace, since: acceptedAt, now) {
+        if !isDraining, Self.isPast(own, since: startTime, now) { beginDrain() }
+        if isDraining, Self.isPast(own + timeouts.connectionAgeGrace, since: startTime, now) {
             log("connection closed: HTTPTimeouts.connectionAgeGrace passed", limit: "connectionAgeGrace")
             close(reason: "HTTPTimeouts.connectionAge and connectionAgeGrace passed")
         }
     }
 
+    /// - Parameter now: as timers see it.
     func tick(now: UInt64) {
         let timeouts = server.timeouts
         checkAge(timeouts, now: now)
         switch mode {
         case .handshaking:
-            if Self.isPast(timeouts.tlsHandshake, since: acceptedAt, now) {
+            if Self.isPast(timeouts.tlsHandshake, since: startTime, now) {
                 server.limitHits.add("tlsHandshake")
                 close(reason: "HTTPTimeouts.tlsHandshake passed")
             }
         case .sniffing:
-            if Self.isPast(timeouts.requestHead, since: acceptedAt, now) {
+            if Self.isPast(timeouts.requestHead, since: startTime, now) {
                 server.limitHits.add("requestHead")
                 close(reason: "HTTPTimeouts.requestHead passed before the first request")
             }

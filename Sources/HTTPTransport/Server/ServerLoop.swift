@@ -16,8 +16,7 @@ final class ServerLoop: @unchecked Sendable {
     private(set) var endedRequestCount = 0
     private var timer: RepeatedTask?
     private let tickInterval: TimeAmount
-    private var lastTick: UInt64 = 0
-    private var didSkipTick = false
+    private var clock: TickClock
     private var isDraining = false
     private var emptied: EventLoopPromise<Void>?
 
@@ -26,6 +25,7 @@ final class ServerLoop: @unchecked Sendable {
         self.index = index
         executor = EventLoopTaskExecutor(eventLoop: eventLoop)
         tickInterval = Self.tickInterval(timeouts)
+        clock = TickClock(interval: UInt64(clamping: tickInterval.nanoseconds), now: NIODeadline.now().uptimeNanoseconds)
         executor.afterRound = { [unowned self] in flushDirty() }
     }
 
@@ -44,7 +44,7 @@ final class ServerLoop: @unchecked Sendable {
         connections[ObjectIdentifier(connection)] = connection
         if isDraining { connection.beginDrain() }
         guard timer == nil else { return }
-        lastTick = NIODeadline.now().uptimeNanoseconds
+        clock.start(now: NIODeadline.now().uptimeNanoseconds)
         timer = eventLoop.scheduleRepeatedTask(initialDelay: tickInterval, delay: tickInterval) {
             [weak self] _ in
             self?.tick()
@@ -95,17 +95,15 @@ final class ServerLoop: @unchecked Sendable {
         scratch = buffer
     }
 
-    /// A tick that comes late says that this loop was held up, not that peers were slow: what they sent meanwhile waits in
-    /// the sockets, and is read before the next tick. That one counts however late it is, so that an overloaded server
-    /// still gets rid of slow peers.
     private func tick() {
         let now = NIODeadline.now().uptimeNanoseconds
-        let isLate = now &- lastTick > 3 &* UInt64(clamping: tickInterval.nanoseconds)
-        lastTick = now
-        didSkipTick = isLate && !didSkipTick
-        guard !didSkipTick else { return }
-        for connection in Array(connections.values) { connection.tick(now: now) }
+        guard clock.tick(now: now) else { return }
+        let time = clock.time(now)
+        for connection in Array(connections.values) { connection.tick(now: time) }
     }
+
+    /// What timers take for the moment `now`; see ``TickClock``.
+    func timerTime(_ now: UInt64) -> UInt64 { clock.time(now) }
 
     // MARK: Shutdown
 
