@@ -15,6 +15,8 @@ enum GitError: Error, Sendable, Equatable {
     /// The path is a folder or a submodule.
     case notAFile(path: String, kind: String)
     case noSuchLine(line: Int, path: String)
+    /// A search's text is no regular expression, or one that could take any amount of memory.
+    case invalidPattern(String)
     /// More bytes than the named limit allows.
     case tooLarge(what: String, limit: Int, knob: String)
     case timedOut(limit: Duration, knob: String)

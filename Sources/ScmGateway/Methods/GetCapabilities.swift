@@ -24,15 +24,14 @@ extension ScmGatewayService {
 /// the lists.
 enum LocalGitCapabilities {
     static let present: [Capability] = [
-        .commits, .fileChanges, .compare, .blame, .files, .trees, .refs, .codeOwners, .issues, .issueSearch,
+        .commits, .fileChanges, .compare, .blame, .files, .trees, .refs, .codeSearch, .repositorySearch,
+        .codeOwners, .issues, .issueSearch,
         .issueComments, .issueCommentEdits, .statusSync, .assigneeSync,
     ]
 
     static let missing: [MissingCapability] = reasons.map { MissingCapability(capability: $0.0, reason: $0.1) }
 
     private static let reasons: [(Capability, String)] = [
-        (.codeSearch, "this server does not search code yet"),
-        (.repositorySearch, "repositories are added by their folder's name"),
         (.sync, "a folder on the server's disk is read in place"),
         (.statusChecks, "git itself has no status checks"),
         (.rateLimits, "nobody limits requests to a folder"),

@@ -62,3 +62,13 @@ protocol BlameProvider: Sendable {
     /// Those of `ids` that are commits here.
     func existingCommits(_ ids: [ObjectID]) async throws -> [ObjectID]
 }
+
+protocol CodeSearchProvider: Sendable {
+    /// Hands files over as they are found, each with the id of its content; `deliver` answers whether it wants more.
+    /// Tells whether all were handed over.
+    func search(
+        _ query: CodeQuery, deliver: ([(file: FoundFile, blob: ObjectID)]) async throws -> Bool
+    ) async throws -> Bool
+    /// Some of the files behind the first `start` ones; always the same for the same query and `start`.
+    func searchRun(_ query: CodeQuery, from start: Int) async throws -> FoundFiles
+}

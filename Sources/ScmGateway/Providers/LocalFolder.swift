@@ -38,10 +38,14 @@ struct LocalFolder: Sendable {
 
     /// The folder's name, without the `.git` of a bare repository.
     var defaultName: String {
-        let last = root.split(separator: "/").last.map(String.init) ?? "root"
-        let name = last.hasSuffix(".git") && last.count > 4 ? String(last.dropLast(4)) : last
+        Self.shown(root.split(separator: "/").last.map(String.init) ?? "root")
+    }
+
+    /// A name for people, from a folder's.
+    static func shown(_ folder: String) -> String {
+        let name = folder.hasSuffix(".git") && folder.count > 4 ? String(folder.dropLast(4)) : folder
         let printable = name.unicodeScalars.filter { $0.value >= 0x20 && $0.value != 0x7F }
-        return String(String(String.UnicodeScalarView(printable)).prefix(Self.maximumNameCount))
+        return String(String(String.UnicodeScalarView(printable)).prefix(maximumNameCount))
     }
 
     static func defaultBranch(_ location: RepositoryLocation) -> String {

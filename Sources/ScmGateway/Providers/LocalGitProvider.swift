@@ -11,7 +11,7 @@ struct LocalGitProvider: Sendable {
 }
 
 /// One local repository and everything it can do.
-struct LocalGitRepository: CommitProvider, ReferenceProvider, TreeProvider, BlameProvider {
+struct LocalGitRepository: CommitProvider, ReferenceProvider, TreeProvider, BlameProvider, CodeSearchProvider {
     let engine: GitEngine
     let repository: GitRepository
 
@@ -100,6 +100,16 @@ struct LocalGitRepository: CommitProvider, ReferenceProvider, TreeProvider, Blam
         begin: (Bool) async throws -> Void, deliver: ([UInt8]) async throws -> Void
     ) async throws {
         try await engine.read(blob, range, in: repository, begin: begin, deliver: deliver)
+    }
+
+    func search(
+        _ query: CodeQuery, deliver: ([(file: FoundFile, blob: ObjectID)]) async throws -> Bool
+    ) async throws -> Bool {
+        try await engine.search(query, in: repository, deliver: deliver)
+    }
+
+    func searchRun(_ query: CodeQuery, from start: Int) async throws -> FoundFiles {
+        try await engine.searchRun(query, from: start, in: repository)
     }
 
     func blameLine(_ line: Int, _ query: BlameQuery) async throws -> GitBlameHunk {

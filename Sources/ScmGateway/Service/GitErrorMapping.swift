@@ -29,6 +29,7 @@ extension ScmGatewayService {
         switch error {
         case .invalidRevision(let problem): .badField(fields.revision, problem)
         case .invalidPath(let problem): .badField(fields.path, problem)
+        case .invalidPattern(let problem): .badField("query", problem)
         case .revisionNotFound(let name):
             RPCError(
                 .notFound, fields.missingRevision,

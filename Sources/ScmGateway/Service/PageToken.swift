@@ -51,7 +51,8 @@ struct PageToken: Equatable {
     /// - Throws: INVALID_ARGUMENT for a text that is no token, or one of a request with other fields.
     static func parse(_ text: String, filter: PageFilter) throws(RPCError) -> PageToken? {
         guard !text.isEmpty else { return nil }
-        guard text.utf8.count <= 2048, let bytes = Base64.decode(Array(text.utf8), acceptsURLSafeAlphabet: true),
+        // An anchor may be a whole path.
+        guard text.utf8.count <= 8192, let bytes = Base64.decode(Array(text.utf8), acceptsURLSafeAlphabet: true),
             bytes.count >= 25, bytes[0] == version
         else { throw RPCError.badField("page_token", "not a page token of this service") }
         guard Array(bytes[1..<9]) == filter.hash else {

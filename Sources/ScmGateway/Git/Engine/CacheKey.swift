@@ -11,6 +11,8 @@ enum CacheKey: Hashable, Sendable {
     case history(GitRepository.ID, HistoryQuery, block: Int)
     /// The paths of all files of a commit.
     case files(GitRepository.ID, ObjectID)
+    /// What a search finds behind its first files.
+    case search(GitRepository.ID, CodeQuery, start: Int)
 }
 
 enum CachedResult: Sendable {
@@ -20,4 +22,5 @@ enum CachedResult: Sendable {
     case snippet(Snippet)
     case history([ObjectID])
     case files(FileList)
+    case found(FoundFiles)
 }

@@ -18,7 +18,7 @@ final class ObjectReader: Sendable {
         let command = GitCommand(.catFile).flag(.batchCommand).flag(.nulTerminated)
         task = Task {
             do {
-                let configuration = try process.configuration(command.arguments, in: location)
+                let configuration = try process.configuration(command, in: location)
                 _ = try await Subprocess.run(
                     configuration, input: .inputWriter, output: .sequence, error: .discarded
                 ) { execution in

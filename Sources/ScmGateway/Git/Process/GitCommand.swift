@@ -5,6 +5,11 @@ struct GitCommand: Sendable {
     private(set) var flags: [String] = []
     private var revisions: [String] = []
     private var path: RepositoryPath?
+    private var patterns: [PathPattern] = []
+    /// Configuration for this run only, through the environment.
+    private(set) var configuration: [(key: String, value: String)] = []
+    /// Address space that the process may have, in bytes; nil for no limit.
+    private(set) var memoryLimit: Int?
 
     init(_ subcommand: Subcommand) {
         self.subcommand = subcommand
@@ -27,6 +32,25 @@ struct GitCommand: Sendable {
     /// `-L first,last` of blame.
     func lines(_ first: Int, _ last: Int) -> GitCommand {
         adding { $0.flags.append("-L\(first),\(last)") }
+    }
+
+    /// `-e` of grep: one argument, so that the text can never be read as an option. A text with a newline would be
+    /// several patterns; callers refuse it.
+    func searching(_ text: String) -> GitCommand {
+        adding { $0.flags.append("-e\(text)") }
+    }
+
+    /// `-C` of grep.
+    func context(_ lineCount: Int) -> GitCommand {
+        adding { $0.flags.append("-C\(lineCount)") }
+    }
+
+    func configured(_ key: String, _ value: String) -> GitCommand {
+        adding { $0.configuration.append((key, value)) }
+    }
+
+    func limitedMemory(_ byteCount: Int) -> GitCommand {
+        adding { $0.memoryLimit = byteCount }
     }
 
     func including(_ id: ObjectID) -> GitCommand {
@@ -52,6 +76,11 @@ struct GitCommand: Sendable {
         adding { $0.path = path }
     }
 
+    /// Limits a search to paths that fit, always behind `--`.
+    func paths(_ patterns: [PathPattern]) -> GitCommand {
+        adding { $0.patterns += patterns }
+    }
+
     /// Everything behind the program's name.
     var arguments: [[UInt8]] {
         var words = [subcommand.rawValue] + flags
@@ -61,6 +90,7 @@ struct GitCommand: Sendable {
         if subcommand.takesPath {
             arguments.append(Array("--".utf8))
             if let path { arguments.append(path.bytes) }
+            arguments += patterns.map(\.pathspec)
         }
         return arguments
     }
@@ -85,6 +115,7 @@ extension GitCommand {
         case catFile = "cat-file"
         case diffTree = "diff-tree"
         case forEachRef = "for-each-ref"
+        case grep
         case listTree = "ls-tree"
         case mergeBase = "merge-base"
         case revList = "rev-list"
@@ -94,7 +125,17 @@ extension GitCommand {
         /// its usage text, `cat-file` takes it only behind `-p` or `-e`.
         var takesEndOfOptions: Bool { self == .revList || self == .listTree }
         /// Whether paths may follow behind `--`.
-        var takesPath: Bool { self == .blame || self == .revList }
+        var takesPath: Bool { self == .blame || self == .revList || self == .grep }
+        /// The exit status that says "found nothing" and is no failure.
+        var nothingFoundStatus: Int32? { self == .grep ? 1 : nil }
+
+        /// Variables that are not as in all other commands.
+        var environment: [String: String] {
+            guard self == .grep else { return [:] }
+            // Paths are patterns here, each with its magic in front. A letter is a character, not a byte: Debian's C
+            // library has this locale built in, and its messages are those of "C".
+            return ["GIT_LITERAL_PATHSPECS": "0", "LC_ALL": "C.UTF-8"]
+        }
     }
 
     /// Every flag the engine uses.
@@ -129,6 +170,13 @@ extension GitCommand {
         case patch = "--patch"
         case contextLines = "--unified"
         case noColor = "--no-color"
+        // grep
+        case lineNumber = "-n"
+        case withoutBinary = "-I"
+        static let wholeWord = ignoreWhitespace
+        case extendedSyntax = "-E"
+        case ignoringCase = "-i"
+        case colour = "--color"
         // for-each-ref
         case format = "--format"
         // rev-list

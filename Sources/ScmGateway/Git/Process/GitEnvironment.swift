@@ -10,13 +10,16 @@ enum GitEnvironment {
     /// - Parameters:
     ///   - repository: whose objects are read.
     ///   - gitFolder: its stand-in, see ``GitWorkspace``.
-    static func variables(for repository: RepositoryLocation, gitFolder: String) -> [String: String] {
-        var variables = fixed
+    static func variables(
+        for repository: RepositoryLocation, gitFolder: String, _ command: GitCommand
+    ) -> [String: String] {
+        var variables = fixed.merging(command.subcommand.environment) { _, own in own }
         variables["GIT_DIR"] = gitFolder
         // Also for the work tree: `.gitattributes` and `.mailmap` files of the real one have no effect.
         variables["GIT_WORK_TREE"] = gitFolder
         variables["GIT_OBJECT_DIRECTORY"] = repository.commonFolder + "/objects"
         variables["GIT_SHALLOW_FILE"] = repository.commonFolder + "/shallow"
+        let configuration = configuration + command.configuration
         variables["GIT_CONFIG_COUNT"] = String(configuration.count)
         for (index, entry) in configuration.enumerated() {
             variables["GIT_CONFIG_KEY_\(index)"] = entry.key

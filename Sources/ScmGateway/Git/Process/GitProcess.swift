@@ -17,7 +17,7 @@ struct GitProcess: Sendable {
     /// Looks at the disk: not for event loops.
     ///
     /// - Throws: ``GitError/workspace(_:)``.
-    func configuration(_ arguments: [[UInt8]], in repository: RepositoryLocation) throws(GitError) -> Configuration {
+    func configuration(_ command: GitCommand, in repository: RepositoryLocation) throws(GitError) -> Configuration {
         let gitFolder = try workspace.standIn(for: repository)
         var options = PlatformOptions()
         // A group of its own, because git starts helpers, and a kill must reach them all.
@@ -26,10 +26,17 @@ struct GitProcess: Sendable {
             .send(signal: .kill, toProcessGroup: true, allowedDurationToNextStep: .seconds(1))
         ]
         // swift-subprocess takes raw bytes as C strings: without the NUL it would read on behind them.
-        let variables = GitEnvironment.variables(for: repository, gitFolder: gitFolder)
+        let variables = GitEnvironment.variables(for: repository, gitFolder: gitFolder, command)
             .map { Array("\($0.key)=\($0.value)".utf8) + [0] }
+        var (executable, arguments) = (program, command.arguments)
+        if let limit = command.memoryLimit {
+            // The shell sees a fixed text; what git gets are its positional parameters.
+            let script = "ulimit -v \(limit / 1024) && exec \"$0\" \"$@\""
+            arguments = ["-c", script, program].map { Array($0.utf8) } + arguments
+            executable = "/bin/sh"
+        }
         return Configuration(
-            executable: .path(FilePath(program)),
+            executable: .path(FilePath(executable)),
             arguments: Arguments(arguments.map { $0 + [0] }),
             environment: .custom(variables),
             workingDirectory: FilePath(gitFolder),

@@ -62,7 +62,7 @@ struct GitRunner: Sendable {
         limit: Int,
         consume: nonisolated(nonsending) ([UInt8]) async throws -> Void
     ) async throws {
-        let processConfiguration = try process.configuration(command.arguments, in: location)
+        let processConfiguration = try process.configuration(command, in: location)
         let outcome: (status: TerminationStatus, end: CommandEnd)
         do {
             if input.isEmpty {
@@ -84,6 +84,7 @@ struct GitRunner: Sendable {
         guard !outcome.end.timedOut else {
             throw GitError.timedOut(limit: configuration.commandTimeout, knob: "commandTimeout")
         }
+        if let status = command.subcommand.nothingFoundStatus, outcome.status == .exited(status) { return }
         guard outcome.status.isSuccess else {
             throw GitError.failed(status: "\(outcome.status)", message: outcome.end.errorText)
         }

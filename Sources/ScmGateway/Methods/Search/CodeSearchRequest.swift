@@ -1,0 +1,117 @@
+import RPC
+import ScmAPI
+
+/// A checked SearchCodeRequest: what to look for, and where.
+struct CodeSearchRequest: Sendable {
+    private static let standardMatchCount = 100
+    private static let maximumMatchCount = 1000
+
+    /// nil for all repositories.
+    let repositoryID: Int64?
+    /// nil for each repository's default branch.
+    let revision: Revision?
+    /// All but the commit.
+    private let pattern: CodePattern
+
+    /// - Throws: INVALID_ARGUMENT that names the field.
+    init(_ request: SearchCodeRequest) throws {
+        guard request.repositoryID >= 0 else { throw RPCError.badField("repository_id", "an id is not negative") }
+        guard request.integrationID == 0 else { throw ScmGatewayService.integrationNotFound }
+        repositoryID = request.repositoryID == 0 ? nil : request.repositoryID
+        revision = try Self.field("ref") { () throws(GitError) in
+            request.ref.isEmpty ? nil : try Revision(request.ref)
+        }
+        var pattern = CodePattern(text: request.query)
+        pattern.conditions = try Self.field("path_prefix") { () throws(GitError) in
+            try PathConditions(prefix: request.pathPrefix, fileExtension: request.extension, name: request.filename)
+        }
+        switch request.syntax {
+        case .unspecified, .literal: break
+        case .regex: pattern.isExpression = true
+        default: throw RPCError.badField("syntax", "there is no syntax \(request.syntax.rawValue)")
+        }
+        pattern.isCaseSensitive = request.caseSensitive
+        pattern.wholeWords = request.wholeWord
+        guard (0...CodePattern.maximumContextLineCount).contains(Int(request.contextLines)) else {
+            throw RPCError.badField("context_lines", "0 to \(CodePattern.maximumContextLineCount)")
+        }
+        pattern.contextLineCount = Int(request.contextLines)
+        guard (0...Self.maximumMatchCount).contains(Int(request.maxMatchesPerFile)) else {
+            throw RPCError.badField("max_matches_per_file", "0 to \(Self.maximumMatchCount)")
+        }
+        pattern.maximumMatchCount =
+            request.maxMatchesPerFile == 0 ? Self.standardMatchCount : Int(request.maxMatchesPerFile)
+        pattern.included = try Self.globs(request.includeGlobs, "include_globs", isExcluded: false)
+        pattern.excluded = try Self.globs(request.excludeGlobs, "exclude_globs", isExcluded: true)
+        try Self.field("query") { () throws(GitError) in try SearchExpression.check(pattern) }
+        self.pattern = pattern
+    }
+
+    func query(at commit: ObjectID) -> CodeQuery {
+        CodeQuery(commit: commit, pattern: pattern)
+    }
+
+    /// Everything that chooses what is found.
+    static func pageFilter(_ request: SearchCodeRequest, organizationID: Int64) -> PageFilter {
+        var request = request
+        (request.pageToken, request.pageSize, request.organizationID) = ("", 0, organizationID)
+        return PageFilter("SearchCode", [request.serializedBytes().map { String($0, radix: 16) }.joined(separator: " ")])
+    }
+
+    private static func globs(_ globs: [String], _ field: String, isExcluded: Bool) throws -> [PathPattern] {
+        guard globs.count <= CodePattern.maximumGlobCount else {
+            throw RPCError.badField(field, "at most \(CodePattern.maximumGlobCount) are allowed")
+        }
+        return try globs.map { glob in
+            try Self.field(field) { () throws(GitError) in try PathPattern(glob: glob, isExcluded: isExcluded) }
+        }
+    }
+
+    private static func field<R>(_ name: String, _ body: () throws(GitError) -> R) throws(RPCError) -> R {
+        do {
+            return try body()
+        } catch {
+            switch error {
+            case .invalidPath(let problem), .invalidPattern(let problem), .invalidRevision(let problem):
+                throw RPCError.badField(name, problem)
+            default: throw RPCError.badField(name, "cannot be used")
+            }
+        }
+    }
+}
+
+extension CodeMatch {
+    init(_ file: FoundFile, blob: ObjectID, repositoryID: Int64, commit: ObjectID) {
+        let path = PathText(file.path)
+        self.init(
+            repositoryID: repositoryID, path: path.text, sha: blob.hex, ref: commit.hex,
+            fragments: CodeFragment.fragments(of: file.lines), rawPath: path.raw, truncated: file.isTruncated
+        )
+    }
+}
+
+extension CodeFragment {
+    /// Lines that follow each other are one fragment.
+    fileprivate static func fragments(of lines: [FoundLine]) -> [CodeFragment] {
+        var fragments: [CodeFragment] = []
+        var text: [String] = []
+        var ranges: [TextRange] = []
+        var byteCount = 0
+        for (index, line) in lines.enumerated() {
+            for range in line.ranges {
+                ranges.append(TextRange(
+                    start: Int32(clamping: byteCount + range.lowerBound), end: Int32(clamping: byteCount + range.upperBound)
+                ))
+            }
+            text.append(line.text)
+            byteCount += line.text.utf8.count + 1
+            let isLast = index + 1 == lines.count || lines[index + 1].number != line.number + 1
+            guard isLast else { continue }
+            fragments.append(CodeFragment(
+                startLine: Int32(clamping: line.number - text.count + 1), text: text.joined(separator: "\n"), ranges: ranges
+            ))
+            (text, ranges, byteCount) = ([], [], 0)
+        }
+        return fragments
+    }
+}
