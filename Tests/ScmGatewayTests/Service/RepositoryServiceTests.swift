@@ -287,8 +287,8 @@ import Testing
             try await gateway.service.getCommitContext(
                 GetCommitContextRequest(repositoryID: id, filepath: "a", lineNumber: 1), context: other)
         }
-        await expectError(.unimplemented) {
-            try await gateway.service.searchCode(SearchCodeRequest(), context: gateway.context())
+        await expectError(.unimplemented, "CAPABILITY_MISSING") {
+            try await gateway.service.getRateLimit(GetRateLimitRequest(integrationID: 1), context: gateway.context())
         }
         await gateway.service.shutdown()
     }

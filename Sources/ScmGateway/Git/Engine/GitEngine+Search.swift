@@ -156,7 +156,7 @@ extension GitEngine {
     /// git's texts are stable in the locale that it runs in.
     private func explainSearch(_ error: GitError, in repository: GitRepository) async -> GitError {
         guard case .failed(_, let message) = error else { return await explain(error, in: repository) }
-        if message.contains("fatal: command line, '") {
+        if message.contains("fatal: -e option, '") {
             let reason = message.split(separator: "': ").last.map { $0.prefix { $0 != "\n" } } ?? "it cannot be read"
             return .invalidPattern("not a POSIX extended regular expression: \(reason)")
         }
