@@ -26,12 +26,25 @@ struct FileDescriptorPrinter {
     ) throws(GeneratorError) -> String {
         var plain = file
         plain.sourceCodeInfo = nil
+        for index in plain.messageType.indices { Self.redact(&plain.messageType[index]) }
         let bytes = Base64.encode(plain.serializedBytes(deterministic: true))
         var dependencies: [String] = []
         for path in file.dependency { dependencies.append(try dependency(path, open)) }
         let list = dependencies.isEmpty ? "" : "dependencies: [\(dependencies.joined(separator: ", "))], "
         return "\(context.runtime("FileDescriptor"))(name: \(SwiftLiteral.string(file.name ?? "")), "
             + "\(list)base64: \"\(String(decoding: bytes, as: UTF8.self))\")"
+    }
+
+    /// `(silo.redact)` is protobuf's debug_redact for compilers that do not know it yet: the runtime looks for that one.
+    private static func redact(_ message: inout Descriptors.DescriptorProto) {
+        for index in message.field.indices where message.field[index].isSiloRedacted {
+            let debugRedact: [UInt8] = [0x80, 0x01, 0x01]
+            let bytes = (message.field[index].options?.serializedBytes() ?? []) + debugRedact
+            if let options = try? Descriptors.FieldOptions(serializedBytes: bytes) {
+                message.field[index].options = options
+            }
+        }
+        for index in message.nestedType.indices { redact(&message.nestedType[index]) }
     }
 
     /// A reference to the generated property; the whole descriptor when nobody says that there is one, as for

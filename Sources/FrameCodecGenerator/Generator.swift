@@ -26,6 +26,7 @@ public enum Generator {
     ) throws(GeneratorError) -> [(name: String, content: String)] {
         let options = try Options(parameter: request.parameter ?? "")
         let index = TypeIndex(request.protoFile, options: options)
+        try SiloChecks(request: request, index: index).run()
         var outputs: [(name: String, content: String)] = []
         var namespaces: Set<String> = []
         for file in request.protoFile where request.fileToGenerate.contains(file.name ?? "") {
@@ -41,11 +42,20 @@ public enum Generator {
                 printer throws(GeneratorError) in
                 try printer.content()
             }
-            guard options.services == .all, !file.service.isEmpty else { continue }
-            let services = FileContext(file, request: request, options: options, index: index)
-            try add(outputName(context.path, options.layout, ".rpc.swift"), &outputs, services) {
-                printer throws(GeneratorError) in
-                try printer.services()
+            guard options.services == .all else { continue }
+            if file.service.contains(where: { $0.siloOptions == nil }) {
+                let services = FileContext(file, request: request, options: options, index: index)
+                try add(outputName(context.path, options.layout, ".rpc.swift"), &outputs, services) {
+                    printer throws(GeneratorError) in
+                    try printer.services()
+                }
+            }
+            if file.service.contains(where: { $0.siloOptions != nil }) {
+                let services = FileContext(file, request: request, options: options, index: index)
+                try add(outputName(context.path, options.layout, ".silo.swift"), &outputs, services) {
+                    printer throws(GeneratorError) in
+                    try printer.siloServices()
+                }
             }
         }
         return outputs
@@ -123,12 +133,25 @@ struct FilePrinter {
         }
     }
 
+    /// The services that are no silo services.
     func services() throws(GeneratorError) -> String {
         var body = SourcePrinter()
-        for (index, service) in context.file.service.enumerated() {
-            if index > 0 { body.line() }
+        for (index, service) in context.file.service.enumerated() where service.siloOptions == nil {
+            if !body.text.isEmpty { body.line() }
             let path = [DescriptorPath.fileService, Int32(index)]
             try ServicePrinter(context: context, service: service, path: path).print(to: &body)
+        }
+        return header() + body.text
+    }
+
+    func siloServices() throws(GeneratorError) -> String {
+        var body = SourcePrinter()
+        for (index, service) in context.file.service.enumerated() {
+            guard let options = service.siloOptions else { continue }
+            if !body.text.isEmpty { body.line() }
+            let path = [DescriptorPath.fileService, Int32(index)]
+            let reader = SiloServiceReader(context: context, service: service, options: options, path: path)
+            try SiloPrinter(context: context, service: try reader.read()).print(to: &body)
         }
         return header() + body.text
     }

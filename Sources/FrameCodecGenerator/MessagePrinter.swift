@@ -6,7 +6,7 @@ struct MessagePrinter {
     let scope: [String]
     /// Path in the source code info.
     let path: [Int32]
-    private let fields: [FieldModel]
+    let fields: [FieldModel]
     private let oneofs: [OneofModel]
 
     /// A `oneof` as an enum and a property.
@@ -67,12 +67,12 @@ struct MessagePrinter {
     }
 
     /// Properties in the order of the .proto, a oneof at its first field.
-    private enum Property {
+    enum Property {
         case field(FieldModel)
         case oneof(OneofModel)
     }
 
-    private var properties: [Property] {
+    var properties: [Property] {
         var printed: Set<Int> = []
         return fields.compactMap { field in
             guard let index = field.oneof else { return .field(field) }

@@ -48,7 +48,8 @@ public struct Options: Sendable {
           visibility=public|package|internal     default public
           layout=flat|tree        flat: NAME.pb.swift, and NAME.rpc.swift for services; tree: the folders of the
                                   .proto are kept. Default flat.
-          services=all|none       none leaves service protocols and clients out. Default all.
+          services=all|none       none leaves service protocols and clients out. Default all. Services that declare
+                                  (silo.service), see silo/options.proto, become NAME.silo.swift.
           required=error|optional what to do with `required` fields of proto2. Default error.
           output=swift|markdown   markdown: a reference of services and messages, NAME.md. Default swift.
 

@@ -66,7 +66,7 @@ public struct OrganizationStore: Sendable {
         }
     }
 
-    private static func check(_ slug: String) throws(SiloError) {
+    static func check(_ slug: String) throws(SiloError) {
         let bytes = Array(slug.utf8)
         let hyphen = UInt8(ascii: "-")
         let isAllowed = bytes.allSatisfy { byte in

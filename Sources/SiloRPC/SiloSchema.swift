@@ -25,6 +25,7 @@ public enum SiloSchema {
                 );
                 CREATE INDEX api_keys_by_organization ON api_keys (organization_id, id);
                 """
-        )
+        ),
+        mapping,
     ]
 }

@@ -11,6 +11,10 @@ public final class Database: Sendable {
     /// Where the file is.
     public let path: String
 
+    /// Whether the code that asks runs inside the body of a ``write(_:)``, or in a task that such a body started.
+    public static var isInTransaction: Bool { isWriting }
+    @TaskLocal private static var isWriting = false
+
     private init(pool: DatabasePool, path: String) {
         self.pool = pool
         self.path = path
@@ -56,7 +60,8 @@ public final class Database: Sendable {
         let (result, actions) = try await mapping {
             try await self.pool.write { connection in
                 let actions = AfterCommitActions()
-                let result = try body(WriteTransaction(connection: connection, actions: actions))
+                let transaction = WriteTransaction(connection: connection, actions: actions)
+                let result = try Self.$isWriting.withValue(true) { try body(transaction) }
                 return (result, actions.list)
             }
         }

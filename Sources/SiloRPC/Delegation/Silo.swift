@@ -4,10 +4,13 @@ public struct Silo: Sendable {
     public struct Options: Sendable {
         /// Sends every call through encoding and decoding, even a direct one, so that a test finds what a remote call would
         /// find.
-        public var roundTrip = false
+        public var roundTrip: Bool
+        /// Whether there is only one organization, which ``SiloTarget/singleOrganization`` needs.
+        public var isSingleOrganization: Bool
 
-        public init(roundTrip: Bool = false) {
+        public init(roundTrip: Bool = false, isSingleOrganization: Bool = false) {
             self.roundTrip = roundTrip
+            self.isSingleOrganization = isSingleOrganization
         }
     }
 
@@ -15,6 +18,8 @@ public struct Silo: Sendable {
     /// The cell that this process is: in a monolith the fallback cell, in control nil.
     public let cell: CellName?
     public let directory: CellDirectory
+    /// Where organizations live; nil in a monolith, where that is clear.
+    public let organizations: (any OrganizationCells)?
     /// nil in a monolith, which calls nobody.
     public let caller: SiloCaller?
     /// What every arriving call passes; nil lets all in.
@@ -22,10 +27,10 @@ public struct Silo: Sendable {
     public let options: Options
 
     /// - Throws: ``SiloError/configuration(_:)``: a cell without a name, or with one that the directory does not have; no
-    ///   caller outside a monolith.
+    ///   caller or no organizations outside a monolith.
     public init(
-        mode: SiloMode, cell: CellName? = nil, directory: CellDirectory, caller: SiloCaller? = nil,
-        inbound: (any SiloInboundPolicy)? = nil, options: Options = Options()
+        mode: SiloMode, cell: CellName? = nil, directory: CellDirectory, organizations: (any OrganizationCells)? = nil,
+        caller: SiloCaller? = nil, inbound: (any SiloInboundPolicy)? = nil, options: Options = Options()
     ) throws(SiloError) {
         switch mode {
         case .monolith: self.cell = directory.fallbackCell
@@ -37,11 +42,12 @@ public struct Silo: Sendable {
             }
             self.cell = cell
         }
-        if mode != .monolith, caller == nil {
-            throw .configuration("mode \(mode.rawValue) needs a transport to the other silos")
+        if mode != .monolith, caller == nil || organizations == nil {
+            throw .configuration("mode \(mode.rawValue) needs a transport to the other silos, and to know the organizations")
         }
         self.mode = mode
         self.directory = directory
+        self.organizations = organizations
         self.caller = caller
         self.inbound = inbound
         self.options = options
@@ -54,5 +60,22 @@ public struct Silo: Sendable {
         case .control: .control
         case .cell: cell.map { .cell($0) }
         }
+    }
+
+    /// Whether rows of such a home are in this process.
+    func isHome(_ home: SiloHome) -> Bool {
+        switch mode {
+        case .monolith: true
+        case .control: home == .control
+        case .cell: home == .cell
+        }
+    }
+
+    /// The name of the cell that this process is.
+    ///
+    /// - Throws: ``SiloError/cellContext(_:)`` in control.
+    public func localCell() throws(SiloError) -> CellName {
+        guard let cell else { throw .cellContext("control has no local cell") }
+        return cell
     }
 }

@@ -1,4 +1,5 @@
 import RPC
+import ServiceContextModule
 
 /// One call that has arrived from another silo, before it is served.
 public struct SiloInboundCall: Sendable {
@@ -20,6 +21,21 @@ public struct SiloInboundCall: Sendable {
         self.idempotencyKey = idempotencyKey
         self.body = body
     }
+
+    /// What the metadata of an RPC says.
+    init(method: SiloMethod, context: CallContext, body: @escaping @Sendable () -> [UInt8]) {
+        self.init(
+            method: method, source: context.serviceContext[SiloSourceKey.self],
+            organizationID: context.metadata["x-silo-organization"].flatMap { Int64($0) },
+            idempotencyKey: context.metadata["x-silo-idempotency-key"], body: body
+        )
+    }
+}
+
+/// Where the interceptor that verifies signatures leaves who sent the call.
+public enum SiloSourceKey: ServiceContextKey {
+    public typealias Value = SiloAddress
+    public static var nameOverride: String? { "silo-source" }
 }
 
 /// What stands between an arrived call and the service: switches, stored answers.

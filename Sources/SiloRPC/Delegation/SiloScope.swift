@@ -1,0 +1,47 @@
+import Storage
+
+/// What a task that serves or makes calls hands to the calls it makes: when it must be done, and the key that makes repeats
+/// of it one call.
+public enum SiloScope {
+    /// When the work that this task is part of must be done; calls made meanwhile end by then.
+    @TaskLocal public static var deadline: ContinuousClock.Instant?
+    /// Given to the next idempotent call instead of a random key, so that a caller that starts again after a crash repeats
+    /// the same call. 1 to 48 printable ASCII characters.
+    @TaskLocal public static var idempotencyKey: String?
+
+    /// The earlier of the task's deadline and the method's time.
+    static func deadline(of method: SiloMethod) -> ContinuousClock.Instant {
+        let own = ContinuousClock.now + method.timeout
+        return deadline.map { min($0, own) } ?? own
+    }
+
+    static func idempotencyKey(of method: SiloMethod) -> String? {
+        switch method.idempotency {
+        case .readOnly: nil
+        case .idempotent, .once: idempotencyKey ?? randomKey()
+        }
+    }
+
+    /// 32 hexadecimal digits.
+    private static func randomKey() -> String {
+        let digits = Array("0123456789abcdef".utf8)
+        let bytes = SecureRandom.bytes(16).flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] }
+        return String(decoding: bytes, as: UTF8.self)
+    }
+
+    /// A call waits for another machine; a transaction that waits for it blocks every writer of this one.
+    static func checkNoTransaction(_ method: SiloMethod) throws(SiloError) {
+        guard !Database.isInTransaction else {
+            throw .forbidden("\(method.key) was called inside an open transaction; call before it, or after its commit")
+        }
+    }
+}
+
+extension SiloCall {
+    func redirected(to destination: SiloAddress) -> SiloCall {
+        SiloCall(
+            method: method, destination: destination, organizationID: organizationID, body: body, deadline: deadline,
+            idempotencyKey: idempotencyKey, metadata: metadata
+        )
+    }
+}

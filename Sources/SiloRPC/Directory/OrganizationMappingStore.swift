@@ -1,0 +1,194 @@
+import Storage
+
+/// Control's table of organizations and their cells.
+public struct OrganizationMappingStore: OrganizationMappingService, OrganizationCells {
+    /// Most rows of one answer of ``listChanges(epoch:after:pageSize:)``.
+    public static let maximumPageSize = 1000
+    private static let history = ChangeHistory(name: "organization_mappings")
+
+    private let database: Database
+    private let directory: CellDirectory
+
+    public init(_ database: Database, directory: CellDirectory) {
+        self.database = database
+        self.directory = directory
+    }
+
+    // MARK: - OrganizationMappingService
+
+    public func get(organizationID: Int64) async throws -> OrganizationMapping? { try await find(.id(organizationID)) }
+
+    public func getBySlug(slug: String) async throws -> OrganizationMapping? { try await find(.slug(slug)) }
+
+    /// Adds an organization and its row.
+    ///
+    /// - Parameter cellName: empty for the fallback cell.
+    /// - Throws: ``SiloError``: slug invalid or taken, no such cell; `StorageError`.
+    public func create(slug: String, cellName: String) async throws -> OrganizationMapping {
+        try OrganizationStore.check(slug)
+        let cell = cellName.isEmpty ? directory.fallbackCell : try directory.cell(named: cellName).name
+        let now = EpochTime.now
+        do {
+            return try await database.write { transaction in
+                let row = try transaction.row(
+                    "INSERT INTO organizations (slug, created_at) VALUES (?, ?) RETURNING id", [.text(slug), .integer(now)])
+                guard let id = try row?.integer("id") else { throw SiloError.invalid("the organization was not stored") }
+                return try Self.insert(id: id, slug: slug, cell: cell, createdAt: now, transaction)
+            }
+        } catch let error as StorageError where error.isUniqueViolation {
+            throw SiloError.exists("an organization \"\(slug)\" exists")
+        }
+    }
+
+    public func listChanges(
+        epoch: String, after: Int64, pageSize: Int32
+    ) async throws -> OrganizationMappingServiceListChangesResponse {
+        let limit = pageSize > 0 ? min(Int(pageSize), Self.maximumPageSize) : Self.maximumPageSize
+        return try await database.read { transaction in
+            let current = try Self.history.epoch(transaction) ?? ""
+            let start = epoch == current ? after : 0
+            var rows = try transaction.rows(
+                "SELECT * FROM organization_mappings WHERE sequence > ? ORDER BY sequence LIMIT ?",
+                [.integer(start), .integer(Int64(limit) + 1)]
+            ).map(OrganizationMapping.init(row:))
+            let hasMore = rows.count > limit
+            if hasMore { rows.removeLast() }
+            return OrganizationMappingServiceListChangesResponse(
+                mappings: rows, epoch: current, next: rows.last?.sequence ?? start, hasMore: hasMore)
+        }
+    }
+
+    // MARK: - Administration
+
+    /// Takes an organization out of the table; what its cell has of it stays there.
+    ///
+    /// - Throws: ``SiloError`` when there is none, `StorageError`.
+    public func remove(organizationID: Int64) async throws {
+        try await change(organizationID, "is_deleted = 1", [])
+    }
+
+    /// Says that an organization lives in another cell now, after its rows have been moved there.
+    ///
+    /// - Throws: ``SiloError``: no such cell, no such organization; `StorageError`.
+    public func move(organizationID: Int64, to cell: CellName) async throws {
+        let cell = try directory.cell(named: cell.description).name
+        try await change(organizationID, "cell_name = ?", [.text(cell.description)])
+    }
+
+    /// Gives organizations of before there were cells their rows, in the fallback cell.
+    ///
+    /// - Returns: how many there were.
+    @discardableResult
+    public func adoptOrganizations() async throws -> Int {
+        let fallback = directory.fallbackCell
+        return try await database.write { transaction in
+            let rows = try transaction.rows(
+                """
+                SELECT id, slug, created_at FROM organizations
+                WHERE id NOT IN (SELECT organization_id FROM organization_mappings) ORDER BY id
+                """
+            ).map(Organization.init)
+            for row in rows {
+                _ = try Self.insert(id: row.id, slug: row.slug, cell: fallback, createdAt: row.createdAt, transaction)
+            }
+            return rows.count
+        }
+    }
+
+    private func change(_ organizationID: Int64, _ assignment: String, _ values: [SQLValue]) async throws {
+        try await database.write { transaction in
+            let sequence = try Self.history.next(transaction)
+            let count = try transaction.execute(
+                "UPDATE organization_mappings SET sequence = ?, \(assignment) WHERE organization_id = ? AND is_deleted = 0",
+                [.integer(sequence)] + values + [.integer(organizationID)]
+            )
+            guard count > 0 else { throw SiloError.notFound("there is no organization \(organizationID)") }
+        }
+    }
+
+    private static func insert(
+        id: Int64, slug: String, cell: CellName, createdAt: Int64, _ transaction: WriteTransaction
+    ) throws -> OrganizationMapping {
+        let sequence = try history.next(transaction)
+        try transaction.execute(
+            """
+            INSERT INTO organization_mappings (organization_id, slug, cell_name, sequence, is_deleted, created_at)
+            VALUES (?, ?, ?, ?, 0, ?)
+            """,
+            [.integer(id), .text(slug), .text(cell.description), .integer(sequence), .integer(createdAt)]
+        )
+        return OrganizationMapping(
+            organizationID: id, slug: slug, cellName: cell.description, sequence: sequence, createdAt: createdAt)
+    }
+
+    // MARK: - OrganizationCells
+
+    public func cell(of organization: OrganizationReference) async throws -> String? {
+        try await find(organization)?.cellName
+    }
+
+    /// Nobody knows better than this table.
+    public func refreshedCell(of organization: OrganizationReference) async throws -> String? {
+        try await cell(of: organization)
+    }
+
+    public func someCells() async throws -> [String] {
+        try await database.read { transaction in
+            try transaction.rows(
+                "SELECT DISTINCT cell_name FROM organization_mappings WHERE is_deleted = 0 ORDER BY cell_name LIMIT 2"
+            ).map { try $0.text("cell_name") }
+        }
+    }
+
+    /// The distinct cells of the given organizations, by name.
+    ///
+    /// - Throws: ``SiloError/cellResolution(_:)`` for a row that names an unknown cell.
+    public func cells(ofOrganizations ids: [Int64]) async throws -> [CellName] {
+        guard !ids.isEmpty else { return [] }
+        let marks = Array(repeating: "?", count: ids.count).joined(separator: ", ")
+        let names = try await database.read { transaction in
+            try transaction.rows(
+                """
+                SELECT DISTINCT cell_name FROM organization_mappings
+                WHERE is_deleted = 0 AND organization_id IN (\(marks)) ORDER BY cell_name
+                """, ids.map { .integer($0) }
+            ).map { try $0.text("cell_name") }
+        }
+        return try names.map { try directory.cell(named: $0).name }
+    }
+
+    /// The cell of an organization that is given as a person would: decimal digits are an id, else it is a slug.
+    ///
+    /// - Throws: ``SiloError/mappingNotFound(_:)``, ``SiloError/cellResolution(_:)`` for a row that names an unknown cell.
+    public func cell(forOrganization text: String) async throws -> Cell {
+        let isID = !text.isEmpty && text.utf8.allSatisfy { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }
+        let reference = isID ? Int64(text).map { OrganizationReference.id($0) } : .slug(text)
+        guard let reference, let name = try await cell(of: reference) else {
+            throw SiloError.mappingNotFound("no cell has the organization \"\(text.prefix(64))\"")
+        }
+        return try directory.cell(named: name)
+    }
+
+    private func find(_ organization: OrganizationReference) async throws -> OrganizationMapping? {
+        let (column, value): (String, SQLValue) =
+            switch organization {
+            case .id(let id): ("organization_id", .integer(id))
+            case .slug(let slug): ("slug", .text(slug))
+            }
+        return try await database.read { transaction in
+            try transaction.row(
+                "SELECT * FROM organization_mappings WHERE \(column) = ? AND is_deleted = 0", [value]
+            ).map(OrganizationMapping.init(row:))
+        }
+    }
+}
+
+extension OrganizationMapping {
+    init(row: SQLRow) throws {
+        self.init(
+            organizationID: try row.integer("organization_id"), slug: try row.text("slug"),
+            cellName: try row.text("cell_name"), sequence: try row.integer("sequence"),
+            deleted: try row.boolean("is_deleted"), createdAt: try row.integer("created_at")
+        )
+    }
+}
