@@ -89,7 +89,7 @@ let package = Package(
         // Which silo owns what, and who may call.
         .target(
             name: "SiloRPC",
-            dependencies: ["RPC", "Storage", "FrameCodec", "COpenSSL", serviceContext],
+            dependencies: ["RPC", "HTTPTransport", "Storage", "FrameCodec", "COpenSSL", serviceContext],
             swiftSettings: served
         ),
 
@@ -208,7 +208,7 @@ let package = Package(
         .testTarget(name: "StorageTests", dependencies: ["Storage"], swiftSettings: strict),
         .testTarget(
             name: "SiloRPCTests",
-            dependencies: ["SiloRPC", "RPC", "FrameCodec", "Storage", serviceContext],
+            dependencies: ["SiloRPC", "RPC", "HTTPTransport", "FrameCodec", "Storage", serviceContext, log] + nio,
             swiftSettings: strict
         ),
         .testTarget(

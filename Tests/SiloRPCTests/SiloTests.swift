@@ -116,15 +116,21 @@ import Testing
     @Test func verifiedKeysExpireAndStayBounded() {
         let keys = VerifiedKeys()
         let now = ContinuousClock.now
-        let principal = Principal(organizationID: 1, keyID: 1, scopes: [])
-        keys.remember(principal, for: [1], until: now + .seconds(5))
-        keys.remember(nil, for: [2], until: now + .seconds(1))
-        #expect(keys.principal(of: [1], at: now) == .some(.some(principal)))
-        #expect(keys.principal(of: [2], at: now) == .some(.none))
-        #expect(keys.principal(of: [3], at: now) == nil)
-        #expect(keys.principal(of: [1], at: now + .seconds(5)) == nil)
+        let good = KnownKey(Principal(organizationID: 1, keyID: 1, scopes: []))
+        let bad = KnownKey(nil)
+        func known(_ key: [UInt8], at time: ContinuousClock.Instant) -> KnownKey? {
+            key.withUnsafeBytes { keys.known($0, at: time) }
+        }
+        keys.remember(good, for: [1], until: now + .seconds(5))
+        keys.remember(bad, for: [2], until: now + .seconds(1))
+        #expect(known([1], at: now) === good)
+        #expect(known([2], at: now) === bad)
+        #expect(known([3], at: now) == nil)
+        #expect(known([1, 0], at: now) == nil)
+        #expect(known([], at: now) == nil)
+        #expect(known([1], at: now + .seconds(5)) == nil)
         for index in 0..<(2 * VerifiedKeys.maximumCount) {
-            keys.remember(principal, for: [UInt8(index & 255), UInt8(index >> 8 & 255), 9], until: now + .seconds(5))
+            keys.remember(good, for: [UInt8(index & 255), UInt8(index >> 8 & 255), 9], until: now + .seconds(5))
         }
         #expect(keys.count <= VerifiedKeys.maximumCount)
     }

@@ -24,6 +24,15 @@ public struct Metadata: Sendable, Equatable {
         return fields.first(field)
     }
 
+    /// How many values a name has, by a name that is known to be metadata.
+    package func count(of name: HTTPFieldName) -> Int { fields.count(of: name) }
+
+    /// The first value as bytes, without making a `String`, by a name that is known to be metadata. `body` must not keep
+    /// the pointer.
+    package func withFirst<R>(_ name: HTTPFieldName, _ body: (UnsafeRawBufferPointer) throws -> R) rethrows -> R? {
+        try fields.withFirst(name, body)
+    }
+
     /// Every value of an ASCII name, in order.
     public func values(_ name: String) -> [String] {
         guard let field = Self.fieldName(name) else { return [] }

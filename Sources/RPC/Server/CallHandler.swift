@@ -22,10 +22,15 @@ public protocol ServerInterceptor: Sendable {
     /// On the event loop. To refuse the call, throw; to let it through, change `context` if need be and return true.
     /// When it returns false (the default), ``intercept(_:context:next:)`` is called.
     func interceptNow(_ call: ServerCall, context: inout CallContext) throws -> Bool
+
+    /// The handler of a call that ``interceptNow(_:context:)`` has let through has returned or thrown, or an interceptor
+    /// behind this one has refused the call. Once for each such call, from any thread; must not block.
+    func didReturn(_ call: ServerCall, context: CallContext)
 }
 
 extension ServerInterceptor {
     public func interceptNow(_ call: ServerCall, context: inout CallContext) throws -> Bool { false }
+    public func didReturn(_ call: ServerCall, context: CallContext) {}
 }
 
 /// A set of methods that a server can register. Generated service protocols refine it.

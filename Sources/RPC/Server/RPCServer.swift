@@ -26,6 +26,7 @@ public final class RPCServer: HTTPService {
         RPCMethod(MethodDescriptor(service: "", method: "", kind: .unary)) { _, _ in }, chain: []
     )
     let configuration: RPCServerConfiguration.Shared
+    let refusals = RefusalCounters()
     let logger: Logger
     private let interceptors: [any ServerInterceptor]
 
@@ -91,23 +92,33 @@ public final class RPCServer: HTTPService {
     /// Serves the call as far as that needs no waiting; returns it when something is left.
     private func start(_ call: ServerCall, _ method: ServedMethod) -> ServerCall? {
         var context = CallContext(call)
+        var passed = 0
         do {
-            var passed = 0
             while passed < interceptors.count, try interceptors[passed].interceptNow(call, context: &context) {
                 passed += 1
             }
-            if passed == interceptors.count, let immediate = method.immediate, try immediate(call, context) {
-                call.finish(nil)
-                return nil
+            guard passed == interceptors.count, let immediate = method.immediate, try immediate(call, context) else {
+                call.rest = ServerCall.Rest(
+                    server: self, handler: method.chain[passed], serviceContext: context.serviceContext, passed: passed
+                )
+                call.startDeadline()
+                return call
             }
-            call.rest = ServerCall.Rest(
-                server: self, handler: method.chain[passed], serviceContext: context.serviceContext
-            )
-            call.startDeadline()
-            return call
+            didReturn(call, context, passed)
+            call.finish(nil)
         } catch {
+            didReturn(call, context, passed)
             call.finish(status(of: error, in: call, interruptedBy: call.interruption?.error))
-            return nil
+        }
+        return nil
+    }
+
+    /// Tells the first interceptors, which have decided at once.
+    func didReturn(_ call: ServerCall, _ context: CallContext, _ passed: Int) {
+        var index = passed
+        while index > 0 {
+            index -= 1
+            interceptors[index].didReturn(call, context: context)
         }
     }
 

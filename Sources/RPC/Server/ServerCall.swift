@@ -66,6 +66,8 @@ public final class ServerCall: @unchecked Sendable {
         let server: RPCServer
         let handler: CallHandler
         let serviceContext: ServiceContext
+        /// Interceptors that have let the call through at once.
+        let passed: Int
     }
 
     init(
@@ -101,13 +103,25 @@ public final class ServerCall: @unchecked Sendable {
         guard exchange.eventLoop.inEventLoop else { return try await onEventLoop { try await self.nextMessage() } }
         while true {
             if let interruption { throw interruption.error }
-            if let message = try inbound.next() {
+            if let message = try nextInbound() {
                 traffic.didReceive(message.readableBytes)
                 return message
             }
             if inbound.hasEnded { return nil }
             try await fill()
         }
+    }
+
+    private func nextInbound() throws -> ByteBuffer? {
+        let message = Result { try inbound.next() }
+        let growth = inbound.takeGrowth()
+        if growth > 0, let limit = exchange.didInflate(growth) {
+            throw RPCError(
+                .resourceExhausted,
+                "messages of this connection grow too much when inflated: HTTPLimits.inflatedBytesPerSecond (\(limit))"
+            )
+        }
+        return try message.get()
     }
 
     /// Decodes the next request message; nil at the end of the request.
@@ -267,10 +281,13 @@ extension ServerCall: HTTPExchangeTask {
     /// Called by the transport: runs the handler.
     public func run() async {
         guard let rest = rest.take() else { return }
+        let context = CallContext(self, rest.serviceContext)
         do {
-            try await rest.handler(self, CallContext(self, rest.serviceContext))
+            try await rest.handler(self, context)
+            rest.server.didReturn(self, context, rest.passed)
             finish(nil)
         } catch {
+            rest.server.didReturn(self, context, rest.passed)
             let interruption = error is CancellationError ? await interruptingError : nil
             finish(rest.server.status(of: error, in: self, interruptedBy: interruption))
         }

@@ -27,6 +27,11 @@ public struct TraceContextInterceptor: ServerInterceptor {
         try await ServiceContext.$current.withValue(context.serviceContext) { try await next(call, context) }
     }
 
+    /// Decides at once where there is no trace.
+    public func interceptNow(_ call: ServerCall, context: inout CallContext) throws -> Bool {
+        !startsTraces && context.metadata.fields.count(of: .traceparent) == 0
+    }
+
     /// nil when there is none, more than one, or an invalid one.
     static func trace(of metadata: Metadata) -> TraceContext? {
         guard metadata.fields.count(of: .traceparent) == 1, let parent = metadata.fields.first(.traceparent) else {

@@ -1,4 +1,6 @@
+import HTTPTransport
 import RPC
+import ServiceContextModule
 import Storage
 
 /// Lets a call through only with a valid API key, in the metadata `x-api-key`, or `authorization: Bearer KEY`.
@@ -30,71 +32,93 @@ public struct APIKeyInterceptor: ServerInterceptor {
     public func intercept(_ call: ServerCall, context: CallContext, next: CallHandler) async throws {
         if openServices.contains(context.method.service) { return try await next(call, context) }
         var context = context
-        let principal = try await principal(of: context.metadata)
-        context.serviceContext[PrincipalKey.self] = principal
-        context.noteIdentity("key \(principal.keyID) organization \(principal.organizationID)")
-        if let scope = requiredScopes[context.method.service], !principal.scopes.contains(scope) {
-            throw RPCError(
-                .permissionDenied, "the API key lacks the scope \(scope.rawValue)",
-                details: [GoogleRPC.ErrorInfo(reason: "SCOPE_MISSING", domain: "scm", metadata: ["scope": scope.rawValue])]
-            )
-        }
+        try admit(try await known(context.metadata), &context)
         try await next(call, context)
     }
 
     /// A key that is remembered is decided at once.
     public func interceptNow(_ call: ServerCall, context: inout CallContext) throws -> Bool {
-        guard let key = try Self.key(in: context.metadata),
-            let known = verified.principal(of: KeyText.hash(key), at: .now)
-        else { return false }
-        context.serviceContext[PrincipalKey.self] = try Self.accept(known)
+        if !openServices.isEmpty, openServices.contains(context.method.service) { return true }
+        guard let known = try Self.withKey(in: context.metadata, { verified.known($0, at: .now) }) ?? nil else {
+            return false
+        }
+        try admit(known, &context)
         return true
     }
 
     /// The principal of a call's metadata; throws as ``intercept(_:context:next:)``.
     public func principal(of metadata: Metadata) async throws -> Principal {
-        guard let key = try Self.key(in: metadata) else {
-            throw Self.refusal("this call needs an API key, in the metadata x-api-key or authorization: Bearer KEY")
-        }
-        let hash = KeyText.hash(key)
-        let now = ContinuousClock.now
-        if let known = verified.principal(of: hash, at: now) { return try Self.accept(known) }
-        return try Self.accept(try await verify(hash, now))
+        try Self.accept(try await known(metadata))
     }
 
-    private func verify(_ hash: [UInt8], _ now: ContinuousClock.Instant) async throws -> Principal? {
+    private func known(_ metadata: Metadata) async throws -> KnownKey {
+        guard let key = try Self.withKey(in: metadata, { Array($0) }) else {
+            throw Self.refusal("this call needs an API key, in the metadata x-api-key or authorization: Bearer KEY")
+        }
+        let now = ContinuousClock.now
+        if let known = key.withUnsafeBytes({ verified.known($0, at: now) }) { return known }
+        return try await verify(key, now)
+    }
+
+    /// Lets a call go on as the key's principal.
+    private func admit(_ known: KnownKey, _ context: inout CallContext) throws {
+        let principal = try Self.accept(known)
+        if context.serviceContext.isEmpty {
+            context.serviceContext = known.serviceContext
+        } else {
+            context.serviceContext[PrincipalKey.self] = principal
+        }
+        context.noteIdentity("key \(principal.keyID) organization \(principal.organizationID)")
+        guard !requiredScopes.isEmpty, let scope = requiredScopes[context.method.service] else { return }
+        guard principal.scopes.contains(scope) else {
+            throw RPCError(
+                .permissionDenied, "the API key lacks the scope \(scope.rawValue)",
+                details: [GoogleRPC.ErrorInfo(reason: "SCOPE_MISSING", domain: "scm", metadata: ["scope": scope.rawValue])]
+            )
+        }
+    }
+
+    private func verify(_ text: [UInt8], _ now: ContinuousClock.Instant) async throws -> KnownKey {
         let stored: APIKey?
         do {
-            stored = try await store.find(hash: hash)
+            stored = try await store.find(hash: SHA256.digest(text))
         } catch is StorageError {
             throw RPCError(.unavailable, "API keys cannot be checked now")
         }
         let key = stored.flatMap { $0.isActive ? $0 : nil }
-        let principal = key.map { Principal(organizationID: $0.organizationID, keyID: $0.id, scopes: $0.scopes) }
-        let lifetime = principal == nil ? Self.refusalLifetime : Self.cacheLifetime
-        verified.remember(principal, for: hash, until: now + lifetime)
+        let known = KnownKey(key.map { Principal(organizationID: $0.organizationID, keyID: $0.id, scopes: $0.scopes) })
+        let lifetime = known.principal == nil ? Self.refusalLifetime : Self.cacheLifetime
+        // What cannot be a key is not worth a place.
+        if text.count <= KeyText.maximumCount { verified.remember(known, for: text, until: now + lifetime) }
         if let key, APIKeyStore.isUseDue(key, now: EpochTime.now) {
             // Not part of the call: a failed note is a note less, and the next hour brings another.
             Task { try? await store.noteUse(key, now: EpochTime.now) }
         }
-        return principal
+        return known
     }
 
-    private static func key(in metadata: Metadata) throws -> String? {
+    /// Gives the key's bytes to `body`; nil when there is none.
+    private static func withKey<R>(in metadata: Metadata, _ body: (UnsafeRawBufferPointer) -> R) throws -> R? {
         // A proxy that checks the last of several keys must not disagree with us about who calls.
-        for name in ["x-api-key", "authorization"] where metadata.values(name).count > 1 {
+        for name in [HTTPFieldName.xApiKey, .authorization] where metadata.count(of: name) > 1 {
             throw refusal("\(name) is given more than once")
         }
-        if let key = metadata["x-api-key"], !key.isEmpty { return key }
-        guard let header = metadata["authorization"] else { return nil }
-        let parts = header.split(separator: " ", omittingEmptySubsequences: true)
-        guard parts.count == 2, parts[0].lowercased() == "bearer" else { return nil }
-        return String(parts[1])
+        if let result = metadata.withFirst(.xApiKey, { $0.isEmpty ? nil : body($0) }) ?? nil { return result }
+        return metadata.withFirst(.authorization) { bearer($0).map(body) } ?? nil
+    }
+
+    /// The key in `Bearer KEY` (RFC 6750 section 2.1): the scheme's case does not matter, nor do more spaces.
+    private static func bearer(_ value: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer? {
+        let parts = value.split(separator: UInt8(ascii: " "), maxSplits: 2)
+        guard parts.count == 2, let scheme = parts.first, let key = parts.last,
+            scheme.elementsEqual("bearer".utf8, by: { $0 | 0x20 == $1 })
+        else { return nil }
+        return UnsafeRawBufferPointer(rebasing: key)
     }
 
     /// One text for unknown and revoked keys: a caller with neither learns nothing about what exists.
-    private static func accept(_ principal: Principal?) throws -> Principal {
-        guard let principal else { throw refusal("the API key is unknown or revoked") }
+    private static func accept(_ known: KnownKey) throws -> Principal {
+        guard let principal = known.principal else { throw refusal("the API key is unknown or revoked") }
         return principal
     }
 

@@ -19,9 +19,27 @@ public struct OrganizationShareInterceptor: ServerInterceptor {
 
     /// - Throws: `RPCError` RESOURCE_EXHAUSTED.
     public func intercept(_ call: ServerCall, context: CallContext, next: CallHandler) async throws {
-        guard let organization = context.serviceContext[PrincipalKey.self]?.organizationID else {
-            return try await next(call, context)
-        }
+        guard let organization = try begin(context) else { return try await next(call, context) }
+        defer { running.end(organization) }
+        try await next(call, context)
+    }
+
+    public func interceptNow(_ call: ServerCall, context: inout CallContext) throws -> Bool {
+        _ = try begin(context)
+        return true
+    }
+
+    public func didReturn(_ call: ServerCall, context: CallContext) {
+        if let organization = Self.organization(context) { running.end(organization) }
+    }
+
+    private static func organization(_ context: CallContext) -> Int64? {
+        context.serviceContext[PrincipalKey.self]?.organizationID
+    }
+
+    /// Takes a place; nil for a call of nobody, which needs none.
+    private func begin(_ context: CallContext) throws -> Int64? {
+        guard let organization = Self.organization(context) else { return nil }
         guard running.begin(organization, maximum) else {
             throw RPCError(
                 .resourceExhausted,
@@ -29,8 +47,7 @@ public struct OrganizationShareInterceptor: ServerInterceptor {
                 details: [GoogleRPC.ErrorInfo(reason: "TOO_MANY_CALLS", domain: "scm")]
             )
         }
-        defer { running.end(organization) }
-        try await next(call, context)
+        return organization
     }
 }
 
