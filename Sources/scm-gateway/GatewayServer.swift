@@ -34,7 +34,7 @@ struct GatewayServer {
         )
         let rpc = RPCServer(
             services: [service] + operations.publicServices,
-            interceptors: [TraceContextInterceptor(), keys, organizationShare],
+            interceptors: requestIDs + [TraceContextInterceptor(), keys, organizationShare],
             routes: operations.publicRoutes,
             configuration: rpcConfiguration,
             logger: logger
@@ -113,9 +113,13 @@ struct GatewayServer {
         return OrganizationShareInterceptor(maximumRunningCalls: share)
     }
 
+    /// Only the access log has a use for them.
+    private var requestIDs: [any ServerInterceptor] { settings.accessLog == nil ? [] : [RequestIDInterceptor()] }
+
     private var rpcConfiguration: RPCServerConfiguration {
         var configuration = settings.limits.rpc
         configuration.crossOrigin.allowedOrigins = Set(settings.corsOrigins)
+        configuration.compression.responses = settings.compression.policy
         if let share = settings.accessLog {
             var log = Self.logger(settings)
             log.logLevel = .info

@@ -71,6 +71,14 @@ struct ListenOptions: ParsableArguments {
     )
     var accessLog: Double?
 
+    @Option(
+        help: """
+            When answers are compressed, for clients that accept it: never, requested (the request was compressed), always. \
+            [env: SCM_GATEWAY_COMPRESSION, default: requested]
+            """
+    )
+    var compression: ResponseCompression?
+
     @Option(help: "Form of log lines: text or json. [env: SCM_GATEWAY_LOG_FORMAT, default: text]")
     var logFormat: LogFormat?
 
@@ -92,6 +100,19 @@ struct ListenOptions: ParsableArguments {
         help: "Seconds that calls in progress get when the server stops. [env: SCM_GATEWAY_GRACE_PERIOD, default: 10]"
     )
     var gracePeriod: Int?
+}
+
+/// When answers are compressed.
+enum ResponseCompression: String, CaseIterable, ExpressibleByArgument {
+    case never, requested, always
+
+    var policy: CompressionPolicy.Responses {
+        switch self {
+        case .never: .never
+        case .requested: .whenRequestIsCompressed
+        case .always: .whenAccepted
+        }
+    }
 }
 
 /// How log lines look.
@@ -116,6 +137,7 @@ struct Settings: Sendable {
     /// Share of the successful calls that are logged; nil for no access log.
     var accessLog: Double?
     var logFormat = LogFormat.text
+    var compression = ResponseCompression.requested
     var disabledMethods: [String] = []
 
     var databasePath: String { FilePath(dataFolder).appending("scm-gateway.sqlite").string }
@@ -163,6 +185,12 @@ struct Settings: Sendable {
             adminListen = try Self.place(text)
         }
         accessLog = try await Self.value("accessLog") { try await reader.fetchDouble(forKey: $0) } ?? accessLog
+        if let text = try await Self.value("compression", { try await reader.fetchString(forKey: $0) }) {
+            guard let choice = ResponseCompression(rawValue: text) else {
+                throw ValidationError("compression \"\(text)\" is none of \(ResponseCompression.allCases.map(\.rawValue))")
+            }
+            compression = choice
+        }
         if let text = try await Self.value("logFormat", { try await reader.fetchString(forKey: $0) }) {
             guard let format = LogFormat(rawValue: text) else {
                 throw ValidationError("log format \"\(text)\" is none of \(LogFormat.allCases.map(\.rawValue))")
@@ -213,6 +241,7 @@ struct Settings: Sendable {
         if let value = flags.adminListen { adminListen = try Self.place(value) }
         if let value = flags.accessLog { accessLog = value }
         if let value = flags.logFormat { logFormat = value }
+        if let value = flags.compression { compression = value }
         if let value = flags.drainDelay { drainDelaySeconds = value }
         if !flags.disabledMethods.isEmpty { disabledMethods = flags.disabledMethods }
     }

@@ -49,6 +49,32 @@ import Testing
         #expect(!sink.text.contains("secret-key"))
     }
 
+    @Test("every call has a name: the caller's or a new one, in the log and in the answer's trailers")
+    func requestIDs() async throws {
+        let sink = LineSink()
+        var ids: [String] = []
+        let log = AccessLog(logger: sink.logger)
+        ids = try await OperatedServer.run(observer: log, interceptors: [RequestIDInterceptor()]) { server in
+            try await server.withChannel { channel in
+                var ids: [String] = []
+                for given in ["mine", "", String(repeating: "x", count: 129)] {
+                    var metadata = Metadata()
+                    metadata.add("x-request-id", given)
+                    let call = try await channel.start(WorkService.echo, options: CallOptions(metadata: metadata))
+                    try await call.send(Protobuf.StringValue(value: "x"))
+                    await call.finishSending()
+                    while try await call.nextMessage() != nil {}
+                    ids.append(await call.trailingMetadata["x-request-id"] ?? "")
+                }
+                return ids
+            }
+        }
+        #expect(sink.lines.map { $0["request_id"] } == ids)
+        #expect(ids.first == "mine")
+        #expect(Set(ids).count == 3)
+        for id in ids.dropFirst() { #expect(id.utf8.count == 32 && id.allSatisfy(\.isHexDigit)) }
+    }
+
     @Test("OK calls are sampled, failed ones are always logged")
     func sampling() async throws {
         let sink = LineSink()

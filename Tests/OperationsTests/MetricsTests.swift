@@ -1,4 +1,5 @@
 import FrameCodec
+import HTTPTransport
 import RPC
 import Testing
 
@@ -79,6 +80,29 @@ import Testing
             #expect(server.statistics(of: WorkService.fail)?.finishedCounts == [.dataLoss: 1])
             #expect(server.rpc.statistics.last?.method == nil)
             #expect(server.rpc.statistics.last?.finishedCounts == [.unimplemented: 1])
+        }
+    }
+
+    @Test("requests that did not become calls are counted by HTTP status")
+    func refusals() async throws {
+        try await OperatedServer.run { server in
+            let client = HTTPClient()
+            let base = "http://127.0.0.1:\(server.http.port)"
+            for (method, path, type, status) in [
+                (HTTPMethod.put, WorkService.echo.path, "application/grpc-web", 405),
+                (.post, WorkService.echo.path, "text/plain", 415), (.post, WorkService.echo.path, "text/plain", 415),
+                (.post, WorkService.echo.path, "application/grpc", 505), (.get, "/nothing", "", 404),
+            ] {
+                let response = try await client.execute(
+                    HTTPClientRequest(method, base + path, fields: [.contentType: type]))
+                #expect(response.status == status)
+                _ = try await response.body.collect()
+            }
+            await client.shutdown()
+            #expect(server.rpc.refusedRequestCounts == [404: 1, 405: 1, 415: 2, 505: 1])
+            let listener = ServerMetrics.Listener(name: "public", http: server.http, rpc: server.rpc)
+            let text = String(decoding: await ServerMetrics([listener]).text().bytes, as: UTF8.self)
+            #expect(text.contains("rpc_requests_refused_total{listener=\"public\",status=\"415\"} 2\n"))
         }
     }
 

@@ -45,6 +45,23 @@ import Testing
         }
     }
 
+    @Test("a connection's messages may grow only so much in a second", arguments: CompressionAlgorithm.all)
+    func inflateBudget(algorithm: CompressionAlgorithm) async throws {
+        var limits = HTTPLimits()
+        limits.inflatedBytesPerSecond = 1_000
+        try await TestServer.run(limits: limits) { server in
+            let headers = [("content-type", "application/grpc-web"), ("grpc-encoding", algorithm.name)]
+            let large = try await server.post(
+                EchoService.unary.path, headers: headers, body: frame(1, try packed(Self.message, algorithm)))
+            #expect(large.header("grpc-status") == "8")
+            #expect(large.header("grpc-message")?.contains("inflatedBytesPerSecond (1000)") == true)
+            let small = Protobuf.StringValue(value: String(repeating: "small", count: 100)).serializedBytes()
+            let passed = try await server.post(
+                EchoService.unary.path, headers: headers, body: frame(1, try packed(small, algorithm)))
+            #expect(passed.header("grpc-status") == nil)
+        }
+    }
+
     @Test("P5: an encoding that the client uses and does not accept is not used for the answer")
     func notAccepted() async throws {
         try await TestServer.run { server in

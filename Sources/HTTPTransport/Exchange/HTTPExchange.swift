@@ -198,6 +198,12 @@ public final class HTTPExchange: @unchecked Sendable {
         return isRead
     }
 
+    /// Counts bytes that decompressing has added to this request, against ``HTTPLimits/inflatedBytesPerSecond`` of its
+    /// connection. On the event loop only.
+    ///
+    /// - Returns: nil, or the limit that is passed, by its value.
+    package func didInflate(_ byteCount: Int) -> Int? { connection.didInflate(byteCount) }
+
     private func didConsume(_ count: Int) {
         if count > 0, isAttached { driver.didConsume(count, self) }
     }

@@ -49,6 +49,8 @@ final class ServerConnection: ChannelDuplexHandler, @unchecked Sendable {
     private var startTime: UInt64 = 0
     /// Requests so far whose head was complete.
     private(set) var requestCount = 0
+    /// Made by the first message that grows when it is decompressed.
+    private var inflated: FrameBudget?
     let id: Int
     private var stall = StallWatch()
     private var writtenByteCount = 0
@@ -318,6 +320,19 @@ final class ServerConnection: ChannelDuplexHandler, @unchecked Sendable {
         guard server.takeHandlerSlot() else { return refuse("runningHandlers") }
         runningHandlers += 1
         return nil
+    }
+
+    /// Counts bytes that decompressing has added.
+    ///
+    /// - Returns: nil, or the limit that is passed, by its value.
+    func didInflate(_ byteCount: Int) -> Int? {
+        let limit = server.limits.inflatedBytesPerSecond
+        var budget = inflated ?? FrameBudget(limit: limit, seconds: 1)
+        let isWithin = budget.spend(byteCount, now: now)
+        inflated = budget
+        guard !isWithin else { return nil }
+        refuse("inflatedBytesPerSecond")
+        return limit
     }
 
     /// Notes that a request is refused; returns `limit`.

@@ -49,7 +49,11 @@ public struct AccessLog: CallObserver {
         if let address = call.remoteAddress { line["peer"] = "\(peer(address))" }
         if let identity = call.identity { line["identity"] = "\(bounded(identity, maximumTextByteCount))" }
         if let agent = call.userAgent { line["user_agent"] = "\(bounded(agent, maximumTextByteCount))" }
-        if let id = call.metadata["x-request-id"] { line["request_id"] = "\(bounded(id, maximumTextByteCount))" }
+        if let certificate = call.peerIdentity {
+            line["certificate"] = "\(bounded(certificate.subject, maximumTextByteCount))"
+            line["certificate_sha256"] = "\(certificate.sha256Fingerprint)"
+        }
+        if let id = call.requestID ?? call.metadata[RequestIDInterceptor.name] { line["request_id"] = "\(bounded(id, maximumTextByteCount))" }
         if let trace = call.trace {
             line["trace_id"] = "\(trace.traceID.text)"
             line["span_id"] = "\(trace.spanIDText)"

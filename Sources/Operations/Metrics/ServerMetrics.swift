@@ -40,10 +40,20 @@ public final class ServerMetrics: Sendable {
         let format: PrometheusText.Format = accept.contains("application/openmetrics-text") ? .openMetrics : .prometheus
         var text = PrometheusText(format)
         writeCalls(to: &text)
+        writeRefusals(to: &text)
         var statistics: [(name: String, HTTPServerStatistics)] = []
         for listener in listeners { statistics.append((listener.name, await listener.http.statistics())) }
         Self.write(statistics, to: &text)
         return (format.contentType, text.finish())
+    }
+
+    private func writeRefusals(to text: inout PrometheusText) {
+        text.family("rpc_requests_refused", .counter, "Requests that did not become calls, by HTTP status.")
+        for listener in listeners {
+            for (status, count) in listener.rpc.refusedRequestCounts.sorted(by: { $0.key < $1.key }) {
+                text.sample("rpc_requests_refused_total", [("listener", listener.name), ("status", "\(status)")], count)
+            }
+        }
     }
 
     private func writeCalls(to text: inout PrometheusText) {

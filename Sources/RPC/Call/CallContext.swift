@@ -98,6 +98,11 @@ public struct CallContext: Sendable {
         state.answer { $0.notes.identity = identity }
     }
 
+    /// Names the call for the access log. Costs nothing when no observer wants to know.
+    public func noteRequestID(_ id: String) {
+        if state.isObserved { state.answer { $0.notes.requestID = id } }
+    }
+
     /// Says which trace the call belongs to, for the access log.
     func note(_ trace: TraceContext) {
         if state.isObserved { state.answer { $0.notes.trace = trace } }
@@ -139,6 +144,7 @@ struct AnswerMetadata: Sendable {
 /// What interceptors found out about a call, for its observer.
 struct CallNotes: Sendable {
     var identity: String?
+    var requestID: String?
     var trace: TraceContext?
 }
 

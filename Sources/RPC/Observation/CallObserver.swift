@@ -39,6 +39,10 @@ public struct EndedCall: Sendable {
     public var userAgent: String? { exchange.fields.first(.userAgent) }
     /// Who called, from ``CallContext/noteIdentity(_:)``.
     public var identity: String? { notes.identity }
+    /// Who the peer is by its client certificate; nil without one.
+    public var peerIdentity: TLSPeerIdentity? { exchange.peerIdentity }
+    /// The call's name, from ``CallContext/noteRequestID(_:)``.
+    public var requestID: String? { notes.requestID }
     /// The trace it belonged to, from ``TraceContextInterceptor``.
     public var trace: TraceContext? { notes.trace }
     /// From the head's arrival to the status.

@@ -20,6 +20,8 @@ struct InboundMessages {
     /// The request's end has been read from the transport.
     private(set) var hasEnded = false
     private var isMessageTaken = false
+    /// Bytes that decompressing has added since somebody last looked.
+    private var growth = 0
 
     init(_ wire: WireProtocol, algorithm: CompressionAlgorithm?, configuration: RPCServerConfiguration) {
         self.wire = wire
@@ -34,6 +36,12 @@ struct InboundMessages {
     mutating func take(message: [UInt8]) {
         buffer = ByteBuffer(bytes: message)
         hasEnded = true
+    }
+
+    /// Bytes that decompressing has added since this was last asked.
+    mutating func takeGrowth() -> Int {
+        defer { growth = 0 }
+        return growth
     }
 
     /// Bytes that wait to be read.
@@ -132,15 +140,18 @@ struct InboundMessages {
         try reader.finish(rest)
     }
 
-    private func inflated(_ payload: ByteBuffer, _ algorithm: CompressionAlgorithm) throws(RPCError) -> ByteBuffer {
+    private mutating func inflated(_ payload: ByteBuffer, _ algorithm: CompressionAlgorithm) throws(RPCError) -> ByteBuffer {
         do {
             let bytes = try payload.withUnsafeReadableBytes { bytes throws(CompressionError) in
                 try Decompressor.decompress(
                     bytes, with: algorithm, maximumByteCount: maximumMessageByteCount, maximumRatio: maximumRatio
                 )
             }
+            growth &+= max(0, bytes.count - payload.readableBytes)
             return ByteBuffer(bytes: bytes)
         } catch {
+            // A bomb has cost its limit.
+            growth &+= maximumMessageByteCount
             throw refusal(error, algorithm)
         }
     }

@@ -4,6 +4,9 @@ extension RPCServerConfiguration {
     private static let sizes: [(name: String, path: any WritableKeyPath<RPCServerConfiguration, Int> & Sendable)] = [
         ("maximumRequestMessageByteCount", \.maximumRequestMessageByteCount),
         ("maximumResponseMessageByteCount", \.maximumResponseMessageByteCount),
+        ("maximumHalfDuplexByteCount", \.maximumHalfDuplexByteCount),
+        ("maximumRatio", \.compression.maximumRatio),
+        ("minimumResponseByteCount", \.compression.minimumResponseByteCount),
     ]
     private static let timeouts: [(name: String, path: any WritableKeyPath<RPCServerConfiguration, Duration?> & Sendable)] =
         [

@@ -113,6 +113,7 @@ extension RPCServer {
     private func answer(
         _ exchange: HTTPExchange, _ status: Int, _ text: String, _ extra: HTTPFields = HTTPFields()
     ) -> Admission {
+        refusals.add(status)
         var fields = extra
         fields.append(.contentType, "text/plain; charset=utf-8")
         configuration.values.crossOrigin.permitReading(&fields, by: exchange.fields)
