@@ -76,8 +76,8 @@ extension JSONReader {
             let bits = integer.isNegative ? 0 &- integer.magnitude : integer.magnitude
             let value = Int64(bitPattern: bits)
             switch kind {
-            case .sint32: output.varint(UInt64(SInt32Field.zigZag(Int32(truncatingIfNeeded: value))))
-            case .sint64: output.varint(SInt64Field.zigZag(value))
+            case .sint32: output.varint(SInt32Field.wire(Int32(truncatingIfNeeded: value)))
+            case .sint64: output.varint(SInt64Field.wire(value))
             case .sfixed32: output.fixed32(UInt32(truncatingIfNeeded: bits))
             case .sfixed64: output.fixed64(bits)
             default: output.varint(bits)

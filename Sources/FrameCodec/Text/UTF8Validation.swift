@@ -13,14 +13,19 @@ enum UTF8Validation {
     static func isASCII(_ bytes: UnsafeRawBufferPointer) -> Bool {
         guard let base = bytes.baseAddress else { return true }
         let count = bytes.count
-        if count >= 8 {
-            var bits = base.loadUnaligned(fromByteOffset: count &- 8, as: UInt64.self)
+        if count >= 16 {
+            typealias Words = SIMD2<UInt64>
+            var bits = base.loadUnaligned(fromByteOffset: count &- 16, as: Words.self)
             var index = 0
-            while index < count &- 8 {
-                bits |= base.loadUnaligned(fromByteOffset: index, as: UInt64.self)
-                index &+= 8
+            while index < count &- 16 {
+                bits |= base.loadUnaligned(fromByteOffset: index, as: Words.self)
+                index &+= 16
             }
-            return bits & 0x8080_8080_8080_8080 == 0
+            return (bits.x | bits.y) & 0x8080_8080_8080_8080 == 0
+        }
+        if count >= 8 {
+            let tail = base.loadUnaligned(fromByteOffset: count &- 8, as: UInt64.self)
+            return (base.loadUnaligned(as: UInt64.self) | tail) & 0x8080_8080_8080_8080 == 0
         }
         if count >= 4 {
             let tail = base.loadUnaligned(fromByteOffset: count &- 4, as: UInt32.self)

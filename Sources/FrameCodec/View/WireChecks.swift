@@ -32,7 +32,7 @@ final class WireChecks: Sendable {
         let result = entries.withUnsafeBufferPointer { entries in
             Result { () throws(WireError) in
                 guard let base = entries.baseAddress else { return }
-                try check(&reader, row: 0, base)
+                try check(&reader, row: 0, base, end: reader.limit)
             }
         }
         try result.get()
@@ -41,23 +41,33 @@ final class WireChecks: Sendable {
     /// Checks one message up to the reader's limit. Recurses no deeper than ``WireLimits/maximumDepth``.
     ///
     /// Fields with a tag of one byte and a length of at most two are checked here, the position in a register.
-    /// Whatever else comes, errors too, is left to ``checkField(_:_:_:)``, which starts at the field's tag.
-    private func check(_ reader: inout WireReader, row: Int, _ entries: UnsafePointer<Entry>) throws(WireError) {
+    /// Whatever else comes, errors too, is left to ``checkField(_:_:_:_:)``, which starts at the field's tag.
+    /// - Parameter end: of the outermost message. Looking up to there, beyond the limit, is safe, and nearly every
+    ///   field can then be looked at as one word; what was found must still lie before the limit.
+    private func check(
+        _ reader: inout WireReader, row: Int, _ entries: UnsafePointer<Entry>, end: UnsafeRawPointer
+    ) throws(WireError) {
         let rowEntries = entries + row &* Self.rowLength
         let limit = reader.limit
         var position = reader.position
+        var elementBytesLeft = reader.elementBytesLeft
         while position < limit {
             let entry = rowEntries[Int(position.load(as: UInt8.self))]
-            let elementBytesLeft = reader.elementBytesLeft &- Int(entry.elementByteCount)
+            let nextElementBytesLeft = elementBytesLeft &- Int(entry.elementByteCount)
             // With nine bytes left, tag and length or tag and most varints can be read without asking again.
-            if limit - position > 8, elementBytesLeft >= 0 {
+            if end - position > 8, nextElementBytesLeft >= 0 {
                 let word = UInt64(littleEndian: (position + 1).loadUnaligned(as: UInt64.self))
                 switch entry.action {
                 case .varint:
                     let ends = ~word & 0x8080_8080_8080_8080
-                    guard ends != 0 else { break }
-                    reader.elementBytesLeft = elementBytesLeft
-                    position += (ends.trailingZeroBitCount &>> 3) &+ 2
+                    let next = position + ((ends.trailingZeroBitCount &>> 3) &+ 2)
+                    guard ends != 0, next <= limit else { break }
+                    (position, elementBytesLeft) = (next, nextElementBytesLeft)
+                    continue
+                case .fixed32, .fixed64:
+                    let next = position + (entry.action == .fixed32 ? 5 : 9)
+                    guard next <= limit else { break }
+                    (position, elementBytesLeft) = (next, nextElementBytesLeft)
                     continue
                 case .string, .bytes, .message:
                     let isLong = word & 0x80 != 0
@@ -67,34 +77,37 @@ final class WireChecks: Sendable {
                     guard length <= limit - value else { break }
                     if entry.action == .message {
                         guard reader.depthLeft > 0 else { break }
-                        reader.elementBytesLeft = elementBytesLeft
+                        reader.elementBytesLeft = nextElementBytesLeft
                         (reader.position, reader.limit) = (value, value + length)
                         reader.depthLeft &-= 1
-                        try check(&reader, row: Int(entry.row), entries)
+                        try check(&reader, row: Int(entry.row), entries, end: end)
                         reader.leaveMessage(limit)
+                        elementBytesLeft = reader.elementBytesLeft
                     } else {
                         let bytes = UnsafeRawBufferPointer(start: value, count: length)
                         guard entry.action == .bytes || UTF8Validation.isValid(bytes) else { break }
-                        reader.elementBytesLeft = elementBytesLeft
+                        elementBytesLeft = nextElementBytesLeft
                     }
                     position = value + length
                     continue
                 default: break
                 }
             }
-            reader.position = position
-            try checkField(&reader, row, rowEntries, entries)
-            position = reader.position
+            (reader.position, reader.elementBytesLeft) = (position, elementBytesLeft)
+            try checkField(&reader, row, entries, end)
+            (position, elementBytesLeft) = (reader.position, reader.elementBytesLeft)
         }
-        reader.position = position
+        (reader.position, reader.elementBytesLeft) = (position, elementBytesLeft)
     }
 
-    /// Checks one field of any kind.
+    /// Checks one field of any kind. Apart from the loop above, whose registers it would take.
+    @inline(never)
     private func checkField(
-        _ reader: inout WireReader, _ row: Int, _ rowEntries: UnsafePointer<Entry>, _ entries: UnsafePointer<Entry>
+        _ reader: inout WireReader, _ row: Int, _ entries: UnsafePointer<Entry>, _ end: UnsafeRawPointer
     ) throws(WireError) {
         guard let tag = try reader.nextTag() else { return }
-        let entry = tag < UInt32(Self.shortTags) ? rowEntries[Int(tag)] : longTags[row][tag] ?? Entry()
+        let entry =
+            tag < UInt32(Self.shortTags) ? entries[row &* Self.rowLength &+ Int(tag)] : longTags[row][tag] ?? Entry()
         if entry.elementByteCount != 0, entry.action.rawValue < Action.packedVarints.rawValue {
             try reader.chargeElement(Int(entry.elementByteCount))
         }
@@ -105,11 +118,11 @@ final class WireChecks: Sendable {
             guard UTF8Validation.isValid(bytes) else { throw reader.error(.invalidUTF8) }
         case .message:
             let outer = try reader.enterMessage()
-            try check(&reader, row: Int(entry.row), entries)
+            try check(&reader, row: Int(entry.row), entries, end: end)
             reader.leaveMessage(outer)
         case .bytes: _ = try reader.readLengthDelimited()
-        case .fixed32: _ = try reader.readFixed32()
-        case .fixed64: _ = try reader.readFixed64()
+        case .fixed32: try reader.skipBytes(4)
+        case .fixed64: try reader.skipBytes(8)
         case .packedVarints, .packedFixed32, .packedFixed64: try checkPacked(&reader, entry)
         case .unknown: try reader.skip(tag)
         }
@@ -123,8 +136,8 @@ final class WireChecks: Sendable {
         while reader.position < reader.limit {
             try reader.chargeElement(Int(entry.elementByteCount))
             switch entry.action {
-            case .packedFixed32: _ = try reader.readFixed32()
-            case .packedFixed64: _ = try reader.readFixed64()
+            case .packedFixed32: try reader.skipBytes(4)
+            case .packedFixed64: try reader.skipBytes(8)
             default: try reader.skipVarint()
             }
         }

@@ -25,6 +25,12 @@ public protocol FieldCodec {
     static func writePresent(_ field: Int, inPlace value: inout Value, _ writer: inout WireWriter)
     /// Reads what follows the tag; merges when the value is a message, replaces otherwise.
     static func mergeValue(into value: inout Value, from reader: inout WireReader) throws(WireError)
+    /// What ``byteCount(of:)`` says for every value; nil when they differ.
+    static var fixedByteCount: Int? { get }
+    /// Writes the values of a packed field, without tag and length.
+    static func writeValues(_ values: [Value], into writer: inout WireWriter)
+    /// Reads the values of a packed field up to the reader's limit.
+    static func readValues(_ values: inout [Value], from reader: inout WireReader) throws(WireError)
 }
 
 // MARK: - Sizes
@@ -33,14 +39,16 @@ extension FieldCodec {
     @inlinable @inline(__always)
     public static func byteCount(inPlace value: inout Value) -> Int { byteCount(of: value) }
 
+    @inlinable public static var fixedByteCount: Int? { nil }
+
     /// Size of a field with implicit presence.
-    @inlinable
+    @inlinable @inline(__always)
     public static func size(_ field: Int, _ value: Value) -> Int {
         isDefault(value) ? 0 : sizePresent(field, value)
     }
 
     /// Size of a field that is written even when it has its default value.
-    @inlinable
+    @inlinable @inline(__always)
     public static func sizePresent(_ field: Int, _ value: Value) -> Int {
         WireSize.tag(field) &+ byteCount(of: value)
     }
@@ -54,19 +62,20 @@ extension FieldCodec {
     }
 
     /// Size of a repeated field, one tag to each element.
-    @inlinable
+    @inlinable @inline(__always)
     public static func size(_ field: Int, _ values: [Value]) -> Int {
-        values.count &* WireSize.tag(field) &+ totalByteCount(values)
+        values.isEmpty ? 0 : values.count &* WireSize.tag(field) &+ totalByteCount(values)
     }
 
     /// Size of a packed field.
-    @inlinable
+    @inlinable @inline(__always)
     public static func sizePacked(_ field: Int, _ values: [Value]) -> Int {
         values.isEmpty ? 0 : WireSize.tag(field) &+ WireSize.lengthDelimited(totalByteCount(values))
     }
 
     @inlinable
     static func totalByteCount(_ values: [Value]) -> Int {
+        if let fixedByteCount { return values.count &* fixedByteCount }
         var size = 0
         forEachBackwards(values) { size &+= byteCount(inPlace: &$0) }
         return size
@@ -94,13 +103,13 @@ extension FieldCodec {
 // MARK: - Writing (backwards: value first, then its tag)
 
 extension FieldCodec {
-    @inlinable
+    @inlinable @inline(__always)
     public static func write(_ field: Int, _ value: Value, _ writer: inout WireWriter) {
         guard !isDefault(value) else { return }
         writePresent(field, value, &writer)
     }
 
-    @inlinable
+    @inlinable @inline(__always)
     public static func writePresent(_ field: Int, _ value: Value, _ writer: inout WireWriter) {
         writeValue(value, into: &writer)
         writer.writeTag(field, wireType)
@@ -118,18 +127,31 @@ extension FieldCodec {
         writePresent(field, inPlace: &value!, &writer)
     }
 
-    @inlinable
+    @inlinable @inline(__always)
     public static func write(_ field: Int, _ values: [Value], _ writer: inout WireWriter) {
-        forEachBackwards(values) { writePresent(field, inPlace: &$0, &writer) }
+        guard !values.isEmpty else { return }
+        writer.apart { writeElements(field, values, &$0) }
     }
 
     @inlinable
+    static func writeElements(_ field: Int, _ values: [Value], _ writer: inout WireWriter) {
+        forEachBackwards(values) { writePresent(field, inPlace: &$0, &writer) }
+    }
+
+    @inlinable @inline(__always)
     public static func writePacked(_ field: Int, _ values: [Value], _ writer: inout WireWriter) {
         guard !values.isEmpty else { return }
-        let end = writer.bytesLeft
-        forEachBackwards(values) { writeValue($0, into: &writer) }
-        writer.writeVarint(UInt64(truncatingIfNeeded: end &- writer.bytesLeft))
+        writer.apart { writer in
+            let end = writer.bytesLeft
+            writeValues(values, into: &writer)
+            writer.writeVarint(UInt64(truncatingIfNeeded: end &- writer.bytesLeft))
+        }
         writer.writeTag(field, WireType.lengthDelimited)
+    }
+
+    @inlinable
+    public static func writeValues(_ values: [Value], into writer: inout WireWriter) {
+        forEachBackwards(values) { writeValue($0, into: &writer) }
     }
 }
 
@@ -172,7 +194,12 @@ extension FieldCodec {
         guard length <= UInt64(UInt(bitPattern: reader.bytesLeft)) else { throw reader.error(.truncated) }
         let outer = reader.limit
         reader.limit = reader.position + Int(truncatingIfNeeded: length)
-        while reader.position < reader.limit { try read(&values, &reader) }
+        try readValues(&values, from: &reader)
         reader.limit = outer
+    }
+
+    @inlinable
+    public static func readValues(_ values: inout [Value], from reader: inout WireReader) throws(WireError) {
+        while reader.position < reader.limit { try read(&values, &reader) }
     }
 }

@@ -15,18 +15,43 @@ public enum StringField: FieldCodec {
         writer.writeVarint(UInt64(truncatingIfNeeded: count))
     }
 
-    /// Tag, length and a short string are claimed as one: the position is written once, not three times.
-    @inlinable
+    @inlinable @inline(__always)
     public static func writePresent(_ field: Int, _ value: String, _ writer: inout WireWriter) {
-        let count = value.utf8.count
-        guard count < 0x80, field < 16 else {
+        guard field < 16 else {
             writeValue(value, into: &writer)
             return writer.writeTag(field, wireType)
         }
-        let memory = writer.claim(count &+ 2)
-        let head = UInt16(truncatingIfNeeded: field &<< 3) | UInt16(truncatingIfNeeded: wireType)
-        memory.storeBytes(of: (head | UInt16(truncatingIfNeeded: count) &<< 8).littleEndian, as: UInt16.self)
-        copy(value, count, to: memory + 2)
+        let tag = UInt8(truncatingIfNeeded: field &<< 3) | UInt8(truncatingIfNeeded: wireType)
+        writer.position = write(tag, value, writer.position, writer.start)
+    }
+
+    /// Tag, length and string in front of `position`; returns where they begin. By value, see
+    /// ``WireWriter/varint(_:_:_:)``.
+    @inlinable @inline(never)
+    static func write(
+        _ tag: UInt8, _ value: String, _ position: UnsafeMutableRawPointer, _ start: UnsafeMutableRawPointer
+    ) -> UnsafeMutableRawPointer {
+        let begin = value.utf8.withContiguousStorageIfAvailable { source -> UnsafeMutableRawPointer? in
+            let count = source.count
+            guard let base = source.baseAddress, count < 0x80, count &+ 2 <= position - start else { return nil }
+            let target = position - count
+            WireWriter.copy(count, from: base, to: target)
+            let head = UInt16(tag) | UInt16(truncatingIfNeeded: count) &<< 8
+            (target - 2).storeBytes(of: head.littleEndian, as: UInt16.self)
+            return target - 2
+        }
+        if case .some(.some(let begin)) = begin { return begin }
+        return writeLong(tag, value, position, start)
+    }
+
+    @usableFromInline
+    static func writeLong(
+        _ tag: UInt8, _ value: String, _ position: UnsafeMutableRawPointer, _ start: UnsafeMutableRawPointer
+    ) -> UnsafeMutableRawPointer {
+        var writer = WireWriter(UnsafeMutableRawBufferPointer(start: start, count: position - start))
+        writeValue(value, into: &writer)
+        writer.writeVarint(UInt64(tag))
+        return writer.position
     }
 
     /// Copies the `count` bytes of `value`.
@@ -73,27 +98,6 @@ public enum BytesField: FieldCodec {
     }
 }
 
-/// Enums; every number is kept.
-public enum EnumField<Value: OpenEnum>: FieldCodec {
-    public static var kind: FieldKind { .enumeration(Value.self) }
-    @inlinable public static var wireType: UInt32 { WireType.varint }
-    @inlinable public static var defaultValue: Value { Value(rawValue: 0) }
-    @inlinable public static func isDefault(_ value: Value) -> Bool { value.rawValue == 0 }
-    @inlinable public static func byteCount(of value: Value) -> Int {
-        Int32Field.byteCount(of: value.rawValue)
-    }
-
-    @inlinable
-    public static func writeValue(_ value: Value, into writer: inout WireWriter) {
-        Int32Field.writeValue(value.rawValue, into: &writer)
-    }
-
-    @inlinable
-    public static func mergeValue(into value: inout Value, from reader: inout WireReader) throws(WireError) {
-        value = Value(rawValue: Int32(truncatingIfNeeded: try reader.readVarint()))
-    }
-}
-
 /// Nested messages; a second occurrence is merged into the first.
 public enum MessageField<Value: Message>: FieldCodec {
     public static var kind: FieldKind { .message(Value.self) }
@@ -117,11 +121,13 @@ public enum MessageField<Value: Message>: FieldCodec {
         writer.writeVarint(UInt64(truncatingIfNeeded: end &- writer.bytesLeft))
     }
 
-    @inlinable
+    @inlinable @inline(__always)
     public static func writePresent(_ field: Int, inPlace value: inout Value, _ writer: inout WireWriter) {
-        let end = writer.bytesLeft
-        writer.write(inPlace: &value)
-        writer.writeVarint(UInt64(truncatingIfNeeded: end &- writer.bytesLeft))
+        writer.apart { writer in
+            let end = writer.bytesLeft
+            writer.write(inPlace: &value)
+            writer.writeVarint(UInt64(truncatingIfNeeded: end &- writer.bytesLeft))
+        }
         writer.writeTag(field, wireType)
     }
 

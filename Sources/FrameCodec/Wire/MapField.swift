@@ -25,33 +25,77 @@ extension BoolField: MapKeyCodec {
     public static func isOrderedBefore(_ lhs: Bool, _ rhs: Bool) -> Bool { !lhs && rhs }
 }
 extension StringField: MapKeyCodec {
-    @inlinable
+    /// Eight bytes at a time.
     public static func isOrderedBefore(_ lhs: String, _ rhs: String) -> Bool {
-        lhs.utf8.lexicographicallyPrecedes(rhs.utf8)
+        let isBefore = lhs.utf8.withContiguousStorageIfAvailable { lhs in
+            rhs.utf8.withContiguousStorageIfAvailable { rhs in
+                isOrderedBefore(UnsafeRawBufferPointer(lhs), UnsafeRawBufferPointer(rhs))
+            }
+        }
+        if case .some(.some(let isBefore)) = isBefore { return isBefore }
+        return lhs.utf8.lexicographicallyPrecedes(rhs.utf8)
+    }
+
+    private static func isOrderedBefore(_ lhs: UnsafeRawBufferPointer, _ rhs: UnsafeRawBufferPointer) -> Bool {
+        let count = min(lhs.count, rhs.count)
+        guard count > 0, let lhsBase = lhs.baseAddress, let rhsBase = rhs.baseAddress else {
+            return lhs.count < rhs.count
+        }
+        var offset = 0
+        while offset < count {
+            // The last word overlaps the one before, whose bytes are equal. Short strings go byte by byte.
+            guard count >= 8 else {
+                let (left, right) = (lhs[offset], rhs[offset])
+                if left != right { return left < right }
+                offset &+= 1
+                continue
+            }
+            let start = min(offset, count &- 8)
+            let left = UInt64(bigEndian: lhsBase.loadUnaligned(fromByteOffset: start, as: UInt64.self))
+            let right = UInt64(bigEndian: rhsBase.loadUnaligned(fromByteOffset: start, as: UInt64.self))
+            if left != right { return left < right }
+            offset &+= 8
+        }
+        return lhs.count < rhs.count
     }
 }
 
 /// Maps: on the wire a repeated message with the key as field 1 and the value as field 2, both always
 /// written.
 public enum MapField<Key: MapKeyCodec, Element: FieldCodec> {
-    @inlinable
+    @inlinable @inline(__always)
     public static func size(_ field: Int, _ map: [Key.Value: Element.Value]) -> Int {
-        guard !map.isEmpty else { return 0 }
-        var size = map.count &* WireSize.tag(field)
-        for (key, value) in map { size &+= WireSize.lengthDelimited(entryByteCount(key, value)) }
+        map.isEmpty ? 0 : map.count &* WireSize.tag(field) &+ entriesByteCount(map)
+    }
+
+    /// By index, here and below: an iterator would hold, and so retain, the map.
+    @inlinable
+    static func entriesByteCount(_ map: [Key.Value: Element.Value]) -> Int {
+        var size = 0
+        var index = map.startIndex
+        while index != map.endIndex {
+            let (key, value) = map[index]
+            size &+= WireSize.lengthDelimited(Key.sizePresent(1, key) &+ Element.sizePresent(2, value))
+            map.formIndex(after: &index)
+        }
         return size
     }
 
-    @inlinable
-    static func entryByteCount(_ key: Key.Value, _ value: Element.Value) -> Int {
-        Key.sizePresent(1, key) &+ Element.sizePresent(2, value)
+    @inlinable @inline(__always)
+    public static func write(_ field: Int, _ map: [Key.Value: Element.Value], _ writer: inout WireWriter) {
+        guard !map.isEmpty else { return }
+        writer.apart { writeEntries(field, map, &$0) }
     }
 
     @inlinable
-    public static func write(_ field: Int, _ map: [Key.Value: Element.Value], _ writer: inout WireWriter) {
-        guard !map.isEmpty else { return }
+    static func writeEntries(_ field: Int, _ map: [Key.Value: Element.Value], _ writer: inout WireWriter) {
         guard writer.isDeterministic, map.count > 1 else {
-            for (key, value) in map { writeEntry(field, key, value, &writer) }
+            var index = map.startIndex
+            while index != map.endIndex {
+                let (key, value) = map[index]
+                writeEntry(field, key, value, &writer)
+                map.formIndex(after: &index)
+            }
             return
         }
         // Backwards, so the greatest key goes first.
@@ -60,7 +104,7 @@ public enum MapField<Key: MapKeyCodec, Element: FieldCodec> {
         }
     }
 
-    @inlinable
+    @inlinable @inline(__always)
     static func writeEntry(_ field: Int, _ key: Key.Value, _ value: Element.Value, _ writer: inout WireWriter)
     {
         let end = writer.bytesLeft

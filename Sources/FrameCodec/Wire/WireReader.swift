@@ -107,6 +107,14 @@ public struct WireReader: ~Copyable {
         throw error(.truncated)
     }
 
+    /// How many varints there are up to the limit, when there is nothing else.
+    @usableFromInline
+    var varintCount: Int {
+        var count = 0
+        for byte in UnsafeRawBufferPointer(start: position, count: bytesLeft) { count &+= byte < 0x80 ? 1 : 0 }
+        return count
+    }
+
     /// Moves over a varint that nobody wants to know.
     @inlinable
     mutating func skipVarint() throws(WireError) {
@@ -117,18 +125,19 @@ public struct WireReader: ~Copyable {
         position += (ends.trailingZeroBitCount &>> 3) &+ 1
     }
 
+    /// Reads a little-endian number of its size.
     @inlinable
-    mutating func readFixed32() throws(WireError) -> UInt32 {
-        guard bytesLeft >= 4 else { throw error(.truncated) }
-        defer { position += 4 }
-        return UInt32(littleEndian: position.loadUnaligned(as: UInt32.self))
+    mutating func readFixed<Bits: FixedWidthInteger & BitwiseCopyable>() throws(WireError) -> Bits {
+        guard bytesLeft >= MemoryLayout<Bits>.size else { throw error(.truncated) }
+        defer { position += MemoryLayout<Bits>.size }
+        return Bits(littleEndian: position.loadUnaligned(as: Bits.self))
     }
 
+    /// Moves over so many bytes.
     @inlinable
-    mutating func readFixed64() throws(WireError) -> UInt64 {
-        guard bytesLeft >= 8 else { throw error(.truncated) }
-        defer { position += 8 }
-        return UInt64(littleEndian: position.loadUnaligned(as: UInt64.self))
+    mutating func skipBytes(_ count: Int) throws(WireError) {
+        guard bytesLeft >= count else { throw error(.truncated) }
+        position += count
     }
 
     /// Reads a length and returns that many bytes of the input, without copying them.
@@ -200,9 +209,9 @@ extension WireReader {
     private mutating func skipValue(_ tag: UInt32) throws(WireError) {
         switch tag & 7 {
         case WireType.varint: _ = try readVarint()
-        case WireType.fixed64: _ = try readFixed64()
+        case WireType.fixed64: try skipBytes(8)
         case WireType.lengthDelimited: _ = try readLengthDelimited()
-        case WireType.fixed32: _ = try readFixed32()
+        case WireType.fixed32: try skipBytes(4)
         case WireType.endGroup: throw error(.unexpectedEndGroup)
         default: throw error(.invalidWireType)
         }
