@@ -147,8 +147,15 @@ class Stub:
         waiting.put(None)
 
     def case_client_compressed_unary(self):
-        self.case_large_unary(compression=grpc.Compression.Gzip)
-        self.case_large_unary(compression=grpc.Compression.Deflate)
+        unary = self.unary("UnaryCall", self.m.SimpleResponse)
+        yes, no = self.m.BoolValue(value=True), self.m.BoolValue(value=False)
+        self.fails(grpc.StatusCode.INVALID_ARGUMENT, lambda: unary(self.large(expect_compressed=yes), timeout=20))
+        for compression in [grpc.Compression.Gzip, grpc.Compression.Deflate]:
+            answer = unary(self.large(expect_compressed=yes), timeout=20, compression=compression)
+            assert answer.payload.body == bytes(314159)
+            self.fails(grpc.StatusCode.INVALID_ARGUMENT,
+                       lambda: unary(self.large(expect_compressed=no), timeout=20, compression=compression))
+        assert unary(self.large(expect_compressed=no), timeout=20).payload.body == bytes(314159)
 
     def case_client_compressed_streaming(self):
         self.case_client_streaming(compression=grpc.Compression.Gzip)

@@ -43,8 +43,11 @@ def our_port():
         assert process.wait(timeout=20) == 0
 
 
-def run_client(port, wire):
-    command = [BINARIES / "InteropClient", "--port", str(port), "--wire", wire]
+GRPC_SWIFT = os.environ.get("GRPC_SWIFT_PEER")
+
+
+def run_client(port, wire, *options):
+    command = [BINARIES / "InteropClient", "--port", str(port), "--wire", wire, *options]
     result = subprocess.run(command, capture_output=True, text=True, timeout=120)
     assert result.returncode == 0, result.stdout + result.stderr
     return [line for line in result.stdout.splitlines() if line.startswith("ok ")]
@@ -65,4 +68,22 @@ def test_grpcio_server(messages):
 
 @pytest.mark.parametrize("wire", WIRES)
 def test_each_other(our_port, wire):
-    assert len(run_client(our_port, wire)) >= 16
+    assert len(run_client(our_port, wire, "--checks-compression")) >= 16
+
+
+@pytest.mark.skipif(not GRPC_SWIFT, reason="GRPC_SWIFT_PEER names no program")
+def test_grpc_swift_client(our_port):
+    result = subprocess.run([GRPC_SWIFT, "client", str(our_port)], capture_output=True, text=True, timeout=120)
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert result.stdout.count("ok ") == 18
+
+
+@pytest.mark.skipif(not GRPC_SWIFT, reason="GRPC_SWIFT_PEER names no program")
+def test_grpc_swift_server():
+    process = subprocess.Popen([GRPC_SWIFT, "server"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    try:
+        port = int(re.fullmatch(r"ready (\d+)\n", process.stdout.readline())[1])
+        assert len(run_client(port, "grpc")) == 18
+    finally:
+        process.stdin.close()
+        process.wait(timeout=20)

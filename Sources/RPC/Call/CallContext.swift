@@ -53,6 +53,9 @@ public struct CallContext: Sendable {
         return max(0, digits.flatMap { Int($0) } ?? 0)
     }
 
+    /// Whether the last request message that was read had come compressed.
+    public var isMessageCompressed: Bool { get async { await state.isMessageCompressed } }
+
     /// Sends the response's headers now instead of with the first message; what is added to them later is lost.
     ///
     /// For streams whose first message may take long. After it the call cannot be retried by the client (rule S9).
@@ -128,6 +131,7 @@ protocol CallState: AnyObject, Sendable {
     /// Somebody wants the notes of ``AnswerMetadata``.
     var isObserved: Bool { get }
     var peerIdentity: TLSPeerIdentity? { get }
+    var isMessageCompressed: Bool { get async }
     /// Exclusive access to what the handler has added to its answer; from any task.
     func answer<R>(_ body: (inout AnswerMetadata) -> R) -> R
     func sendHeadNow()
@@ -154,6 +158,7 @@ private final class InProcessCall: CallState {
     let deadline: NIODeadline?
     let remoteAddress: SocketAddress?
     var isObserved: Bool { false }
+    var isMessageCompressed: Bool { get async { false } }
     let peerIdentity: TLSPeerIdentity?
     private let answerMetadata = Mutex(AnswerMetadata())
 

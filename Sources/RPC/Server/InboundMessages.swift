@@ -20,6 +20,8 @@ struct InboundMessages {
     /// The request's end has been read from the transport.
     private(set) var hasEnded = false
     private var isMessageTaken = false
+    /// The last message that was read had come compressed.
+    private(set) var wasCompressed = false
     /// Bytes that decompressing has added since somebody last looked.
     private var growth = 0
 
@@ -84,6 +86,7 @@ struct InboundMessages {
         guard wire.isFramed else {
             guard hasEnded, !isMessageTaken else { return nil }
             isMessageTaken = true
+            wasCompressed = algorithm != nil && buffer.readableBytes > 0
             guard let algorithm, buffer.readableBytes > 0 else { return buffer }
             return try inflated(buffer, algorithm)
         }
@@ -96,6 +99,7 @@ struct InboundMessages {
         guard let slice else { return nil }
         let payload = buffer.getSlice(at: buffer.readerIndex + slice.payload.lowerBound, length: slice.payload.count)
         buffer.moveReaderIndex(forwardBy: slice.consumed)
+        wasCompressed = slice.flags.contains(.compressed)
         // A zero-length message is never inflated (rule P6): an empty gzip member is not zero bytes long.
         guard slice.flags.contains(.compressed), let payload, payload.readableBytes > 0 else { return payload }
         guard let algorithm else {

@@ -305,6 +305,14 @@ extension ServerCall: CallState {
     var metadata: Metadata { Metadata(fields: exchange.fields) }
     var remoteAddress: SocketAddress? { exchange.remoteAddress }
     var isObserved: Bool { configuration.values.observer != nil }
+    var isMessageCompressed: Bool {
+        get async {
+            guard exchange.eventLoop.inEventLoop else {
+                return (try? await onEventLoop { self.inbound.wasCompressed }) ?? false
+            }
+            return inbound.wasCompressed
+        }
+    }
     var peerIdentity: TLSPeerIdentity? { exchange.peerIdentity }
 
     func answer<R>(_ body: (inout AnswerMetadata) -> R) -> R {

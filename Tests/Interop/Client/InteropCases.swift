@@ -4,13 +4,16 @@ import RPC
 /// Source: gRPC "Interoperability Test Case Descriptions"; sizes and texts are the specification's.
 struct InteropCases {
     let channel: RPCChannel
+    /// The server must refuse messages whose compression is not what they say.
+    let checksCompression: Bool
     private var client: TestServiceClient { TestServiceClient(channel: channel) }
 
     private static let requestSizes = [27182, 8, 1828, 45904]
     private static let responseSizes: [Int32] = [31415, 9, 2653, 58979]
 
-    init(channel: RPCChannel) {
+    init(channel: RPCChannel, checksCompression: Bool) {
         self.channel = channel
+        self.checksCompression = checksCompression
     }
 
     var all: [InteropCase] {
@@ -31,13 +34,8 @@ struct InteropCases {
             InteropCase(name: "timeout_on_sleeping_server") { try await timeoutOnSleepingServer() },
             InteropCase(name: "server_compressed_unary") { try await serverCompressedUnary() },
             InteropCase(name: "server_compressed_streaming") { try await serverCompressedStreaming() },
-            InteropCase(name: "client_compressed_unary") {
-                try await largeUnary(CallOptions(compression: .gzip), SimpleRequest())
-                try await largeUnary(CallOptions(), SimpleRequest())
-            },
-            InteropCase(name: "client_compressed_streaming") {
-                try await clientStreaming(CallOptions(compression: .gzip))
-            },
+            InteropCase(name: "client_compressed_unary") { try await clientCompressedUnary() },
+            InteropCase(name: "client_compressed_streaming") { try await clientCompressedStreaming() },
         ]
     }
 
@@ -53,13 +51,14 @@ struct InteropCases {
         try expect("payload", response.payload?.body ?? [], zeros(314_159).body)
     }
 
-    private func clientStreaming(_ options: CallOptions) async throws {
+    private func clientStreaming(_ options: CallOptions, expectCompressed: BoolValue? = nil) async throws {
         let response: StreamingInputCallResponse = try await channel.clientStreaming(
             TestServiceMethod.streamingInputCall, options: options
         ) { (requests: RequestWriter<StreamingInputCallRequest>) in
             for size in Self.requestSizes {
                 try await requests.send(
-                    StreamingInputCallRequest(payload: Payload(body: [UInt8](repeating: 0, count: size))))
+                    StreamingInputCallRequest(
+                        payload: Payload(body: [UInt8](repeating: 0, count: size)), expectCompressed: expectCompressed))
             }
         }
         try expect("aggregatedPayloadSize", response.aggregatedPayloadSize, 74922)
@@ -190,6 +189,40 @@ struct InteropCases {
             for try await _ in call.responses {}
         }
         try expect("code", error.code, .deadlineExceeded)
+    }
+
+    /// The first call of both cases is wrong on purpose: a server that does not look at compression (grpcio's cannot)
+    /// lets it pass.
+    private func clientCompressedUnary() async throws {
+        try await mayFail(.invalidArgument) {
+            try await largeUnary(CallOptions(), SimpleRequest(expectCompressed: BoolValue(value: true)))
+        }
+        for isCompressed in [true, false] {
+            try await largeUnary(
+                CallOptions(compression: isCompressed ? .gzip : nil),
+                SimpleRequest(expectCompressed: BoolValue(value: isCompressed)))
+        }
+    }
+
+    private func clientCompressedStreaming() async throws {
+        try await mayFail(.invalidArgument) {
+            try await clientStreaming(CallOptions(), expectCompressed: BoolValue(value: true))
+        }
+        for isCompressed in [true, false] {
+            // Messages of a few bytes are not compressed.
+            try await clientStreaming(
+                CallOptions(compression: isCompressed ? .gzip : nil),
+                expectCompressed: isCompressed ? nil : BoolValue(value: false))
+        }
+    }
+
+    private func mayFail(_ code: StatusCode, _ body: () async throws -> Void) async throws {
+        do {
+            try await body()
+            guard !checksCompression else { throw Mismatch(description: "the server does not look at expect_compressed") }
+        } catch let error as RPCError {
+            try expect("code", error.code, code)
+        }
     }
 
     private func serverCompressedUnary() async throws {

@@ -12,6 +12,9 @@ struct InteropClient: AsyncParsableCommand {
     @Option(help: "One of \(Wire.allCases.map(\.rawValue).joined(separator: ", ")).")
     var wire = Wire.grpc
 
+    @Flag(help: "The server must look at expect_compressed.")
+    var checksCompression = false
+
     @Argument(help: "Names of cases; all that the wire can carry when none is given.")
     var cases: [String] = []
 
@@ -46,7 +49,7 @@ struct InteropClient: AsyncParsableCommand {
             group: MultiThreadedEventLoopGroup.singleton
         )
         var failures = 0
-        for test in InteropCases(channel: channel).all where isWanted(test) {
+        for test in InteropCases(channel: channel, checksCompression: checksCompression).all where isWanted(test) {
             do {
                 try await test.run()
                 print("ok \(test.name)")

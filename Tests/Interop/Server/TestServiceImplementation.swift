@@ -13,6 +13,7 @@ struct TestServiceImplementation: TestService {
     func unaryCall(_ request: SimpleRequest, context: CallContext) async throws -> SimpleResponse {
         echoMetadata(context)
         try throwStatus(request.responseStatus)
+        try await checkCompression(request.expectCompressed, context)
         if let wish = request.responseCompressed { context.compressResponses(wish.value) }
         return SimpleResponse(payload: try payload(request.responseSize))
     }
@@ -33,7 +34,10 @@ struct TestServiceImplementation: TestService {
         _ requests: RequestStream<StreamingInputCallRequest>, context: CallContext
     ) async throws -> StreamingInputCallResponse {
         var byteCount = 0
-        for try await request in requests { byteCount += request.payload?.body.count ?? 0 }
+        for try await request in requests {
+            try await checkCompression(request.expectCompressed, context)
+            byteCount += request.payload?.body.count ?? 0
+        }
         return StreamingInputCallResponse(aggregatedPayloadSize: Int32(clamping: byteCount))
     }
 
@@ -77,6 +81,11 @@ struct TestServiceImplementation: TestService {
             throw RPCError(.invalidArgument, "size must be 0 to \(Self.maximumPayloadByteCount), not \(size)")
         }
         return Payload(body: [UInt8](repeating: 0, count: Int(size)))
+    }
+
+    private func checkCompression(_ expected: BoolValue?, _ context: CallContext) async throws {
+        guard let expected, await context.isMessageCompressed != expected.value else { return }
+        throw RPCError(.invalidArgument, "the message is \(expected.value ? "not " : "")compressed")
     }
 
     private func throwStatus(_ status: EchoStatus?) throws {

@@ -1,0 +1,1 @@
+../../../../Contract/empty.pb.swift
