@@ -89,7 +89,9 @@ let package = Package(
         // Which silo owns what, and who may call.
         .target(
             name: "SiloRPC",
-            dependencies: ["RPC", "HTTPTransport", "Storage", "FrameCodec", "COpenSSL", serviceContext],
+            dependencies: [
+                "RPC", "Storage", "FrameCodec", "HTTPTransport", "COpenSSL", log, serviceContext, nio[0],
+            ],
             swiftSettings: served
         ),
 

@@ -8,6 +8,8 @@ public enum SiloError: Error, Sendable, Equatable {
     case notFound(String)
     /// There is one of that name already.
     case exists(String)
+    /// It could be done to another row, or to this one in another state.
+    case wrongState(String)
 
     // MARK: Set-up and directory
 
@@ -40,13 +42,15 @@ public enum SiloError: Error, Sendable, Equatable {
     public var isInvalid: Bool { if case .invalid = self { true } else { false } }
     public var isNotFound: Bool { if case .notFound = self { true } else { false } }
     public var isExisting: Bool { if case .exists = self { true } else { false } }
+    public var isWrongState: Bool { if case .wrongState = self { true } else { false } }
 }
 
 extension SiloError: CustomStringConvertible {
     public var description: String {
         switch self {
-        case .invalid(let text), .notFound(let text), .exists(let text), .configuration(let text),
-            .mappingNotFound(let text), .cellResolution(let text), .cellContext(let text), .forbidden(let text):
+        case .invalid(let text), .notFound(let text), .exists(let text), .wrongState(let text),
+            .configuration(let text), .mappingNotFound(let text), .cellResolution(let text), .cellContext(let text),
+            .forbidden(let text):
             text
         case .wrongCell(let expected, let actual):
             "this is cell \(expected); the organization lives in "

@@ -27,5 +27,27 @@ public enum SiloSchema {
                 """
         ),
         mapping,
+        Migration(
+            "silo-keys-2-lifetimes-and-audit",
+            sql: """
+                ALTER TABLE api_keys ADD COLUMN expires_at INTEGER;
+                ALTER TABLE api_keys ADD COLUMN calls_per_minute INTEGER;
+                ALTER TABLE api_keys ADD COLUMN signing_key BLOB;
+                ALTER TABLE api_keys ADD COLUMN replaces_id INTEGER;
+                CREATE TABLE audit_entries (
+                    id INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL,
+                    at INTEGER NOT NULL,
+                    organization_id INTEGER NOT NULL,
+                    key_id INTEGER NOT NULL,
+                    method TEXT NOT NULL,
+                    subject TEXT NOT NULL,
+                    peer TEXT NOT NULL,
+                    request_id TEXT NOT NULL,
+                    outcome TEXT NOT NULL
+                );
+                CREATE INDEX audit_entries_by_organization ON audit_entries (organization_id, id);
+                CREATE INDEX audit_entries_by_time ON audit_entries (at);
+                """
+        ),
     ]
 }

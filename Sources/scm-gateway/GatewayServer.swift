@@ -27,14 +27,11 @@ struct GatewayServer {
     /// - Parameter ready: called once when the port is open, with the server's base URL.
     func run(ready: (String) throws -> Void) async throws {
         let service = try ScmGatewayService(configuration: serviceConfiguration, database: database, logger: logger)
-        let operations = try GatewayOperations([service])
-        let keys = APIKeyInterceptor(
-            keys: APIKeyStore(database), openServices: [HealthService.name],
-            requiredScopes: Dictionary(uniqueKeysWithValues: GatewayOperations.guardedServices.map { ($0, .admin) })
-        )
+        let access = GatewayAccess(database: database, limits: settings.limits, logger: Self.logger(settings))
+        let operations = try GatewayOperations([service, access.keyService])
         let rpc = RPCServer(
-            services: [service] + operations.publicServices,
-            interceptors: requestIDs + [TraceContextInterceptor(), keys, organizationShare],
+            services: [service, access.keyService] + operations.publicServices,
+            interceptors: requestIDs + [TraceContextInterceptor()] + access.interceptors,
             routes: operations.publicRoutes,
             configuration: rpcConfiguration,
             logger: logger
@@ -106,11 +103,6 @@ struct GatewayServer {
         var configuration = ScmGatewayConfiguration()
         configuration.repositoryRoots = settings.repositoryRoots
         return configuration
-    }
-
-    private var organizationShare: OrganizationShareInterceptor {
-        let share = settings.limits.runningCallsPerOrganization ?? max(settings.limits.http.runningHandlers / 4, 1)
-        return OrganizationShareInterceptor(maximumRunningCalls: share)
     }
 
     /// Only the access log has a use for them.

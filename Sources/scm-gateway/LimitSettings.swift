@@ -11,10 +11,12 @@ struct LimitSettings: Sendable {
     /// Calls of one organization that may run at a time. Default: a quarter of `runningHandlers`.
     var runningCallsPerOrganization: Int?
 
+    var keys = KeyLimits()
+
     private static let organizationName = "runningCallsPerOrganization"
 
-    static let names = (HTTPLimits.names + HTTPTimeouts.names + RPCServerConfiguration.limitNames + [organizationName])
-        .sorted()
+    static let names = (HTTPLimits.names + HTTPTimeouts.names + RPCServerConfiguration.limitNames + KeyLimits.names
+        + [organizationName]).sorted()
 
     /// - Throws: `ValidationError` that names the setting.
     mutating func apply(_ texts: [String]) throws {
@@ -39,6 +41,8 @@ struct LimitSettings: Sendable {
             try timeouts.set(name, to: value)
         } else if RPCServerConfiguration.limitNames.contains(name) {
             try rpc.setLimit(name, to: value)
+        } else if KeyLimits.names.contains(name) {
+            try keys.set(name, to: value)
         } else if name == Self.organizationName, value >= 1 {
             runningCallsPerOrganization = Int(value)
         } else if HTTPLimits.names.contains(name) {

@@ -206,9 +206,12 @@ public final class ServerCall: @unchecked Sendable {
     }
 
     /// Waits for more body.
-    private func fill() async throws {
+    ///
+    /// - Parameter show: gets the bytes as they travelled.
+    func fill(_ show: (ByteBuffer) -> Void = { _ in }) async throws {
         do {
             guard let chunk = try await exchange.readBody() else { return try inbound.finish() }
+            show(chunk)
             try inbound.append(chunk)
         } catch let error as HTTPStreamError {
             throw interruption?.error ?? RPCError(streamError: error)

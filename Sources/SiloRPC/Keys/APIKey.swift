@@ -15,6 +15,63 @@ public struct APIKey: Sendable, Hashable {
     public let createdAt: Int64
     /// Milliseconds since 1970 UTC, kept to the hour; nil when never used.
     public let lastUsedAt: Int64?
+    /// Milliseconds since 1970 UTC; nil for a key that does not end.
+    public let expiresAt: Int64?
+    /// Most calls in a minute; nil for the server's default.
+    public let callsPerMinute: Int?
+    /// Its text never travels: calls carry `x-signature`, see ``RequestSignature``.
+    public let isSigning: Bool
+    /// The key that this one has replaced.
+    public let replacesID: Int64?
+
+    /// Neither revoked nor expired.
+    ///
+    /// - Parameter now: milliseconds since 1970 UTC.
+    public func isValid(at now: Int64) -> Bool {
+        isActive && (expiresAt.map { $0 > now } ?? true)
+    }
+
+    var principal: Principal {
+        Principal(organizationID: organizationID, keyID: id, scopes: scopes, callsPerMinute: callsPerMinute)
+    }
+}
+
+/// What a new key shall be.
+public struct NewAPIKey: Sendable {
+    public var organizationID: Int64
+    /// At most 200 characters.
+    public var name: String
+    public var scopes: Set<Scope>
+    /// A key to use instead of a new random one: 20 to 256 printable ASCII characters.
+    public var text: String?
+    /// Milliseconds since 1970 UTC; nil for a key that does not end.
+    public var expiresAt: Int64?
+    /// 1 or more; nil for the server's default.
+    public var callsPerMinute: Int?
+    /// Whether the key signs instead of travelling.
+    public var isSigning: Bool
+    var replacesID: Int64?
+
+    public init(
+        organizationID: Int64, name: String = "", scopes: Set<Scope> = Scope.usual, text: String? = nil,
+        expiresAt: Int64? = nil, callsPerMinute: Int? = nil, isSigning: Bool = false
+    ) {
+        self.organizationID = organizationID
+        self.name = name
+        self.scopes = scopes
+        self.text = text
+        self.expiresAt = expiresAt
+        self.callsPerMinute = callsPerMinute
+        self.isSigning = isSigning
+    }
+
+    func check() throws(SiloError) {
+        if let text { try KeyText.check(text) }
+        guard name.count <= 200 else { throw SiloError.invalid("name: at most 200 characters") }
+        guard callsPerMinute.map({ (1...1_000_000).contains($0) }) ?? true else {
+            throw SiloError.invalid("callsPerMinute: 1 to 1000000")
+        }
+    }
 }
 
 /// The text of a key, which only its owner has.

@@ -3,9 +3,11 @@ import RPC
 import ServiceContextModule
 import Storage
 
-/// Lets a call through only with a valid API key, in the metadata `x-api-key`, or `authorization: Bearer KEY`.
+/// Lets a call through only with a valid API key, in the metadata `x-api-key`, or `authorization: Bearer KEY`, or
+/// with `x-signature` (``RequestSignature``).
 ///
-/// Runs before the request's body is read. Puts the ``Principal`` into the service context under ``PrincipalKey``.
+/// Runs before the request's body is read, unless that is signed. Puts the ``Principal`` into the service context under
+/// ``PrincipalKey``.
 /// A verified key is remembered for ``cacheLifetime``: that long after a key was revoked by another process,
 /// a server may still accept it. A refused key is remembered for one second.
 public struct APIKeyInterceptor: ServerInterceptor {
@@ -17,12 +19,18 @@ public struct APIKeyInterceptor: ServerInterceptor {
     private let verified = VerifiedKeys()
     private let openServices: Set<String>
     private let requiredScopes: [String: Scope]
+    private let signatures: SignatureVerifier?
 
     /// - Parameters:
     ///   - openServices: full names of services that need no key, such as health.
     ///   - requiredScopes: service name -> scope that every call of it needs.
-    public init(keys: APIKeyStore, openServices: Set<String> = [], requiredScopes: [String: Scope] = [:]) {
+    ///   - signatures: checks calls with `x-signature`; nil when such calls are refused.
+    public init(
+        keys: APIKeyStore, openServices: Set<String> = [], requiredScopes: [String: Scope] = [:],
+        signatures: SignatureVerifier? = nil
+    ) {
         store = keys
+        self.signatures = signatures
         self.openServices = openServices
         self.requiredScopes = requiredScopes
     }
@@ -32,16 +40,24 @@ public struct APIKeyInterceptor: ServerInterceptor {
     public func intercept(_ call: ServerCall, context: CallContext, next: CallHandler) async throws {
         if openServices.contains(context.method.service) { return try await next(call, context) }
         var context = context
-        try admit(try await known(context.metadata), &context)
+        let known =
+            if let header = context.metadata["x-signature"] {
+                try await signer(of: call, context.metadata, header)
+            } else {
+                try await known(context.metadata)
+            }
+        try admit(known, &context)
         try await next(call, context)
     }
 
     /// A key that is remembered is decided at once.
     public func interceptNow(_ call: ServerCall, context: inout CallContext) throws -> Bool {
         if !openServices.isEmpty, openServices.contains(context.method.service) { return true }
+        // A call with x-signature has no key there, or is refused for having both.
         guard let known = try Self.withKey(in: context.metadata, { verified.known($0, at: .now) }) ?? nil else {
             return false
         }
+        guard context.metadata["x-signature"] == nil else { return false }
         try admit(known, &context)
         return true
     }
@@ -49,6 +65,19 @@ public struct APIKeyInterceptor: ServerInterceptor {
     /// The principal of a call's metadata; throws as ``intercept(_:context:next:)``.
     public func principal(of metadata: Metadata) async throws -> Principal {
         try Self.accept(try await known(metadata))
+    }
+
+    private func signer(of call: ServerCall, _ metadata: Metadata, _ header: String) async throws -> KnownKey {
+        guard let signatures else { throw Self.refusal("x-signature is not accepted here") }
+        for name in ["x-api-key", "authorization"] where !metadata.values(name).isEmpty {
+            throw Self.refusal("\(name) and x-signature are given both: a key that signs is not sent")
+        }
+        guard metadata.values("x-signature").count == 1 else {
+            throw Self.refusal("x-signature is given more than once")
+        }
+        let key = try await signatures.key(of: call, header: header)
+        noteUse(key)
+        return KnownKey(key.principal)
     }
 
     private func known(_ metadata: Metadata) async throws -> KnownKey {
@@ -85,16 +114,21 @@ public struct APIKeyInterceptor: ServerInterceptor {
         } catch is StorageError {
             throw RPCError(.unavailable, "API keys cannot be checked now")
         }
-        let key = stored.flatMap { $0.isActive ? $0 : nil }
-        let known = KnownKey(key.map { Principal(organizationID: $0.organizationID, keyID: $0.id, scopes: $0.scopes) })
-        let lifetime = known.principal == nil ? Self.refusalLifetime : Self.cacheLifetime
+        let time = EpochTime.now
+        let key = stored.flatMap { $0.isValid(at: time) && !$0.isSigning ? $0 : nil }
+        let known = KnownKey(key?.principal)
+        var lifetime = key == nil ? Self.refusalLifetime : Self.cacheLifetime
+        if let end = key?.expiresAt { lifetime = min(lifetime, .milliseconds(max(0, end - time))) }
         // What cannot be a key is not worth a place.
         if text.count <= KeyText.maximumCount { verified.remember(known, for: text, until: now + lifetime) }
-        if let key, APIKeyStore.isUseDue(key, now: EpochTime.now) {
-            // Not part of the call: a failed note is a note less, and the next hour brings another.
-            Task { try? await store.noteUse(key, now: EpochTime.now) }
-        }
+        if let key { noteUse(key) }
         return known
+    }
+
+    private func noteUse(_ key: APIKey) {
+        guard APIKeyStore.isUseDue(key, now: EpochTime.now) else { return }
+        // Not part of the call: a failed note is a note less, and the next hour brings another.
+        Task { try? await store.noteUse(key, now: EpochTime.now) }
     }
 
     /// Gives the key's bytes to `body`; nil when there is none.
@@ -118,11 +152,13 @@ public struct APIKeyInterceptor: ServerInterceptor {
 
     /// One text for unknown and revoked keys: a caller with neither learns nothing about what exists.
     private static func accept(_ known: KnownKey) throws -> Principal {
-        guard let principal = known.principal else { throw refusal("the API key is unknown or revoked") }
+        guard let principal = known.principal else {
+            throw refusal("the API key is unknown, revoked or expired, or one that signs (x-signature)")
+        }
         return principal
     }
 
-    private static func refusal(_ message: String) -> RPCError {
+    static func refusal(_ message: String) -> RPCError {
         RPCError(
             .unauthenticated, message, details: [GoogleRPC.ErrorInfo(reason: "UNAUTHENTICATED", domain: "scm")]
         )

@@ -5,11 +5,14 @@ public struct Principal: Sendable, Hashable {
     public let organizationID: Int64
     public let keyID: Int64
     public let scopes: Set<Scope>
+    /// The key's own rate; nil for the server's default.
+    public let callsPerMinute: Int?
 
-    public init(organizationID: Int64, keyID: Int64, scopes: Set<Scope>) {
+    public init(organizationID: Int64, keyID: Int64, scopes: Set<Scope>, callsPerMinute: Int? = nil) {
         self.organizationID = organizationID
         self.keyID = keyID
         self.scopes = scopes
+        self.callsPerMinute = callsPerMinute
     }
 }
 

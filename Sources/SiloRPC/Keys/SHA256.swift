@@ -1,4 +1,6 @@
 import COpenSSL
+import NIOCore
+import Synchronization
 
 /// The SHA-256 digest (FIPS 180-4), by OpenSSL.
 public enum SHA256 {
@@ -10,6 +12,61 @@ public enum SHA256 {
         }
         // Fails only without memory or without the algorithm; a digest of zeros must never be taken for one.
         precondition(done == 1, "OpenSSL cannot compute SHA-256")
+        return digest
+    }
+}
+
+/// A SHA-256 digest over bytes that come in pieces.
+final class SHA256Digest: Sendable {
+    /// An `EVP_MD_CTX`, touched by one thread at a time.
+    private struct Context: ~Copyable {
+        let pointer: OpaquePointer
+
+        init() {
+            let pointer = EVP_MD_CTX_new()
+            precondition(EVP_DigestInit_ex(pointer, EVP_sha256(), nil) == 1, "OpenSSL cannot compute SHA-256")
+            // Without memory the line above has ended the process.
+            self.pointer = pointer.unsafelyUnwrapped
+        }
+
+        func update(_ bytes: ByteBuffer) {
+            bytes.withUnsafeReadableBytes { input in
+                let done = EVP_DigestUpdate(pointer, input.baseAddress, input.count)
+                precondition(done == 1, "OpenSSL cannot compute SHA-256")
+            }
+        }
+
+        func finish() -> [UInt8] {
+            var digest = [UInt8](repeating: 0, count: 32)
+            precondition(EVP_DigestFinal_ex(pointer, &digest, nil) == 1, "OpenSSL cannot compute SHA-256")
+            return digest
+        }
+
+        deinit { EVP_MD_CTX_free(pointer) }
+    }
+
+    private let context = Mutex(Context())
+
+    func update(_ bytes: ByteBuffer) {
+        context.withLock { $0.update(bytes) }
+    }
+
+    /// 32 bytes; called once.
+    func finish() -> [UInt8] {
+        context.withLock { $0.finish() }
+    }
+}
+
+/// HMAC (RFC 2104) by OpenSSL.
+enum HMAC {
+    /// 32 bytes.
+    static func sha256(key: [UInt8], _ message: [UInt8]) -> [UInt8] {
+        var digest = [UInt8](repeating: 0, count: 32)
+        var count = 0
+        let result = EVP_Q_mac(
+            nil, "HMAC", nil, "SHA256", nil, key, key.count, message, message.count, &digest, digest.count, &count
+        )
+        precondition(result != nil && count == 32, "OpenSSL cannot compute HMAC-SHA-256")
         return digest
     }
 }

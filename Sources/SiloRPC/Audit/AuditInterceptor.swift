@@ -1,0 +1,134 @@
+import FrameCodec
+import NIOCore
+import RPC
+import Storage
+
+/// Writes every call that may change something into the ``AuditLog``: before it runs, and again when it has ended. What
+/// cannot be noted is not done.
+///
+/// Calls that only read (`NO_SIDE_EFFECTS`) pass without a look, as do streams of requests. Stands behind
+/// ``APIKeyInterceptor``: calls of open services are nobody's, and are not noted.
+public struct AuditInterceptor: ServerInterceptor {
+    private let log: AuditLog
+    private let requests: [MethodDescriptor: any Message.Type]
+    private let excluded: Set<String>
+
+    /// - Parameters:
+    ///   - methods: whose requests are looked at for their numbers; calls of others are noted without.
+    ///   - excludedServices: services that change nothing, though their methods do not say so.
+    public init(_ log: AuditLog, methods: [MethodTypes], excludedServices: Set<String> = []) {
+        self.log = log
+        requests = Dictionary(methods.map { ($0.descriptor, $0.request) }) { first, _ in first }
+        excluded = excludedServices
+    }
+
+    public func interceptNow(_ call: ServerCall, context: inout CallContext) throws -> Bool {
+        !concerns(context)
+    }
+
+    /// - Throws: `RPCError` UNAVAILABLE when the entry cannot be written; whatever the call throws.
+    public func intercept(_ call: ServerCall, context: CallContext, next: CallHandler) async throws {
+        guard concerns(context), let principal = context.serviceContext[PrincipalKey.self] else {
+            return try await next(call, context)
+        }
+        let id = try await begin(call, context, principal)
+        do {
+            try await next(call, context)
+            await log.end(id, outcome: "\(StatusCode.ok)")
+        } catch {
+            await log.end(id, outcome: Self.outcome(error))
+            throw error
+        }
+    }
+
+    private func concerns(_ context: CallContext) -> Bool {
+        let method = context.method
+        return method.idempotency != .noSideEffects && (method.kind == .unary || method.kind == .serverStreaming)
+            && context.serviceContext[PrincipalKey.self] != nil && !excluded.contains(method.service)
+    }
+
+    private func begin(_ call: ServerCall, _ context: CallContext, _ principal: Principal) async throws -> Int64 {
+        let subject =
+            if let type = requests[context.method], let message = try await call.peekMessage() {
+                RequestNumbers.text(message, type, call.codec)
+            } else {
+                ""
+            }
+        do {
+            return try await log.begin(
+                organizationID: principal.organizationID, keyID: principal.keyID, method: context.method.path,
+                subject: subject, peer: Self.peer(context.remoteAddress),
+                requestID: Self.bounded(context.metadata["x-request-id"] ?? "")
+            )
+        } catch is StorageError {
+            throw RPCError(.unavailable, "the audit log cannot be written, so nothing is changed")
+        }
+    }
+
+    private static func outcome(_ error: any Error) -> String {
+        switch error {
+        case let error as RPCError: "\(error.code)"
+        case let error as any RPCErrorConvertible: "\(error.rpcError.code)"
+        case is CancellationError: "\(StatusCode.cancelled)"
+        default: "\(StatusCode.unknown)"
+        }
+    }
+
+    private static func peer(_ address: SocketAddress?) -> String {
+        guard let address else { return "" }
+        return address.ipAddress ?? address.pathname ?? ""
+    }
+
+    /// At most 128 printable characters of what a peer sent.
+    private static func bounded(_ text: String) -> String {
+        String(decoding: text.utf8.prefix(128).map { (0x20...0x7E).contains($0) ? $0 : UInt8(ascii: "?") }, as: UTF8.self)
+    }
+}
+
+/// The numbers in a request that say what it is about, such as `repositoryId=3 codeMapping.id=7`.
+///
+/// Never text: it may be a secret, or somebody's prose.
+enum RequestNumbers {
+    static let maximumCharacterCount = 500
+
+    static func text(_ message: ByteBuffer, _ type: any Message.Type, _ codec: MessageCodec) -> String {
+        let decoded = message.withUnsafeReadableBytes { bytes -> (any Message)? in
+            // What does not decode is refused by the handler.
+            switch codec {
+            case .proto: try? type.init(serializedBytes: bytes)
+            case .json: try? type.init(jsonBytes: bytes, options: JSONDecodingOptions(ignoresUnknownFields: true))
+            }
+        }
+        guard let decoded else { return "" }
+        var found: [String] = []
+        decoded.serializedBytes().withUnsafeBytes { collect($0, type, prefix: "", into: &found) }
+        let text = found.joined(separator: " ")
+        return text.count <= maximumCharacterCount ? text : String(text.prefix(maximumCharacterCount)) + "..."
+    }
+
+    private static func collect(
+        _ bytes: UnsafeRawBufferPointer, _ type: any Message.Type, prefix: String, into found: inout [String]
+    ) {
+        var reader = WireReader(bytes)
+        let schema = type.schema
+        do throws(WireError) {
+            while found.count < 100, let tag = try reader.nextTag() {
+                let field = schema.field(number: Int(tag >> 3))
+                switch tag & 7 {
+                case 0:
+                    let value = try reader.readVarint()
+                    if let field { found.append("\(prefix)\(field.jsonName)=\(Int64(bitPattern: value))") }
+                case 2:
+                    let nested = try reader.readLengthDelimited()
+                    // One level is enough for "the repository that shall be changed".
+                    if prefix.isEmpty, let field, case .message(let type) = field.kind {
+                        collect(nested, type, prefix: field.jsonName + ".", into: &found)
+                    }
+                default:
+                    var ignored = UnknownFields()
+                    try reader.readUnknown(tag, into: &ignored)
+                }
+            }
+        } catch {}
+    }
+}

@@ -1,0 +1,125 @@
+import Foundation
+import NIOCore
+import RPC
+import Storage
+import Testing
+
+@testable import SiloRPC
+
+@Suite struct KeyLifetimeTests {
+    static func withStore(_ body: (APIKeyStore, Organization, Database) async throws -> Void) async throws {
+        try await SiloTests.withDatabase { database in
+            let organization = try await OrganizationStore(database).create(slug: "one")
+            try await body(APIKeyStore(database), organization, database)
+        }
+    }
+
+    @Test func `a key is valid until it expires or is revoked`() async throws {
+        try await Self.withStore { store, organization, _ in
+            var new = NewAPIKey(organizationID: organization.id)
+            new.expiresAt = EpochTime.now + 3_600_000
+            let (key, text) = try await store.create(new)
+            #expect(key.isValid(at: EpochTime.now) && !key.isValid(at: EpochTime.now + 3_600_001))
+            let metadata = SiloTests.metadata("x-api-key", text)
+            _ = try await APIKeyInterceptor(keys: store).principal(of: metadata)
+            #expect(try await store.expire(id: key.id, at: 1).expiresAt == 1)
+            await #expect(throws: RPCError.self) { try await APIKeyInterceptor(keys: store).principal(of: metadata) }
+            #expect(try await store.expire(id: key.id, at: nil).isValid(at: .max))
+            try await store.revoke(id: key.id)
+            let late = await #expect(throws: SiloError.self) { try await store.expire(id: key.id, at: nil) }
+            #expect(late?.isWrongState == true)
+            #expect(try await store.list().first?.expiresAt == nil, "what throws changes nothing")
+        }
+    }
+
+    @Test func `a rotated key hands everything but its text on`() async throws {
+        try await Self.withStore { store, organization, _ in
+            let (old, text) = try await store.create(
+                NewAPIKey(organizationID: organization.id, name: "ci", scopes: [.read], callsPerMinute: 7)
+            )
+            let rotated = try await store.rotate(id: old.id, overlap: 1000)
+            #expect(rotated.text != text)
+            #expect(rotated.key.name == "ci" && rotated.key.scopes == [.read] && rotated.key.callsPerMinute == 7)
+            #expect(rotated.key.replacesID == old.id && rotated.key.expiresAt == nil)
+            #expect((rotated.old.expiresAt ?? 0) <= EpochTime.now + 1000)
+            let again = try await store.rotate(id: rotated.key.id, overlap: 0)
+            #expect(!again.old.isValid(at: EpochTime.now))
+            let error = await #expect(throws: SiloError.self) { try await store.rotate(id: rotated.key.id, overlap: 0) }
+            #expect(error?.isWrongState == true)
+            let missing = await #expect(throws: SiloError.self) { try await store.rotate(id: 99, overlap: 0) }
+            #expect(missing?.isNotFound == true)
+        }
+    }
+
+    @Test func `a key's rate is a bucket of ten seconds`() {
+        let buckets = TokenBuckets()
+        let start = ContinuousClock.now
+        for _ in 0..<10 { #expect(buckets.take(1, callsPerMinute: 60, now: start) == nil) }
+        #expect(buckets.take(1, callsPerMinute: 60, now: start) == .seconds(1))
+        #expect(buckets.take(2, callsPerMinute: 60, now: start) == nil, "another key is not touched")
+        #expect(buckets.take(1, callsPerMinute: 60, now: start + .milliseconds(500)) == .milliseconds(500))
+        #expect(buckets.take(1, callsPerMinute: 60, now: start + .seconds(1)) == nil)
+        #expect(buckets.take(1, callsPerMinute: 60, now: start + .seconds(1)) != nil)
+        // One call a minute: the first passes, then the bucket takes a minute to fill.
+        #expect(buckets.take(3, callsPerMinute: 1, now: start) == nil)
+        #expect(buckets.take(3, callsPerMinute: 1, now: start) == .seconds(60))
+    }
+
+    @Test func `buckets are bounded, whoever calls`() {
+        let buckets = TokenBuckets()
+        let start = ContinuousClock.now
+        for key in 0..<Int64(2 * TokenBuckets.maximumCount) { _ = buckets.take(key, callsPerMinute: 60, now: start) }
+        #expect(buckets.count <= TokenBuckets.maximumCount)
+        _ = buckets.take(-1, callsPerMinute: 60, now: start + .seconds(11))
+        #expect(buckets.count <= TokenBuckets.maximumCount)
+    }
+
+    @Test func `the principal's own rate wins over the server's`() throws {
+        func context(_ rate: Int?) -> CallContext {
+            var context = CallContext(method: MethodDescriptor(service: "a.B", method: "C", kind: .unary))
+            context.serviceContext[PrincipalKey.self] = Principal(
+                organizationID: 1, keyID: Int64(rate ?? 0), scopes: [], callsPerMinute: rate
+            )
+            return context
+        }
+        let interceptor = KeyRateInterceptor(callsPerMinute: 1)
+        let now = ContinuousClock.now
+        try interceptor.admit(context(nil), now: now)
+        let error = #expect(throws: RPCError.self) { try interceptor.admit(context(nil), now: now) }
+        #expect(error?.code == .resourceExhausted && error?.message.contains("callsPerMinute = 1") == true)
+        #expect(error?.detail(GoogleRPC.RetryInfo.self)?.retryDelay?.seconds == 60)
+        for _ in 0..<10 { try interceptor.admit(context(60), now: now) }
+        // No principal: an open service.
+        try interceptor.admit(CallContext(method: MethodDescriptor(service: "a.B", method: "C", kind: .unary)), now: now)
+    }
+
+    @Test func `the audit log keeps numbers, outcomes and the newest entries`() async throws {
+        try await Self.withStore { _, organization, database in
+            let log = AuditLog(database, retentionDays: 1)
+            let first = try await log.begin(organizationID: organization.id, keyID: 7, method: "/a.B/C", subject: "id=1", peer: "::1")
+            #expect(try await log.list(limit: 10).map(\.outcome) == [AuditLog.started])
+            await log.end(first, outcome: "NOT_FOUND")
+            _ = try await log.begin(organizationID: 2, method: "key add", subject: "", peer: "", outcome: "OK")
+            #expect(try await log.list(limit: 10).map(\.outcome) == ["OK", "NOT_FOUND"])
+            #expect(try await log.list(organizationID: 2, limit: 10).count == 1)
+            #expect(try await log.list(keyID: 7, limit: 10).map(\.id) == [first])
+            #expect(try await log.list(before: first, limit: 10).isEmpty)
+            // Entries of long ago go with the next sweep.
+            _ = try await database.write { try $0.execute("UPDATE audit_entries SET at = 1, id = id + 998") }
+            _ = try await log.begin(organizationID: 2, method: "m", subject: "", peer: "", outcome: "OK")
+            _ = try await log.begin(organizationID: 2, method: "m", subject: "", peer: "", outcome: "OK")
+            #expect(try await log.list(limit: 10).allSatisfy { $0.at > 1 })
+        }
+    }
+
+    @Test func `of a request only its numbers are kept`() {
+        let key = KeyAPI.CreateKeyRequest(organizationID: 3, name: "a secret", scopes: ["x"], callsPerMinute: 5)
+        let bytes = ByteBuffer(bytes: key.serializedBytes())
+        #expect(RequestNumbers.text(bytes, KeyAPI.CreateKeyRequest.self, .proto) == "organizationId=3 callsPerMinute=5")
+        let json = ByteBuffer(string: #"{"keyId": "8", "expiresAt": "1970-01-01T00:00:09Z"}"#)
+        #expect(RequestNumbers.text(json, KeyAPI.ExpireKeyRequest.self, .json) == "keyId=8 expiresAt.seconds=9")
+        for broken in [[], [0xFF], [0x08], Array("{".utf8)] {
+            #expect(RequestNumbers.text(ByteBuffer(bytes: broken), KeyAPI.ExpireKeyRequest.self, .proto) == "")
+        }
+    }
+}
