@@ -108,10 +108,21 @@ let package = Package(
             ],
             swiftSettings: served
         ),
+
+        // The page for people: files that become part of the program.
+        .target(
+            name: "WebConsole",
+            dependencies: ["RPC", "HTTPTransport", nio[0]],
+            resources: [
+                "app.js", "blame.js", "commits.js", "dom.js", "files.js", "icon.svg", "index.html", "json.js",
+                "methods.js", "protobuf.js", "repositories.js", "rpc.js", "search.js", "style.css",
+            ].map { .embedInCode("Pages/\($0)") },
+            swiftSettings: served
+        ),
         .executableTarget(
             name: "scm-gateway",
             dependencies: [
-                "ScmGateway", "ScmAPI", "SiloRPC", "Storage", "Operations", "RPC", "HTTPTransport", "FrameCodec", log,
+                "WebConsole", "ScmGateway", "ScmAPI", "SiloRPC", "Storage", "Operations", "RPC", "HTTPTransport", "FrameCodec", log,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Configuration", package: "swift-configuration"),
                 .product(name: "SystemPackage", package: "swift-system"),

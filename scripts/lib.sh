@@ -9,8 +9,9 @@ root="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
 build_packages=(git ca-certificates pkg-config libnghttp2-dev libssl-dev libsqlite3-dev zlib1g-dev
     libzstd-dev)
 
-# What the tests need besides: protoc and the well-known .proto files, Python with venv, curl, openssl.
-test_packages=(protobuf-compiler libprotobuf-dev python3 python3-venv curl openssl)
+# What the tests need besides: protoc and the well-known .proto files, Python with venv, curl, openssl, a browser and a
+# font for it.
+test_packages=(protobuf-compiler libprotobuf-dev python3 python3-venv curl openssl chromium fonts-dejavu-core)
 
 # Oldest Swift that builds the package.
 swift_minimum="6.2"

@@ -21,12 +21,15 @@ struct GatewayOperations {
     static let guardedServices = ReflectionService.serviceNames + [Administration.serviceName]
 
     private let contract: ContractFiles
+    /// What the web console shows without reflection, and what it asks reflection with; no secret.
+    let publicContract: [UInt8]
     private let reflection: ReflectionService
     private let administration = Administration()
 
     init(_ services: [any RPCService]) throws {
         health = HealthRegistry(services: Set(services.flatMap { $0.methods.map(\.descriptor.service) }).sorted())
         let all: [any RPCService] = services + [HealthService(health), administration]
+        publicContract = try ContractFiles(Array(services.prefix(1)), additional: ReflectionService.files).descriptorSet
         contract = try ContractFiles(all, additional: ReflectionService.files)
         reflection = try ReflectionService(all)
         publicServices = [HealthService(health), reflection, administration]

@@ -9,6 +9,7 @@ import ScmGateway
 import SiloRPC
 import Storage
 import UnixSignals
+import WebConsole
 
 /// The running server: database, services, socket; until a signal ends it.
 struct GatewayServer {
@@ -32,7 +33,7 @@ struct GatewayServer {
         let rpc = RPCServer(
             services: [service, access.keyService] + operations.publicServices,
             interceptors: requestIDs + [TraceContextInterceptor()] + access.interceptors,
-            routes: operations.publicRoutes,
+            routes: operations.publicRoutes + (settings.console ? WebConsole.routes(contract: operations.publicContract) : []),
             configuration: rpcConfiguration,
             logger: logger
         )

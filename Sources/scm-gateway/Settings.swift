@@ -96,6 +96,9 @@ struct ListenOptions: ParsableArguments {
     )
     var drainDelay: Int?
 
+    @Option(help: "Whether browsers get the web console under /console/: on or off. [env: SCM_GATEWAY_CONSOLE, default: on]")
+    var console: Switch?
+
     @Option(
         help: "Seconds that calls in progress get when the server stops. [env: SCM_GATEWAY_GRACE_PERIOD, default: 10]"
     )
@@ -113,6 +116,11 @@ enum ResponseCompression: String, CaseIterable, ExpressibleByArgument {
         case .always: .whenAccepted
         }
     }
+}
+
+/// A flag that can be turned off again, also by the environment.
+enum Switch: String, CaseIterable, ExpressibleByArgument {
+    case on, off
 }
 
 /// How log lines look.
@@ -139,6 +147,7 @@ struct Settings: Sendable {
     var logFormat = LogFormat.text
     var compression = ResponseCompression.requested
     var disabledMethods: [String] = []
+    var console = true
 
     var databasePath: String { FilePath(dataFolder).appending("scm-gateway.sqlite").string }
 
@@ -199,6 +208,12 @@ struct Settings: Sendable {
         }
         disabledMethods =
             try await Self.value("disabledMethods") { try await reader.fetchStringArray(forKey: $0) } ?? disabledMethods
+        if let text = try await Self.value("console", { try await reader.fetchString(forKey: $0) }) {
+            guard let console = Switch(rawValue: text) else {
+                throw ValidationError("console must be on or off, not \"\(text)\"")
+            }
+            self.console = console == .on
+        }
         drainDelaySeconds =
             try await Self.value("drainDelay") { try await reader.fetchInt(forKey: $0) } ?? drainDelaySeconds
     }
@@ -243,6 +258,7 @@ struct Settings: Sendable {
         if let value = flags.logFormat { logFormat = value }
         if let value = flags.compression { compression = value }
         if let value = flags.drainDelay { drainDelaySeconds = value }
+        if let value = flags.console { console = value == .on }
         if !flags.disabledMethods.isEmpty { disabledMethods = flags.disabledMethods }
     }
 
