@@ -221,7 +221,7 @@ let package = Package(
         .testTarget(name: "StorageTests", dependencies: ["Storage"], swiftSettings: strict),
         .testTarget(
             name: "SiloRPCTests",
-            dependencies: ["SiloRPC", "RPC", "HTTPTransport", "FrameCodec", "Storage", serviceContext, log] + nio,
+            dependencies: ["SiloRPC", "RPC", "HTTPTransport", "FrameCodec", "Storage", log, serviceContext] + nio,
             swiftSettings: strict
         ),
         .testTarget(

@@ -35,6 +35,15 @@ public enum SiloError: Error, Sendable, Equatable {
     case validation(code: String, message: String)
     /// Cells do not call cells, and nobody calls while a transaction is open: a mistake of the program.
     case forbidden(String)
+    /// Nothing came back, or nothing was sent: no connection, overload, the breaker, too many calls. `retryAfter` when it is
+    /// known.
+    case unavailable(SiloAddress, String, retryAfter: Duration?)
+    /// No answer in time. What the call does may have happened.
+    case deadlineExceeded(method: String, requestID: String)
+    /// The other side does not take this silo's signature, or its calls.
+    case refused(by: SiloAddress, String)
+    /// A call with this idempotency key was begun before, and it is not known how it ended: it is not run again.
+    case outcomeUnknown(method: String)
     /// The other side failed; its cause is in its log under the request id.
     case remote(method: String, message: String, requestID: String)
 
@@ -58,6 +67,12 @@ extension SiloError: CustomStringConvertible {
         case .wrongSilo(let method, let asked): "\(method) is not served by \(asked)"
         case .disabled(let method, let reason): "\(method) is switched off: \(reason)"
         case .validation(let code, let message): "\(message) (\(code))"
+        case .unavailable(let silo, let text, let retryAfter):
+            "\(silo) cannot be called: \(text)" + (retryAfter.map { " (again in \($0))" } ?? "")
+        case .deadlineExceeded(let method, let requestID): "\(method): no answer in time (request \(requestID))"
+        case .refused(let silo, let text): "\(silo) refuses the call: \(text)"
+        case .outcomeUnknown(let method):
+            "\(method): a call with this idempotency key was begun before, and how it ended is not known"
         case .remote(let method, let message, let requestID):
             "\(method): \(message)" + (requestID.isEmpty ? "" : " (request \(requestID))")
         }

@@ -49,5 +49,22 @@ public enum SiloSchema {
                 CREATE INDEX audit_entries_by_time ON audit_entries (at);
                 """
         ),
+        Migration(
+            "silo-answers-1",
+            sql: """
+                CREATE TABLE silo_answers (
+                    source TEXT NOT NULL,
+                    method TEXT NOT NULL,
+                    call_key TEXT NOT NULL,
+                    request_hash BLOB NOT NULL,
+                    owner TEXT NOT NULL,
+                    state TEXT NOT NULL,
+                    answer BLOB,
+                    created_at INTEGER NOT NULL,
+                    PRIMARY KEY (source, method, call_key)
+                );
+                CREATE INDEX silo_answers_by_age ON silo_answers (created_at);
+                """
+        ),
     ]
 }

@@ -54,6 +54,14 @@ public struct SQLRow: Sendable, Hashable {
         return value
     }
 
+    /// nil for NULL.
+    ///
+    /// - Throws: ``StorageError`` when the column is absent or holds something else.
+    public func blobOrNil(_ column: String) throws(StorageError) -> [UInt8]? {
+        if case .null = try value(column) { return nil }
+        return try blob(column)
+    }
+
     /// - Throws: ``StorageError`` when the column is absent or neither 0 nor 1.
     public func boolean(_ column: String) throws(StorageError) -> Bool {
         switch try integer(column) {

@@ -210,6 +210,9 @@ public final class HTTPClientConnection: Sendable {
         }
     }
 
+    /// Gives a place from ``HTTPConnectionPool`` back that no request will take. From any thread.
+    package func giveLeaseBack() { onEventLoop { self.state.release() } }
+
     package func cancel(_ handle: HTTPExchangeHandle) {
         onEventLoop {
             if let exchange = handle.exchange { exchange.cancel() } else { self.driver.cancelStart(handle.ticket) }

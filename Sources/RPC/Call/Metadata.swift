@@ -14,7 +14,8 @@ public struct Metadata: Sendable, Equatable {
         fields = HTTPFields()
     }
 
-    init(fields: HTTPFields) {
+    /// What a request has brought.
+    package init(fields: HTTPFields) {
         self.fields = fields
     }
 

@@ -57,6 +57,9 @@ public final class RPCChannel: Sendable {
     ///
     /// - Throws: ``RPCError``: UNAVAILABLE when no connection can be made.
     public func start(_ method: MethodDescriptor, options: CallOptions = CallOptions()) async throws -> ClientCall {
+        guard core.configuration.signer == nil else {
+            throw RPCError(.unimplemented, "a channel with a signer makes unary calls only, not \(method.path)")
+        }
         let settings = methods(method)
         return try await intercepted(context(method, options, settings)) { [core] context in
             let call = ClientCall(context, core, settings)
@@ -74,13 +77,20 @@ public final class RPCChannel: Sendable {
         let settings = methods(method)
         return try await intercepted(context(method, options, settings)) { [core] context in
             let body = try core.encoder.body(request, context)
-            let (result, attempts) = await core.unary.call(context, body: body, settings)
-            context.end(
-                ClientCallEnd(
-                    error: result.failure?.error, responseMetadata: result.responseMetadata,
-                    trailingMetadata: result.trailing, attempts: attempts))
-            if let failure = result.failure { throw failure.error }
-            return try core.configuration.wire.codec.decode(Response.self, result.message, of: method)
+            let message = try await core.exchange(context, body: body, settings)
+            return try core.configuration.wire.codec.decode(Response.self, message, of: method)
+        }
+    }
+
+    /// One message each way, in raw message bytes, which the caller has encoded in the channel's codec and decodes.
+    ///
+    /// - Throws: ``RPCError``, whatever went wrong.
+    public func unary(
+        _ method: MethodDescriptor, bytes: ByteBuffer, options: CallOptions = CallOptions()
+    ) async throws -> ByteBuffer {
+        let settings = methods(method)
+        return try await intercepted(context(method, options, settings)) { [core] context in
+            try await core.exchange(context, body: try core.encoder.body(bytes: bytes, context), settings)
         }
     }
 
@@ -168,5 +178,19 @@ final class ChannelCore: Sendable {
         encoder = RequestEncoder(configuration)
         throttle = configuration.service.retryThrottling.map { RetryThrottle($0) }
         unary = UnaryCaller(pool: pool, encoder: encoder, throttle: throttle)
+    }
+
+    /// The message that answers a unary call's body.
+    func exchange(
+        _ context: ClientCallContext, body: ByteBuffer, _ method: MethodConfiguration?
+    ) async throws -> ByteBuffer {
+        let (result, attempts) = await unary.call(context, body: body, method)
+        let error = result.failure?.report
+        context.end(
+            ClientCallEnd(
+                error: error, responseMetadata: result.responseMetadata, trailingMetadata: result.trailing,
+                attempts: attempts))
+        if let error { throw error }
+        return result.message
     }
 }

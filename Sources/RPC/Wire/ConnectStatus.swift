@@ -84,7 +84,7 @@ enum ConnectStatus {
 
 extension StatusCode {
     /// Connect's name, such as `not_found`; `unknown` for a number without a name.
-    var connectName: String {
+    package var connectName: String {
         switch self {
         case .cancelled: "canceled"
         case .internalError: "internal"

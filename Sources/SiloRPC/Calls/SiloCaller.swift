@@ -1,13 +1,166 @@
+import RPC
+import Synchronization
+
 /// Policy around a transport: what the delegates call.
+///
+/// ```
+/// switched off? ............ .disabled, nothing is sent
+/// too many calls there? .... .unavailable at once
+/// attempt:  breaker open? .. .unavailable at once
+///           send
+///           answered ....... the answer, or the error that the silo made
+///           failed ......... again after a random wait, when the method's class, the retries, the budget and the
+///                            deadline allow it
+/// ```
+///
+/// | class | again after |
+/// |---|---|
+/// | read-only, idempotent | every failure of the medium, and where the silo asks for it |
+/// | once | only when the call certainly was not processed |
 public struct SiloCaller: Sendable {
     private let transport: any SiloTransport
+    private let policy: SiloCallPolicy
+    private let destinations: Destinations
+    /// What operators change while the process runs.
+    public let switches: SiloSwitches
 
-    public init(transport: any SiloTransport) {
+    public init(
+        transport: any SiloTransport, policy: SiloCallPolicy = SiloCallPolicy(), switches: SiloSwitches = SiloSwitches()
+    ) {
         self.transport = transport
+        self.policy = policy
+        self.switches = switches
+        destinations = Destinations(policy)
     }
 
+    /// The time that a call of this method has, by its declaration or by the operator.
+    public func timeout(_ method: SiloMethod) -> Duration { switches.timeout(method) }
+
     /// - Returns: the encoded response message.
+    /// - Throws: ``SiloError``; `CancellationError`.
     public func call(_ call: SiloCall) async throws -> [UInt8] {
-        try await transport.send(call)
+        try switches.check(call.method)
+        var call = call
+        call.metadata.add(SiloField.requestID, RequestID.make())
+        call.deadline = min(call.deadline, .now + switches.timeout(call.method))
+        let destination = destinations.state(call.destination)
+        if case .full(let limit) = destination.begin() {
+            throw SiloError.unavailable(
+                call.destination, "maximumConcurrentCalls = \(limit) calls to it are running", retryAfter: nil)
+        }
+        defer { destination.end() }
+        return try await attempts(call, destination)
+    }
+
+    private func attempts(_ call: SiloCall, _ destination: DestinationState) async throws -> [UInt8] {
+        let retries = switches.retries(call.method)
+        var attempt = 0
+        while true {
+            if case .open(let pause) = destination.admit(.now) {
+                throw SiloError.unavailable(
+                    call.destination, "its last calls failed; the breaker is open for \(pause) more", retryAfter: pause)
+            }
+            do {
+                let answer = try await transport.send(call)
+                destination.didAnswer(.now)
+                return answer
+            } catch {
+                let failure = CallFailure(error, call)
+                failure.isSilence ? destination.didFail(.now) : destination.didAnswer(.now)
+                attempt += 1
+                guard attempt <= retries, failure.mayRepeat(call.method.idempotency), !Task.isCancelled,
+                    let delay = delay(afterAttempt: attempt, failure, call.deadline), destination.mayRetry()
+                else { throw failure.report }
+                try await Task.sleep(for: delay)
+            }
+        }
+    }
+
+    /// nil when there is no time left for another attempt.
+    private func delay(
+        afterAttempt attempt: Int, _ failure: CallFailure, _ deadline: ContinuousClock.Instant
+    ) -> Duration? {
+        var limit = policy.initialBackoff
+        for _ in 1..<attempt { limit = min(limit * 2, policy.maximumBackoff) }
+        let delay = failure.pushback ?? min(limit, policy.maximumBackoff) * Double.random(in: 0...1)
+        return .now + delay < deadline ? delay : nil
+    }
+
+    /// For tests and inspection: whether calls to a destination go out.
+    public func isOpen(_ destination: SiloAddress) -> Bool {
+        destinations.state(destination).breakerState == .closed
+    }
+}
+
+/// The states of the destinations, made when first called.
+private final class Destinations: Sendable {
+    private let policy: SiloCallPolicy
+    private let states = Mutex<[SiloAddress: DestinationState]>([:])
+
+    init(_ policy: SiloCallPolicy) { self.policy = policy }
+
+    /// There are only as many as the directory has: a delegate resolves before it calls.
+    func state(_ address: SiloAddress) -> DestinationState {
+        states.withLock { states in
+            if let state = states[address] { return state }
+            let state = DestinationState(policy, now: .now)
+            states[address] = state
+            return state
+        }
+    }
+}
+
+/// What one failed attempt means.
+struct CallFailure {
+    private let error: any Error
+    private let call: SiloCall
+
+    init(_ error: any Error, _ call: SiloCall) {
+        self.error = error
+        self.call = call
+    }
+
+    private var rpc: RPCError? { error as? RPCError }
+
+    /// The other side did not answer, or is overloaded: nothing that a service of it has said.
+    var isSilence: Bool {
+        guard let rpc else { return !(error is SiloError || error is CancellationError) }
+        return [.unavailable, .deadlineExceeded, .resourceExhausted].contains(rpc.code)
+    }
+
+    /// How long the other side asks to wait.
+    var pushback: Duration? { rpc?.retryPushback.flatMap { $0 >= .zero ? $0 : nil } }
+
+    func mayRepeat(_ idempotency: SiloMethod.Idempotency) -> Bool {
+        guard let rpc else { return false }
+        if let pushback = rpc.retryPushback, pushback < .zero { return false }
+        if rpc.wasNotProcessed { return rpc.code != .deadlineExceeded }
+        // ABORTED: the first attempt with this key is still running there; nothing was begun.
+        if rpc.code == .aborted { return rpc.retryPushback != nil }
+        return idempotency != .once && (rpc.code == .unavailable || pushback != nil)
+    }
+
+    /// The error as the caller of a delegate gets it.
+    var report: any Error {
+        guard let rpc else { return error }
+        if rpc.code == .cancelled, Task.isCancelled { return CancellationError() }
+        if let error = SiloError(rpc, of: call.method) { return error }
+        let requestID = call.metadata[SiloField.requestID] ?? ""
+        switch rpc.code {
+        case .unavailable, .resourceExhausted:
+            return SiloError.unavailable(call.destination, rpc.message, retryAfter: pushback)
+        case .deadlineExceeded: return SiloError.deadlineExceeded(method: call.method.key, requestID: requestID)
+        case .unauthenticated, .permissionDenied:
+            return SiloError.refused(by: call.destination, "\(rpc.message)")
+        default: return SiloError.remote(method: call.method.key, message: "\(rpc)", requestID: requestID)
+        }
+    }
+}
+
+/// Names one call in the logs of both sides: 16 hexadecimal digits.
+enum RequestID {
+    static func make() -> String {
+        let text = String(UInt64.random(in: .min ... .max), radix: 16)
+        return String(repeating: "0", count: 16 - text.count) + text
     }
 }

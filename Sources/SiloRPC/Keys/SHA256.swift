@@ -4,12 +4,16 @@ import Synchronization
 
 /// The SHA-256 digest (FIPS 180-4), by OpenSSL.
 public enum SHA256 {
+    /// Fetched once: `EVP_sha256()` is looked up again for every digest.
+    private static nonisolated(unsafe) let algorithm = EVP_MD_fetch(nil, "SHA256", nil)
+
     /// 32 bytes.
-    public static func digest(_ bytes: [UInt8]) -> [UInt8] {
+    public static func digest(_ bytes: [UInt8]) -> [UInt8] { bytes.withUnsafeBytes { digest($0) } }
+
+    /// 32 bytes.
+    public static func digest(_ bytes: UnsafeRawBufferPointer) -> [UInt8] {
         var digest = [UInt8](repeating: 0, count: 32)
-        let done = bytes.withUnsafeBytes { input in
-            EVP_Digest(input.baseAddress, input.count, &digest, nil, EVP_sha256(), nil)
-        }
+        let done = EVP_Digest(bytes.baseAddress, bytes.count, &digest, nil, algorithm, nil)
         // Fails only without memory or without the algorithm; a digest of zeros must never be taken for one.
         precondition(done == 1, "OpenSSL cannot compute SHA-256")
         return digest

@@ -109,11 +109,15 @@ enum ClientFailure {
     }
 
     static func error(_ error: HTTPPoolError) -> RPCError {
-        switch error {
-        case .unavailable, .shutDown: RPCError(.unavailable, "\(error)")
-        case .deadlineExceeded: RPCError(.deadlineExceeded, "\(error)")
-        case .cancelled: RPCError(.cancelled, "\(error)")
-        case .tooManyWaiting: RPCError(.resourceExhausted, "\(error)")
-        }
+        let code: StatusCode =
+            switch error {
+            case .unavailable, .shutDown: .unavailable
+            case .deadlineExceeded: .deadlineExceeded
+            case .cancelled: .cancelled
+            case .tooManyWaiting: .resourceExhausted
+            }
+        var failure = RPCError(code, "\(error)")
+        failure.wasNotProcessed = true
+        return failure
     }
 }

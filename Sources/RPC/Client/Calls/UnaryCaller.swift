@@ -44,14 +44,20 @@ struct UnaryCaller: Sendable {
             }
         }
         let get = encoder.getHead(context, message: body, attempt: number)
-        let head = get ?? encoder.head(context, attempt: number)
+        let content = get == nil ? body : ByteBuffer()
+        let head: HTTPRequestHead
+        do {
+            head = try encoder.signed(get ?? encoder.head(context, attempt: number), content)
+        } catch {
+            connection.giveLeaseBack()
+            return UnaryResult(failure: AttemptFailure(error: ClientFailure.unsigned(error, context.method)))
+        }
         let handle = HTTPExchangeHandle()
         let reader = ResponseReader(encoder.configuration, context.method)
         return await withTaskCancellationHandler {
             await withUnsafeContinuation { continuation in
                 let attempt = UnaryAttempt(reader, deadline: context.deadline, continuation)
-                connection.send(
-                    head, body: get == nil ? body : ByteBuffer(), isLeased: true, handle: handle, receiver: attempt)
+                connection.send(head, body: content, isLeased: true, handle: handle, receiver: attempt)
             }
         } onCancel: {
             connection.cancel(handle)

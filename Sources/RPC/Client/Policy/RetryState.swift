@@ -10,6 +10,18 @@ struct AttemptFailure: Sendable {
     /// The server certainly did nothing (rules H2c, S7): repeating is always safe.
     var wasRefused = false
 
+    /// The error as the caller gets it.
+    var report: RPCError {
+        var error = error
+        if wasRefused { error.wasNotProcessed = true }
+        switch pushback {
+        case .none: break
+        case .never: error.retryPushback = .seconds(-1)
+        case .after(let delay): error.retryPushback = delay
+        }
+        return error
+    }
+
     /// What the server says about another attempt (rule S10); from its trailers.
     enum Pushback: Equatable { case none, never, after(Duration) }
 

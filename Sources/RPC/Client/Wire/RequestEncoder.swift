@@ -97,6 +97,14 @@ struct RequestEncoder: Sendable {
         return fields
     }
 
+    /// The head with what the channel's signer adds to it.
+    func signed(_ head: HTTPRequestHead, _ body: ByteBuffer) throws -> HTTPRequestHead {
+        guard let signer = configuration.signer else { return head }
+        var head = head
+        try signer.sign(&head, body: body)
+        return head
+    }
+
     /// Time left, never an absolute time (rule T8).
     private func append(timeout: TimeAmount, to fields: inout HTTPFields) {
         let nanoseconds = UInt64(max(0, timeout.nanoseconds))

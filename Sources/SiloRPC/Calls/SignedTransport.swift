@@ -1,0 +1,98 @@
+import HTTPTransport
+import NIOCore
+import RPC
+import Synchronization
+
+/// Calls to other silos over gRPC and HTTP/2, signed: one pool of connections for each destination, to the addresses of
+/// the directory and to no others.
+public final class SignedTransport: SiloTransport {
+    public struct Configuration: Sendable {
+        /// TLS of `https` addresses, with the client certificate that the other silos want. Default: verified by the
+        /// system's roots, no certificate.
+        public var tls = TLSClientConfiguration()
+        /// Largest request and response, in bytes. Default 4 MiB.
+        public var maximumMessageByteCount = 4 * 1024 * 1024
+        /// Longest wait between attempts to connect to a silo that is down. Default 1 s.
+        public var maximumReconnectDelay: Duration = .seconds(1)
+
+        public init() {}
+    }
+
+    private let keyring: SiloKeyring
+    private let directory: CellDirectory
+    private let configuration: Configuration
+    private let group: any EventLoopGroup
+    private let channels = Mutex<[SiloAddress: RPCChannel]>([:])
+
+    public init(
+        keyring: SiloKeyring, directory: CellDirectory, configuration: Configuration = Configuration(),
+        group: any EventLoopGroup = HTTPClientConnection.defaultGroup
+    ) {
+        self.keyring = keyring
+        self.directory = directory
+        self.configuration = configuration
+        self.group = group
+    }
+
+    /// One attempt.
+    ///
+    /// - Throws: ``SiloError/configuration(_:)`` without an address; ``SiloError/forbidden(_:)`` from cell to cell;
+    ///   `RPCError` for everything that the network or the other side says.
+    public func send(_ call: SiloCall) async throws -> [UInt8] {
+        let channel = try channel(call.destination)
+        var options = CallOptions(metadata: metadata(call), timeout: max(.zero, call.deadline - .now))
+        options.forbidsCompression = true
+        let answer = try await channel.unary(call.method.descriptor, bytes: ByteBuffer(bytes: call.body), options: options)
+        return Array(answer.readableBytesView)
+    }
+
+    /// Closes all connections.
+    public func close() async {
+        let all = channels.withLock { channels in
+            defer { channels = [:] }
+            return Array(channels.values)
+        }
+        for channel in all { await channel.close() }
+    }
+
+    private func metadata(_ call: SiloCall) -> Metadata {
+        var metadata = call.metadata
+        if let organization = call.organizationID { metadata.add(SiloField.organization, "\(organization)") }
+        if let key = call.idempotencyKey { metadata.add(SiloField.idempotencyKey, key) }
+        return metadata
+    }
+
+    private func channel(_ destination: SiloAddress) throws(SiloError) -> RPCChannel {
+        if let channel = channels.withLock({ $0[destination] }) { return channel }
+        guard keyring.address == .control || destination == .control else {
+            throw .forbidden("cells do not call each other: \(keyring.address) called \(destination)")
+        }
+        guard let address = directory.address(of: destination), !address.isEmpty else {
+            throw .configuration("the configuration has no address of \(destination)")
+        }
+        let settings: RPCChannel.Configuration
+        do throws(ConnectionTargetError) {
+            settings = self.settings(try ConnectionTarget(address), destination)
+        } catch {
+            throw .configuration("the address of \(destination): \(error)")
+        }
+        return channels.withLock { channels in
+            if let channel = channels[destination] { return channel }
+            let channel = RPCChannel(settings, group: group)
+            channels[destination] = channel
+            return channel
+        }
+    }
+
+    private func settings(_ target: ConnectionTarget, _ destination: SiloAddress) -> RPCChannel.Configuration {
+        var settings = RPCChannel.Configuration(target: target, wire: .grpc)
+        if settings.tls != nil { settings.tls = configuration.tls }
+        settings.signer = SiloSigner(keyring: keyring, destination: destination)
+        settings.acceptedCompression = []
+        settings.maximumRequestMessageByteCount = configuration.maximumMessageByteCount
+        settings.maximumResponseMessageByteCount = configuration.maximumMessageByteCount
+        settings.backoff.initial = min(.milliseconds(100), configuration.maximumReconnectDelay)
+        settings.backoff.maximum = configuration.maximumReconnectDelay
+        return settings
+    }
+}

@@ -1,0 +1,58 @@
+import Synchronization
+
+/// The nonces that have been used, for as long as their time would still be accepted. Bounded for each key.
+///
+/// Nonces lie in buckets by the signer's time, and a whole bucket is forgotten when its last time is too old: nothing is
+/// searched. What is kept of a nonce is a hash of eight bytes under a key of this process: a refusal of an honest call by
+/// a collision is as likely as 1 in 10^13 with a million nonces.
+final class ReplayWindow: Sendable {
+    enum Answer: Equatable { case fresh, seen, full }
+
+    private struct Nonces {
+        var buckets: [Int64: Set<UInt64>] = [:]
+        var count = 0
+    }
+
+    static let bucketMilliseconds: Int64 = 10_000
+    /// How far a signer's clock may be off, either way, in milliseconds.
+    let tolerance: Int64
+    private let maximumCountPerKey: Int
+    private let nonces = Mutex<[String: Nonces]>([:])
+
+    init(tolerance: Int64, maximumCountPerKey: Int) {
+        self.tolerance = tolerance
+        self.maximumCountPerKey = maximumCountPerKey
+    }
+
+    /// Remembers a nonce. Call it for valid signatures only, whose time is within the tolerance: then nobody but the
+    /// owner of a key can fill its part.
+    func use(_ nonce: [UInt8], keyID: String, time: Int64, now: Int64) -> Answer {
+        let hash = UInt64(truncatingIfNeeded: nonce.hashValue)
+        return nonces.withLock { nonces in
+            let bucket = time / Self.bucketMilliseconds
+            // In place: taking the entry out would copy its sets.
+            let isKnown = nonces[keyID, default: Nonces()].buckets[bucket]?.contains(hash) ?? false
+            if isKnown { return .seen }
+            if nonces[keyID, default: Nonces()].buckets[bucket] == nil {
+                Self.forget(&nonces[keyID, default: Nonces()], before: (now - tolerance) / Self.bucketMilliseconds)
+            }
+            guard nonces[keyID, default: Nonces()].count < maximumCountPerKey else { return .full }
+            nonces[keyID, default: Nonces()].buckets[bucket, default: []].insert(hash)
+            nonces[keyID, default: Nonces()].count += 1
+            return .fresh
+        }
+    }
+
+    private static func forget(_ nonces: inout Nonces, before oldest: Int64) {
+        for bucket in nonces.buckets.keys where bucket < oldest {
+            nonces.count -= nonces.buckets.removeValue(forKey: bucket)?.count ?? 0
+        }
+    }
+
+    /// Keys that were taken away leave nothing behind.
+    func keep(keyIDs: Set<String>) {
+        nonces.withLock { nonces in nonces = nonces.filter { keyIDs.contains($0.key) } }
+    }
+
+    var count: Int { nonces.withLock { $0.values.reduce(0) { $0 + $1.count } } }
+}

@@ -1,0 +1,59 @@
+import HTTPTransport
+import NIOCore
+import RPC
+
+/// Lets calls of silo services through only when another silo has signed them.
+///
+/// The signature covers the body, so the body is read before anything of it is decoded: a unary request of at most
+/// ``maximumBodyByteCount``. Streams are refused, because a signature over their head alone would let anybody on the way
+/// replace what follows. Leaves the ``SiloPeer`` under ``SiloPeerKey``. Calls of other services pass.
+public struct SiloSignatureInterceptor: ServerInterceptor {
+    private let verifier: SiloVerifier
+    private let services: Set<String>
+    private let maximumBodyByteCount: Int
+
+    /// - Parameters:
+    ///   - services: full names of the services that only silos may call.
+    ///   - maximumBodyByteCount: default 4 MiB and a frame's head.
+    public init(verifier: SiloVerifier, services: Set<String>, maximumBodyByteCount: Int = 4 * 1024 * 1024 + 5) {
+        self.verifier = verifier
+        self.services = services
+        self.maximumBodyByteCount = maximumBodyByteCount
+    }
+
+    /// A request that has arrived whole is decided at once.
+    public func interceptNow(_ call: ServerCall, context: inout CallContext) throws -> Bool {
+        guard services.contains(context.method.service) else { return true }
+        let head = try checkHead(call, context)
+        var peer: SiloPeer?
+        // Looked at, not taken: the handler reads it.
+        try call.exchange.withCompleteBody { body in
+            peer = try verifier.checkBody(body, of: head)
+            return false
+        }
+        guard let peer else { return false }
+        admit(peer, &context)
+        return true
+    }
+
+    public func intercept(_ call: ServerCall, context: CallContext, next: CallHandler) async throws {
+        guard services.contains(context.method.service) else { return try await next(call, context) }
+        let head = try checkHead(call, context)
+        let body = try await call.collectBody(maximumByteCount: maximumBodyByteCount)
+        var context = context
+        admit(try body.withUnsafeReadableBytes { try verifier.checkBody($0, of: head) }, &context)
+        try await next(call, context)
+    }
+
+    private func checkHead(_ call: ServerCall, _ context: CallContext) throws(SignatureRefusal) -> SiloVerifier.Head {
+        guard context.method.kind == .unary else {
+            throw SignatureRefusal(.stream, "\(context.method.path) is a stream: calls between silos are unary")
+        }
+        return try verifier.checkHead(call.exchange.head, identity: context.peerIdentity)
+    }
+
+    private func admit(_ peer: SiloPeer, _ context: inout CallContext) {
+        context.serviceContext[SiloPeerKey.self] = peer
+        context.noteIdentity("silo \(peer.source.map { "\($0)" } ?? "rpc0") key \(peer.keyID)")
+    }
+}

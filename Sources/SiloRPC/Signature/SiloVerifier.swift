@@ -1,0 +1,161 @@
+import HTTPTransport
+import Synchronization
+
+/// Checks the Silo1 signatures of requests to one silo. One for a process: it remembers the nonces.
+///
+/// ```
+/// head:  one authorization -> form -> key id -> who may call -> time -> nothing unsigned -> TLS identity
+/// body:  signature over everything -> nonce not used before
+/// ```
+///
+/// The head is checked before the body is read, so that whoever has no key cannot make the server read one. The nonce
+/// is remembered last, so that only the owner of a key can fill the window.
+public final class SiloVerifier: Sendable {
+    public struct Configuration: Sendable {
+        /// How far the signer's clock may be off, either way. Default 60 s.
+        public var clockTolerance: Duration = .seconds(60)
+        /// Nonces kept for each key; a key whose signer makes more calls than that in two tolerances is refused
+        /// (REPLAY_WINDOW_FULL). About 16 bytes each. Default 1,000,000.
+        public var nonceCountPerKey = 1_000_000
+        /// Who must be at the other end of a TLS connection: a DNS name or URI of the client certificate for each
+        /// silo. A silo that is named here is refused without. Default: nobody.
+        public var identities: [SiloAddress: String] = [:]
+        /// Secrets of the old `rpc0` scheme that are accepted too, newest first. Default: none, it is off.
+        public var rpc0: RPC0Verifier?
+
+        public init() {}
+    }
+
+    private let keyring: SiloKeyring
+    private let configuration: Configuration
+    private let window: ReplayWindow
+    private let now: @Sendable () -> Int64
+    private let counts = Mutex<[SignatureRefusal.Reason: Int]>([:])
+    private let skew = Mutex<[SiloAddress: Int64]>([:])
+
+    /// - Parameter now: milliseconds since 1970 UTC.
+    public init(
+        keyring: SiloKeyring, configuration: Configuration = Configuration(),
+        now: @escaping @Sendable () -> Int64 = { EpochTime.now }
+    ) {
+        self.keyring = keyring
+        self.configuration = configuration
+        self.now = now
+        window = ReplayWindow(
+            tolerance: configuration.clockTolerance.components.seconds * 1000,
+            maximumCountPerKey: configuration.nonceCountPerKey)
+    }
+
+    /// Refusals since the start, by reason.
+    public var refusalCounts: [SignatureRefusal.Reason: Int] { counts.withLock { $0 } }
+
+    /// Signer's clock minus ours at the last good call of each silo, in milliseconds; the call's own travel included.
+    public var clockSkew: [SiloAddress: Int64] { skew.withLock { $0 } }
+
+    /// A request whose head is fine, waiting for its body.
+    public struct Head: Sendable {
+        enum Scheme: Sendable {
+            case silo1(Silo1Header, SiloKey)
+            case rpc0(String)
+        }
+
+        let scheme: Scheme
+        let head: HTTPRequestHead
+    }
+
+    /// - Throws: ``SignatureRefusal``
+    public func checkHead(_ head: HTTPRequestHead, identity: TLSPeerIdentity?) throws(SignatureRefusal) -> Head {
+        do throws(SignatureRefusal) {
+            return try check(head, identity)
+        } catch {
+            count(error)
+            throw error
+        }
+    }
+
+    /// - Parameter body: all of it, as it stands on the wire.
+    /// - Throws: ``SignatureRefusal``
+    public func checkBody(_ body: UnsafeRawBufferPointer, of head: Head) throws(SignatureRefusal) -> SiloPeer {
+        do throws(SignatureRefusal) {
+            switch head.scheme {
+            case .silo1(let header, let key): return try check(body, header, key, head.head)
+            case .rpc0(let value):
+                guard configuration.rpc0?.isValid(value, path: head.head.path, body: body) == true else {
+                    throw SignatureRefusal(.wrong, "the rpc0 signature does not fit the request")
+                }
+                return SiloPeer(source: nil, keyID: RPC0Verifier.version)
+            }
+        } catch {
+            count(error)
+            throw error
+        }
+    }
+
+    // MARK: Head
+
+    private func check(_ head: HTTPRequestHead, _ identity: TLSPeerIdentity?) throws(SignatureRefusal) -> Head {
+        guard head.fields.count(of: .authorization) == 1, let value = head.fields.first(.authorization) else {
+            throw SignatureRefusal(.missing, "calls between silos need one authorization of the Silo1 scheme")
+        }
+        if configuration.rpc0 != nil, let token = RPC0Verifier.token(value) {
+            return Head(scheme: .rpc0(token), head: head)
+        }
+        guard let header = Silo1Header(value), head.fields.count(of: .contentType) <= 1 else {
+            throw SignatureRefusal(.malformed, "authorization is not of the form Silo1 kid=,ts=,nonce=,sh=,sig=")
+        }
+        guard let key = keyring.verifyingKey(id: header.keyID) else {
+            throw SignatureRefusal(.unknownKey, "\(keyring.address) has no key \(header.keyID) to verify with")
+        }
+        // The keyring has no such key; this stands here so that the rule does not depend on it.
+        guard key.source == .control || keyring.address == .control else {
+            throw SignatureRefusal(.cellToCell, "cells do not call each other")
+        }
+        try checkTime(header)
+        guard Silo1Message.signsEverything(head.fields, header.signedFields) else {
+            throw SignatureRefusal(.unsignedField, "a field that routes the call is not signed (sh)")
+        }
+        try check(identity, of: key.source)
+        return Head(scheme: .silo1(header, key), head: head)
+    }
+
+    private func checkTime(_ header: Silo1Header) throws(SignatureRefusal) {
+        let offset = header.time - now()
+        guard abs(offset) <= window.tolerance else {
+            throw SignatureRefusal(
+                .clockSkew,
+                "the signer's clock is \(offset) ms from ours; clockTolerance is \(window.tolerance) ms: check both clocks")
+        }
+    }
+
+    private func check(_ identity: TLSPeerIdentity?, of source: SiloAddress) throws(SignatureRefusal) {
+        guard let name = configuration.identities[source] else { return }
+        guard let identity, identity.dnsNames.contains(name) || identity.uris.contains(name) else {
+            throw SignatureRefusal(.identity, "\(source) must present a client certificate for \(name)")
+        }
+    }
+
+    // MARK: Body
+
+    private func check(
+        _ body: UnsafeRawBufferPointer, _ header: Silo1Header, _ key: SiloKey, _ head: HTTPRequestHead
+    ) throws(SignatureRefusal) -> SiloPeer {
+        let code = key.mac.code(Silo1Message.bytes(header, head, bodyHash: SHA256.digest(body)))
+        guard HMACSHA256.isEqual(code, header.signature) else {
+            throw SignatureRefusal(.wrong, "the signature of key \(key.id) does not fit the request")
+        }
+        let now = now()
+        switch window.use(header.nonce, keyID: key.id, time: header.time, now: now) {
+        case .fresh: break
+        case .seen: throw SignatureRefusal(.replayed, "this request has been received before")
+        case .full:
+            throw SignatureRefusal(
+                .windowFull, "key \(key.id) makes more calls than nonceCountPerKey = \(configuration.nonceCountPerKey)")
+        }
+        skew.withLock { $0[key.source] = header.time - now }
+        return SiloPeer(source: key.source, keyID: key.id)
+    }
+
+    private func count(_ refusal: SignatureRefusal) {
+        counts.withLock { $0[refusal.reason, default: 0] += 1 }
+    }
+}

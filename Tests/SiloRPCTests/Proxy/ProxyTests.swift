@@ -1,0 +1,250 @@
+import FrameCodec
+import HTTPTransport
+import Logging
+import NIOCore
+import NIOPosix
+import Testing
+
+@testable import SiloRPC
+
+/// Client -> control (proxy) -> cell, over real sockets.
+@Suite struct ProxyTests {
+    static let us1 = try! CellName("us1")
+
+    static func serve<R: Sendable>(
+        _ handler: @escaping HTTPHandler, _ body: @Sendable (Int) async throws -> R
+    ) async throws -> R {
+        var logger = Logger(label: "test")
+        logger.logLevel = .critical
+        var http = HTTPServerConfiguration()
+        http.address = .tcp(host: "127.0.0.1", port: 0)
+        let server = try await HTTPServer.start(
+            http, group: MultiThreadedEventLoopGroup.singleton, logger: logger, handler: handler)
+        do {
+            let result = try await body(server.port)
+            await server.shutdown(gracePeriod: .seconds(1))
+            return result
+        } catch {
+            await server.shutdown(gracePeriod: .zero)
+            throw error
+        }
+    }
+
+    /// - Parameter cell: nil for a cell that is not there.
+    static func proxied<R: Sendable>(
+        cell: HTTPHandler?, configure: (inout SiloHTTPClient.Configuration) -> Void = { _ in },
+        _ body: @Sendable (HTTPClientConnection) async throws -> R
+    ) async throws -> R {
+        var configuration = SiloHTTPClient.Configuration()
+        configure(&configuration)
+        let settings = configuration
+        let down = try await serve({ $0.finish() }) { $0 }
+        return try await serve(cell ?? { $0.finish() }) { port in
+            let directory = CellDirectory(
+                cells: [Cell(name: us1, address: "http://127.0.0.1:\(cell == nil ? down : port)")], localities: [],
+                fallbackCell: us1, controlAddress: nil)
+            let client = SiloHTTPClient(
+                keyring: try SiloKeyring(address: .control, keys: try SignatureFixture.keys()), directory: directory,
+                configuration: settings)
+            let result = try await serve({ await client.proxy($0, to: us1) }) { port in
+                let connection = try await HTTPClientConnection.connect(
+                    host: "127.0.0.1", port: port, group: MultiThreadedEventLoopGroup.singleton)
+                let result = try await body(connection)
+                await connection.close()
+                return result
+            }
+            await client.close()
+            return result
+        }
+    }
+
+    struct Answer: Sendable {
+        let head: HTTPResponseHead
+        let body: [UInt8]
+        let trailers: HTTPFields?
+        subscript(_ name: String) -> String? { HTTPFieldName(name).flatMap { head.fields.first($0) } }
+    }
+
+    static func send(
+        _ connection: HTTPClientConnection, _ method: HTTPMethod = .post, _ path: String = "/a/b?c=d&c=e",
+        _ pairs: [(String, String)] = [], body: [UInt8] = []
+    ) async throws -> Answer {
+        var fields = HTTPFields()
+        for (name, value) in pairs { if let name = HTTPFieldName(name) { fields.append(name, value) } }
+        let exchange = try await connection.start(
+            HTTPRequestHead(method: method, path: path, scheme: "http", authority: "public.example", fields: fields))
+        if !body.isEmpty { try await exchange.send(ByteBuffer(bytes: body)) }
+        exchange.finish()
+        let head = try await exchange.responseHead()
+        var bytes: [UInt8] = []
+        while let piece = try await exchange.readBody() { bytes += piece.readableBytesView }
+        return Answer(head: head, body: bytes, trailers: await exchange.trailers)
+    }
+
+    @Test(arguments: [.post, .get, .delete, .put, .patch] as [HTTPMethod])
+    func `method, path, query, body, status and trailers pass; internal and hop-by-hop fields do not`(
+        method: HTTPMethod
+    ) async throws {
+        let body = [UInt8](repeating: 3, count: 100_000)
+        try await Self.proxied(cell: { exchange in
+            let head = exchange.head
+            var names: [String] = []
+            head.fields.forEach { name, _ in names.append(String(decoding: name, as: UTF8.self)) }
+            var received: [UInt8] = []
+            while let bytes = try? await exchange.readBody() { received += bytes.readableBytesView }
+            var fields = HTTPFields()
+            for (name, value) in [
+                ("seen", "\(head.method) \(head.path) \(received.count)"), ("names", names.sorted().joined(separator: " ")),
+                ("x-silo-secret", "1"), ("x-other", "2"),
+                ("forwarded-for", HTTPFieldName("x-forwarded-for").flatMap { head.fields.first($0) } ?? ""),
+            ] { if let name = HTTPFieldName(name) { fields.append(name, value) } }
+            exchange.sendHead(HTTPResponseHead(status: 418, fields: fields))
+            try? await exchange.send(ByteBuffer(bytes: received))
+            exchange.finish(trailers: ["grpc-status": "5"].fields)
+        }) { connection in
+            let answer = try await Self.send(
+                connection, method, "/a/b?c=d&c=e",
+                [("x-api-key", "k"), ("x-silo-organization", "9"), ("x-forwarded-for", "6.6.6.6"), ("te", "trailers")],
+                body: body)
+            #expect(answer.head.status == 418)
+            #expect(answer["seen"] == "\(method) /a/b?c=d&c=e 100000")
+            #expect(answer["names"] == "te x-api-key x-forwarded-for x-silo-hop")
+            #expect(answer["forwarded-for"] == "127.0.0.1")
+            #expect(answer["x-other"] == "2" && answer["x-silo-secret"] == nil)
+            #expect(answer.body == body)
+            #expect(answer.trailers?.first(.grpcStatus) == "5")
+        }
+    }
+
+    @Test func `bytes flow both ways while the request is still open`() async throws {
+        try await Self.proxied(cell: { exchange in
+            exchange.sendHead(HTTPResponseHead(status: 200))
+            while let bytes = try? await exchange.readBody() { try? await exchange.send(bytes) }
+            exchange.finish()
+        }) { connection in
+            let exchange = try await connection.start(
+                HTTPRequestHead(path: "/s", scheme: "http", authority: "public.example"))
+            for number in 0..<5 as Range<UInt8> {
+                try await exchange.send(ByteBuffer(bytes: [number]))
+                if number == 0 { #expect(try await exchange.responseHead().status == 200) }
+                #expect(try await exchange.readBody() == ByteBuffer(bytes: [number]))
+            }
+            exchange.finish()
+            #expect(try await exchange.readBody() == nil)
+        }
+    }
+
+    @Test func `a request that was handed on already is refused, whatever marks it`() async throws {
+        try await Self.proxied(cell: { $0.finish() }) { connection in
+            for value in ["1", ""] {
+                let answer = try await Self.send(connection, .get, "/", [("x-silo-hop", value)])
+                #expect(answer.head.status == 508)
+            }
+        }
+    }
+
+    @Test func `a cell that is down is 503, or UNAVAILABLE for a call, and its address is not told`() async throws {
+        try await Self.proxied(cell: nil) { connection in
+            let plain = try await Self.send(connection, .get)
+            #expect(plain.head.status == 503 && plain["retry-after"] == "1")
+            #expect(!String(decoding: plain.body, as: UTF8.self).contains("127.0.0.1"))
+            let call = try await Self.send(connection, .post, "/x.Y/Z", [("content-type", "application/grpc")])
+            #expect(call.head.status == 200 && call["grpc-status"] == "14")
+        }
+    }
+
+    @Test func `a cell that does not answer in the caller's time is 504, once`() async throws {
+        let requests = StoredAnswersTests.Counter()
+        try await Self.proxied(cell: { exchange in
+            _ = requests.next()
+            while (try? await exchange.readBody()) != nil {}
+            try? await Task.sleep(for: .seconds(600))
+        }) { connection in
+            let answer = try await Self.send(connection, .post, "/", [("connect-timeout-ms", "1000")])
+            #expect(answer.head.status == 504)
+            #expect(requests.count <= 1)
+        }
+    }
+
+    @Test func `an exchange that breaks is 502 and not sent again; after the head the client's stream is reset`() async throws {
+        let requests = StoredAnswersTests.Counter()
+        try await Self.proxied(cell: { exchange in
+            _ = requests.next()
+            if exchange.method == .put {
+                exchange.sendHead(HTTPResponseHead(status: 200))
+                try? await exchange.send(ByteBuffer())
+                _ = try? await exchange.readBody()
+            }
+            exchange.reset(.internalError)
+        }) { connection in
+            let broken = try await Self.send(connection, .get)
+            #expect(broken.head.status == 502)
+            #expect(requests.count == 1)
+            let exchange = try await connection.start(
+                HTTPRequestHead(method: .put, path: "/", scheme: "http", authority: "public.example"))
+            #expect(try await exchange.responseHead().status == 200)
+            try await exchange.send(ByteBuffer(bytes: [1]))
+            await #expect(throws: HTTPStreamError.self) { while try await exchange.readBody() != nil {} }
+            #expect(requests.count == 2)
+        }
+    }
+
+    @Test func `no more exchanges at a time than allowed, bodies included`() async throws {
+        try await Self.proxied(
+            cell: { exchange in
+                exchange.sendHead(HTTPResponseHead(status: 200))
+                while let bytes = try? await exchange.readBody() { try? await exchange.send(bytes) }
+                exchange.finish()
+            }, configure: { $0.maximumProxiedExchanges = 1 }
+        ) { connection in
+            let open = try await connection.start(HTTPRequestHead(path: "/s", scheme: "http", authority: "public.example"))
+            try await open.send(ByteBuffer(bytes: [1]))
+            _ = try await open.responseHead()
+            #expect(try await Self.send(connection, .get).head.status == 503)
+            open.finish()
+            while try await open.readBody() != nil {}
+        }
+    }
+
+    @Test func `a silo's own requests are signed, and go to configured silos only`() async throws {
+        let keys = try SignatureFixture.keys()
+        let verifier = SiloVerifier(keyring: try SiloKeyring(address: .cell(Self.us1), keys: keys))
+        try await Self.serve({ exchange in
+            var body = ByteBuffer()
+            while let bytes = try? await exchange.readBody() { body.writeImmutableBuffer(bytes) }
+            var status = 200
+            do {
+                let head = try verifier.checkHead(exchange.head, identity: nil)
+                _ = try body.withUnsafeReadableBytes { try verifier.checkBody($0, of: head) }
+            } catch {
+                status = 401
+            }
+            exchange.sendHead(HTTPResponseHead(status: status))
+            exchange.finish()
+        }) { port in
+            let directory = CellDirectory(
+                cells: [Cell(name: Self.us1, address: "http://127.0.0.1:\(port)/")], localities: [],
+                fallbackCell: Self.us1, controlAddress: nil)
+            let client = SiloHTTPClient(keyring: try SiloKeyring(address: .control, keys: keys), directory: directory)
+            for body in [ByteBuffer(), ByteBuffer(bytes: [1, 2, 3])] {
+                let answer = try await client.request(.post, "/internal?x=1", to: .cell(Self.us1), body: body)
+                #expect(answer.status == 200)
+            }
+            await #expect(throws: SiloError.self) {
+                try await client.request(.get, "/", to: SignatureFixture.eu1)
+            }
+            await #expect(throws: SiloError.self) {
+                try await client.request(.get, "//evil.example/", to: .cell(Self.us1))
+            }
+            await client.close()
+        }
+    }
+}
+
+extension [String: String] {
+    fileprivate var fields: HTTPFields {
+        var fields = HTTPFields()
+        for (name, value) in self { if let name = HTTPFieldName(name) { fields.append(name, value) } }
+        return fields
+    }
+}
