@@ -62,7 +62,7 @@ public struct SiloLink<Service: Sendable>: Sendable {
         guard let destination = hop.destination else { return try decode(try await roundTrip(hop, body), hop.method) }
         let call = SiloCall(
             method: hop.method, destination: destination, organizationID: hop.target.organizationID, body: body,
-            deadline: SiloScope.deadline(of: hop.method), idempotencyKey: SiloScope.idempotencyKey(of: hop.method)
+            deadline: SiloScope.deadline(of: hop.method, timeout: silo.caller?.timeout(hop.method)), idempotencyKey: SiloScope.idempotencyKey(of: hop.method)
         )
         do {
             return try decode(try await send(call), hop.method)

@@ -10,8 +10,10 @@ public enum SiloScope {
     @TaskLocal public static var idempotencyKey: String?
 
     /// The earlier of the task's deadline and the method's time.
-    static func deadline(of method: SiloMethod) -> ContinuousClock.Instant {
-        let own = ContinuousClock.now + method.timeout
+    ///
+    /// - Parameter timeout: the operator's, instead of the declared one.
+    static func deadline(of method: SiloMethod, timeout: Duration?) -> ContinuousClock.Instant {
+        let own = ContinuousClock.now + (timeout ?? method.timeout)
         return deadline.map { min($0, own) } ?? own
     }
 

@@ -129,10 +129,7 @@ struct TestSilo: Sendable {
 
     func directory() throws -> CellDirectory {
         let us1 = try CellName("us1")
-        return CellDirectory(
-            cells: [Cell(name: us1, address: "http://127.0.0.1:\(port)")],
-            localities: [Locality(name: "us", cells: [us1], newOrganizationCell: us1)], fallbackCell: us1,
-            controlAddress: nil)
+        return try CellDirectory(cells: [Cell(name: us1, address: "http://127.0.0.1:\(port)")], fallbackCell: us1)
     }
 }
 

@@ -113,8 +113,8 @@ import Testing
     @Test func `calls to nowhere configured, and from cell to cell, send nothing`() async throws {
         let keys = try SignatureFixture.keys()
         let us1 = try CellName("us1")
-        let directory = CellDirectory(
-            cells: [Cell(name: us1, address: "")], localities: [], fallbackCell: us1, controlAddress: nil)
+        let directory = try CellDirectory(
+                cells: [Cell(name: us1, address: "")], fallbackCell: us1)
         let transport = SignedTransport(keyring: try SiloKeyring(address: .control, keys: keys), directory: directory)
         await #expect(throws: SiloError.self) { try await transport.send(Fixture.call()) }
         let cell = SignedTransport(
@@ -131,9 +131,8 @@ import Testing
         let us1 = try CellName("us1")
         // A port that nobody listens on any more.
         let port = try await TestSilo.run(Fixture.us1, keys: keys, handler: Self.echo) { $0.port }
-        let directory = CellDirectory(
-            cells: [Cell(name: us1, address: "http://127.0.0.1:\(port)")], localities: [], fallbackCell: us1,
-            controlAddress: nil)
+        let directory = try CellDirectory(
+                cells: [Cell(name: us1, address: "http://127.0.0.1:\(port)")], fallbackCell: us1)
         let transport = SignedTransport(keyring: try SiloKeyring(address: .control, keys: keys), directory: directory)
         let caller = SiloCaller(transport: transport, policy: policy)
         for _ in 0..<3 {

@@ -40,9 +40,8 @@ import Testing
         let settings = configuration
         let down = try await serve({ $0.finish() }) { $0 }
         return try await serve(cell ?? { $0.finish() }) { port in
-            let directory = CellDirectory(
-                cells: [Cell(name: us1, address: "http://127.0.0.1:\(cell == nil ? down : port)")], localities: [],
-                fallbackCell: us1, controlAddress: nil)
+            let directory = try CellDirectory(
+                cells: [Cell(name: us1, address: "http://127.0.0.1:\(cell == nil ? down : port)")], fallbackCell: us1)
             let client = SiloHTTPClient(
                 keyring: try SiloKeyring(address: .control, keys: try SignatureFixture.keys()), directory: directory,
                 configuration: settings)
@@ -222,9 +221,8 @@ import Testing
             exchange.sendHead(HTTPResponseHead(status: status))
             exchange.finish()
         }) { port in
-            let directory = CellDirectory(
-                cells: [Cell(name: Self.us1, address: "http://127.0.0.1:\(port)/")], localities: [],
-                fallbackCell: Self.us1, controlAddress: nil)
+            let directory = try CellDirectory(
+                cells: [Cell(name: Self.us1, address: "http://127.0.0.1:\(port)/")], fallbackCell: Self.us1)
             let client = SiloHTTPClient(keyring: try SiloKeyring(address: .control, keys: keys), directory: directory)
             for body in [ByteBuffer(), ByteBuffer(bytes: [1, 2, 3])] {
                 let answer = try await client.request(.post, "/internal?x=1", to: .cell(Self.us1), body: body)
