@@ -35,6 +35,7 @@ extension SiloError: RPCErrorConvertible {
         case .invalid: error(.invalidArgument, .validation, ["code": "invalid"])
         case .notFound: error(.notFound, .validation, ["code": "not-found"])
         case .exists: error(.alreadyExists, .validation, ["code": "exists"])
+        case .wrongState: error(.failedPrecondition, .validation, ["code": "wrong-state"])
         case .forbidden: error(.permissionDenied, .forbidden, [:])
         case .mappingNotFound: error(.notFound, .mappingNotFound, [:])
         case .cellResolution: error(.notFound, .cellResolution, [:])
@@ -88,6 +89,7 @@ extension SiloError: RPCErrorConvertible {
             case "invalid": self = .invalid(error.message)
             case "not-found": self = .notFound(error.message)
             case "exists": self = .exists(error.message)
+            case "wrong-state": self = .wrongState(error.message)
             case let code: self = .validation(code: code ?? "", message: error.message)
             }
         case .forbidden: self = .forbidden(error.message)

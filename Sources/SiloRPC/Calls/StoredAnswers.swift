@@ -16,8 +16,8 @@ import Synchronization
 /// ```
 ///
 /// After a crash a row may stay `claimed`: a method that is `idempotent` is then run again, one that is `once` never is
-/// (``SiloError/outcomeUnknown(method:)``). A service that calls ``AnswerClaim/confirm(in:)`` in the transaction that does
-/// the work leaves no doubt: what is not confirmed was not done.
+/// (``SiloError/outcomeUnknown(method:)``). A service that calls ``AnswerClaim/confirm(in:answer:)`` in the transaction that
+/// does the work leaves no doubt: what is not confirmed was not done, and what is done has its answer.
 public struct StoredAnswers: Sendable {
     /// How long answers are kept. Default one day.
     public var age: Duration = .seconds(86_400)
@@ -144,9 +144,12 @@ public struct AnswerClaim: Sendable {
 
     /// Says, in the transaction that does the work, that the work is done: either both are in the database or neither.
     ///
+    /// - Parameter answer: the encoded response, when it is known already: whoever repeats the call then gets it whatever
+    ///   happens next; nil leaves "done" as all that is known after a crash.
     /// - Throws: `StorageError`
-    public func confirm(in transaction: WriteTransaction) throws {
+    public func confirm(in transaction: WriteTransaction, answer: [UInt8]? = nil) throws {
         try transaction.execute(
-            "UPDATE silo_answers SET state = 'confirmed' \(AnswerRow.condition)", row.identity)
+            "UPDATE silo_answers SET state = ?, answer = ? \(AnswerRow.condition)",
+            [.text(answer == nil ? "confirmed" : "answered"), answer.map { .blob($0) } ?? .null] + row.identity)
     }
 }

@@ -33,7 +33,10 @@ public struct OrganizationMappingStore: OrganizationMappingService, Organization
                 let row = try transaction.row(
                     "INSERT INTO organizations (slug, created_at) VALUES (?, ?) RETURNING id", [.text(slug), .integer(now)])
                 guard let id = try row?.integer("id") else { throw SiloError.invalid("the organization was not stored") }
-                return try Self.insert(id: id, slug: slug, cell: cell, createdAt: now, transaction)
+                let mapping = try Self.insert(id: id, slug: slug, cell: cell, createdAt: now, transaction)
+                // A crash right after the commit must not make the same call find its own organization in the way.
+                try AnswerClaim.current?.confirm(in: transaction, answer: mapping.serializedBytes())
+                return mapping
             }
         } catch let error as StorageError where error.isUniqueViolation {
             throw SiloError.exists("an organization \"\(slug)\" exists")

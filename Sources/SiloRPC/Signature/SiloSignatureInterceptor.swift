@@ -1,24 +1,21 @@
 import HTTPTransport
 import NIOCore
 import RPC
+import Synchronization
 
 /// Lets calls of silo services through only when another silo has signed them.
 ///
-/// The signature covers the body, so the body is read before anything of it is decoded: a unary request of at most
-/// ``maximumBodyByteCount``. Streams are refused, because a signature over their head alone would let anybody on the way
+/// The signature covers the body, so the body is read before anything of it is decoded: a unary request, within the
+/// server's `maximumRequestMessageByteCount`. Streams are refused, because a signature over their head alone would let anybody on the way
 /// replace what follows. Leaves the ``SiloPeer`` under ``SiloPeerKey``. Calls of other services pass.
 public struct SiloSignatureInterceptor: ServerInterceptor {
     private let verifier: SiloVerifier
     private let services: Set<String>
-    private let maximumBodyByteCount: Int
 
-    /// - Parameters:
-    ///   - services: full names of the services that only silos may call.
-    ///   - maximumBodyByteCount: default 4 MiB and a frame's head.
-    public init(verifier: SiloVerifier, services: Set<String>, maximumBodyByteCount: Int = 4 * 1024 * 1024 + 5) {
+    /// - Parameter services: full names of the services that only silos may call.
+    public init(verifier: SiloVerifier, services: Set<String>) {
         self.verifier = verifier
         self.services = services
-        self.maximumBodyByteCount = maximumBodyByteCount
     }
 
     /// A request that has arrived whole is decided at once.
@@ -39,9 +36,11 @@ public struct SiloSignatureInterceptor: ServerInterceptor {
     public func intercept(_ call: ServerCall, context: CallContext, next: CallHandler) async throws {
         guard services.contains(context.method.service) else { return try await next(call, context) }
         let head = try checkHead(call, context)
-        let body = try await call.collectBody(maximumByteCount: maximumBodyByteCount)
+        let body = CollectedBody()
+        try await call.readAhead { piece in body.bytes.withLock { _ = $0.writeImmutableBuffer(piece) } }
+        let whole = body.bytes.withLock { $0 }
         var context = context
-        admit(try body.withUnsafeReadableBytes { try verifier.checkBody($0, of: head) }, &context)
+        admit(try whole.withUnsafeReadableBytes { try verifier.checkBody($0, of: head) }, &context)
         try await next(call, context)
     }
 
@@ -57,4 +56,9 @@ public struct SiloSignatureInterceptor: ServerInterceptor {
         context.serviceContext[SiloSourceKey.self] = peer.source
         context.noteIdentity("silo \(peer.source.map { "\($0)" } ?? "rpc0") key \(peer.keyID)")
     }
+}
+
+/// What has arrived of a request's body.
+private final class CollectedBody: Sendable {
+    let bytes = Mutex(ByteBuffer())
 }

@@ -91,14 +91,14 @@ import Testing
     }
 
     /// What a process that died in the middle has left.
-    static func crash(_ database: Database, confirms: Bool) async throws {
+    static func crash(_ database: Database, confirms: Bool, answer: [UInt8]? = nil) async throws {
         try await database.write { _ = try $0.execute("DELETE FROM silo_answers") }
         let answers = StoredAnswers(database)
         let stopped = AsyncStream.makeStream(of: Void.self)
         let task = Task {
             try await answers.answer(inbound(), key: "k") {
                 if confirms {
-                    try await database.write { try AnswerClaim.current?.confirm(in: $0) }
+                    try await database.write { try AnswerClaim.current?.confirm(in: $0, answer: answer) }
                 }
                 stopped.continuation.finish()
                 try await Task.sleep(for: .seconds(600))
@@ -115,8 +115,10 @@ import Testing
         try await database.write { transaction in
             try transaction.execute("DELETE FROM silo_answers")
             try transaction.execute(
-                "INSERT INTO silo_answers (source, method, call_key, request_hash, owner, state, created_at) VALUES ('control', 'things.Do', 'k', ?, ?, ?, ?)",
-                [.blob(hash), .text(owner), .text(state), .integer(EpochTime.now)])
+                "INSERT INTO silo_answers (source, method, call_key, request_hash, owner, state, answer, created_at) VALUES ('control', 'things.Do', 'k', ?, ?, ?, ?, ?)",
+                [
+                    .blob(hash), .text(owner), .text(state), answer.map { .blob($0) } ?? .null, .integer(EpochTime.now),
+                ])
         }
     }
 
@@ -131,6 +133,8 @@ import Testing
             await #expect(throws: SiloError.outcomeUnknown(method: "things.Do")) {
                 try await StoredAnswers(database).answer(Self.inbound(.idempotent), key: "k") { [3] }
             }
+            try await Self.crash(database, confirms: true, answer: [7])
+            #expect(try await StoredAnswers(database).answer(Self.inbound(.once), key: "k") { [3] } == [7])
         }
     }
 
