@@ -76,6 +76,19 @@ final class FileContext {
 
     private func fullNamePrefix(_ scope: [String]) -> String { fullName(scope.joined(separator: ".")) }
 
+    /// Extensions of options are for protoc and its plugins. Those of other messages would be missing in Swift.
+    func checkExtensions(
+        _ extensions: [Descriptors.FieldDescriptorProto], _ element: String
+    ) throws(GeneratorError) {
+        for field in extensions {
+            let extendee = field.extendee ?? ""
+            guard !extendee.hasPrefix(".google.protobuf.") || !extendee.hasSuffix("Options") else { continue }
+            throw error(
+                "\(element).\(field.name ?? "")",
+                "extensions of \(extendee.drop { $0 == "." }) are not supported; make it a field of that message")
+        }
+    }
+
     func error(_ element: String, _ problem: String) -> GeneratorError {
         GeneratorError(file: path, element: element, problem)
     }

@@ -101,6 +101,7 @@ struct FilePrinter {
             throw context.error(
                 "syntax \(syntax)", "only proto3 and proto2 are supported; write syntax = \"proto3\"")
         }
+        try context.checkExtensions(context.file.extension, context.package)
         var body = SourcePrinter()
         if let namespace = context.options.namespace(of: context.path) {
             if !context.file.enumType.isEmpty || !context.file.messageType.isEmpty {

@@ -82,6 +82,7 @@ struct MessagePrinter {
     }
 
     func print(to printer: inout SourcePrinter) throws(GeneratorError) {
+        try context.checkExtensions(message.extension, scope.joined(separator: "."))
         printer.documentation(context.comments[path])
         let name = Naming.type(message.name ?? "")
         try printer.block("\(context.access)struct \(name): \(context.runtime("Message")) {") {

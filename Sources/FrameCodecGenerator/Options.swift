@@ -54,7 +54,8 @@ public struct Options: Sendable {
           output=swift|markdown   markdown: a reference of services and messages, NAME.md. Default swift.
 
         Supported: proto3; of proto2 what descriptors need (optional, repeated, defaults as `...OrDefault`;
-        enums are open; extension ranges are ignored). Groups and editions are refused.
+        enums are open; extension ranges are ignored). Groups, editions and extensions of anything but
+        options are refused.
         Each file's descriptor is FileDescriptor.pathToFile; a recursive field is kept on the heap by @Indirect.
 
         Names: fields become lowerCamelCase with ID, IDs, URL, URLs, SHA and SHAs as whole words after the

@@ -36,6 +36,38 @@ import Testing
                 "a.proto: M.b: default values of bytes fields"))
     }
 
+    @Test("extensions of options are for plugins; any other is refused, in a file and in a message")
+    func extensions() throws {
+        func file(_ extendee: String) -> File {
+            File(
+                name: "a.proto", package: "p",
+                extension: [Field(name: "x", number: 1, label: .optional, type: .int32, extendee: extendee)],
+                syntax: "proto2")
+        }
+        #expect(try failure(file(".google.protobuf.FieldOptions")) == "no error")
+        #expect(
+            try failure(file(".p.M"))
+                == "a.proto: p.x: extensions of p.M are not supported; make it a field of that message")
+        var nested = File(name: "a.proto", package: "p", messageType: [MessageType(name: "M")], syntax: "proto2")
+        nested.messageType[0].extension = file(".q.N").extension
+        #expect(try failure(nested).contains("a.proto: M.x: extensions of q.N"))
+    }
+
+    @Test("a type that comes through import public")
+    func publicImport() throws {
+        let inner = File(
+            name: "inner.proto", package: "i", messageType: [MessageType(name: "Inner")], syntax: "proto3")
+        let outer = File(
+            name: "outer.proto", dependency: ["inner.proto"], publicDependency: [0], syntax: "proto3")
+        let user = File(
+            name: "user.proto", dependency: ["outer.proto"],
+            messageType: [MessageType(name: "User", field: [Field("inner", 1, .message, typeName: ".i.Inner")])],
+            syntax: "proto3")
+        let response = try generate([inner, outer, user])
+        #expect(response.error == nil)
+        #expect(response.file.last?.content?.contains("public var inner: Inner?") == true)
+    }
+
     @Test("required=optional takes required fields for optional ones")
     func required() throws {
         let response = try generate(

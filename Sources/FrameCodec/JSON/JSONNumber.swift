@@ -39,6 +39,20 @@ enum JSONNumber {
     /// The exact integer that `text`, a number by the grammar, stands for; nil when it has a fraction or does
     /// not fit 64 bits. `1.0` and `1e2` are integers.
     static func integer(_ text: UnsafeRawBufferPointer) -> (isNegative: Bool, magnitude: UInt64)? {
+        let isNegative = text.first == UInt8(ascii: "-")
+        // Nineteen digits always fit.
+        guard text.count <= 19 else { return anyInteger(text) }
+        var magnitude: UInt64 = 0
+        for index in (isNegative ? 1 : 0)..<text.count {
+            let digit = text[index] &- UInt8(ascii: "0")
+            guard digit < 10 else { return anyInteger(text) }
+            magnitude = magnitude &* 10 &+ UInt64(digit)
+        }
+        return (isNegative, magnitude)
+    }
+
+    /// ``integer(_:)`` of a long number, or one with a point or an exponent.
+    private static func anyInteger(_ text: UnsafeRawBufferPointer) -> (isNegative: Bool, magnitude: UInt64)? {
         var digits: [UInt8] = []
         var fractionCount = 0
         var exponent = 0
@@ -92,5 +106,57 @@ enum JSONNumber {
         let (product, overflow) = value.multipliedReportingOverflow(by: 10)
         let (sum, carry) = product.addingReportingOverflow(UInt64(digit))
         return overflow || carry ? nil : sum
+    }
+
+    // MARK: - Floating point
+
+    /// The nearest double to `text`, a number by the grammar; nil when it is not finite.
+    static func double(_ text: UnsafeRawBufferPointer) -> Double? {
+        if let (isNegative, digits, exponent) = decimal(text), digits <= 1 << 53, abs(exponent) <= 22 {
+            // Both are exact, so that the one operation between them rounds correctly.
+            let power = powersOfTen[abs(exponent)]
+            let value = exponent < 0 ? Double(digits) / power : Double(digits) * power
+            return isNegative ? -value : value
+        }
+        return Double(String(decoding: text, as: UTF8.self)).flatMap { $0.isFinite ? $0 : nil }
+    }
+
+    /// The nearest float; rounding a double would round twice.
+    static func float(_ text: UnsafeRawBufferPointer) -> Float? {
+        if let (isNegative, digits, exponent) = decimal(text), digits <= 1 << 24, abs(exponent) <= 10 {
+            let power = Float(powersOfTen[abs(exponent)])
+            let value = exponent < 0 ? Float(digits) / power : Float(digits) * power
+            return isNegative ? -value : value
+        }
+        return Float(String(decoding: text, as: UTF8.self)).flatMap { $0.isFinite ? $0 : nil }
+    }
+
+    /// Powers that a double holds exactly.
+    private static let powersOfTen: [Double] = [
+        1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18,
+        1e19, 1e20, 1e21, 1e22
+    ]
+
+    /// A number without an exponent as its digits times a power of ten; nil for other and for longer ones.
+    private static func decimal(
+        _ text: UnsafeRawBufferPointer
+    ) -> (isNegative: Bool, digits: UInt64, exponent: Int)? {
+        guard text.count <= 20 else { return nil }
+        let isNegative = text.first == UInt8(ascii: "-")
+        var digits: UInt64 = 0
+        var fractionStart: Int?
+        for index in (isNegative ? 1 : 0)..<text.count {
+            let digit = text[index] &- UInt8(ascii: "0")
+            if digit < 10 {
+                let (product, overflow) = digits.multipliedReportingOverflow(by: 10)
+                guard !overflow, product <= UInt64.max - 9 else { return nil }
+                digits = product + UInt64(digit)
+            } else if text[index] == UInt8(ascii: ".") {
+                fractionStart = index + 1
+            } else {
+                return nil
+            }
+        }
+        return (isNegative, digits, fractionStart.map { $0 - text.count } ?? 0)
     }
 }

@@ -10,15 +10,15 @@ extension JSONReader {
                 return true
             }
             output.varint(1)
-        case .string: output.lengthDelimited(try scanner.string().utf8)
+        case .string: output.lengthDelimited(try scanner.string())
         case .bytes: try bytes()
-        case .float: output.fixed32(try float().bitPattern)
-        case .double: output.fixed64(try double().bitPattern)
+        case .float: output.fixed(try float().bitPattern)
+        case .double: output.fixed(try double().bitPattern)
         case .enumeration(let type): return try enumeration(type.schema)
         case .message(let type):
-            let start = output.bytes.count
+            let start = output.beginLength()
             try message(type.schema)
-            output.insertLength(at: start)
+            output.endLength(start)
         case .map: throw scanner.fault("a map cannot stand here")
         default: try write(try integer(), as: kind)
         }
@@ -27,7 +27,8 @@ extension JSONReader {
 
     private mutating func bytes() throws(JSONFault) {
         let text = try scanner.string()
-        guard let bytes = Base64.decode([UInt8](text.utf8), acceptsURLSafeAlphabet: true) else {
+        let bytes = text.withBytes { Base64.decode($0, acceptsURLSafeAlphabet: true) }
+        guard let bytes else {
             throw scanner.fault("the string is not base64")
         }
         output.lengthDelimited(bytes)
@@ -41,8 +42,8 @@ extension JSONReader {
     ) throws(JSONFault) -> Value {
         let value: Value?
         if scanner.peek() == UInt8(ascii: "\"") {
-            let text = [UInt8](try scanner.string().utf8)
-            value = text.withUnsafeBytes { JSONNumber.prefix($0) == $0.count ? body($0) : nil }
+            let text = try scanner.string()
+            value = text.withBytes { JSONNumber.prefix($0) == $0.count ? body($0) : nil }
         } else {
             value = body(try scanner.number())
         }
@@ -65,8 +66,8 @@ extension JSONReader {
                 throw outOfRange()
             }
             switch kind {
-            case .fixed32: output.fixed32(UInt32(truncatingIfNeeded: integer.magnitude))
-            case .fixed64: output.fixed64(integer.magnitude)
+            case .fixed32: output.fixed(UInt32(truncatingIfNeeded: integer.magnitude))
+            case .fixed64: output.fixed(integer.magnitude)
             default: output.varint(integer.magnitude)
             }
         default:
@@ -78,8 +79,8 @@ extension JSONReader {
             switch kind {
             case .sint32: output.varint(SInt32Field.wire(Int32(truncatingIfNeeded: value)))
             case .sint64: output.varint(SInt64Field.wire(value))
-            case .sfixed32: output.fixed32(UInt32(truncatingIfNeeded: bits))
-            case .sfixed64: output.fixed64(bits)
+            case .sfixed32: output.fixed(UInt32(truncatingIfNeeded: bits))
+            case .sfixed64: output.fixed(bits)
             default: output.varint(bits)
             }
         }
@@ -89,32 +90,24 @@ extension JSONReader {
 
     mutating func double() throws(JSONFault) -> Double {
         if let special = try specialNumber() { return special }
-        return try number(
-            { text in
-                Double(String(decoding: text, as: UTF8.self)).flatMap { $0.isFinite ? $0 : nil }
-            }, "the number does not fit a double")
+        return try number(JSONNumber.double, "the number does not fit a double")
     }
 
     private mutating func float() throws(JSONFault) -> Float {
         if let special = try specialNumber() { return Float(special) }
-        return try number(
-            { text in
-                Float(String(decoding: text, as: UTF8.self)).flatMap { $0.isFinite ? $0 : nil }
-            }, "the number does not fit a float")
+        return try number(JSONNumber.float, "the number does not fit a float")
     }
 
     /// `"NaN"`, `"Infinity"` and `"-Infinity"`; nil, and nothing is taken, for anything else.
     private mutating func specialNumber() throws(JSONFault) -> Double? {
         guard scanner.peek() == UInt8(ascii: "\"") else { return nil }
         let start = scanner.position
-        switch try scanner.string() {
-        case "NaN": return .nan
-        case "Infinity": return .infinity
-        case "-Infinity": return -.infinity
-        default:
-            scanner.rewind(to: start)
-            return nil
-        }
+        let text = try scanner.string()
+        if text == "NaN" { return .nan }
+        if text == "Infinity" { return .infinity }
+        if text == "-Infinity" { return -.infinity }
+        scanner.rewind(to: start)
+        return nil
     }
 
     private mutating func enumeration(_ schema: EnumSchema) throws(JSONFault) -> Bool {
@@ -126,7 +119,7 @@ extension JSONReader {
             try write(try integer(), as: .int32)
             return true
         }
-        let name = try scanner.string()
+        let name = try scanner.string().string
         guard let number = schema.number(of: name) else {
             guard options.ignoresUnknownFields else {
                 throw scanner.fault("\(schema.name) has no value \(JSONFault.quoted(name))")

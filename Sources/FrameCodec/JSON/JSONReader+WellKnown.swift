@@ -1,6 +1,6 @@
 extension JSONReader {
     mutating func timestamp() throws(JSONFault) {
-        let text = try scanner.string()
+        let text = try scanner.string().string
         guard let (seconds, nanos) = TimeText.timestamp(text) else {
             throw scanner.fault(
                 "the string is not a timestamp such as 2024-02-29T12:00:00.5Z, years 1 to 9999")
@@ -9,7 +9,7 @@ extension JSONReader {
     }
 
     mutating func duration() throws(JSONFault) {
-        let text = try scanner.string()
+        let text = try scanner.string().string
         guard let (seconds, nanos) = TimeText.duration(text) else {
             throw scanner.fault("the string is not a duration such as 1.5s, at most 315576000000s")
         }
@@ -24,12 +24,12 @@ extension JSONReader {
     }
 
     mutating func fieldMask() throws(JSONFault) {
-        for path in try scanner.string().split(separator: ",") {
+        for path in try scanner.string().string.split(separator: ",") {
             guard let snake = FieldMaskText.originalPath(path) else {
                 throw scanner.fault("the string is not a field mask such as name,author.webUrl")
             }
             output.tag(1, WireType.lengthDelimited)
-            output.lengthDelimited(snake.utf8)
+            output.lengthDelimited(snake)
         }
     }
 
@@ -37,9 +37,9 @@ extension JSONReader {
         guard let field = schema.field(number: 1) else {
             throw scanner.fault("\(schema.name) has no value field")
         }
-        let start = output.bytes.count
+        let start = output.count
         output.tag(1, field.kind.wireType)
-        if try !value(field.kind) { output.bytes.removeLast(output.bytes.count - start) }
+        if try !value(field.kind) { output.bytes.remove(from: start) }
     }
 
     // MARK: - Any
@@ -62,17 +62,17 @@ extension JSONReader {
         }
         scanner.rewind(to: start)
         output.tag(1, WireType.lengthDelimited)
-        output.lengthDelimited(url.utf8)
+        output.lengthDelimited(url)
         output.tag(2, WireType.lengthDelimited)
-        let valueStart = output.bytes.count
+        let valueStart = output.count
         if type.schema.jsonForm == .fields {
             try object(type.schema, inAny: true)
         } else {
             try anyValue(type.schema)
         }
         // The payload stays bytes, so it is brought into the form that the type itself writes.
-        let payload = [UInt8](output.bytes[valueStart...])
-        output.bytes.removeLast(payload.count)
+        let payload = output.bytes.array(from: valueStart)
+        output.bytes.remove(from: valueStart)
         do throws(WireError) {
             output.lengthDelimited(try type.canonicalBytes(payload))
         } catch {
@@ -86,24 +86,28 @@ extension JSONReader {
         repeat {
             let name = try scanner.string()
             try scanner.expect(":")
-            if name == "@type" { return try scanner.string() }
+            if name == "@type" { return try scanner.string().string }
             try skipValue()
         } while scanner.take(",")
         return nil
     }
 
     private mutating func anyValue(_ schema: MessageSchema) throws(JSONFault) {
-        var seen: Set<String> = []
+        var (seenType, seenValue) = (false, false)
         try members { reader, name throws(JSONFault) in
-            guard seen.insert(name).inserted else { throw reader.scanner.fault("member given twice") }
-            switch name {
-            case "@type": try reader.skipValue()
-            case "value": try reader.message(schema)
-            default:
+            if name == "@type" {
+                guard !seenType else { throw reader.scanner.fault("member given twice") }
+                seenType = true
+                try reader.skipValue()
+            } else if name == "value" {
+                guard !seenValue else { throw reader.scanner.fault("member given twice") }
+                seenValue = true
+                try reader.message(schema)
+            } else {
                 throw reader.scanner.fault("an Any of \(schema.name) has the members @type and value only")
             }
         }
-        guard seen.contains("value") else {
+        guard seenValue else {
             throw scanner.fault("an Any of \(schema.name) needs the member value")
         }
     }
@@ -111,17 +115,17 @@ extension JSONReader {
     // MARK: - Struct, Value, ListValue
 
     mutating func structure() throws(JSONFault) {
-        var names: Set<[UInt8]> = []
+        var names: Set<JSONKey> = []
         try members { reader, name throws(JSONFault) in
-            guard names.insert([UInt8](name.utf8)).inserted else {
+            guard name.withBytes({ names.insert(JSONKey($0)).inserted }) else {
                 throw reader.scanner.fault("member given twice")
             }
             reader.output.tag(1, WireType.lengthDelimited)
-            let entry = reader.output.bytes.count
+            let entry = reader.output.beginLength()
             reader.output.tag(1, WireType.lengthDelimited)
-            reader.output.lengthDelimited(name.utf8)
+            reader.output.lengthDelimited(name)
             try reader.nested(2) { reader throws(JSONFault) in try reader.dynamicValue() }
-            reader.output.insertLength(at: entry)
+            reader.output.endLength(entry)
         }
     }
 
@@ -138,7 +142,7 @@ extension JSONReader {
         case UInt8(ascii: "\"")?:
             let text = try scanner.string()
             output.tag(3, WireType.lengthDelimited)
-            output.lengthDelimited(text.utf8)
+            output.lengthDelimited(text)
         case UInt8(ascii: "t")?, UInt8(ascii: "f")?:
             output.tag(4, WireType.varint)
             _ = try value(.bool)
@@ -149,7 +153,7 @@ extension JSONReader {
         default:
             let number = try double()
             output.tag(2, WireType.fixed64)
-            output.fixed64(number.bitPattern)
+            output.fixed(number.bitPattern)
         }
     }
 
@@ -157,8 +161,8 @@ extension JSONReader {
         _ number: Int, _ body: (inout JSONReader) throws(JSONFault) -> Void
     ) throws(JSONFault) {
         output.tag(number, WireType.lengthDelimited)
-        let start = output.bytes.count
+        let start = output.beginLength()
         try body(&self)
-        output.insertLength(at: start)
+        output.endLength(start)
     }
 }

@@ -2,10 +2,9 @@
 ///
 /// Members become fields as they come; the length of a nested message is put in front of it afterwards. The
 /// message is then decoded from the bytes, which is where merging and defaults happen.
-struct JSONReader {
+struct JSONReader: ~Copyable {
     var scanner: JSONScanner
     var output = WireBuilder()
-    var path = JSONPath()
     let options: JSONDecodingOptions
     private(set) var depthLeft: Int
 
@@ -40,16 +39,18 @@ struct JSONReader {
 
     /// Calls `body` for each member with the scanner in front of its value.
     mutating func members(
-        _ body: (inout JSONReader, String) throws(JSONFault) -> Void
+        _ body: (inout JSONReader, JSONText) throws(JSONFault) -> Void
     ) throws(JSONFault) {
         try enter("{")
         if !scanner.take("}") {
             repeat {
                 let name = try scanner.string()
                 try scanner.expect(":")
-                path.steps.append(.member(name))
-                try body(&self, name)
-                path.steps.removeLast()
+                do throws(JSONFault) {
+                    try body(&self, name)
+                } catch {
+                    throw error.inside(.member(name.string))
+                }
             } while scanner.take(",")
             try scanner.expect("}")
         }
@@ -62,9 +63,11 @@ struct JSONReader {
         if !scanner.take("]") {
             var index = 0
             repeat {
-                path.steps.append(.element(index))
-                try body(&self)
-                path.steps.removeLast()
+                do throws(JSONFault) {
+                    try body(&self)
+                } catch {
+                    throw error.inside(.element(index))
+                }
                 index += 1
             } while scanner.take(",")
             try scanner.expect("]")
@@ -83,31 +86,54 @@ struct JSONReader {
 
     /// A message as an object; `@type` belongs to the Any around it.
     mutating func object(_ schema: MessageSchema, inAny: Bool = false) throws(JSONFault) {
-        var seenFields: Set<Int> = []
-        var seenOneofs: Set<Int> = []
+        var seenFields = IndexSet()
+        var seenOneofs = IndexSet()
+        var seenType = false
+        // Members mostly come in the order of the fields.
+        var expected = 0
         try members { reader, name throws(JSONFault) in
             if inAny, name == "@type" {
-                // No field has the number 0.
-                guard seenFields.insert(0).inserted else { throw reader.scanner.fault("@type is given twice") }
+                guard !seenType else { throw reader.scanner.fault("@type is given twice") }
+                seenType = true
                 return try reader.skipValue()
             }
-            guard let field = schema.field(named: name) else {
+            guard let index = name.withBytes({ schema.index(named: $0, expected: expected) }) else {
                 guard reader.options.ignoresUnknownFields else {
-                    throw reader.scanner.fault("\(schema.name) has no field \(JSONFault.quoted(name))")
+                    throw reader.scanner.fault("\(schema.name) has no field \(JSONFault.quoted(name.string))")
                 }
                 return try reader.skipValue()
             }
-            guard seenFields.insert(field.number).inserted else {
+            expected = index + 1
+            let field = schema.fields[index]
+            guard seenFields.insert(index) else {
                 throw reader.scanner.fault("field \(field.name) is given twice")
             }
             if reader.scanner.peek() == UInt8(ascii: "n"), !Self.acceptsNull(field) {
                 guard reader.scanner.take(word: "null") else { throw reader.scanner.unexpected("a value") }
                 return
             }
-            if let oneof = field.oneof, !seenOneofs.insert(oneof).inserted {
+            if let oneof = field.oneof, !seenOneofs.insert(oneof) {
                 throw reader.scanner.fault("a second field of the oneof that \(field.name) is in")
             }
-            try reader.field(field)
+            do throws(JSONFault) {
+                try reader.field(field)
+            } catch {
+                throw field.isRedacted ? error.redacted : error
+            }
+        }
+    }
+
+    /// Small numbers, most of them below 64: fields and oneofs that were seen.
+    private struct IndexSet {
+        private var bits: UInt64 = 0
+        private var others: Set<Int> = []
+
+        /// False when it was there.
+        mutating func insert(_ index: Int) -> Bool {
+            guard index >= 0, index < 64 else { return others.insert(index).inserted }
+            let bit: UInt64 = 1 << UInt64(index)
+            defer { bits |= bit }
+            return bits & bit == 0
         }
     }
 
@@ -133,14 +159,14 @@ struct JSONReader {
     private mutating func field(_ field: FieldSchema) throws(JSONFault) {
         switch (field.kind, field.cardinality) {
         case (.map(let key, let value), _): try map(field.number, key, value)
-        case (_, .repeated):
-            try elements { reader throws(JSONFault) in try reader.element(field.kind, field.number) }
-        case (_, .packed):
+        case (let kind, .repeated):
+            try elements { reader throws(JSONFault) in try reader.element(kind, field.number) }
+        case (let kind, .packed):
             output.tag(field.number, WireType.lengthDelimited)
-            let start = output.bytes.count
-            try elements { reader throws(JSONFault) in try reader.element(field.kind, nil) }
-            output.insertLength(at: start)
-        default: try element(field.kind, field.number)
+            let start = output.beginLength()
+            try elements { reader throws(JSONFault) in try reader.element(kind, nil) }
+            output.endLength(start)
+        case (let kind, _): try element(kind, field.number)
         }
     }
 
@@ -150,47 +176,60 @@ struct JSONReader {
         if scanner.peek() == UInt8(ascii: "n"), !Self.acceptsNull(kind) {
             throw scanner.fault("null is not a value here")
         }
-        let start = output.bytes.count
+        let start = output.count
         if let number { output.tag(number, kind.wireType) }
-        if try !value(kind) { output.bytes.removeLast(output.bytes.count - start) }
+        if try !value(kind) { output.bytes.remove(from: start) }
     }
 
     private mutating func map(_ number: Int, _ key: FieldKind, _ value: FieldKind) throws(JSONFault) {
-        var keys: Set<[UInt8]> = []
+        var keys: Set<JSONKey> = []
         try members { reader, name throws(JSONFault) in
-            let start = reader.output.bytes.count
+            let start = reader.output.count
             reader.output.tag(number, WireType.lengthDelimited)
-            let entry = reader.output.bytes.count
+            let entry = reader.output.beginLength()
             reader.output.tag(1, key.wireType)
             try reader.mapKey(key, name)
-            guard keys.insert([UInt8](reader.output.bytes[entry...])).inserted else {
-                throw reader.scanner.fault("the map key is given twice")
+            let inserted = reader.output.bytes.withBytes { bytes in
+                keys.insert(JSONKey(UnsafeRawBufferPointer(rebasing: bytes[entry...]))).inserted
             }
-            let valueStart = reader.output.bytes.count
+            guard inserted else { throw reader.scanner.fault("the map key is given twice") }
+            let valueStart = reader.output.count
             try reader.element(value, 2)
-            if reader.output.bytes.count == valueStart {
-                reader.output.bytes.removeLast(valueStart - start)
+            if reader.output.count == valueStart {
+                reader.output.bytes.remove(from: start)
             } else {
-                reader.output.insertLength(at: entry)
+                reader.output.endLength(entry)
             }
         }
     }
 
-    private mutating func mapKey(_ kind: FieldKind, _ name: String) throws(JSONFault) {
+    private mutating func mapKey(_ kind: FieldKind, _ name: JSONText) throws(JSONFault) {
         switch kind {
-        case .string: output.lengthDelimited(name.utf8)
+        case .string: output.lengthDelimited(name)
         case .bool:
-            guard name == "true" || name == "false" else {
-                throw scanner.fault("the map key must be true or false")
-            }
-            output.varint(name == "true" ? 1 : 0)
+            let isTrue = name == "true"
+            guard isTrue || name == "false" else { throw scanner.fault("the map key must be true or false") }
+            output.varint(isTrue ? 1 : 0)
         default:
-            let bytes = [UInt8](name.utf8)
-            let integer = bytes.withUnsafeBytes { text in
+            let integer = name.withBytes { text in
                 JSONNumber.prefix(text) == text.count ? JSONNumber.integer(text) : nil
             }
             guard let integer else { throw scanner.fault("the map key must be an integer") }
             try write(integer, as: kind)
         }
+    }
+}
+
+/// The bytes of a member's name; up to 16 of them without memory of their own. Names that differ as bytes differ,
+/// even when their strings are canonically equal.
+struct JSONKey: Hashable {
+    private var head: SIMD2<UInt64> = .zero
+    private let count: Int
+    private let long: [UInt8]
+
+    init(_ bytes: UnsafeRawBufferPointer) {
+        count = bytes.count
+        long = bytes.count > 16 ? [UInt8](bytes) : []
+        if bytes.count <= 16 { withUnsafeMutableBytes(of: &head) { $0.copyMemory(from: bytes) } }
     }
 }

@@ -9,6 +9,7 @@ struct JSONScanner {
     }
 
     /// The next byte that is not white space, without taking it; nil at the end.
+    @inline(__always)
     mutating func peek() -> UInt8? {
         while position < bytes.count {
             switch bytes[position] {
@@ -53,28 +54,41 @@ struct JSONScanner {
 
     // MARK: - Strings
 
-    mutating func string() throws(JSONFault) -> String {
+    mutating func string() throws(JSONFault) -> JSONText {
         guard take("\"") else { throw unexpected("a string") }
         let start = position
+        var highBits: UInt64 = 0
+        // Eight bytes at a time, as long as none of them is a quote, a backslash or a control character.
+        if let base = bytes.baseAddress {
+            while bytes.count &- position >= 8 {
+                let word = base.loadUnaligned(fromByteOffset: position, as: UInt64.self)
+                guard !JSONText.hasSpecial(word) else { break }
+                highBits |= word
+                position &+= 8
+            }
+        }
         while position < bytes.count {
-            switch bytes[position] {
+            let byte = bytes[position]
+            switch byte {
             case UInt8(ascii: "\""):
                 let raw = UnsafeRawBufferPointer(rebasing: bytes[start..<position])
                 position += 1
-                guard UTF8Validation.isValid(raw) else {
+                guard highBits & 0x8080_8080_8080_8080 == 0 || UTF8Validation.isValid(raw) else {
                     throw JSONFault("the string is not UTF-8", at: start)
                 }
-                return String(decoding: raw, as: UTF8.self)
-            case UInt8(ascii: "\\"): return try escapedString(from: start)
+                return JSONText(raw)
+            case UInt8(ascii: "\\"): return JSONText(try escapedString(from: start))
             case 0..<0x20: throw fault("a control character in a string must be escaped")
-            default: position += 1
+            default:
+                highBits |= UInt64(byte)
+                position += 1
             }
         }
         throw fault("the text ends inside a string")
     }
 
     /// The rest of a string from its first backslash on.
-    private mutating func escapedString(from start: Int) throws(JSONFault) -> String {
+    private mutating func escapedString(from start: Int) throws(JSONFault) -> [UInt8] {
         var text = [UInt8](bytes[start..<position])
         while position < bytes.count {
             let byte = bytes[position]
@@ -84,7 +98,7 @@ struct JSONScanner {
                 guard text.withUnsafeBytes({ UTF8Validation.isValid($0) }) else {
                     throw JSONFault("the string is not UTF-8", at: start)
                 }
-                return String(decoding: text, as: UTF8.self)
+                return text
             case UInt8(ascii: "\\"): try escape(into: &text)
             case 0..<0x20:
                 throw JSONFault("a control character in a string must be escaped", at: position - 1)
@@ -179,5 +193,50 @@ struct JSONScanner {
         case UInt8(ascii: "n")? where take(word: "null"): break
         default: _ = try number()
         }
+    }
+}
+
+/// A string of JSON text, checked to be UTF-8: where it lies in the input, or apart from it when it has escapes.
+/// Must not outlive the input.
+struct JSONText {
+    private let raw: UnsafeRawBufferPointer
+    private let unescaped: [UInt8]?
+
+    init(_ raw: UnsafeRawBufferPointer) {
+        self.raw = raw
+        unescaped = nil
+    }
+
+    init(_ unescaped: [UInt8]) {
+        raw = UnsafeRawBufferPointer(start: nil, count: 0)
+        self.unescaped = unescaped
+    }
+
+    @inline(__always)
+    func withBytes<Value>(_ body: (UnsafeRawBufferPointer) -> Value) -> Value {
+        guard let unescaped else { return body(raw) }
+        return unescaped.withUnsafeBytes(body)
+    }
+
+    var string: String { withBytes { String(decoding: $0, as: UTF8.self) } }
+
+    static func == (text: JSONText, other: StaticString) -> Bool {
+        text.withBytes { bytes in
+            bytes.elementsEqual(UnsafeRawBufferPointer(start: other.utf8Start, count: other.utf8CodeUnitCount))
+        }
+    }
+
+    /// Whether one of the eight bytes is a control character, a quote, a backslash or DEL: what a JSON string does
+    /// not have as it is, and DEL, which is written escaped.
+    @inline(__always)
+    static func hasSpecial(_ word: UInt64) -> Bool {
+        // (x - 1) & ~x & 0x80 marks zero bytes, and may mark more behind the first one.
+        let quote = word ^ 0x2222_2222_2222_2222
+        let backslash = word ^ 0x5C5C_5C5C_5C5C_5C5C
+        let delete = word ^ 0x7F7F_7F7F_7F7F_7F7F
+        let low = 0x0101_0101_0101_0101 as UInt64
+        let zeros = (quote &- low) & ~quote | (backslash &- low) & ~backslash | (delete &- low) & ~delete
+        let controls = (word &- 0x2020_2020_2020_2020) & ~word
+        return (zeros | controls) & 0x8080_8080_8080_8080 != 0
     }
 }

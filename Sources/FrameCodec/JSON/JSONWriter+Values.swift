@@ -2,49 +2,71 @@ extension JSONWriter {
     /// One value; `reader` stands behind its tag.
     mutating func value(_ kind: FieldKind, _ tag: UInt32, _ reader: inout WireReader) throws(JSONFault) {
         switch kind {
-        case .int32: text(String(try read(Int32Field.self, &reader)))
-        case .uint32: text(String(try read(UInt32Field.self, &reader)))
-        case .sint32: text(String(try read(SInt32Field.self, &reader)))
-        case .fixed32: text(String(try read(Fixed32Field.self, &reader)))
-        case .sfixed32: text(String(try read(SFixed32Field.self, &reader)))
-        case .int64: text("\"\(try read(Int64Field.self, &reader))\"")
-        case .uint64: text("\"\(try read(UInt64Field.self, &reader))\"")
-        case .sint64: text("\"\(try read(SInt64Field.self, &reader))\"")
-        case .fixed64: text("\"\(try read(Fixed64Field.self, &reader))\"")
-        case .sfixed64: text("\"\(try read(SFixed64Field.self, &reader))\"")
+        case .int32: output.append(decimal: Int64(try read(Int32Field.self, &reader)))
+        case .uint32: output.append(decimal: UInt64(try read(UInt32Field.self, &reader)))
+        case .sint32: output.append(decimal: Int64(try read(SInt32Field.self, &reader)))
+        case .fixed32: output.append(decimal: UInt64(try read(Fixed32Field.self, &reader)))
+        case .sfixed32: output.append(decimal: Int64(try read(SFixed32Field.self, &reader)))
+        case .int64: quoted(try read(Int64Field.self, &reader))
+        case .uint64: quoted(try read(UInt64Field.self, &reader), isNegative: false)
+        case .sint64: quoted(try read(SInt64Field.self, &reader))
+        case .fixed64: quoted(try read(Fixed64Field.self, &reader), isNegative: false)
+        case .sfixed64: quoted(try read(SFixed64Field.self, &reader))
         case .float: floatingPoint(try read(FloatField.self, &reader))
         case .double: floatingPoint(try read(DoubleField.self, &reader))
-        case .bool: text(try read(BoolField.self, &reader) ? "true" : "false")
+        case .bool: bool(try read(BoolField.self, &reader))
         case .string: quoted(try lengthDelimited(&reader))
-        case .bytes: Base64.encode(try lengthDelimited(&reader)).withUnsafeBytes { quoted($0) }
+        case .bytes: base64(try lengthDelimited(&reader))
         case .enumeration(let type): enumeration(type.schema, try read(Int32Field.self, &reader))
         case .message(let type): try message(try lengthDelimited(&reader), type.schema)
         case .map: throw JSONFault("a map cannot stand here")
         }
     }
 
+    private mutating func quoted(_ integer: Int64) { quoted(integer.magnitude, isNegative: integer < 0) }
+
+    private mutating func quoted(_ magnitude: UInt64, isNegative: Bool) {
+        output.append(UInt8(ascii: "\""))
+        output.append(decimal: magnitude, isNegative: isNegative)
+        output.append(UInt8(ascii: "\""))
+    }
+
+    private mutating func bool(_ value: Bool) {
+        output.append(value ? "true" as StaticString : "false")
+    }
+
+    private mutating func base64(_ bytes: UnsafeRawBufferPointer) {
+        output.append(UInt8(ascii: "\""))
+        let room = Base64.encodedByteCount(bytes.count)
+        let memory = UnsafeMutableRawBufferPointer(start: output.reserve(room), count: room)
+        output.advance(Base64.encode(bytes, into: memory))
+        output.append(UInt8(ascii: "\""))
+    }
+
     private mutating func enumeration(_ schema: EnumSchema, _ number: Int32) {
         if schema.name == "google.protobuf.NullValue" {
-            text("null")
+            output.append("null" as StaticString)
         } else if let name = schema.name(of: number) {
             quoted(name)
         } else {
-            text(String(number))
+            output.append(decimal: Int64(number))
         }
     }
 
-    private mutating func floatingPoint(_ value: some BinaryFloatingPoint & CustomStringConvertible) {
+    private mutating func floatingPoint<Value: BinaryFloatingPoint & CustomStringConvertible>(_ value: Value) {
         if value.isNaN {
-            text("\"NaN\"")
+            output.append("\"NaN\"" as StaticString)
         } else if value.isInfinite {
-            text(value < 0 ? "\"-Infinity\"" : "\"Infinity\"")
-        } else {
+            output.append(value < 0 ? "\"-Infinity\"" as StaticString : "\"Infinity\"")
+        } else if let whole = Int64(exactly: value), whole.magnitude >> UInt64(Value.significandBitCount) == 0,
+            whole != 0 || value.sign == .plus
+        {
             // A whole number is written without ".0", as JavaScript and most protobuf runtimes do; not so
             // -0.0, which readers that take it for an integer would turn into 0.
+            output.append(decimal: whole)
+        } else {
             let digits = value.description
-            text(
-                digits.hasSuffix(".0") && value != 0
-                    ? String(digits.dropLast(2)) : value == 0 && value.sign == .plus ? "0" : digits)
+            output.append(digits.hasSuffix(".0") && value != 0 ? String(digits.dropLast(2)) : digits)
         }
     }
 
@@ -108,7 +130,7 @@ extension JSONWriter {
             if tag == 1 << 3 | field.kind.wireType { return try value(field.kind, tag, &reader) }
             try skip(tag, &reader)
         }
-        text(field.wrapperDefaultJSON)
+        output.append(field.wrapperDefaultJSON)
     }
 
     mutating func any(_ bytes: UnsafeRawBufferPointer) throws(JSONFault) {
@@ -118,7 +140,7 @@ extension JSONWriter {
         } catch {
             throw JSONFault(error.description)
         }
-        guard !any.typeURL.isEmpty || !any.value.isEmpty else { return text("{}") }
+        guard !any.typeURL.isEmpty || !any.value.isEmpty else { return output.append("{}" as StaticString) }
         guard let type = options.types[any.messageName] else {
             throw JSONFault(
                 "the type \(JSONFault.quoted(any.messageName)) of an Any is not in the registry "
@@ -154,29 +176,6 @@ extension JSONWriter {
         close("}", isEmpty: false)
     }
 
-    mutating func structure(_ bytes: UnsafeRawBufferPointer) throws(JSONFault) {
-        var isEmpty = true
-        open("{")
-        var reader = WireReader(bytes)
-        while let tag = try nextTag(&reader) {
-            guard tag == 10 else {
-                try skip(tag, &reader)
-                continue
-            }
-            var entry = WireReader(try lengthDelimited(&reader))
-            next(isFirst: &isEmpty)
-            while let entryTag = try nextTag(&entry) {
-                let part = try lengthDelimited(&entry)
-                if entryTag == 10 {
-                    name(String(decoding: part, as: UTF8.self))
-                } else {
-                    try dynamicValue(part)
-                }
-            }
-        }
-        close("}", isEmpty: isEmpty)
-    }
-
     mutating func list(_ bytes: UnsafeRawBufferPointer) throws(JSONFault) {
         var isEmpty = true
         open("[")
@@ -196,7 +195,7 @@ extension JSONWriter {
         var reader = WireReader(bytes)
         while let tag = try nextTag(&reader) {
             switch tag {
-            case 8: return text("null")
+            case 8: return output.append("null" as StaticString)
             case 17:
                 let number = try read(DoubleField.self, &reader)
                 guard number.isFinite else {
@@ -204,7 +203,7 @@ extension JSONWriter {
                 }
                 return floatingPoint(number)
             case 26: return quoted(try lengthDelimited(&reader))
-            case 32: return text(try read(BoolField.self, &reader) ? "true" : "false")
+            case 32: return bool(try read(BoolField.self, &reader))
             case 42: return try structure(try lengthDelimited(&reader))
             case 50: return try list(try lengthDelimited(&reader))
             default: try skip(tag, &reader)

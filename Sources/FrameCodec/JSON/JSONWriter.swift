@@ -3,9 +3,8 @@
 /// Reads bytes that this library has written: known fields come in the order of their numbers, the elements
 /// of a field one after another. The payload of an Any may come from anywhere and is decoded and written anew
 /// first.
-struct JSONWriter {
-    private(set) var output: [UInt8] = []
-    var path = JSONPath()
+struct JSONWriter: ~Copyable {
+    var output = GrowingBytes(capacity: 1024)
     let options: JSONEncodingOptions
     private var depth = 0
     /// Deepest nesting of objects and arrays. A message cannot come near it by itself, but each Any in an Any
@@ -39,44 +38,12 @@ struct JSONWriter {
 
     // MARK: - Text
 
-    mutating func text(_ text: String) { output.append(contentsOf: text.utf8) }
-
     mutating func quoted(_ text: String) {
         var text = text
         text.withUTF8 { quoted(UnsafeRawBufferPointer($0)) }
     }
 
-    /// `"text"` with what JSON wants escaped; runs that need no escape are copied whole.
-    mutating func quoted(_ text: UnsafeRawBufferPointer) {
-        output.append(UInt8(ascii: "\""))
-        var start = 0
-        for index in 0..<text.count where Self.needsEscape(text[index]) {
-            output.append(contentsOf: text[start..<index])
-            escape(text[index])
-            start = index + 1
-        }
-        output.append(contentsOf: text[start...])
-        output.append(UInt8(ascii: "\""))
-    }
-
-    private static func needsEscape(_ byte: UInt8) -> Bool {
-        byte < 0x20 || byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\") || byte == 0x7F
-    }
-
-    private mutating func escape(_ byte: UInt8) {
-        switch byte {
-        case UInt8(ascii: "\""): text("\\\"")
-        case UInt8(ascii: "\\"): text("\\\\")
-        case 0x0A: text("\\n")
-        case 0x0D: text("\\r")
-        case 0x09: text("\\t")
-        case 0x08: text("\\b")
-        case 0x0C: text("\\f")
-        default:
-            let digits = String(byte, radix: 16)
-            text(byte < 0x10 ? "\\u000\(digits)" : "\\u00\(digits)")
-        }
-    }
+    mutating func quoted(_ text: UnsafeRawBufferPointer) { output.append(quoted: text) }
 
     /// Opens an object or an array; the matching ``close(_:isEmpty:)`` ends it.
     mutating func open(_ bracket: Unicode.Scalar) {
@@ -99,12 +66,25 @@ struct JSONWriter {
 
     mutating func name(_ name: String) {
         quoted(name)
-        text(options.isPretty ? ": " : ":")
+        colon()
+    }
+
+    /// The name of a field, which was quoted once and for all.
+    private mutating func name(_ field: FieldSchema) {
+        guard !options.usesOriginalNames else { return name(field.name) }
+        output.append(field.quotedJSONName)
+        colon()
+    }
+
+    mutating func colon() {
+        output.append(UInt8(ascii: ":"))
+        if options.isPretty { output.append(UInt8(ascii: " ")) }
     }
 
     private mutating func newLine() {
         guard options.isPretty else { return }
-        text("\n" + String(repeating: "  ", count: depth))
+        output.append(UInt8(ascii: "\n"))
+        for _ in 0..<depth { output.append("  ") }
     }
 
     // MARK: - Messages
@@ -121,37 +101,36 @@ struct JSONWriter {
             quoted(typeURL)
         }
         var reader = WireReader(bytes)
-        var pending = schema.fields[...]
+        // Position of the first field that has not come by.
+        var pending = 0
         while let tag = try nextTag(&reader) {
             // A known number with another wire type is an unknown field.
-            guard let field = schema.field(number: Int(tag >> 3)), tag & 7 == field.wireType else {
+            guard let index = schema.index(number: Int(tag >> 3)), tag & 7 == schema.fields[index].wireType else {
                 try skip(tag, &reader)
                 continue
             }
-            while let absent = pending.first, absent.number < field.number {
-                defaultValue(absent, &isEmpty)
-                pending.removeFirst()
-            }
-            if pending.first?.number == field.number { pending.removeFirst() }
-            path.steps.append(.member(field.name))
+            if index > pending { defaultValues(schema, pending..<index, &isEmpty) }
+            pending = max(pending, index + 1)
+            let field = schema.fields[index]
             next(isFirst: &isEmpty)
-            name(fieldName(field))
-            try self.field(field, tag, &reader)
-            path.steps.removeLast()
+            name(field)
+            do throws(JSONFault) {
+                try self.field(field, tag, &reader)
+            } catch {
+                throw (field.isRedacted ? error.redacted : error).inside(.member(field.name))
+            }
         }
-        for absent in pending { defaultValue(absent, &isEmpty) }
+        defaultValues(schema, pending..<schema.fields.count, &isEmpty)
         close("}", isEmpty: isEmpty)
     }
 
-    private func fieldName(_ field: FieldSchema) -> String {
-        options.usesOriginalNames ? field.name : field.jsonName
-    }
-
-    private mutating func defaultValue(_ field: FieldSchema, _ isEmpty: inout Bool) {
-        guard options.emitsDefaultValues, field.cardinality != .explicit else { return }
-        next(isFirst: &isEmpty)
-        name(fieldName(field))
-        text(field.defaultJSON)
+    private mutating func defaultValues(_ schema: MessageSchema, _ range: Range<Int>, _ isEmpty: inout Bool) {
+        guard options.emitsDefaultValues else { return }
+        for field in schema.fields[range] where field.cardinality != .explicit {
+            next(isFirst: &isEmpty)
+            name(field)
+            output.append(field.defaultJSON)
+        }
     }
 
     /// All values of one field; `reader` stands behind the first tag.
@@ -173,10 +152,12 @@ struct JSONWriter {
         var index = 0
         open("[")
         repeat {
-            path.steps.append(.element(index))
             next(isFirst: &isEmpty)
-            try value(kind, tag, &reader)
-            path.steps.removeLast()
+            do throws(JSONFault) {
+                try value(kind, tag, &reader)
+            } catch {
+                throw error.inside(.element(index))
+            }
             index += 1
         } while reader.take(tag)
         close("]", isEmpty: false)
@@ -191,36 +172,6 @@ struct JSONWriter {
             try value(kind, kind.wireType, &values)
         }
         close("]", isEmpty: isEmpty)
-    }
-
-    private mutating func map(
-        _ key: FieldKind, _ value: FieldKind, _ tag: UInt32, _ reader: inout WireReader
-    ) throws(JSONFault) {
-        var isEmpty = true
-        open("{")
-        repeat {
-            var entry = WireReader(try lengthDelimited(&reader))
-            next(isFirst: &isEmpty)
-            // Entries are written by this library: key and value, both present, in this order.
-            guard let keyTag = try nextTag(&entry) else { throw JSONFault("map entry without a key") }
-            try mapKey(key, keyTag, &entry)
-            guard let valueTag = try nextTag(&entry) else { throw JSONFault("map entry without a value") }
-            try self.value(value, valueTag, &entry)
-        } while reader.take(tag)
-        close("}", isEmpty: false)
-    }
-
-    private mutating func mapKey(
-        _ kind: FieldKind, _ tag: UInt32, _ entry: inout WireReader
-    ) throws(JSONFault) {
-        let start = output.count
-        try value(kind, tag, &entry)
-        // 64-bit integers and strings have quotes already.
-        if output[start] != UInt8(ascii: "\"") {
-            output.insert(UInt8(ascii: "\""), at: start)
-            output.append(UInt8(ascii: "\""))
-        }
-        text(options.isPretty ? ": " : ":")
     }
 
     // MARK: - Reading what this library wrote
@@ -248,7 +199,7 @@ struct JSONWriter {
 
 extension WireReader {
     /// Takes the next tag when it is `tag`.
-    fileprivate mutating func take(_ tag: UInt32) -> Bool {
+    mutating func take(_ tag: UInt32) -> Bool {
         let start = position
         if let next = try? nextTag(), next == tag { return true }
         position = start

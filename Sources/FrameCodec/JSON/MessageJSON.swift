@@ -11,11 +11,11 @@ extension Message {
     public func jsonBytes(options: JSONEncodingOptions = JSONEncodingOptions()) throws(JSONError) -> [UInt8] {
         var writer = JSONWriter(options: options)
         do throws(JSONFault) {
-            try writer.message(serializedBytes(deterministic: true), Self.schema)
+            try writer.message(serializedBytes(), Self.schema)
         } catch {
-            throw JSONError(problem: error.problem, path: writer.path.text, offset: nil)
+            throw JSONError(error)
         }
-        return writer.output
+        return writer.output.array()
     }
 
     /// Reads proto-JSON, names as in JSON or as in the .proto file.
@@ -42,14 +42,15 @@ extension Message {
         do throws(JSONFault) {
             try reader.document(Self.schema)
         } catch {
-            throw JSONError(problem: error.problem, path: reader.path.text, offset: error.offset)
+            throw JSONError(error)
         }
         // A level of google.protobuf.Struct is three messages deep.
         let (depth, overflow) = options.maximumDepth.multipliedReportingOverflow(by: 4)
+        let limits = WireLimits(maximumDepth: overflow ? .max : depth)
         do throws(WireError) {
-            try self.init(
-                serializedBytes: reader.output.bytes,
-                limits: WireLimits(maximumDepth: overflow ? .max : depth))
+            self = try reader.output.bytes.withBytes { bytes throws(WireError) in
+                try Self(serializedBytes: bytes, limits: limits)
+            }
         } catch {
             throw JSONError(problem: error.description, path: "", offset: nil)
         }

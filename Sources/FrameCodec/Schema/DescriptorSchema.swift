@@ -118,13 +118,11 @@ private struct DescriptorReader {
         let json = string(DescriptorField.fieldJSONName)
         let isOptional = varint(DescriptorField.fieldProto3Optional) == 1
         let options = elements(DescriptorField.fieldOptions)
-        var field = FieldSchema(
+        return FieldSchema(
             number, string(DescriptorField.name), json: json.isEmpty ? nil : json, shape.kind, shape.cardinality,
             oneof: isOptional ? nil : varint(DescriptorField.fieldOneof).map { Int(truncatingIfNeeded: $0) },
-            redacted: options.contains { $0.varint(DescriptorField.optionRedact) == 1 })
-        field.storage = shape.storage
-        field.elementByteCount = shape.elementByteCount
-        return field
+            redacted: options.contains { $0.varint(DescriptorField.optionRedact) == 1 },
+            storage: shape.storage, elementByteCount: shape.elementByteCount)
     }
 }
 

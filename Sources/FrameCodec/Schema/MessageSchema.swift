@@ -43,21 +43,34 @@ public final class MessageSchema: Sendable {
 
     /// The field with this number; nil when there is none.
     public func field(number: Int) -> FieldSchema? {
-        if number >= 0, number < 64 {
-            let position = Int(bySmallNumber[number])
-            return position == 0 ? nil : fields[position - 1]
-        }
-        return fields.first { $0.number == number }
+        index(number: number).map { fields[$0] }
     }
 
     /// The field with this name, as in the .proto file or as in JSON; nil when there is none.
     public func field(named name: String) -> FieldSchema? {
         byName[name].map { fields[$0] }
     }
+
+    /// Position in ``fields``.
+    func index(number: Int) -> Int? {
+        if number >= 0, number < 64 {
+            let position = Int(bySmallNumber[number])
+            return position == 0 ? nil : position - 1
+        }
+        return fields.firstIndex { $0.number == number }
+    }
+
+    /// Position in ``fields`` of the one with this name in UTF-8. A few from `expected` on are compared before the
+    /// name is looked up.
+    func index(named name: UnsafeRawBufferPointer, expected: Int) -> Int? {
+        let last = max(expected, min(expected &+ 6, fields.count))
+        for index in expected..<last where fields[index].isCalled(name) { return index }
+        return byName[String(decoding: name, as: UTF8.self)]
+    }
 }
 
-/// One field of a message.
-public struct FieldSchema: Sendable {
+/// One field of a message. An object, so that handing it on copies no names.
+public final class FieldSchema: Sendable {
     /// How many values a field holds and how they stand on the wire.
     public enum Cardinality: Sendable, Hashable {
         /// One value; absent and default cannot be told apart.
@@ -82,14 +95,25 @@ public struct FieldSchema: Sendable {
     /// `debug_redact`: never shown in text, logs or error messages.
     public let isRedacted: Bool
     /// Where the property lies in a generated message, in bytes; empty for a message by hand.
-    var storage = 0..<0
+    let storage: Range<Int>
     /// What ``WireLimits/maximumElementByteCount`` counts for an element; 0 for single values.
-    var elementByteCount = 0
+    let elementByteCount: Int
+    /// ``jsonName`` as JSON text.
+    let quotedJSONName: [UInt8]
+    private let jsonNameBytes: [UInt8]
 
-    public init(
+    public convenience init(
         _ number: Int, _ name: String, json: String? = nil, _ kind: FieldKind,
-        _ cardinality: Cardinality = .implicit,
-        oneof: Int? = nil, redacted: Bool = false
+        _ cardinality: Cardinality = .implicit, oneof: Int? = nil, redacted: Bool = false
+    ) {
+        self.init(
+            number, name, json: json, kind, cardinality, oneof: oneof, redacted: redacted, storage: 0..<0,
+            elementByteCount: 0)
+    }
+
+    init(
+        _ number: Int, _ name: String, json: String?, _ kind: FieldKind, _ cardinality: Cardinality,
+        oneof: Int?, redacted: Bool, storage: Range<Int>, elementByteCount: Int
     ) {
         self.number = number
         self.name = name
@@ -98,6 +122,16 @@ public struct FieldSchema: Sendable {
         self.cardinality = cardinality
         self.oneof = oneof
         self.isRedacted = redacted
+        self.storage = storage
+        self.elementByteCount = elementByteCount
+        jsonNameBytes = [UInt8](jsonName.utf8)
+        var quoted = GrowingBytes()
+        jsonNameBytes.withUnsafeBytes { quoted.append(quoted: $0) }
+        quotedJSONName = quoted.array()
+    }
+
+    func isCalled(_ name: UnsafeRawBufferPointer) -> Bool {
+        jsonNameBytes.count == name.count && jsonNameBytes.withUnsafeBytes { $0.elementsEqual(name) }
     }
 
     /// Low three bits of the tag that this library writes for the field.
@@ -124,14 +158,14 @@ public struct FieldSchema: Sendable {
 }
 
 /// The kind of a field's values.
-public indirect enum FieldKind: Sendable {
+public enum FieldKind: Sendable {
     case int32, int64, uint32, uint64, sint32, sint64
     case fixed32, fixed64, sfixed32, sfixed64
     case float, double, bool, string, bytes
     case enumeration(any OpenEnum.Type)
     /// By type, so that a message may refer to itself.
     case message(any Message.Type)
-    case map(key: FieldKind, value: FieldKind)
+    indirect case map(key: FieldKind, value: FieldKind)
 
     /// Low three bits of the tag of one value.
     var wireType: UInt32 {

@@ -14,13 +14,18 @@ public enum Base64 {
     /// Encodes a whole value.
     public static func encode(_ bytes: UnsafeRawBufferPointer, padded: Bool = true) -> [UInt8] {
         [UInt8](unsafeUninitializedCapacity: encodedByteCount(bytes.count)) { memory, count in
-            let output = UnsafeMutableRawBufferPointer(memory)
-            let groups = bytes.count / 3
-            Base64Tables.encodeGroups(groups, from: bytes, into: output)
-            count = groups * 4
-            let rest = UnsafeRawBufferPointer(rebasing: bytes[(groups * 3)...])
-            count += Base64Tables.encodeTail(rest, padded: padded, into: output, at: count)
+            count = encode(bytes, into: UnsafeMutableRawBufferPointer(memory), padded: padded)
         }
+    }
+
+    /// Encodes a whole value into `output`, which has room for ``encodedByteCount(_:)``; returns the characters.
+    static func encode(
+        _ bytes: UnsafeRawBufferPointer, into output: UnsafeMutableRawBufferPointer, padded: Bool = true
+    ) -> Int {
+        let groups = bytes.count / 3
+        Base64Tables.encodeGroups(groups, from: bytes, into: output)
+        let rest = UnsafeRawBufferPointer(rebasing: bytes[(groups * 3)...])
+        return groups * 4 + Base64Tables.encodeTail(rest, padded: padded, into: output, at: groups * 4)
     }
 
     /// Encodes a whole value.

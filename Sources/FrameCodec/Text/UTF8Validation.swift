@@ -15,11 +15,14 @@ enum UTF8Validation {
         let count = bytes.count
         if count >= 16 {
             typealias Words = SIMD2<UInt64>
-            var bits = base.loadUnaligned(fromByteOffset: count &- 16, as: Words.self)
-            var index = 0
-            while index < count &- 16 {
-                bits |= base.loadUnaligned(fromByteOffset: index, as: Words.self)
-                index &+= 16
+            var bits = WireWriter.load(base, 0, Words.self) | WireWriter.load(base, count &- 16, Words.self)
+            if count > 32 {
+                bits |= WireWriter.load(base, 16, Words.self) | WireWriter.load(base, count &- 32, Words.self)
+                var index = 32
+                while index < count &- 32 {
+                    bits |= WireWriter.load(base, index, Words.self)
+                    index &+= 16
+                }
             }
             return (bits.x | bits.y) & 0x8080_8080_8080_8080 == 0
         }

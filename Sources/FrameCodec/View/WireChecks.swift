@@ -56,12 +56,17 @@ final class WireChecks: Sendable {
             let nextElementBytesLeft = elementBytesLeft &- Int(entry.elementByteCount)
             // With nine bytes left, tag and length or tag and most varints can be read without asking again.
             if end - position > 8, nextElementBytesLeft >= 0 {
-                let word = UInt64(littleEndian: (position + 1).loadUnaligned(as: UInt64.self))
+                let first = Int(position.load(fromByteOffset: 1, as: UInt8.self))
                 switch entry.action {
                 case .varint:
-                    let ends = ~word & 0x8080_8080_8080_8080
-                    let next = position + ((ends.trailingZeroBitCount &>> 3) &+ 2)
-                    guard ends != 0, next <= limit else { break }
+                    var next = position + 2
+                    if first >= 0x80 {
+                        let word = UInt64(littleEndian: (position + 1).loadUnaligned(as: UInt64.self))
+                        let ends = ~word & 0x8080_8080_8080_8080
+                        guard ends != 0 else { break }
+                        next += ends.trailingZeroBitCount &>> 3
+                    }
+                    guard next <= limit else { break }
                     (position, elementBytesLeft) = (next, nextElementBytesLeft)
                     continue
                 case .fixed32, .fixed64:
@@ -70,10 +75,13 @@ final class WireChecks: Sendable {
                     (position, elementBytesLeft) = (next, nextElementBytesLeft)
                     continue
                 case .string, .bytes, .message:
-                    let isLong = word & 0x80 != 0
-                    guard !isLong || word & 0x8000 == 0 else { break }
-                    let length = Int(truncatingIfNeeded: isLong ? word & 0x7F | word &>> 1 & 0x3F80 : word & 0x7F)
-                    let value = position + (isLong ? 3 : 2)
+                    var (length, value) = (first, position + 2)
+                    if first >= 0x80 {
+                        let second = Int(value.load(as: UInt8.self))
+                        guard second < 0x80 else { break }
+                        length = first & 0x7F | second &<< 7
+                        value += 1
+                    }
                     guard length <= limit - value else { break }
                     if entry.action == .message {
                         guard reader.depthLeft > 0 else { break }
@@ -106,8 +114,8 @@ final class WireChecks: Sendable {
         _ reader: inout WireReader, _ row: Int, _ entries: UnsafePointer<Entry>, _ end: UnsafeRawPointer
     ) throws(WireError) {
         guard let tag = try reader.nextTag() else { return }
-        let entry =
-            tag < UInt32(Self.shortTags) ? entries[row &* Self.rowLength &+ Int(tag)] : longTags[row][tag] ?? Entry()
+        let isShort = tag < UInt32(Self.shortTags)
+        let entry = isShort ? entries[row &* Self.rowLength &+ Int(tag)] : longTags[row][tag] ?? Entry()
         if entry.elementByteCount != 0, entry.action.rawValue < Action.packedVarints.rawValue {
             try reader.chargeElement(Int(entry.elementByteCount))
         }

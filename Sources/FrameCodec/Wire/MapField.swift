@@ -36,7 +36,7 @@ extension StringField: MapKeyCodec {
         return lhs.utf8.lexicographicallyPrecedes(rhs.utf8)
     }
 
-    private static func isOrderedBefore(_ lhs: UnsafeRawBufferPointer, _ rhs: UnsafeRawBufferPointer) -> Bool {
+    static func isOrderedBefore(_ lhs: UnsafeRawBufferPointer, _ rhs: UnsafeRawBufferPointer) -> Bool {
         let count = min(lhs.count, rhs.count)
         guard count > 0, let lhsBase = lhs.baseAddress, let rhsBase = rhs.baseAddress else {
             return lhs.count < rhs.count

@@ -53,6 +53,9 @@ extension WireReader: FieldVisitor {
         _ number: Int, _ codec: Codec.Type, _ values: inout [Codec.Value]
     ) throws(WireError) {
         if isTag(number, Codec.wireType) {
+            if Codec.wireType == WireType.lengthDelimited, values.isEmpty, position < limit {
+                values.reserveCapacity(elementCount(MemoryLayout<Codec.Value>.stride))
+            }
             try Codec.read(&values, &self)
             tag = 0
         } else if Codec.wireType != WireType.lengthDelimited, isTag(number, WireType.lengthDelimited) {

@@ -107,6 +107,28 @@ public struct WireReader: ~Copyable {
         throw error(.truncated)
     }
 
+    /// How many elements of the repeated field at hand follow one another, as far as that is quickly told and
+    /// their limit allows: room to reserve. Small numbers are left to the array.
+    @usableFromInline
+    func elementCount(_ stride: Int) -> Int {
+        var count = 0
+        var next = position
+        while limit - next > 2 {
+            var length = Int(next.load(as: UInt8.self))
+            next += 1
+            if length >= 0x80 {
+                let second = Int(next.load(as: UInt8.self))
+                guard second < 0x80 else { break }
+                length = length & 0x7F | second &<< 7
+                next += 1
+            }
+            count &+= 1
+            guard length < limit - next, UInt32((next + length).load(as: UInt8.self)) == tag else { break }
+            next += length + 1
+        }
+        return count > 2 && count <= elementBytesLeft / max(stride, 1) ? count : 0
+    }
+
     /// How many varints there are up to the limit, when there is nothing else.
     @usableFromInline
     var varintCount: Int {

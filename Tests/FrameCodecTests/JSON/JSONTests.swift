@@ -225,4 +225,70 @@ import Testing
         let message = try AllKinds(serializedBytes: hex("98 F4 01 05  0A 01 61  08 07"))
         #expect(try message.jsonString() == #"{"int32Field":7}"#)
     }
+
+    @Test("decimal numbers are read to the nearest, however they are written")
+    func decimals() throws {
+        let texts = [
+            "0.1", "123456.789", "-0.0", "9007199254740993", "9007199254740992.5", "0.30000000000000004",
+            "1e22", "1e23", "4.35", "179769313486231570000000000000000000000", "0.000001",
+            "2.2250738585072011e-308",
+            "5e-324", "16777217", "16777216.9", "0.1000000014901161", "33554431.5", "8388608.5",
+            "12345678901234567890"
+        ]
+        for text in texts {
+            let message = try AllKinds(jsonString: #"{"doubleField":\#(text),"floatField":\#(text)}"#)
+            #expect(message.doubleField.bitPattern == Double(text)?.bitPattern, "\(text)")
+            #expect(message.floatField.bitPattern == Float(text)?.bitPattern, "\(text)")
+        }
+    }
+
+    @Test("numbers are written in full: limits, whole numbers, powers of ten")
+    func numbers() throws {
+        let doubles: [(Double, String)] = [
+            (9_007_199_254_740_991, "9007199254740991"), (1e15, "1000000000000000"), (1e16, "1e+16"), (-5, "-5"),
+            (0.5, "0.5"), (1e21, "1e+21")
+        ]
+        for (value, text) in doubles {
+            #expect(try AllKinds(doubleField: value).jsonString() == #"{"doubleField":\#(text)}"#)
+        }
+        for power in 0..<20 {
+            var value: UInt64 = 1
+            for _ in 0..<power { value *= 10 }
+            for near in [value - 1, value, value + 1] where near > 0 {
+                #expect(try AllKinds(uint64Field: near).jsonString() == #"{"uint64Field":"\#(near)"}"#)
+            }
+        }
+    }
+
+    @Test("strings of every length, with a special character at every place", arguments: 0...33)
+    func strings(_ count: Int) throws {
+        for special in ["", "\"", "\\", "\u{1F}", "\u{7F}", "é", "\n", "/"] {
+            for place in 0...count {
+                let text =
+                    String(repeating: "a", count: place) + special + String(repeating: "b", count: count - place)
+                let json = try AllKinds(stringField: text).jsonString()
+                let message = try AllKinds(jsonString: json)
+                guard message.stringField == text else {
+                    Issue.record("\(json)")
+                    return
+                }
+            }
+        }
+    }
+
+    @Test("map members come in the order of their keys, numbers by value")
+    func mapOrder() throws {
+        let message = AllKinds(
+            stringMap: ["b": "", "a": "", "aa": "", "": "", "longer-than-eight-b": "", "longer-than-eight-a": ""],
+            nestedMap: [10: .init(), -3: .init(), 9: .init()], bytesMap: [10: [], 9: []])
+        let order =
+            #"{"stringMap":{"":"","a":"","aa":"","b":"","longer-than-eight-a":"","longer-than-eight-b":""},"#
+            + #""nestedMap":{"-3":{},"9":{},"10":{}},"bytesMap":{"9":"","10":""}}"#
+        #expect(members(try message.jsonString()) == members(order))
+        #expect(try message.jsonString().contains(#""":"","a":"","aa":"","b":"","longer-than-eight-a""#))
+        #expect(try message.jsonString().contains(#"{"-3":{},"9":{},"10":{}}"#))
+        #expect(try AllKinds(jsonString: order) == message)
+        let object = #"{"struct":{"a":1,"b":2,"c":{"x":1,"y":2}}}"#
+        #expect(try AllKinds(jsonString: object).jsonString() == object)
+    }
 }

@@ -23,6 +23,34 @@ private struct Credentials: Message {
     }
 }
 
+/// All fields are marked `debug_redact`.
+private struct Secretive: Message {
+    var secrets: [String: String] = [:]
+    var mode = Color()
+    var any: Protobuf.`Any`?
+    var mask: Protobuf.FieldMask?
+    var time: Protobuf.Timestamp?
+    var unknownFields = UnknownFields()
+
+    static let schema = MessageSchema(
+        "test.Secretive",
+        [
+            .init(1, "secrets", .map(key: .string, value: .string), .repeated, redacted: true),
+            .init(2, "mode", .enumeration(Color.self), redacted: true),
+            .init(3, "any", .message(Protobuf.`Any`.self), .explicit, redacted: true),
+            .init(4, "mask", .message(Protobuf.FieldMask.self), .explicit, redacted: true),
+            .init(5, "time", .message(Protobuf.Timestamp.self), .explicit, redacted: true)
+        ])
+
+    mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+        try v.field(5, MessageField<Protobuf.Timestamp>.self, &time)
+        try v.field(4, MessageField<Protobuf.FieldMask>.self, &mask)
+        try v.field(3, MessageField<Protobuf.`Any`>.self, &any)
+        try v.field(2, EnumField<Color>.self, &mode)
+        try v.map(1, MapField<StringField, StringField>.self, &secrets)
+    }
+}
+
 @Suite struct MessageTextTests {
     @Test("redacted fields show in no text, at any depth")
     func redaction() {
@@ -49,6 +77,26 @@ private struct Credentials: Message {
             try Credentials(jsonString: #"{"password":"hunter2\x"}"#)
         }
         #expect(error?.description.contains("hunter2") == false)
+    }
+
+    @Test(
+        "JSON errors tell nothing of a redacted field, not even names in it",
+        arguments: [
+            #"{"secrets":{"hunter2":1}}"#, #"{"secrets":{"hunter2":"a","hunter2":"b"}}"#, #"{"mode":"hunter2"}"#,
+            #"{"any":{"@type":"x/hunter2"}}"#, #"{"mask":"hunter2_x"}"#, #"{"time":"hunter2"}"#
+        ])
+    func redactedNames(_ json: String) throws {
+        let error = try #require(throws: JSONError.self) { try Secretive(jsonString: json) }
+        #expect(!error.description.contains("hunter2"), "\(error)")
+        #expect(error.description.contains("redacted") && !error.path.isEmpty)
+    }
+
+    @Test("writing JSON: neither")
+    func redactedWriting() throws {
+        var message = Secretive()
+        message.any = Protobuf.`Any`(typeURL: "x/hunter2", value: [])
+        let error = try #require(throws: JSONError.self) { try message.jsonString() }
+        #expect(error.path == "any" && !error.description.contains("hunter2"), "\(error)")
     }
 
     @Test("a field called description does not change how the message prints")
