@@ -102,7 +102,7 @@ let package = Package(
         .target(
             name: "ScmGateway",
             dependencies: [
-                "SiloRPC", "ScmAPI", "RPC", "FrameCodec", "Storage", "COpenSSL", log, serviceContext,
+                "SiloRPC", "ScmAPI", "RPC", "HTTPTransport", "FrameCodec", "Storage", "COpenSSL", log, serviceContext, nio[0],
                 .product(name: "Subprocess", package: "swift-subprocess"),
                 .product(name: "SystemPackage", package: "swift-system"),
             ],

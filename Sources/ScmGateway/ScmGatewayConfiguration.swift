@@ -5,6 +5,8 @@ public struct ScmGatewayConfiguration: Sendable {
     public var repositoryRoots: [String] = []
     /// Processes, time and memory of the git engine.
     public var git = GitConfiguration()
+    /// Copies of remote repositories.
+    public var mirrors = MirrorConfiguration()
     /// How long a repository's row is served from memory. A change made by another process, such as the command
     /// line, takes effect in a running server after at most this long.
     public var repositoryCacheLifetime: Duration = .seconds(2)

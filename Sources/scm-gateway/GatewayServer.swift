@@ -27,7 +27,7 @@ struct GatewayServer {
     ///
     /// - Parameter ready: called once when the port is open, with the server's base URL.
     func run(ready: (String) throws -> Void) async throws {
-        let service = try ScmGatewayService(configuration: serviceConfiguration, database: database, logger: logger)
+        let service = try ScmGatewayService(configuration: try serviceConfiguration, database: database, logger: logger)
         let access = GatewayAccess(database: database, limits: settings.limits, logger: Self.logger(settings))
         let operations = try GatewayOperations([service, access.keyService])
         let rpc = RPCServer(
@@ -42,6 +42,7 @@ struct GatewayServer {
             throw ValidationError("disabledMethods: there is no method \"\(path)\"; write /service/method")
         }
         DescriptorLimit.raise(for: settings.limits.http.connections, logger: logger)
+        try await service.resume()
         // Signals are trapped before the port opens: a supervisor may stop the server as soon as it answers.
         let signals = await UnixSignalsSequence(trapping: .sigint, .sigterm)
         // Without TLS a hang-up does what it always does.
@@ -101,9 +102,12 @@ struct GatewayServer {
     }
 
     private var serviceConfiguration: ScmGatewayConfiguration {
-        var configuration = ScmGatewayConfiguration()
-        configuration.repositoryRoots = settings.repositoryRoots
-        return configuration
+        get throws {
+            var configuration = settings.limits.gateway
+            configuration.repositoryRoots = settings.repositoryRoots
+            try settings.mirrors.apply(to: &configuration.mirrors)
+            return configuration
+        }
     }
 
     /// Only the access log has a use for them.

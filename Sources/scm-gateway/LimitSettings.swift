@@ -1,6 +1,7 @@
 import ArgumentParser
 import HTTPTransport
 import RPC
+import ScmGateway
 
 /// `NAME=VALUE` settings of every limit and timer of the server: bytes, counts or seconds; -1 for none where that is
 /// allowed.
@@ -8,6 +9,8 @@ struct LimitSettings: Sendable {
     var http = HTTPLimits()
     var timeouts = HTTPTimeouts()
     var rpc = RPCServerConfiguration()
+    /// Of the service: git, files, mirrors.
+    var gateway = ScmGatewayConfiguration()
     /// Calls of one organization that may run at a time. Default: a quarter of `runningHandlers`.
     var runningCallsPerOrganization: Int?
 
@@ -15,8 +18,9 @@ struct LimitSettings: Sendable {
 
     private static let organizationName = "runningCallsPerOrganization"
 
-    static let names = (HTTPLimits.names + HTTPTimeouts.names + RPCServerConfiguration.limitNames + KeyLimits.names
-        + [organizationName]).sorted()
+    static let names =
+        (HTTPLimits.names + HTTPTimeouts.names + RPCServerConfiguration.limitNames + ScmGatewayConfiguration.limitNames
+        + KeyLimits.names + [organizationName]).sorted()
 
     /// - Throws: `ValidationError` that names the setting.
     mutating func apply(_ texts: [String]) throws {
@@ -37,7 +41,9 @@ struct LimitSettings: Sendable {
     }
 
     private mutating func set(_ name: String, _ value: Double) throws(HTTPLimitError) {
-        if HTTPTimeouts.names.contains(name) {
+        if ScmGatewayConfiguration.limitNames.contains(name) {
+            guard gateway.setLimit(name, to: value) else { throw HTTPLimitError("limit \(name) cannot be \(value)") }
+        } else if HTTPTimeouts.names.contains(name) {
             try timeouts.set(name, to: value)
         } else if RPCServerConfiguration.limitNames.contains(name) {
             try rpc.setLimit(name, to: value)

@@ -43,6 +43,8 @@ struct ListenOptions: ParsableArguments {
     )
     var repositoryRoots: [String] = []
 
+    @OptionGroup(title: "Mirrors") var mirrors: MirrorOptions
+
     @Option(
         name: .customLong("limit"),
         help: """
@@ -136,6 +138,7 @@ struct Settings: Sendable {
     var tls = TLSSettings()
     var corsOrigins: [String] = []
     var repositoryRoots: [String] = []
+    var mirrors = MirrorSettings()
     var logLevel = Logger.Level.notice
     var gracePeriodSeconds = 10
     var limits = LimitSettings()
@@ -177,6 +180,7 @@ struct Settings: Sendable {
         corsOrigins = try await Self.value("corsOrigins") { try await reader.fetchStringArray(forKey: $0) } ?? corsOrigins
         repositoryRoots =
             try await Self.value("repositoryRoots") { try await reader.fetchStringArray(forKey: $0) } ?? repositoryRoots
+        try await mirrors.read(reader)
         if let level = try await Self.value("logLevel", { try await reader.fetchString(forKey: $0) }) {
             logLevel = try Self.level(level)
         }
@@ -250,6 +254,7 @@ struct Settings: Sendable {
         tls.apply(flags.tls)
         if !flags.corsOrigins.isEmpty { corsOrigins = flags.corsOrigins }
         if !flags.repositoryRoots.isEmpty { repositoryRoots = flags.repositoryRoots }
+        mirrors.apply(flags.mirrors)
         try limits.apply(flags.limits)
         if let value = flags.logLevel { logLevel = try Self.level(value) }
         if let value = flags.gracePeriod { gracePeriodSeconds = value }

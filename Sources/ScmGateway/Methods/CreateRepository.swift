@@ -13,6 +13,9 @@ extension ScmGatewayService {
         try Self.check(request)
         let memory = try Self.idempotentRequest(request, organizationID: organizationID)
         if let answer = try await recall(memory) { return answer }
+        if request.identifier.contains("://") {
+            return try await createMirror(request, memory, organizationID: organizationID, context)
+        }
         let folder = try await allowedFolder(request.identifier)
         let name = request.config["name"].flatMap { $0.isEmpty ? nil : $0 } ?? folder.defaultName
         guard !request.validateOnly else {
@@ -24,10 +27,7 @@ extension ScmGatewayService {
             transaction.afterCommit { self.directory.forget(id: row.id, organizationID: organizationID) }
             return Repository(row)
         }
-        logger.info("repository added", metadata: [
-            "organization": "\(organizationID)", "repository": "\(result.id)",
-            "key": "\(context.serviceContext[PrincipalKey.self]?.keyID ?? 0)",
-        ])
+        noteRepositoryChange("added", result.id, organizationID: organizationID, context)
         return result
     }
 
@@ -44,15 +44,11 @@ extension ScmGatewayService {
         guard !request.identifier.isEmpty else {
             throw RPCError.badField("identifier", "the absolute folder of a git repository is required")
         }
-        guard !request.identifier.contains("://") else { throw missingMirrors }
-        guard request.identifier.hasPrefix("/"), !request.identifier.utf8.contains(0),
+        let isAddress = request.identifier.contains("://")
+        guard isAddress || request.identifier.hasPrefix("/"), !request.identifier.utf8.contains(0),
             request.identifier.utf8.count <= 4096
-        else { throw RPCError.badField("identifier", "not an absolute folder of at most 4096 bytes") }
+        else { throw RPCError.badField("identifier", "not an absolute folder of at most 4096 bytes, nor an address") }
         try ConfigRules.check(request.config)
-    }
-
-    private static var missingMirrors: RPCError {
-        RPCError(.unimplemented, .capabilityMissing, "mirrors of remote repositories are not served")
     }
 
     private static func idempotentRequest(
@@ -80,7 +76,7 @@ extension ScmGatewayService {
 
     /// The folder, if the operator allows it. What lies outside of the allowed folders is refused before anybody
     /// looks whether it exists.
-    private func allowedFolder(_ path: String) async throws -> LocalFolder {
+    func allowedFolder(_ path: String) async throws -> LocalFolder {
         let roots = configuration.repositoryRoots
         let found = try await offLoop { () -> Result<LocalFolder, RPCError> in
             guard let real = RepositoryLocation.realPath(path), Self.isBelow(roots, real) else {
@@ -167,7 +163,7 @@ extension ScmGatewayService {
         )
     }
 
-    private static func exists(_ row: StoredRepository) -> RPCError {
+    static func exists(_ row: StoredRepository) -> RPCError {
         RPCError(
             .alreadyExists, .repositoryExists, "the organization has this repository",
             facts: ["repositoryId": "\(row.id)"]

@@ -20,6 +20,7 @@ extension ScmGatewayService {
                 method: "DeleteRepository", requestID: request.requestID, organizationID: organizationID,
                 body: ["\(id)", "\(request.force)"]
             )
+        let copy = try await copy(id, organizationID: organizationID)
         let exists = try await mappingStorageErrors {
             try await self.database.write { transaction in
                 switch try memory?.recall(transaction.reading) {
@@ -36,10 +37,17 @@ extension ScmGatewayService {
             }
         }
         guard exists else { throw Self.repositoryNotFound }
-        logger.info("repository deleted", metadata: [
-            "organization": "\(organizationID)", "repository": "\(id)",
-            "key": "\(context.serviceContext[PrincipalKey.self]?.keyID ?? 0)",
-        ])
+        // Only what this service made itself is removed from the disk.
+        if let copy { await mirrors.remove(copy) }
+        noteRepositoryChange("deleted", id, organizationID: organizationID, context)
         return Protobuf.Empty()
+    }
+
+    /// The row, when it is that of a mirror.
+    private func copy(_ id: Int64, organizationID: Int64) async throws -> StoredRepository? {
+        let row = try await mappingStorageErrors {
+            try await self.database.read { try RepositoryRows.find(id: id, organizationID: organizationID, $0) }
+        }
+        return row.flatMap { $0.mirror == nil ? nil : $0 }
     }
 }

@@ -25,15 +25,13 @@ extension ScmGatewayService {
 enum LocalGitCapabilities {
     static let present: [Capability] = [
         .commits, .fileChanges, .compare, .blame, .files, .trees, .refs, .codeSearch, .repositorySearch,
-        .codeOwners, .issues, .issueSearch,
-        .issueComments, .issueCommentEdits, .statusSync, .assigneeSync,
+        .codeOwners, .sync, .issues, .issueSearch,
+        .issueComments, .issueCommentEdits, .statusSync, .assigneeSync, .statusChecks,
     ]
 
     static let missing: [MissingCapability] = reasons.map { MissingCapability(capability: $0.0, reason: $0.1) }
 
     private static let reasons: [(Capability, String)] = [
-        (.sync, "a folder on the server's disk is read in place"),
-        (.statusChecks, "git itself has no status checks"),
         (.rateLimits, "nobody limits requests to a folder"),
     ]
 }

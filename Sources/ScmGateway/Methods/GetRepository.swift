@@ -59,6 +59,8 @@ extension ScmGatewayService {
 
     /// Looks at the folder again and stores what may have changed.
     private func refreshed(_ row: StoredRepository) async throws -> StoredRepository {
+        // What a mirror's first clone has not brought yet cannot be looked at.
+        if let mirror = row.mirror, !mirror.isReadable { return row }
         let branch = try await mappingGitErrors(GitFields()) {
             let gitFolder = row.gitFolder
             return try await offLoop {

@@ -24,10 +24,7 @@ extension ScmGatewayService {
                 return Repository(row)
             }
         }
-        logger.info("repository changed", metadata: [
-            "organization": "\(organizationID)", "repository": "\(new.id)",
-            "key": "\(context.serviceContext[PrincipalKey.self]?.keyID ?? 0)",
-        ])
+        noteRepositoryChange("changed", new.id, organizationID: organizationID, context)
         return answer
     }
 }

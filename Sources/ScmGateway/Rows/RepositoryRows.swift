@@ -133,6 +133,16 @@ enum RepositoryRows {
         ).map(StoredRepository.init)
     }
 
+    /// nil when there is no such row.
+    static func set(
+        _ status: StoredRepository.Status, of id: Int64, _ transaction: WriteTransaction
+    ) throws -> StoredRepository? {
+        try transaction.row(
+            "UPDATE repositories SET status = ?, updated_at = ? WHERE id = ? AND deleted_at IS NULL RETURNING *",
+            [.integer(status.rawValue), .integer(EpochTime.now), .integer(id)]
+        ).map(StoredRepository.init)
+    }
+
     /// Stores what a fresh look at the folder found.
     static func refresh(_ id: Int64, defaultBranch: String, _ transaction: WriteTransaction) throws -> StoredRepository? {
         try transaction.row(

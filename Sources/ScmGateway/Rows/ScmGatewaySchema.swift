@@ -140,5 +140,23 @@ public enum ScmGatewaySchema {
                 CREATE INDEX issue_links_by_issue ON issue_links (external_issue_id, group_id);
                 """
         ),
+        Migration(
+            "scm-4-mirrors",
+            // 0 in `mirror_state`: no mirror. `content` is a StatusCheck without its id.
+            sql: """
+                ALTER TABLE repositories ADD COLUMN mirror_state INTEGER NOT NULL DEFAULT 0;
+                ALTER TABLE repositories ADD COLUMN mirror_fetched_at INTEGER NOT NULL DEFAULT 0;
+                ALTER TABLE repositories ADD COLUMN mirror_error BLOB NOT NULL DEFAULT x'';
+                ALTER TABLE repositories ADD COLUMN mirror_size INTEGER NOT NULL DEFAULT 0;
+                CREATE TABLE status_checks (
+                    id INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL,
+                    repository_id INTEGER NOT NULL REFERENCES repositories (id) ON DELETE CASCADE,
+                    sha TEXT NOT NULL,
+                    name TEXT NOT NULL,
+                    content BLOB NOT NULL,
+                    UNIQUE (repository_id, sha, name)
+                );
+                """
+        ),
     ]
 }

@@ -8,7 +8,8 @@ public struct StoredRepository: Sendable, Hashable {
     public let organizationID: Int64
     /// `integrations:` and the provider's slug.
     let provider: String
-    /// For local git the absolute folder, symbolic links resolved: the work tree's root, or the bare repository.
+    /// For local git the absolute folder, symbolic links resolved: the work tree's root, or the bare repository; for a
+    /// mirror the remote's address.
     let externalID: String
     /// Name for people.
     public let name: String
@@ -24,8 +25,10 @@ public struct StoredRepository: Sendable, Hashable {
     public let createdAt: Int64
     /// Milliseconds since 1970 UTC.
     public let updatedAt: Int64
+    /// nil when the repository is no copy of ours.
+    let mirror: StoredMirror?
 
-    /// The repository's folder.
+    /// The repository's folder, or the address that it is a copy of.
     public var path: String { externalID }
 
     /// Slug of the provider that this module serves.
@@ -55,7 +58,8 @@ extension StoredRepository {
             status: Status(rawValue: try row.integer("status")) ?? .disabled,
             config: ConfigText.decode(try row.text("config")),
             createdAt: try row.integer("created_at"),
-            updatedAt: try row.integer("updated_at")
+            updatedAt: try row.integer("updated_at"),
+            mirror: try StoredMirror(row)
         )
     }
 }

@@ -14,7 +14,8 @@ extension Repository {
             dateAdded: .init(millisecondsSinceEpoch: row.createdAt),
             config: row.config.filter { !ConfigRules.isSecret($0.key) },
             defaultBranch: row.defaultBranch,
-            dateUpdated: .init(millisecondsSinceEpoch: row.updatedAt)
+            dateUpdated: .init(millisecondsSinceEpoch: row.updatedAt),
+            mirror: row.mirror.map(Mirror.init)
         )
     }
 }

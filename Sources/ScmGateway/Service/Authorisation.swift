@@ -28,8 +28,10 @@ extension ScmGatewayService {
     ///
     /// - Throws: INVALID_ARGUMENT, NOT_FOUND (also for another organization's), FAILED_PRECONDITION when it is not
     ///   active.
-    func activeRepository(_ id: Int64, organizationID: Int64) async throws -> StoredRepository {
-        guard id > 0 else { throw RPCError.badField("repository_id", "a positive id is required") }
+    func activeRepository(
+        _ id: Int64, organizationID: Int64, field: String = "repository_id"
+    ) async throws -> StoredRepository {
+        guard id > 0 else { throw RPCError.badField(field, "a positive id is required") }
         let found = try await mappingStorageErrors {
             try await self.directory.find(id: id, organizationID: organizationID)
         }
@@ -37,7 +39,21 @@ extension ScmGatewayService {
         guard found.status == .active else {
             throw RPCError(.failedPrecondition, .repositoryInactive, "the repository is not active")
         }
+        if let mirror = found.mirror, !mirror.isReadable {
+            throw RPCError(
+                .failedPrecondition, .repositoryUnreadable,
+                mirror.state == .failed ? "the first clone failed" : "the first clone has not ended yet"
+            )
+        }
         return found
+    }
+
+    /// One line in the log for each change of a repository.
+    func noteRepositoryChange(_ what: String, _ id: Int64, organizationID: Int64, _ context: CallContext) {
+        logger.info("repository \(what)", metadata: [
+            "organization": "\(organizationID)", "repository": "\(id)",
+            "key": "\(context.serviceContext[PrincipalKey.self]?.keyID ?? 0)",
+        ])
     }
 
     /// Authorises a reading call, resolves the repository once, and gives its capabilities to `body`, whose git

@@ -30,6 +30,7 @@ enum ErrorReason: String {
     case noRepositoryAccess = "NO_REPO_ACCESS"
     case capabilityMissing = "CAPABILITY_MISSING"
     case limitReached = "LIMIT_REACHED"
+    case hostUnreachable = "HOST_UNREACHABLE"
 }
 
 extension GoogleRPC.Status {

@@ -17,6 +17,7 @@ public final class ScmGatewayService: ScmService {
     let database: Database
     let directory: RepositoryDirectory
     let localGit: LocalGitProvider
+    let mirrors: Mirrors
     let derivations = OrganizationLocks()
     let logger: Logger
 
@@ -38,10 +39,24 @@ public final class ScmGatewayService: ScmService {
         } catch {
             throw GitNotFound()
         }
+        mirrors = Mirrors(
+            configuration.mirrors, program: localGit.engine.runner.process.program,
+            folder: configuration.mirrors.folder
+                ?? (URL(fileURLWithPath: database.path).path as NSString).deletingLastPathComponent + "/mirrors",
+            database: database, directory: directory, logger: logger
+        )
+    }
+
+    /// Goes on with clones and fetches that the end of the last process broke off. Call it once, before serving.
+    ///
+    /// - Throws: `StorageError`.
+    public func resume() async throws {
+        try await mirrors.resume()
     }
 
     /// Ends all pooled git processes and waits until they are reaped. Calls that still run get UNAVAILABLE.
     public func shutdown() async {
+        await mirrors.shutDown()
         await localGit.engine.shutDown()
     }
 }

@@ -1,0 +1,131 @@
+import FrameCodec
+import RPC
+import ScmAPI
+import SiloRPC
+import Storage
+
+/// What is stored about the copy of a remote repository.
+struct StoredMirror: Sendable, Hashable {
+    let state: State
+    /// Milliseconds since 1970 UTC; 0 before the first clone was whole.
+    let fetchedAt: Int64
+    /// `google.rpc.Status` of the last failure; empty for none.
+    let error: [UInt8]
+    /// On disk.
+    let byteCount: Int64
+
+    /// The numbers of `MirrorState`.
+    enum State: Int64, Sendable { case cloning = 1, ready = 2, fetching = 3, failed = 4 }
+
+    /// nil for a repository that is no mirror.
+    init?(_ row: SQLRow) throws(StorageError) {
+        guard let state = State(rawValue: try row.integer("mirror_state")) else { return nil }
+        self.state = state
+        fetchedAt = try row.integer("mirror_fetched_at")
+        error = try row.blob("mirror_error")
+        byteCount = try row.integer("mirror_size")
+    }
+
+    /// There is something to read.
+    var isReadable: Bool { fetchedAt > 0 }
+}
+
+extension Mirror {
+    init(_ mirror: StoredMirror) {
+        self.init(
+            state: MirrorState(rawValue: Int32(clamping: mirror.state.rawValue)),
+            fetchedAt: mirror.fetchedAt > 0 ? .init(millisecondsSinceEpoch: mirror.fetchedAt) : nil,
+            error: mirror.error.isEmpty ? nil : try? GoogleRPC.Status(serializedBytes: mirror.error),
+            size: mirror.byteCount
+        )
+    }
+}
+
+/// The statements on the mirrors' columns of the repositories table. Each answers whether the row is still there.
+enum MirrorRows {
+    static func insert(
+        _ remote: RemoteAddress, name: String, gitFolder: String, defaultBranch: String, config: [String: String],
+        organizationID: Int64, _ transaction: WriteTransaction
+    ) throws -> StoredRepository {
+        let now = EpochTime.now
+        let row = try transaction.row(
+            """
+            INSERT INTO repositories (organization_id, provider, external_id, name, url, git_folder, default_branch,
+                status, config, created_at, updated_at, mirror_state)
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING *
+            """,
+            [
+                .integer(organizationID), .text(StoredRepository.localGit), .text(remote.text), .text(name),
+                .text(remote.text), .text(gitFolder), .text(defaultBranch),
+                .integer(StoredRepository.Status.active.rawValue), .text(ConfigText.encode(config)),
+                .integer(now), .integer(now), .integer(StoredMirror.State.cloning.rawValue),
+            ]
+        )
+        guard let row else { throw RepositoryStoreError("the repository was not stored") }
+        return try StoredRepository(row)
+    }
+
+    /// Brings a hidden mirror back under its id.
+    static func reactivate(
+        _ old: StoredRepository, name: String, config: [String: String], _ transaction: WriteTransaction
+    ) throws -> StoredRepository {
+        let row = try transaction.row(
+            "UPDATE repositories SET status = ?, name = ?, config = ?, updated_at = ? WHERE id = ? RETURNING *",
+            [
+                .integer(StoredRepository.Status.active.rawValue), .text(name),
+                .text(ConfigText.encode(old.config.merging(config) { _, new in new })), .integer(EpochTime.now),
+                .integer(old.id),
+            ]
+        )
+        guard let row else { throw RepositoryStoreError("the repository was not stored") }
+        return try StoredRepository(row)
+    }
+
+    static func begin(_ id: Int64, _ state: StoredMirror.State, _ transaction: WriteTransaction) throws -> Bool {
+        try set("mirror_state = ?", [.integer(state.rawValue)], id, transaction)
+    }
+
+    static func finish(
+        _ id: Int64, defaultBranch: String, byteCount: Int, _ transaction: WriteTransaction
+    ) throws -> Bool {
+        let now = EpochTime.now
+        return try set(
+            """
+            mirror_state = ?, mirror_fetched_at = ?, mirror_error = x'', mirror_size = ?, default_branch = ?, updated_at = ?
+            """,
+            [
+                .integer(StoredMirror.State.ready.rawValue), .integer(now), .integer(Int64(byteCount)),
+                .text(defaultBranch), .integer(now),
+            ],
+            id, transaction
+        )
+    }
+
+    static func fail(_ id: Int64, _ error: GoogleRPC.Status, _ transaction: WriteTransaction) throws -> Bool {
+        try set(
+            "mirror_state = ?, mirror_error = ?, updated_at = ?",
+            [.integer(StoredMirror.State.failed.rawValue), .blob(error.serializedBytes()), .integer(EpochTime.now)],
+            id, transaction
+        )
+    }
+
+    /// Mirrors whose clone or fetch was broken off by the end of the process.
+    static func unfinished(_ transaction: ReadTransaction) throws -> [StoredRepository] {
+        try transaction.rows(
+            "SELECT * FROM repositories WHERE mirror_state IN (1, 3) AND deleted_at IS NULL ORDER BY id LIMIT 10000"
+        ).map(StoredRepository.init)
+    }
+
+    /// Folders of all copies.
+    static func folders(_ transaction: ReadTransaction) throws -> [String] {
+        try transaction.rows("SELECT git_folder FROM repositories WHERE mirror_state > 0").map { try $0.text("git_folder") }
+    }
+
+    private static func set(
+        _ assignments: String, _ values: [SQLValue], _ id: Int64, _ transaction: WriteTransaction
+    ) throws -> Bool {
+        try transaction.execute(
+            "UPDATE repositories SET \(assignments) WHERE id = ? AND deleted_at IS NULL", values + [.integer(id)]
+        ) > 0
+    }
+}
