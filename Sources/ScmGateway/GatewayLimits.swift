@@ -16,6 +16,7 @@ extension ScmGatewayConfiguration {
         "maximumQueuedCommands": .count(\.git.maximumQueuedCommands),
         "maximumObjectReaders": .count(\.git.maximumObjectReaders),
         "maximumObjectReadersPerRepository": .count(\.git.maximumObjectReadersPerRepository),
+        "blameCacheByteCount": .count(\.blameCacheByteCount),
         "resultCacheByteCount": .count(\.git.resultCacheByteCount),
         "maximumMirrorByteCount": .count(\.mirrors.maximumByteCount),
         "maximumConcurrentTransfers": .count(\.mirrors.maximumConcurrentTransfers),
@@ -26,9 +27,9 @@ extension ScmGatewayConfiguration {
     /// What ``setLimit(_:to:)`` knows. Errors of calls name the same limits.
     public static var limitNames: [String] { limits.keys.sorted() }
 
-    /// - Returns: false for a name that is none, or a value below 1.
+    /// - Returns: false for a name that is none, or a value below 1; caches may be 0.
     public mutating func setLimit(_ name: String, to value: Double) -> Bool {
-        guard let limit = Self.limits[name], value >= 1, value < 1e15 else { return false }
+        guard let limit = Self.limits[name], value >= (name.hasSuffix("CacheByteCount") ? 0 : 1), value < 1e15 else { return false }
         switch limit {
         case .count(let path): self[keyPath: path] = Int(value)
         case .seconds(let path): self[keyPath: path] = .seconds(value)

@@ -5,6 +5,8 @@ public struct ScmGatewayConfiguration: Sendable {
     public var repositoryRoots: [String] = []
     /// Processes, time and memory of the git engine.
     public var git = GitConfiguration()
+    /// Disk for results of blame, kept over restarts in `blame-cache.sqlite` beside the database, in bytes; 0 for none.
+    public var blameCacheByteCount = 256 * 1024 * 1024
     /// Copies of remote repositories.
     public var mirrors = MirrorConfiguration()
     /// How long a repository's row is served from memory. A change made by another process, such as the command

@@ -25,16 +25,18 @@ public final class Database: Sendable {
     ///
     /// - Parameters:
     ///   - migrations: Every step of every module that uses this file, in dependency order.
+    ///   - durability: What a power cut may cost.
     ///   - busyTimeout: How long a statement waits for another process's lock, in seconds.
     /// - Throws: ``StorageError``: the path cannot be used, or the schema is newer than `migrations`.
     public static func open(
         path: String,
         migrations: [Migration],
+        durability: Durability = .full,
         busyTimeout: Double = 5
     ) throws(StorageError) -> Database {
         do {
             try prepareFile(path)
-            let database = Database(pool: try makePool(path: path, busyTimeout: busyTimeout), path: path)
+            let database = Database(pool: try makePool(path: path, durability, busyTimeout: busyTimeout), path: path)
             try database.migrate(migrations)
             return database
         } catch let error as StorageError {
@@ -109,14 +111,24 @@ extension Database {
         (error as NSError).localizedFailureReason ?? error.localizedDescription
     }
 
-    private static func makePool(path: String, busyTimeout: Double) throws -> DatabasePool {
+    /// What a power cut may cost.
+    public enum Durability: Sendable {
+        /// Nothing that was written.
+        case full
+        /// The last transactions, never the file: for what can be found out again.
+        case cache
+    }
+
+    private static func makePool(
+        path: String, _ durability: Durability, busyTimeout: Double
+    ) throws -> DatabasePool {
         var configuration = Configuration()
         configuration.foreignKeysEnabled = true
         configuration.busyMode = .timeout(busyTimeout)
         configuration.prepareDatabase { connection in
             // The write-ahead log survives a crash of the process with NORMAL; FULL pays a sync per commit to also
             // survive a power cut, which rows that a person has just been told about deserve.
-            try connection.execute(sql: "PRAGMA synchronous = FULL")
+            try connection.execute(sql: "PRAGMA synchronous = \(durability == .full ? "FULL" : "NORMAL")")
         }
         return try DatabasePool(path: path, configuration: configuration)
     }

@@ -22,8 +22,9 @@ extension ScmGatewayService {
                 HistoryQuery(tip: head, excluded: base), start..<(start + size + 1)
             )
             let page = Array(ids.prefix(size))
+            let read = try await repository.commits(page)
             var answer = CompareCommitsResponse(
-                commits: try await repository.commits(page).map { Commit($0, repositoryID: row.id) },
+                commits: try await offLoop { read.map { Commit($0, repositoryID: row.id) } },
                 aheadBy: Int32(clamping: comparison.aheadCount), behindBy: Int32(clamping: comparison.behindCount),
                 mergeBaseSHA: comparison.mergeBase?.hex ?? "", baseSHA: base.hex, headSHA: head.hex
             )

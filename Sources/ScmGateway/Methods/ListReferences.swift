@@ -14,13 +14,16 @@ extension ScmGatewayService {
             let (found, next) = try await page.take(.branches, repository)
             let head = try await repository.headReference()
             let commits = request.includeCommits ? try await repository.commits(found.map(\.id)) : []
-            let branches = found.enumerated().map { index, branch in
-                Branch(
-                    name: branch.name, commitSHA: branch.id.hex, isDefault: head == "refs/heads/\(branch.name)",
-                    commit: request.includeCommits ? Commit(commits[index], repositoryID: row.id) : nil
-                )
+            // A thousand commits are more than an event loop may be held up for.
+            return try await offLoop {
+                let branches = found.enumerated().map { index, branch in
+                    Branch(
+                        name: branch.name, commitSHA: branch.id.hex, isDefault: head == "refs/heads/\(branch.name)",
+                        commit: request.includeCommits ? Commit(commits[index], repositoryID: row.id) : nil
+                    )
+                }
+                return ListBranchesResponse(branches: branches, nextPageToken: next)
             }
-            return ListBranchesResponse(branches: branches, nextPageToken: next)
         }
     }
 
@@ -42,15 +45,17 @@ extension ScmGatewayService {
             let read = Dictionary(
                 zip(wanted, try await repository.commits(wanted)), uniquingKeysWith: { first, _ in first }
             )
-            let tags = zip(found, commits).map { tag, commit in
-                Tag(
-                    name: tag.name, objectID: tag.id.hex, commitSHA: commit?.hex ?? "",
-                    annotated: tagObjects[tag.id] != nil, message: tagObjects[tag.id]?.message ?? "",
-                    tagger: tagObjects[tag.id]?.tagger.map(CommitAuthor.init),
-                    commit: commit.flatMap { read[$0] }.map { Commit($0, repositoryID: row.id) }
-                )
+            return try await offLoop {
+                let tags = zip(found, commits).map { tag, commit in
+                    Tag(
+                        name: tag.name, objectID: tag.id.hex, commitSHA: commit?.hex ?? "",
+                        annotated: tagObjects[tag.id] != nil, message: tagObjects[tag.id]?.message ?? "",
+                        tagger: tagObjects[tag.id]?.tagger.map(CommitAuthor.init),
+                        commit: commit.flatMap { read[$0] }.map { Commit($0, repositoryID: row.id) }
+                    )
+                }
+                return ListTagsResponse(tags: tags, nextPageToken: next)
             }
-            return ListTagsResponse(tags: tags, nextPageToken: next)
         }
     }
 }

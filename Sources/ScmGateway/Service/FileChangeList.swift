@@ -23,7 +23,8 @@ extension CommitProvider {
         _ query: ChangeQuery, _ all: [GitFileChange], _ range: Range<Int>, _ options: FileChangeOptions
     ) async throws -> [FileChange] {
         let range = range.clamped(to: 0..<all.count)
-        var files = all[range].map { FileChange($0, withStatistics: options.withStatistics) }
+        // Thousands of paths are more than an event loop may be held up for.
+        var files = try await offLoop { all[range].map { FileChange($0, withStatistics: options.withStatistics) } }
         guard let limit = options.patchByteCount else { return files }
         let patches = try await patches(
             query, of: all, range, contextLineCount: options.contextLineCount, maximumByteCount: limit
@@ -44,10 +45,13 @@ extension CommitProvider {
     ) async throws -> [FileChange] {
         let end = min(limit, all.count)
         var files = try await files(query, all, 0..<end, options)
-        for change in all[files.count..<end] {
-            var file = FileChange(change, withStatistics: options.withStatistics)
-            file.patchTruncated = true
-            files.append(file)
+        let count = files.count
+        files += try await offLoop {
+            all[count..<end].map { change in
+                var file = FileChange(change, withStatistics: options.withStatistics)
+                file.patchTruncated = true
+                return file
+            }
         }
         return files
     }

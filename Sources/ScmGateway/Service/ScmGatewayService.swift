@@ -33,16 +33,19 @@ public final class ScmGatewayService: ScmService {
         self.logger = logger
         directory = RepositoryDirectory(database: database, lifetime: configuration.repositoryCacheLifetime)
         var git = configuration.git
-        git.workspaceFolder = git.workspaceFolder ?? (database.path as NSString).deletingLastPathComponent + "/git"
+        let folder = (URL(fileURLWithPath: database.path).path as NSString).deletingLastPathComponent
+        git.workspaceFolder = git.workspaceFolder ?? folder + "/git"
+        let blames = BlameStore(
+            path: folder + "/blame-cache.sqlite", limit: configuration.blameCacheByteCount, logger: logger
+        )
         do throws(GitError) {
-            localGit = LocalGitProvider(engine: try GitEngine(configuration: git))
+            localGit = LocalGitProvider(engine: try GitEngine(configuration: git, blames: blames))
         } catch {
             throw GitNotFound()
         }
         mirrors = Mirrors(
             configuration.mirrors, program: localGit.engine.runner.process.program,
-            folder: configuration.mirrors.folder
-                ?? (URL(fileURLWithPath: database.path).path as NSString).deletingLastPathComponent + "/mirrors",
+            folder: configuration.mirrors.folder ?? folder + "/mirrors",
             database: database, directory: directory, logger: logger
         )
     }

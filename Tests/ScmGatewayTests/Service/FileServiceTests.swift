@@ -211,6 +211,26 @@ import Testing
         await gateway.service.shutdown()
     }
 
+    /// A page walk makes git list the tree a few times, not once for each page.
+    @Test func aPageWalkListsTheTreeFewTimes() async throws {
+        let git = try CountingGit()
+        let gateway = try await Gateway { $0.git.gitPath = git.path }
+        let repository = try TestRepository()
+        let names = (0..<1000).map { "d\($0 % 10)/f\($0)" }
+        try repository.commit("many", Dictionary(uniqueKeysWithValues: names.map { ($0, "\($0)\n") }))
+        let id = try await gateway.add(repository)
+        var request = GetTreeRequest(repositoryID: id, recursive: true, maxEntries: 10)
+        var found: [String] = []
+        repeat {
+            let page = try await tree(gateway, request)
+            found += page.flatMap { $0.entries.map(\.path) }
+            request.pageToken = page.last?.nextPageToken ?? ""
+        } while !request.pageToken.isEmpty
+        #expect(found == names.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) })
+        #expect(git.count("ls-tree") <= 5)
+        await gateway.service.shutdown()
+    }
+
     @Test func treesThatAreNoneAreRefused() async throws {
         let gateway = try await Gateway()
         let repository = try Self.makeRepository()

@@ -70,7 +70,6 @@ import Testing
         await expectError(.invalidArgument, field: "identifier") { try await create("/a\0b") }
         await expectError(.invalidArgument, field: "provider") { try await create("/x") { $0.provider = .unspecified } }
         await expectError(.unimplemented, "CAPABILITY_MISSING") { try await create("x") { $0.provider = .github } }
-        await expectError(.unimplemented, "CAPABILITY_MISSING") { try await create("https://example.org/x") }
         await expectError(.notFound, "INTEGRATION_NOT_FOUND") { try await create("/x") { $0.integrationID = 7 } }
         await expectError(.failedPrecondition, "NO_REPO_ACCESS") { try await create("/etc") }
         await expectError(.failedPrecondition, "NO_REPO_ACCESS") { try await create("/absent") }

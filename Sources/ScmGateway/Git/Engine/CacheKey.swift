@@ -11,6 +11,8 @@ enum CacheKey: Hashable, Sendable {
     case history(GitRepository.ID, HistoryQuery, block: Int)
     /// The paths of all files of a commit.
     case files(GitRepository.ID, ObjectID)
+    /// Part of the entries of a tree: the query's range is the part.
+    case tree(GitRepository.ID, TreeQuery)
     /// What a search finds behind its first files.
     case search(GitRepository.ID, CodeQuery, start: Int)
 }
@@ -23,4 +25,5 @@ enum CachedResult: Sendable {
     case history([ObjectID])
     case files(FileList)
     case found(FoundFiles)
+    case tree([GitTreeEntry])
 }

@@ -23,10 +23,14 @@ extension GitEngine {
         var query = query
         query.lines = nil
         if let hunk = cachedHunks(query, in: repository)?.first(where: { $0.covers(line) }) { return hunk }
+        let whole = query
         query.lines = line...line
         if let hunk = cachedHunks(query, in: repository)?.first { return hunk }
+        if let (_, hunks) = await recall([whole, query], in: repository),
+            let hunk = hunks.first(where: { $0.covers(line) })
+        { return hunk }
         var hunks: [GitBlameHunk] = []
-        try await blame(query, in: repository) { hunks += $0 }
+        try await run(query, in: repository) { hunks += $0 }
         guard let hunk = hunks.first(where: { $0.covers(line) }) else {
             throw GitError.noSuchLine(line: line, path: query.path.text)
         }
@@ -45,6 +49,15 @@ extension GitEngine {
         deliver: ([GitBlameHunk]) async throws -> Void
     ) async throws {
         if let hunks = cachedHunks(query, in: repository) { return try await deliver(hunks) }
+        if let (_, hunks) = await recall([query], in: repository) { return try await deliver(hunks) }
+        try await run(query, in: repository, deliver: deliver)
+    }
+
+    private func run(
+        _ query: BlameQuery,
+        in repository: GitRepository,
+        deliver: ([GitBlameHunk]) async throws -> Void
+    ) async throws {
         var parser = BlameParser()
         var kept = KeptHunks(limit: configuration.resultCacheByteCount / 16)
         do {
@@ -71,7 +84,12 @@ extension GitEngine {
             return query
         }
         guard cachedHunks(query, in: repository) == nil else { return }
-        let missing = lines.filter { cachedHunks(single($0), in: repository) == nil }
+        var missing = lines.filter { cachedHunks(single($0), in: repository) == nil }
+        // Lines that were asked for together are mostly stored together: one look tells about all.
+        while let first = missing.first, let (index, _) = await recall([query, single(first)], in: repository) {
+            guard index > 0 else { return }
+            missing.removeFirst()
+        }
         guard missing.count > 1 else { return }
         var parser = BlameParser()
         var hunks: [GitBlameHunk] = []
@@ -99,6 +117,16 @@ extension GitEngine {
         return command.including(query.commit).path(query.path)
     }
 
+    /// The first result that is on disk; then it is in memory, too.
+    private func recall(
+        _ queries: [BlameQuery], in repository: GitRepository
+    ) async -> (index: Int, hunks: [GitBlameHunk])? {
+        guard let (index, hunks) = await blames?.find(queries, gitFolder: repository.location.gitFolder) else { return nil }
+        let byteCount = hunks.reduce(queries[index].byteCount) { $0 + $1.byteCount }
+        cache.insert(.hunks(hunks), for: .blame(repository.id, queries[index]), byteCount: byteCount)
+        return (index, hunks)
+    }
+
     private func cachedHunks(_ query: BlameQuery, in repository: GitRepository) -> [GitBlameHunk]? {
         guard case .hunks(let hunks)? = cache[.blame(repository.id, query)] else { return nil }
         return hunks
@@ -108,6 +136,7 @@ extension GitEngine {
     private func store(_ kept: KeptHunks, for query: BlameQuery, in repository: GitRepository) async throws {
         guard let hunks = kept.hunks else { return }
         guard try await !offLoop({ repository.location.isShallow }) else { return }
+        if let blames { try await offLoop { blames.insert(hunks, for: query, gitFolder: repository.location.gitFolder) } }
         let key = CacheKey.blame(repository.id, query)
         cache.insert(.hunks(hunks), for: key, byteCount: kept.byteCount + query.byteCount)
     }

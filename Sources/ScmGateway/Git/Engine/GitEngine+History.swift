@@ -31,8 +31,8 @@ enum HistoryBlock {
     static let smallest = 128
     static let largest = 65_536
 
-    /// The block that holds the commit at `index`.
-    static func containing(_ index: Int) -> Range<Int> {
+    /// The block that holds the item at `index`.
+    static func containing(_ index: Int, largest: Int = largest) -> Range<Int> {
         if index < smallest { return 0..<smallest }
         if index >= largest {
             let start = index / largest * largest

@@ -48,11 +48,53 @@ extension GitEngine {
         return object.info.id
     }
 
-    /// Hands over the wanted entries of a directory, some at a time. While `deliver` waits, git waits, too.
+    /// Entries of a block that is kept in memory.
+    private static let largestTreeBlock = 16_384
+
+    /// Hands over the wanted entries of a directory, some at a time.
+    ///
+    /// All of them come as git prints them, and while `deliver` waits, git waits, too. A part comes from blocks that are
+    /// kept in memory (``HistoryBlock`` says why): pages that follow each other do not make git begin anew each time.
     ///
     /// - Returns: whether there are entries behind the wanted ones.
     /// - Throws: ``GitError``, and what `deliver` throws.
     func list(
+        _ query: TreeQuery, in repository: GitRepository, deliver: ([GitTreeEntry]) async throws -> Void
+    ) async throws -> Bool {
+        let range = query.range
+        guard range.upperBound < .max else { return try await run(query, in: repository, deliver: deliver) }
+        var index = range.lowerBound
+        // One more than is wanted tells whether there are more.
+        while index <= range.upperBound {
+            let block = HistoryBlock.containing(index, largest: Self.largestTreeBlock)
+            let found = try await treeBlock(query, block, in: repository)
+            let end = block.lowerBound + found.count
+            if index < min(end, range.upperBound) {
+                try await deliver(
+                    Array(found[(index - block.lowerBound)..<(min(end, range.upperBound) - block.lowerBound)])
+                )
+            }
+            guard end == block.upperBound else { return end > range.upperBound }
+            index = block.upperBound
+        }
+        return true
+    }
+
+    private func treeBlock(
+        _ query: TreeQuery, _ block: Range<Int>, in repository: GitRepository
+    ) async throws -> [GitTreeEntry] {
+        var query = query
+        query.range = block
+        let key = CacheKey.tree(repository.id, query)
+        if case .tree(let known)? = cache[key] { return known }
+        var entries: [GitTreeEntry] = []
+        _ = try await run(query, in: repository) { entries += $0 }
+        let byteCount = entries.reduce(query.prefix.count + 300) { $0 + $1.path.count + 200 }
+        cache.insert(.tree(entries), for: key, byteCount: byteCount)
+        return entries
+    }
+
+    private func run(
         _ query: TreeQuery, in repository: GitRepository, deliver: ([GitTreeEntry]) async throws -> Void
     ) async throws -> Bool {
         var command = GitCommand(.listTree).flag(.nulTerminated)

@@ -13,11 +13,14 @@ final class GitEngine: Sendable {
     let runner: GitRunner
     let readers: ObjectReaderPool
     let cache: ByteBoundedCache<CacheKey, CachedResult>
+    /// Blame results that outlive this process.
+    let blames: BlameStore?
     private let opened = Mutex<[String: GitRepository]>([:])
 
     /// - Throws: ``GitError/gitNotFound(_:)``.
-    init(configuration: GitConfiguration = GitConfiguration()) throws(GitError) {
+    init(configuration: GitConfiguration = GitConfiguration(), blames: BlameStore? = nil) throws(GitError) {
         self.configuration = configuration
+        self.blames = blames
         let process = try GitProcess(configuration)
         runner = GitRunner(process: process, configuration: configuration)
         readers = ObjectReaderPool(process: process, configuration: configuration)
@@ -45,6 +48,7 @@ final class GitEngine: Sendable {
     /// Ends all long-lived processes and waits until they are reaped.
     func shutDown() async {
         await readers.shutDown()
+        await blames?.close()
         runner.process.workspace.remove()
     }
 
