@@ -164,7 +164,7 @@ final class BlameStore: Sendable {
         while surplus > 0 {
             let gone = try transaction.rows(
                 """
-                DELETE FROM blames WHERE key IN (SELECT key FROM blames ORDER BY used_at LIMIT 64) RETURNING byte_count
+                DELETE FROM blames WHERE key IN (SELECT key FROM blames ORDER BY used_at LIMIT 16) RETURNING byte_count
                 """
             )
             guard !gone.isEmpty else { return }
