@@ -6,4 +6,10 @@ public struct Organization: Sendable, Hashable {
     public let slug: String
     /// Milliseconds since 1970 UTC.
     public let createdAt: Int64
+
+    public init(id: Int64, slug: String, createdAt: Int64) {
+        self.id = id
+        self.slug = slug
+        self.createdAt = createdAt
+    }
 }

@@ -24,19 +24,31 @@ public struct SiloConfiguration: Message {
     public var keys: [KeyConfiguration] = []
     /// Base URL of the monolith's application, and of control's. `{locality}` in it stands for a locality's name.
     public var publicURL: String = ""
+    /// What is changed of methods; read again on SIGHUP, with the keys.
+    public var switches: [SwitchConfiguration] = []
+    /// Who must be at the other end of a TLS connection between silos.
+    public var identities: [IdentityConfiguration] = []
+    /// The old signature, while silos move away from it; off when it is not there.
+    public var rpc0: Rpc0Configuration?
     public var unknownFields = UnknownFields()
     public init() {}
     public init(
         controlAddress: String = "", cells: [CellConfiguration] = [], regions: [CellConfiguration] = [],
         localities: [LocalityConfiguration] = [], fallbackCell: String = "", monolithRegion: String = "",
-        singleOrganization: Bool = false, keys: [KeyConfiguration] = [], publicURL: String = ""
+        singleOrganization: Bool = false, keys: [KeyConfiguration] = [], publicURL: String = "",
+        switches: [SwitchConfiguration] = [], identities: [IdentityConfiguration] = [],
+        rpc0: Rpc0Configuration? = nil
     ) {
         (self.controlAddress, self.cells, self.regions) = (controlAddress, cells, regions)
         (self.localities, self.fallbackCell, self.monolithRegion) = (localities, fallbackCell, monolithRegion)
         (self.singleOrganization, self.keys, self.publicURL) = (singleOrganization, keys, publicURL)
+        (self.switches, self.identities, self.rpc0) = (switches, identities, rpc0)
     }
     public static let schema = MessageSchema(Self.self, .siloV1Configuration, 0)
     @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+        try v.field(12, MessageField<Rpc0Configuration>.self, &rpc0)
+        try v.field(11, MessageField<IdentityConfiguration>.self, &identities)
+        try v.field(10, MessageField<SwitchConfiguration>.self, &switches)
         try v.field(9, StringField.self, &publicURL)
         try v.field(8, MessageField<KeyConfiguration>.self, &keys)
         try v.field(7, BoolField.self, &singleOrganization)
@@ -46,6 +58,66 @@ public struct SiloConfiguration: Message {
         try v.field(3, MessageField<CellConfiguration>.self, &regions)
         try v.field(2, MessageField<CellConfiguration>.self, &cells)
         try v.field(1, StringField.self, &controlAddress)
+    }
+}
+
+/// What operators change of a method, or of a service, at both sides.
+public struct SwitchConfiguration: Message {
+    /// `service.Method` or `service`, as `scm-gateway silo methods` lists them.
+    public var method: String = ""
+    /// Off: nothing is sent, nothing is served.
+    public var disabled: Bool = false
+    /// Why, for callers to read.
+    public var reason: String = ""
+    /// Instead of the declared timeout, in milliseconds; 0 leaves it.
+    public var timeoutMs: UInt32 = 0
+    /// Instead of the declared number of attempts after the first.
+    public var retries: UInt32?
+    public var unknownFields = UnknownFields()
+    public init() {}
+    public init(
+        method: String = "", disabled: Bool = false, reason: String = "", timeoutMs: UInt32 = 0,
+        retries: UInt32? = nil
+    ) {
+        (self.method, self.disabled, self.reason, self.timeoutMs) = (method, disabled, reason, timeoutMs)
+        self.retries = retries
+    }
+    public static let schema = MessageSchema(Self.self, .siloV1Configuration, 1)
+    @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+        try v.field(5, UInt32Field.self, &retries)
+        try v.field(4, UInt32Field.self, &timeoutMs)
+        try v.field(3, StringField.self, &reason)
+        try v.field(2, BoolField.self, &disabled)
+        try v.field(1, StringField.self, &method)
+    }
+}
+
+/// A silo and the name in its client certificate.
+public struct IdentityConfiguration: Message {
+    /// `control` or `cell:NAME`.
+    public var silo: String = ""
+    /// DNS name or URI among the subject alternative names.
+    public var name: String = ""
+    public var unknownFields = UnknownFields()
+    public init() {}
+    public init(silo: String = "", name: String = "") { (self.silo, self.name) = (silo, name) }
+    public static let schema = MessageSchema(Self.self, .siloV1Configuration, 2)
+    @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+        try v.field(2, StringField.self, &name)
+        try v.field(1, StringField.self, &silo)
+    }
+}
+
+/// Secrets of the signature `rpc0`, which all silos share.
+public struct Rpc0Configuration: Message {
+    /// Files of the secrets.
+    public var secretFiles: [String] = []
+    public var unknownFields = UnknownFields()
+    public init() {}
+    public init(secretFiles: [String] = []) { self.secretFiles = secretFiles }
+    public static let schema = MessageSchema(Self.self, .siloV1Configuration, 3)
+    @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+        try v.field(1, StringField.self, &secretFiles)
     }
 }
 
@@ -70,7 +142,7 @@ public struct CellConfiguration: Message {
         (self.name, self.snowflakeID, self.address) = (name, snowflakeID, address)
         (self.gatewayAddress, self.hidden) = (gatewayAddress, hidden)
     }
-    public static let schema = MessageSchema(Self.self, .siloV1Configuration, 1)
+    public static let schema = MessageSchema(Self.self, .siloV1Configuration, 4)
     @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
         try v.field(5, BoolField.self, &hidden)
         try v.field(4, StringField.self, &gatewayAddress)
@@ -107,7 +179,7 @@ public struct LocalityConfiguration: Message {
         (self.newOrganizationCell, self.hidden) = (newOrganizationCell, hidden)
         self.hiddenAtSignUp = hiddenAtSignUp
     }
-    public static let schema = MessageSchema(Self.self, .siloV1Configuration, 2)
+    public static let schema = MessageSchema(Self.self, .siloV1Configuration, 5)
     @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
         try v.field(7, BoolField.self, &hiddenAtSignUp)
         try v.field(6, BoolField.self, &hidden)
@@ -128,7 +200,7 @@ public struct LocalityConfiguration: Message {
         public static let singleTenant = Self(rawValue: 2)
         public let rawValue: Int32
         public init(rawValue: Int32) { self.rawValue = rawValue }
-        public static let schema = EnumSchema(.siloV1Configuration, 2, 0)
+        public static let schema = EnumSchema(.siloV1Configuration, 5, 0)
     }
 }
 
@@ -147,7 +219,7 @@ public struct KeyConfiguration: Message {
     public init(id: String = "", source: String = "", audience: String = "", secretFile: String = "") {
         (self.id, self.source, self.audience, self.secretFile) = (id, source, audience, secretFile)
     }
-    public static let schema = MessageSchema(Self.self, .siloV1Configuration, 3)
+    public static let schema = MessageSchema(Self.self, .siloV1Configuration, 6)
     @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
         try v.field(4, StringField.self, &secretFile)
         try v.field(3, StringField.self, &audience)
@@ -157,5 +229,5 @@ public struct KeyConfiguration: Message {
 }
 
 extension FileDescriptor {
-    public static let siloV1Configuration = FileDescriptor(name: "silo/v1/configuration.proto", dependencies: [.siloOptions], base64: "ChtzaWxvL3YxL2NvbmZpZ3VyYXRpb24ucHJvdG8SB3NpbG8udjEaEnNpbG8vb3B0aW9ucy5wcm90byLlAwoRU2lsb0NvbmZpZ3VyYXRpb24SJwoPY29udHJvbF9hZGRyZXNzGAEgASgJUg5jb250cm9sQWRkcmVzcxIwCgVjZWxscxgCIAMoCzIaLnNpbG8udjEuQ2VsbENvbmZpZ3VyYXRpb25SBWNlbGxzEjQKB3JlZ2lvbnMYAyADKAsyGi5zaWxvLnYxLkNlbGxDb25maWd1cmF0aW9uUgdyZWdpb25zEj4KCmxvY2FsaXRpZXMYBCADKAsyHi5zaWxvLnYxLkxvY2FsaXR5Q29uZmlndXJhdGlvblIKbG9jYWxpdGllcxIjCg1mYWxsYmFja19jZWxsGAUgASgJUgxmYWxsYmFja0NlbGwSJwoPbW9ub2xpdGhfcmVnaW9uGAYgASgJUg5tb25vbGl0aFJlZ2lvbhIvChNzaW5nbGVfb3JnYW5pemF0aW9uGAcgASgIUhJzaW5nbGVPcmdhbml6YXRpb24SYQoEa2V5cxgIIAMoCzIZLnNpbG8udjEuS2V5Q29uZmlndXJhdGlvbkIyotQYLm5hbWVzIG9mIGtleXMsIGFuZCBvZiB0aGUgZmlsZXMgdGhhdCBob2xkIHRoZW1SBGtleXMSHQoKcHVibGljX3VybBgJIAEoCVIJcHVibGljVXJsIqUBChFDZWxsQ29uZmlndXJhdGlvbhISCgRuYW1lGAEgASgJUgRuYW1lEiEKDHNub3dmbGFrZV9pZBgCIAEoDVILc25vd2ZsYWtlSWQSGAoHYWRkcmVzcxgDIAEoCVIHYWRkcmVzcxInCg9nYXRld2F5X2FkZHJlc3MYBCABKAlSDmdhdGV3YXlBZGRyZXNzEhYKBmhpZGRlbhgFIAEoCFIGaGlkZGVuIvQCChVMb2NhbGl0eUNvbmZpZ3VyYXRpb24SEgoEbmFtZRgBIAEoCVIEbmFtZRIUCgVjZWxscxgCIAMoCVIFY2VsbHMSGAoHcmVnaW9ucxgDIAMoCVIHcmVnaW9ucxJDCghjYXRlZ29yeRgEIAEoDjInLnNpbG8udjEuTG9jYWxpdHlDb25maWd1cmF0aW9uLkNhdGVnb3J5UghjYXRlZ29yeRIyChVuZXdfb3JnYW5pemF0aW9uX2NlbGwYBSABKAlSE25ld09yZ2FuaXphdGlvbkNlbGwSFgoGaGlkZGVuGAYgASgIUgZoaWRkZW4SKQoRaGlkZGVuX2F0X3NpZ25fdXAYByABKAhSDmhpZGRlbkF0U2lnblVwIlsKCENhdGVnb3J5EhgKFENBVEVHT1JZX1VOU1BFQ0lGSUVEEAASGQoVQ0FURUdPUllfTVVMVElfVEVOQU5UEAESGgoWQ0FURUdPUllfU0lOR0xFX1RFTkFOVBACIoMBChBLZXlDb25maWd1cmF0aW9uEg4KAmlkGAEgASgJUgJpZBIWCgZzb3VyY2UYAiABKAlSBnNvdXJjZRIaCghhdWRpZW5jZRgDIAEoCVIIYXVkaWVuY2USKwoLc2VjcmV0X2ZpbGUYBCABKAlCCqLUGAZhIHBhdGhSCnNlY3JldEZpbGViBnByb3RvMw==")
+    public static let siloV1Configuration = FileDescriptor(name: "silo/v1/configuration.proto", dependencies: [.siloOptions], base64: "ChtzaWxvL3YxL2NvbmZpZ3VyYXRpb24ucHJvdG8SB3NpbG8udjEaEnNpbG8vb3B0aW9ucy5wcm90byKPBQoRU2lsb0NvbmZpZ3VyYXRpb24SJwoPY29udHJvbF9hZGRyZXNzGAEgASgJUg5jb250cm9sQWRkcmVzcxIwCgVjZWxscxgCIAMoCzIaLnNpbG8udjEuQ2VsbENvbmZpZ3VyYXRpb25SBWNlbGxzEjQKB3JlZ2lvbnMYAyADKAsyGi5zaWxvLnYxLkNlbGxDb25maWd1cmF0aW9uUgdyZWdpb25zEj4KCmxvY2FsaXRpZXMYBCADKAsyHi5zaWxvLnYxLkxvY2FsaXR5Q29uZmlndXJhdGlvblIKbG9jYWxpdGllcxIjCg1mYWxsYmFja19jZWxsGAUgASgJUgxmYWxsYmFja0NlbGwSJwoPbW9ub2xpdGhfcmVnaW9uGAYgASgJUg5tb25vbGl0aFJlZ2lvbhIvChNzaW5nbGVfb3JnYW5pemF0aW9uGAcgASgIUhJzaW5nbGVPcmdhbml6YXRpb24SYQoEa2V5cxgIIAMoCzIZLnNpbG8udjEuS2V5Q29uZmlndXJhdGlvbkIyotQYLm5hbWVzIG9mIGtleXMsIGFuZCBvZiB0aGUgZmlsZXMgdGhhdCBob2xkIHRoZW1SBGtleXMSHQoKcHVibGljX3VybBgJIAEoCVIJcHVibGljVXJsEjgKCHN3aXRjaGVzGAogAygLMhwuc2lsby52MS5Td2l0Y2hDb25maWd1cmF0aW9uUghzd2l0Y2hlcxI+CgppZGVudGl0aWVzGAsgAygLMh4uc2lsby52MS5JZGVudGl0eUNvbmZpZ3VyYXRpb25SCmlkZW50aXRpZXMSLgoEcnBjMBgMIAEoCzIaLnNpbG8udjEuUnBjMENvbmZpZ3VyYXRpb25SBHJwYzAiqwEKE1N3aXRjaENvbmZpZ3VyYXRpb24SFgoGbWV0aG9kGAEgASgJUgZtZXRob2QSGgoIZGlzYWJsZWQYAiABKAhSCGRpc2FibGVkEhYKBnJlYXNvbhgDIAEoCVIGcmVhc29uEh0KCnRpbWVvdXRfbXMYBCABKA1SCXRpbWVvdXRNcxIdCgdyZXRyaWVzGAUgASgNSABSB3JldHJpZXOIAQFCCgoIX3JldHJpZXMiPwoVSWRlbnRpdHlDb25maWd1cmF0aW9uEhIKBHNpbG8YASABKAlSBHNpbG8SEgoEbmFtZRgCIAEoCVIEbmFtZSJBChFScGMwQ29uZmlndXJhdGlvbhIsCgxzZWNyZXRfZmlsZXMYASADKAlCCaLUGAVwYXRoc1ILc2VjcmV0RmlsZXMipQEKEUNlbGxDb25maWd1cmF0aW9uEhIKBG5hbWUYASABKAlSBG5hbWUSIQoMc25vd2ZsYWtlX2lkGAIgASgNUgtzbm93Zmxha2VJZBIYCgdhZGRyZXNzGAMgASgJUgdhZGRyZXNzEicKD2dhdGV3YXlfYWRkcmVzcxgEIAEoCVIOZ2F0ZXdheUFkZHJlc3MSFgoGaGlkZGVuGAUgASgIUgZoaWRkZW4i9AIKFUxvY2FsaXR5Q29uZmlndXJhdGlvbhISCgRuYW1lGAEgASgJUgRuYW1lEhQKBWNlbGxzGAIgAygJUgVjZWxscxIYCgdyZWdpb25zGAMgAygJUgdyZWdpb25zEkMKCGNhdGVnb3J5GAQgASgOMicuc2lsby52MS5Mb2NhbGl0eUNvbmZpZ3VyYXRpb24uQ2F0ZWdvcnlSCGNhdGVnb3J5EjIKFW5ld19vcmdhbml6YXRpb25fY2VsbBgFIAEoCVITbmV3T3JnYW5pemF0aW9uQ2VsbBIWCgZoaWRkZW4YBiABKAhSBmhpZGRlbhIpChFoaWRkZW5fYXRfc2lnbl91cBgHIAEoCFIOaGlkZGVuQXRTaWduVXAiWwoIQ2F0ZWdvcnkSGAoUQ0FURUdPUllfVU5TUEVDSUZJRUQQABIZChVDQVRFR09SWV9NVUxUSV9URU5BTlQQARIaChZDQVRFR09SWV9TSU5HTEVfVEVOQU5UEAIigwEKEEtleUNvbmZpZ3VyYXRpb24SDgoCaWQYASABKAlSAmlkEhYKBnNvdXJjZRgCIAEoCVIGc291cmNlEhoKCGF1ZGllbmNlGAMgASgJUghhdWRpZW5jZRIrCgtzZWNyZXRfZmlsZRgEIAEoCUIKotQYBmEgcGF0aFIKc2VjcmV0RmlsZWIGcHJvdG8z")
 }

@@ -1,0 +1,62 @@
+import Foundation
+
+/// Keys, switches and identities of the one configuration file.
+extension SiloConfiguration {
+    /// The keys that a silo signs or verifies with. Secrets of other silos are not read: their files need not be on this
+    /// machine.
+    ///
+    /// - Parameter folder: where relative paths begin: the configuration file's own.
+    /// - Throws: ``SiloKeyError``
+    public func keys(of address: SiloAddress, folder: String) throws(SiloKeyError) -> [SiloKey] {
+        var result: [SiloKey] = []
+        for key in keys {
+            guard let source = SiloAddress(key.source), let audience = SiloAddress(key.audience) else {
+                throw SiloKeyError(
+                    "keys: \(key.id): source and audience are \"control\" or \"cell:NAME\", not "
+                        + "\"\(key.source)\" and \"\(key.audience)\"")
+            }
+            guard source == address || audience == address else { continue }
+            let secret = try SiloKey.secret(file: Self.path(key.secretFile, folder))
+            result.append(try SiloKey(id: key.id, source: source, audience: audience, secret: secret))
+        }
+        return result
+    }
+
+    /// - Throws: ``SiloError/configuration(_:)`` that names the switch.
+    public func switchSettings() throws(SiloError) -> [String: SiloSwitches.Setting] {
+        var settings: [String: SiloSwitches.Setting] = [:]
+        for change in switches {
+            guard !change.method.isEmpty, settings[change.method] == nil else {
+                throw .configuration("switches: \"\(change.method)\" is empty or there twice")
+            }
+            settings[change.method] = try SiloSwitches.Setting(
+                disabledReason: change.disabled ? (change.reason.isEmpty ? "by configuration" : change.reason) : nil,
+                timeout: change.timeoutMs == 0 ? nil : .milliseconds(Int64(change.timeoutMs)),
+                retries: change.retries.map { Int($0) })
+        }
+        return settings
+    }
+
+    /// How this silo verifies signatures.
+    ///
+    /// - Throws: ``SiloKeyError``, ``SiloError/configuration(_:)``.
+    public func verifierConfiguration(folder: String) throws -> SiloVerifier.Configuration {
+        var configuration = SiloVerifier.Configuration()
+        for identity in identities {
+            guard let silo = SiloAddress(identity.silo), !identity.name.isEmpty else {
+                throw SiloError.configuration("identities: \"\(identity.silo)\" is no silo, or has no name")
+            }
+            configuration.identities[silo] = identity.name
+        }
+        if let rpc0 {
+            var secrets: [[UInt8]] = []
+            for file in rpc0.secretFiles { secrets.append(try SiloKey.secret(file: Self.path(file, folder))) }
+            configuration.rpc0 = try RPC0Verifier(secrets: secrets)
+        }
+        return configuration
+    }
+
+    private static func path(_ path: String, _ folder: String) -> String {
+        path.hasPrefix("/") ? path : (folder as NSString).appendingPathComponent(path)
+    }
+}
