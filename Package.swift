@@ -28,6 +28,7 @@ let package = Package(
         .library(name: "RPC", targets: ["RPC"]),
         .library(name: "Operations", targets: ["Operations"]),
         .library(name: "SiloRPC", targets: ["SiloRPC"]),
+        .library(name: "SiloTestKit", targets: ["SiloTestKit"]),
         .library(name: "ScmAPI", targets: ["ScmAPI"]),
         .library(name: "ScmGateway", targets: ["ScmGateway"]),
         .executable(name: "scm-gateway", targets: ["scm-gateway"]),
@@ -93,6 +94,11 @@ let package = Package(
                 "RPC", "Storage", "FrameCodec", "HTTPTransport", "COpenSSL", log, serviceContext, nio[0],
             ],
             swiftSettings: served
+        ),
+
+        // Control and two cells in one process, for tests of silo services.
+        .target(
+            name: "SiloTestKit", dependencies: ["SiloRPC", "Storage", "RPC", "FrameCodec"], swiftSettings: served
         ),
 
         // Generated from Protos/ by scripts/generate.
@@ -221,7 +227,10 @@ let package = Package(
         .testTarget(name: "StorageTests", dependencies: ["Storage"], swiftSettings: strict),
         .testTarget(
             name: "SiloRPCTests",
-            dependencies: ["SiloRPC", "RPC", "HTTPTransport", "FrameCodec", "Storage", log, serviceContext] + nio,
+            dependencies: [
+                "SiloRPC", "SiloTestKit", "RPC", "HTTPTransport", "FrameCodec", "Storage", serviceContext, log,
+            ] + nio,
+            exclude: ["Protos"],
             swiftSettings: strict
         ),
         .testTarget(

@@ -31,9 +31,10 @@ struct SiloDispatchPrinter {
 
     private func printHandler(_ method: SiloMethodModel, to printer: inout SourcePrinter) throws(GeneratorError) {
         let usesRequest = !method.parameters.isEmpty
-        printer.line("SiloHandler(\(methods).\(method.function), silo, target: { \(target(method)) }) {")
+        let declared = ["\(methods).\(method.function)", "silo", "target: { \(target(method)) }"]
+        printer.list("SiloHandler(", declared, ") {")
         try printer.indented { printer throws(GeneratorError) in
-            printer.line("(\(usesRequest ? "request" : "_"): \(method.request)) -> \(method.response) in")
+            printer.list("(", ["\(usesRequest ? "request" : "_"): \(method.request)"], ") -> \(method.response) in")
             let arguments = method.parameters.map { parameter in
                 let value = "request.\(parameter.member)"
                 let plain = SwiftLiteral.string(parameter.field)

@@ -156,12 +156,10 @@ struct SiloPrinter {
             try printer.block("if let _service = link.direct {") { printer throws(GeneratorError) in
                 printer.list(local, arguments, ")")
             }
-            let route = "\(methods).\(method.function), \(target(method))"
-            if method.returnsNone {
-                printer.line("guard let _route = try await link.routeOrNil(\(route)) else { return nil }")
-            } else {
-                printer.line("let _route = try await link.route(\(route))")
-            }
+            let route = ["\(methods).\(method.function)", target(method)]
+            let function = method.returnsNone ? "routeOrNil" : "route"
+            printer.list("let _route = try await link.\(function)(", route, ")")
+            if method.returnsNone { printer.line("guard let _route else { return nil }") }
             printer.line("switch _route {")
             printer.line("case .local(let _service):")
             try printer.indented { printer throws(GeneratorError) in printer.list(local, arguments, ")") }

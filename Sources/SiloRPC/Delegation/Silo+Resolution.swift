@@ -5,17 +5,12 @@ extension Silo {
     /// - Throws: ``SiloError/mappingNotFound(_:)``, ``SiloError/cellResolution(_:)``, ``SiloError/validation(code:message:)``
     ///   for a request that names nothing; what looking up throws.
     func resolve(_ target: SiloTarget, refresh: Bool = false) async throws -> SiloAddress {
+        try target.check()
         switch target {
         case .control: return .control
-        case .organizationID(let id):
-            guard id > 0 else { throw Self.missing("the organization's id") }
-            return .cell(try await cell(of: .id(id), refresh))
-        case .organizationSlug(let slug):
-            guard !slug.isEmpty else { throw Self.missing("the organization's slug") }
-            return .cell(try await cell(of: .slug(slug), refresh))
-        case .cellName(let name):
-            guard !name.isEmpty else { throw Self.missing("the cell's name") }
-            return .cell(try directory.cell(named: name).name)
+        case .organizationID(let id): return .cell(try await cell(of: .id(id), refresh))
+        case .organizationSlug(let slug): return .cell(try await cell(of: .slug(slug), refresh))
+        case .cellName(let name): return .cell(try directory.cell(named: name).name)
         case .singleOrganization: return .cell(try await singleCell())
         }
     }
@@ -42,9 +37,5 @@ extension Silo {
         case 1: return try directory.cell(named: names[0]).name
         default: throw SiloError.cellResolution("there are organizations in \(names.joined(separator: " and ")); one was expected")
         }
-    }
-
-    private static func missing(_ what: String) -> SiloError {
-        .validation(code: "MISSING_ARGUMENT", message: "\(what) is missing")
     }
 }

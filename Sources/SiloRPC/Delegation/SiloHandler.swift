@@ -53,6 +53,7 @@ extension Silo {
         guard isHome(call.method.home) else {
             throw SiloError.wrongSilo(method: call.method.key, asked: address ?? .control)
         }
+        try target.check()
         guard mode == .cell, call.method.home == .cell, let cell else { return }
         var destination: SiloAddress?
         do {

@@ -10,6 +10,18 @@ public enum SiloTarget: Sendable, Hashable {
     var organizationID: Int64? {
         if case .organizationID(let id) = self { id } else { nil }
     }
+
+    /// - Throws: ``SiloError/validation(code:message:)`` when the request names nothing.
+    func check() throws(SiloError) {
+        let missing: String? =
+            switch self {
+            case .organizationID(let id): id > 0 ? nil : "the organization's id"
+            case .organizationSlug(let slug): slug.isEmpty ? "the organization's slug" : nil
+            case .cellName(let name): name.isEmpty ? "the cell's name" : nil
+            case .control, .singleOrganization: nil
+            }
+        if let missing { throw .validation(code: "MISSING_ARGUMENT", message: "\(missing) is missing") }
+    }
 }
 
 /// Where one call of a method goes.

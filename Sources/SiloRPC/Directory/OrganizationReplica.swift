@@ -10,8 +10,9 @@ public final class OrganizationReplica: OrganizationCells {
     private static let name = "organization_mappings"
 
     private let database: Database
+    private let directory: CellDirectory
     private let cell: CellName
-    private let control: @Sendable () throws -> any OrganizationMappingService
+    private let caller: SiloCaller
     private let pageSize: Int32
     /// A pull that has ended this long ago still answers for those who ask again.
     private let patience: Duration
@@ -20,20 +21,28 @@ public final class OrganizationReplica: OrganizationCells {
     private struct State {
         var running: Task<Int, any Error>?
         var lastPull: ContinuousClock.Instant?
+        var changed: (@Sendable ([OrganizationReference]) -> Void)?
     }
 
     /// - Parameters:
-    ///   - control: makes the way to control's table; called for every pull.
+    ///   - caller: the way to control.
     ///   - patience: how long after a pull nobody starts another one for an organization that it did not bring.
     public init(
-        _ database: Database, cell: CellName, pageSize: Int32 = 1000, patience: Duration = .seconds(1),
-        control: @escaping @Sendable () throws -> any OrganizationMappingService
+        _ database: Database, directory: CellDirectory, cell: CellName, caller: SiloCaller, pageSize: Int32 = 1000,
+        patience: Duration = .seconds(1)
     ) {
         self.database = database
+        self.directory = directory
         self.cell = cell
+        self.caller = caller
         self.pageSize = pageSize
         self.patience = patience
-        self.control = control
+    }
+
+    /// Calls `changed` with the organizations whose rows have come, after they were stored: whoever remembers them must
+    /// forget, or a cell would go on serving an organization that has left it.
+    public func observe(_ changed: @escaping @Sendable ([OrganizationReference]) -> Void) {
+        state.withLock { $0.changed = changed }
     }
 
     // MARK: - Pulling
@@ -71,12 +80,15 @@ public final class OrganizationReplica: OrganizationCells {
     }
 
     private func pullAll() async throws -> Int {
-        let service = try control()
+        let silo = try Silo(mode: .cell, cell: cell, directory: directory, organizations: self, caller: caller)
+        let service = try OrganizationMappingServiceDelegate(silo)
         var count = 0
         while true {
             let place = try await place()
             let page = try await service.listChanges(epoch: place.epoch, after: place.sequence, pageSize: pageSize)
             try await store(page, startsAnew: page.epoch != place.epoch)
+            let changed = state.withLock { $0.changed }
+            changed?(page.mappings.flatMap { [.id($0.organizationID), .slug($0.slug)] })
             count += page.mappings.count
             if !page.hasMore { return count }
             // A page that leads nowhere would be asked for for ever.

@@ -161,7 +161,9 @@ public struct OrganizationMappingServiceDispatch: SiloServiceDispatch {
                 ))
             },
             SiloHandler(OrganizationMappingServiceMethod.getBySlug, silo, target: { _ in .control }) {
-                (request: OrganizationMappingServiceGetBySlugRequest) -> OrganizationMappingServiceGetBySlugResponse in
+                (
+                    request: OrganizationMappingServiceGetBySlugRequest
+                ) -> OrganizationMappingServiceGetBySlugResponse in
                 OrganizationMappingServiceGetBySlugResponse(mapping: try await service.getBySlug(
                     slug: request.slug
                 ))
@@ -171,7 +173,9 @@ public struct OrganizationMappingServiceDispatch: SiloServiceDispatch {
                 try await service.create(slug: request.slug, cellName: request.cellName)
             },
             SiloHandler(OrganizationMappingServiceMethod.listChanges, silo, target: { _ in .control }) {
-                (request: OrganizationMappingServiceListChangesRequest) -> OrganizationMappingServiceListChangesResponse in
+                (
+                    request: OrganizationMappingServiceListChangesRequest
+                ) -> OrganizationMappingServiceListChangesResponse in
                 try await service.listChanges(
                     epoch: request.epoch, after: request.after, pageSize: request.pageSize
                 )

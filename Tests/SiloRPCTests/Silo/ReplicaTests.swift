@@ -1,0 +1,150 @@
+import SiloTestKit
+import Storage
+import Testing
+
+@testable import SiloRPC
+
+/// Organization mapping: control's table, and its replicas.
+@Suite struct ReplicaTests {
+    @Test("the mapping service answers alike in every topology", arguments: SiloTopology.allCases)
+    func everywhere(_ topology: SiloTopology) async throws {
+        try await TestSilos.run(topology) { silos in
+            let mapping = try silos.here.process.organizationMapping()
+            let made = try await mapping.create(slug: "acme", cellName: "eu")
+            #expect(made.cellName == "eu" && made.organizationID > 0 && !made.deleted)
+            #expect(try await mapping.get(organizationID: made.organizationID) == made)
+            #expect(try await mapping.getBySlug(slug: "acme") == made)
+            #expect(try await mapping.get(organizationID: 99) == nil)
+            let taken = await #expect(throws: SiloError.self) { try await mapping.create(slug: "acme", cellName: "us") }
+            #expect(taken?.isExisting == true)
+            let slug = await #expect(throws: SiloError.self) { try await mapping.create(slug: "A", cellName: "us") }
+            #expect(slug?.isInvalid == true)
+            await #expect(throws: SiloError.cellResolution("there is no cell \"mars\"; there are eu, us")) {
+                try await mapping.create(slug: "b", cellName: "mars")
+            }
+            let changes = try await mapping.listChanges(epoch: "", after: 0, pageSize: 0)
+            #expect(changes.mappings == [made] && !changes.hasMore)
+        }
+    }
+
+    @Test("a snapshot in pages, then only what has changed; removal and move arrive")
+    func pulls() async throws {
+        try await TestSilos.run(.cell) { silos in
+            let store = try #require(try silos.control().process.mapping)
+            let us = silos.here
+            let replica = OrganizationReplica(
+                us.database, directory: us.silo.directory, cell: try us.silo.localCell(),
+                caller: try #require(us.silo.caller), pageSize: 3)
+            var ids: [Int64] = []
+            for index in 0..<7 {
+                ids.append(try await store.create(slug: "o-\(index)", cellName: index == 6 ? "eu" : "us").organizationID)
+            }
+            #expect(try await replica.pull() == 7)
+            #expect(silos.network.sent.count == 3)
+            #expect(try await replica.pull() == 0)
+            #expect(try await replica.cell(of: .id(ids[6])) == "eu")
+            #expect(try await replica.cell(of: .slug("o-1")) == "us")
+            #expect(try await replica.someCells() == ["eu", "us"])
+            #expect(try await OrganizationStore(us.database).list().map(\.id) == Array(ids.prefix(6)), "only its own")
+            try await store.remove(organizationID: ids[0])
+            try await store.move(organizationID: ids[1], to: CellName("eu"))
+            #expect(try await replica.pull() == 2)
+            #expect(try await replica.cell(of: .id(ids[0])) == nil)
+            #expect(try await replica.cell(of: .slug("o-1")) == "eu")
+            // The slug is free again, also in the replica.
+            let again = try await store.create(slug: "o-9", cellName: "us")
+            #expect(try await replica.refreshedCell(of: .id(again.organizationID)) == nil, "pulled a moment ago")
+            #expect(try await replica.pull() == 1)
+        }
+    }
+
+    @Test("control's table made anew: the replica begins again and forgets what was")
+    func epochs() async throws {
+        try await TestSilos.run(.cell) { silos in
+            let store = try #require(try silos.control().process.mapping)
+            let replica = try #require(silos.here.process.replica)
+            let old = try await store.create(slug: "old", cellName: "us")
+            try await replica.pull()
+            try await silos.control().database.write { transaction in
+                _ = try transaction.execute("DELETE FROM organization_mappings")
+                _ = try transaction.execute("DELETE FROM silo_histories")
+            }
+            let new = try await store.create(slug: "new", cellName: "us")
+            try await replica.pull()
+            #expect(try await replica.cell(of: .id(old.organizationID)) == nil)
+            #expect(try await replica.cell(of: .id(new.organizationID)) == "us")
+        }
+    }
+
+    @Test("the replica is durable: a cell that starts while control is down knows its organizations")
+    func durable() async throws {
+        try await TestSilos.run(.cell) { silos in
+            let id = try await silos.makeOrganization("one").organizationID
+            try await silos.network.stopping(.control) {
+                let us = silos.here
+                let restarted = try SiloProcess(
+                    mode: .cell, cell: us.silo.cell, directory: us.silo.directory, database: us.database,
+                    caller: us.silo.caller)
+                #expect(try await restarted.silo.resolve(.organizationID(id)) == us.address)
+                await #expect(throws: SiloError.mappingNotFound("no cell has organization 99")) {
+                    try await restarted.silo.resolve(.organizationID(99), refresh: true)
+                }
+                await #expect(throws: (any Error).self) { try await restarted.replica?.pull() }
+            }
+        }
+    }
+
+    @Test("many who ask at once are one question; a negative answer is remembered too")
+    func singleFlight() async throws {
+        let source = CountingCells()
+        let cache = OrganizationCellCache(source)
+        await withTaskGroup(of: Void.self) { group in
+            for _ in 0..<50 { group.addTask { _ = try? await cache.cell(of: .id(1)) } }
+            // All fifty have asked, or will find the answer that the first one brings.
+            await source.open()
+        }
+        #expect(await source.count == 1)
+        #expect(try await cache.cell(of: .id(2)) == nil)
+        #expect(try await cache.cell(of: .id(2)) == nil)
+        #expect(await source.count == 2)
+        #expect(try await cache.refreshedCell(of: .id(1)) == "us-again")
+        #expect(try await cache.cell(of: .id(1)) == "us-again")
+        cache.forget([.id(1)])
+        #expect(try await cache.cell(of: .id(1)) == "us")
+        #expect(await source.count == 3)
+    }
+
+    @Test("organizations of before there were cells are the fallback cell's")
+    func adoption() async throws {
+        try await SiloTests.withDatabase { database in
+            let old = try await OrganizationStore(database).create(slug: "old")
+            let directory = try CellDirectory(try SiloConfiguration(json: DirectoryTests.twoCells))
+            let store = OrganizationMappingStore(database, directory: directory)
+            #expect(try await store.adoptOrganizations() == 1)
+            #expect(try await store.adoptOrganizations() == 0)
+            #expect(try await store.get(organizationID: old.id)?.cellName == "us")
+        }
+    }
+}
+
+/// Knows one organization; answers when it is opened.
+private actor CountingCells: OrganizationCells {
+    private(set) var count = 0
+    private var waiting: [CheckedContinuation<Void, Never>] = []
+    private var isOpen = false
+
+    func open() {
+        isOpen = true
+        for continuation in waiting { continuation.resume() }
+        waiting = []
+    }
+
+    func cell(of organization: OrganizationReference) async throws -> String? {
+        count += 1
+        if !isOpen { await withCheckedContinuation { waiting.append($0) } }
+        return organization == .id(1) ? "us" : nil
+    }
+
+    func refreshedCell(of organization: OrganizationReference) async throws -> String? { "us-again" }
+    func someCells() async throws -> [String] { [] }
+}
