@@ -236,7 +236,7 @@ let package = Package(
         .testTarget(
             name: "ScmGatewayTests",
             dependencies: [
-                "ScmGateway", "ScmAPI", "SiloRPC", "RPC", "FrameCodec", "Storage", "HTTPTransport", log, serviceContext,
+                "ScmGateway", "ScmAPI", "SiloTestKit", "SiloRPC", "RPC", "FrameCodec", "Storage", "HTTPTransport", log, serviceContext,
             ] + nio,
             swiftSettings: strict
         ),

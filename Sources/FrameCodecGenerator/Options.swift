@@ -53,6 +53,10 @@ public struct Options: Sendable {
           required=error|optional what to do with `required` fields of proto2. Default error.
           output=swift|markdown   markdown: a reference of services and messages, NAME.md. Default swift.
 
+          protoc-gen-framecodec check-silo RELEASED.binpb CURRENT.binpb
+
+        compares silo services with released ones and prints what is unsafe while both run.
+
         Supported: proto3; of proto2 what descriptors need (optional, repeated, defaults as `...OrDefault`;
         enums are open; extension ranges are ignored). Groups, editions and extensions of anything but
         options are refused.

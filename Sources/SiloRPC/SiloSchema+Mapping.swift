@@ -37,4 +37,38 @@ extension SiloSchema {
             );
             """
     )
+
+    /// Control's history of API keys, integrations and installations. Keys of before it begin it.
+    static let services = Migration(
+        "silo-3-key-changes-and-integrations",
+        sql: """
+            CREATE TABLE api_key_changes (
+                key_id INTEGER PRIMARY KEY NOT NULL,
+                organization_id INTEGER NOT NULL,
+                sequence INTEGER NOT NULL UNIQUE,
+                is_deleted INTEGER NOT NULL
+            );
+            INSERT INTO api_key_changes (key_id, organization_id, sequence, is_deleted)
+                SELECT id, organization_id, id, 0 FROM api_keys;
+            INSERT INTO silo_histories (name, epoch, sequence)
+                SELECT 'api_keys', lower(hex(randomblob(8))), MAX(id) FROM api_keys HAVING COUNT(*) > 0;
+            CREATE TABLE integrations (
+                id INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL,
+                provider TEXT NOT NULL,
+                external_id TEXT NOT NULL,
+                name TEXT NOT NULL,
+                config TEXT NOT NULL,
+                created_at INTEGER NOT NULL,
+                UNIQUE (provider, external_id)
+            );
+            CREATE TABLE installations (
+                id INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL,
+                organization_id INTEGER NOT NULL REFERENCES organizations (id),
+                integration_id INTEGER NOT NULL REFERENCES integrations (id),
+                created_at INTEGER NOT NULL,
+                UNIQUE (organization_id, integration_id)
+            );
+            CREATE INDEX installations_by_integration ON installations (integration_id);
+            """
+    )
 }

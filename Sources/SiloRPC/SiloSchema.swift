@@ -66,5 +66,6 @@ public enum SiloSchema {
                 CREATE INDEX silo_answers_by_age ON silo_answers (created_at);
                 """
         ),
+        services,
     ]
 }

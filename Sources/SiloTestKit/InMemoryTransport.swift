@@ -44,7 +44,8 @@ public struct InMemoryTransport: SiloTransport {
                 try await handler.answer(
                     SiloInboundCall(
                         method: handler.method, source: source, organizationID: call.organizationID,
-                        idempotencyKey: call.idempotencyKey, body: { call.body }
+                        idempotencyKey: call.idempotencyKey, viewer: call.metadata[SiloViewer.field],
+                        body: { call.body }
                     ))
             }
         }

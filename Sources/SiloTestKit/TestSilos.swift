@@ -120,6 +120,6 @@ public struct TestSilos: Sendable {
 
     /// Brings every cell's replica up to date.
     public func replicate() async throws {
-        for node in nodes.values { _ = try await node.process.replica?.pull() }
+        for node in nodes.values { try await node.process.replicate() }
     }
 }

@@ -53,6 +53,12 @@ public struct Silo: Sendable {
         self.options = options
     }
 
+    /// A cell that only calls control.
+    init(calling caller: SiloCaller, from cell: CellName, _ directory: CellDirectory) {
+        (mode, self.cell, self.directory, self.caller) = (.cell, cell, directory, caller)
+        (organizations, inbound, options) = (nil, nil, Options())
+    }
+
     /// Who this process is for others; nil for a monolith, which has no others.
     public var address: SiloAddress? {
         switch mode {

@@ -26,11 +26,14 @@ public struct SiloHandler: Sendable {
                 throw SiloError.disabled(method: method.key, reason: "declared as disabled")
             }
             try await silo.checkBelongsHere(call, target(request))
-            guard call.idempotencyKey != nil, method.idempotency != .readOnly, let inbound = silo.inbound else {
-                return try await body(request)
+            let viewer = try call.viewer.map { text throws(SiloError) in try SiloViewer(text: text) } ?? SiloViewer()
+            return try await SiloScope.serving(call.source, viewer) {
+                guard call.idempotencyKey != nil, method.idempotency != .readOnly, let inbound = silo.inbound else {
+                    return try await body(request)
+                }
+                let bytes = try await inbound.answer(call) { try await body(request).serializedBytes() }
+                return try Response(serializedBytes: bytes)
             }
-            let bytes = try await inbound.answer(call) { try await body(request).serializedBytes() }
-            return try Response(serializedBytes: bytes)
         }
         answer = { call in
             let request: Request

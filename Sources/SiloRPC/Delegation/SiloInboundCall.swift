@@ -8,17 +8,20 @@ public struct SiloInboundCall: Sendable {
     public let source: SiloAddress?
     public let organizationID: Int64?
     public let idempotencyKey: String?
+    /// ``SiloViewer/text``; nil when the caller did not say who acts.
+    public let viewer: String?
     /// The encoded request message.
     public let body: @Sendable () -> [UInt8]
 
     public init(
         method: SiloMethod, source: SiloAddress? = nil, organizationID: Int64? = nil, idempotencyKey: String? = nil,
-        body: @escaping @Sendable () -> [UInt8]
+        viewer: String? = nil, body: @escaping @Sendable () -> [UInt8]
     ) {
         self.method = method
         self.source = source
         self.organizationID = organizationID
         self.idempotencyKey = idempotencyKey
+        self.viewer = viewer
         self.body = body
     }
 
@@ -27,7 +30,8 @@ public struct SiloInboundCall: Sendable {
         self.init(
             method: method, source: context.serviceContext[SiloSourceKey.self],
             organizationID: context.metadata["x-silo-organization"].flatMap { Int64($0) },
-            idempotencyKey: context.metadata["x-silo-idempotency-key"], body: body
+            idempotencyKey: context.metadata["x-silo-idempotency-key"],
+            viewer: context.metadata[SiloViewer.field], body: body
         )
     }
 }

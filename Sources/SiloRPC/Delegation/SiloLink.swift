@@ -60,9 +60,12 @@ public struct SiloLink<Service: Sendable>: Sendable {
     public func call<Request: Message, Response: Message>(_ hop: SiloHop, _ request: Request) async throws -> Response {
         let body = request.serializedBytes()
         guard let destination = hop.destination else { return try decode(try await roundTrip(hop, body), hop.method) }
+        var metadata = Metadata()
+        if SiloScope.viewer != SiloViewer() { metadata.add(SiloViewer.field, SiloScope.viewer.text) }
         let call = SiloCall(
             method: hop.method, destination: destination, organizationID: hop.target.organizationID, body: body,
-            deadline: SiloScope.deadline(of: hop.method, timeout: silo.caller?.timeout(hop.method)), idempotencyKey: SiloScope.idempotencyKey(of: hop.method)
+            deadline: SiloScope.deadline(of: hop.method, timeout: silo.caller?.timeout(hop.method)),
+            idempotencyKey: SiloScope.idempotencyKey(of: hop.method), metadata: metadata
         )
         do {
             return try decode(try await send(call), hop.method)
@@ -89,7 +92,8 @@ public struct SiloLink<Service: Sendable>: Sendable {
         return try await handler.answer(
             SiloInboundCall(
                 method: hop.method, source: silo.address, organizationID: hop.target.organizationID,
-                idempotencyKey: SiloScope.idempotencyKey(of: hop.method), body: { body }
+                idempotencyKey: SiloScope.idempotencyKey(of: hop.method), viewer: SiloScope.viewer.text,
+                body: { body }
             ))
     }
 

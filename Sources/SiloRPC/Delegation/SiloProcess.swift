@@ -6,8 +6,10 @@ public struct SiloProcess: Sendable {
     public let database: Database
     /// Control's table; nil in a cell.
     public let mapping: OrganizationMappingStore?
-    /// A cell's replica of it; nil elsewhere. Somebody must call its `run`.
+    /// A cell's replica of it; nil elsewhere.
     public let replica: OrganizationReplica?
+    /// A cell's replica of its organizations' API keys; nil elsewhere.
+    public let keys: APIKeyReplica?
 
     /// - Parameters:
     ///   - cell: which one it is, in mode cell.
@@ -23,8 +25,9 @@ public struct SiloProcess: Sendable {
         mapping = mode == .cell ? nil : OrganizationMappingStore(database, directory: directory)
         if mode == .cell, let cell, let caller {
             replica = OrganizationReplica(database, directory: directory, cell: cell, caller: caller)
+            keys = APIKeyReplica(database, directory: directory, cell: cell, caller: caller)
         } else {
-            replica = nil
+            (replica, keys) = (nil, nil)
         }
         let source: (any OrganizationCells)? = if let replica { replica } else { mapping }
         let cache = mode == .monolith ? nil : source.map { OrganizationCellCache($0, lifetimes: lifetimes) }
@@ -35,13 +38,58 @@ public struct SiloProcess: Sendable {
         )
     }
 
+    // MARK: - Replicas
+
+    /// To be called once before the process serves: control gives organizations of before there were cells their rows. A
+    /// cell tries to bring its replicas up to date, and starts with what it has while control is down.
+    ///
+    /// - Throws: `StorageError`.
+    public func prepare() async throws {
+        if silo.mode == .control { try await mapping?.adoptOrganizations() }
+        try? await replicate()
+    }
+
+    /// Brings a cell's replicas up to date; nothing elsewhere.
+    public func replicate() async throws {
+        try await replica?.pull()
+        try await keys?.pull()
+    }
+
+    /// Replicates every `interval` until the task is cancelled; what goes wrong is told to `failed` and tried again.
+    public func keepReplicating(
+        every interval: Duration = .seconds(2), failed: @Sendable (any Error) -> Void = { _ in }
+    ) async {
+        while !Task.isCancelled, replica != nil {
+            do { try await replicate() } catch { failed(error) }
+            try? await Task.sleep(for: interval)
+        }
+    }
+
+    // MARK: - Services of this module
+
+    private var integrationStore: IntegrationStore? { mapping == nil ? nil : IntegrationStore(database) }
+
     /// Where organizations live, from any silo.
     public func organizationMapping() throws(SiloError) -> OrganizationMappingServiceDelegate {
         try OrganizationMappingServiceDelegate(silo, local: mapping)
     }
 
+    public func integrations() throws(SiloError) -> IntegrationServiceDelegate {
+        try IntegrationServiceDelegate(silo, local: integrationStore)
+    }
+
+    public func installations() throws(SiloError) -> InstallationServiceDelegate {
+        try InstallationServiceDelegate(silo, local: integrationStore)
+    }
+
     /// The services of this module that this process serves to other silos.
     public var dispatches: [any SiloServiceDispatch] {
-        mapping.map { [OrganizationMappingServiceDispatch($0, silo: silo)] } ?? []
+        guard let mapping, let integrationStore else { return [] }
+        return [
+            OrganizationMappingServiceDispatch(mapping, silo: silo),
+            APIKeyFeedServiceDispatch(APIKeyFeed(database), silo: silo),
+            IntegrationServiceDispatch(integrationStore, silo: silo),
+            InstallationServiceDispatch(integrationStore, silo: silo),
+        ]
     }
 }

@@ -9,6 +9,22 @@ public enum SiloScope {
     /// the same call. 1 to 48 printable ASCII characters.
     @TaskLocal public static var idempotencyKey: String?
 
+    /// The silo whose call this task serves, verified; nil for everything else.
+    @TaskLocal public static var source: SiloAddress?
+
+    /// Who acts; calls made by this task carry it along.
+    @TaskLocal public static var viewer = SiloViewer()
+
+    /// Runs `body` as the service of a call.
+    static func serving<R>(
+        _ source: SiloAddress?, _ viewer: SiloViewer, _ body: () async throws -> R
+    ) async throws -> R {
+        try await $source.withValue(source) {
+            // A key is for the call that it was given to, not for those that it causes.
+            try await $idempotencyKey.withValue(nil) { try await $viewer.withValue(viewer, operation: body) }
+        }
+    }
+
     /// The earlier of the task's deadline and the method's time.
     ///
     /// - Parameter timeout: the operator's, instead of the declared one.

@@ -93,6 +93,7 @@ public struct OrganizationMappingStore: OrganizationMappingService, Organization
             ).map(Organization.init)
             for row in rows {
                 _ = try Self.insert(id: row.id, slug: row.slug, cell: fallback, createdAt: row.createdAt, transaction)
+                try APIKeyChanges.noteAll(organizationID: row.id, transaction)
             }
             return rows.count
         }
@@ -106,6 +107,8 @@ public struct OrganizationMappingStore: OrganizationMappingService, Organization
                 [.integer(sequence)] + values + [.integer(organizationID)]
             )
             guard count > 0 else { throw SiloError.notFound("there is no organization \(organizationID)") }
+            // The cell that it has come to needs the keys, the one that it has left must forget them.
+            try APIKeyChanges.noteAll(organizationID: organizationID, transaction)
         }
     }
 

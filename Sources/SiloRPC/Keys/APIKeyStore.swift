@@ -57,6 +57,7 @@ public struct APIKeyStore: Sendable {
                 [.integer(min(end, old.expiresAt ?? .max)), .integer(id)]
             )
             guard let shortened else { throw Self.noKey(id) }
+            try APIKeyChanges.note(id: id, organizationID: old.organizationID, transaction)
             return (key, text, try APIKey(shortened))
         }
     }
@@ -74,6 +75,7 @@ public struct APIKeyStore: Sendable {
             )
             guard let key = try row.map(APIKey.init) else { throw Self.noKey(id) }
             guard key.isActive else { throw SiloError.wrongState("API key \(id) is revoked for good") }
+            try APIKeyChanges.note(id: id, organizationID: key.organizationID, transaction)
             return key
         }
     }
@@ -94,7 +96,9 @@ public struct APIKeyStore: Sendable {
             ]
         )
         guard let row else { throw SiloError.invalid("the API key was not stored") }
-        return try APIKey(row)
+        let key = try APIKey(row)
+        try APIKeyChanges.note(id: key.id, organizationID: key.organizationID, transaction)
+        return key
     }
 
     private func mappingConstraints<R>(_ new: NewAPIKey, _ body: () async throws -> R) async throws -> R {
@@ -159,20 +163,23 @@ public struct APIKeyStore: Sendable {
     ///
     /// - Throws: ``SiloError`` when there is no such key, `StorageError`.
     public func revoke(id: Int64) async throws {
-        let count = try await database.write { transaction in
-            try transaction.execute("UPDATE api_keys SET is_active = 0 WHERE id = ?", [.integer(id)])
+        try await database.write { transaction in
+            let row = try transaction.row(
+                "UPDATE api_keys SET is_active = 0 WHERE id = ? RETURNING organization_id", [.integer(id)])
+            guard let row else { throw Self.noKey(id) }
+            try APIKeyChanges.note(id: id, organizationID: try row.integer("organization_id"), transaction)
         }
-        guard count > 0 else { throw Self.noKey(id) }
     }
 
     /// Deletes a key. A running server notices as with ``revoke(id:)``.
     ///
     /// - Throws: ``SiloError`` when there is no such key, `StorageError`.
     public func remove(id: Int64) async throws {
-        let count = try await database.write { transaction in
-            try transaction.execute("DELETE FROM api_keys WHERE id = ?", [.integer(id)])
+        try await database.write { transaction in
+            let row = try transaction.row("DELETE FROM api_keys WHERE id = ? RETURNING organization_id", [.integer(id)])
+            guard let row else { throw Self.noKey(id) }
+            try APIKeyChanges.note(id: id, organizationID: try row.integer("organization_id"), isDeleted: true, transaction)
         }
-        guard count > 0 else { throw Self.noKey(id) }
     }
 
     /// Remembers that a key was used, unless that is known for the last hour.

@@ -1,0 +1,118 @@
+import Storage
+import Synchronization
+
+/// A page of what has changed in one of control's tables.
+struct ChangePage<Row: Sendable>: Sendable {
+    let rows: [Row]
+    /// The history that they are of.
+    let epoch: String
+    /// Where to ask from next.
+    let next: Int64
+    let hasMore: Bool
+}
+
+/// Brings a replica of one of control's tables up to date.
+///
+/// ```
+/// place of the replica -> page of changes after it -> rows and new place stored in one transaction -> next page
+/// ```
+///
+/// After a crash the next pull goes on where the last stored page ended. Another epoch means another table: everything
+/// is forgotten and the pages begin again from 0.
+final class ReplicaPuller<Row: Sendable>: Sendable {
+    /// The table, and the row in `silo_replicas`.
+    let name: String
+    private let database: Database
+    private let fetch: @Sendable (_ epoch: String, _ after: Int64) async throws -> ChangePage<Row>
+    private let clear: @Sendable (WriteTransaction) throws -> Void
+    private let store: @Sendable (Row, WriteTransaction) throws -> Void
+    private let state = Mutex(State())
+
+    private struct State {
+        var running: Task<Int, any Error>?
+        var lastPull: ContinuousClock.Instant?
+        var changed: (@Sendable ([Row]) -> Void)?
+    }
+
+    init(
+        name: String, database: Database,
+        fetch: @escaping @Sendable (_ epoch: String, _ after: Int64) async throws -> ChangePage<Row>,
+        clear: @escaping @Sendable (WriteTransaction) throws -> Void,
+        store: @escaping @Sendable (Row, WriteTransaction) throws -> Void
+    ) {
+        self.name = name
+        self.database = database
+        self.fetch = fetch
+        self.clear = clear
+        self.store = store
+    }
+
+    /// Calls `changed` with the rows of every page, after they were stored.
+    func observe(_ changed: @escaping @Sendable ([Row]) -> Void) { state.withLock { $0.changed = changed } }
+
+    /// Whether a pull has ended less than `patience` ago.
+    func isFresh(_ patience: Duration) -> Bool { state.withLock { $0.lastPull.map { $0 + patience > .now } ?? false } }
+
+    /// Many who pull at the same time share one pull.
+    ///
+    /// - Returns: how many rows came.
+    func pull() async throws -> Int {
+        let task = state.withLock { state in
+            if let running = state.running { return running }
+            // Not a child of the caller: others wait for it too, when the caller has given up.
+            let task = Task {
+                defer {
+                    self.state.withLock { state in
+                        state.running = nil
+                        state.lastPull = .now
+                    }
+                }
+                return try await self.pullAll()
+            }
+            state.running = task
+            return task
+        }
+        return try await task.value
+    }
+
+    private func pullAll() async throws -> Int {
+        var count = 0
+        while true {
+            let place = try await place()
+            let page = try await fetch(place.epoch, place.sequence)
+            try await store(page, startsAnew: page.epoch != place.epoch)
+            let changed = state.withLock { $0.changed }
+            changed?(page.rows)
+            count += page.rows.count
+            if !page.hasMore { return count }
+            // A page that leads nowhere would be asked for for ever.
+            guard page.next > place.sequence || page.epoch != place.epoch else {
+                throw SiloError.remote(method: name, message: "a page of changes without end", requestID: "")
+            }
+        }
+    }
+
+    private func place() async throws -> (epoch: String, sequence: Int64) {
+        let name = name
+        return try await database.read { transaction in
+            let row = try transaction.row("SELECT epoch, sequence FROM silo_replicas WHERE name = ?", [.text(name)])
+            return (try row?.text("epoch") ?? "", try row?.integer("sequence") ?? 0)
+        }
+    }
+
+    private func store(_ page: ChangePage<Row>, startsAnew: Bool) async throws {
+        let (name, clear, store) = (name, clear, store)
+        guard startsAnew || !page.rows.isEmpty || page.hasMore else { return }
+        try await database.write { transaction in
+            if startsAnew { try clear(transaction) }
+            for row in page.rows { try store(row, transaction) }
+            try transaction.execute(
+                """
+                INSERT INTO silo_replicas (name, epoch, sequence) VALUES (?, ?, ?)
+                ON CONFLICT (name) DO UPDATE SET epoch = excluded.epoch, sequence = excluded.sequence
+                """,
+                [.text(name), .text(page.epoch), .integer(page.next)]
+            )
+        }
+    }
+}
