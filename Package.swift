@@ -98,7 +98,8 @@ let package = Package(
 
         // Control and two cells in one process, for tests of silo services.
         .target(
-            name: "SiloTestKit", dependencies: ["SiloRPC", "Storage", "RPC", "FrameCodec"], swiftSettings: served
+            name: "SiloTestKit", dependencies: ["SiloRPC", "Storage", "RPC", "HTTPTransport", nio[0]],
+            swiftSettings: served
         ),
 
         // Generated from Protos/ by scripts/generate.

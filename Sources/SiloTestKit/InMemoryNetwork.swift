@@ -4,28 +4,50 @@ import Synchronization
 
 /// The way between the silos of one test: bytes are handed over as a connection would, errors too.
 ///
-/// Every call is served in a task that inherits nothing from its caller, as in another process.
+/// Requests are signed and verified. Every call is served in a task that inherits nothing from its caller, as in another process.
 public final class InMemoryNetwork: Sendable {
     private struct State {
-        var services: [SiloAddress: SiloServices] = [:]
+        var servers: [SiloAddress: Server] = [:]
         var stopped: Set<SiloAddress> = []
         var faults: [SiloFault] = []
-        var disabled: Set<String> = []
         var sent: [SentCall] = []
     }
 
+    /// What a silo answers with.
+    struct Server {
+        let services: SiloServices
+        let verifier: SiloVerifier
+    }
+
+    /// Of all silos of the test, at both sides.
+    public let switches = SiloSwitches()
+    private let keys: [SiloKey]
     private let state = Mutex(State())
 
-    public init() {}
+    /// - Parameter cells: besides control; a key for each direction is made.
+    init(cells: [SiloAddress]) throws {
+        keys = try cells.flatMap { cell in
+            try [(SiloAddress.control, cell), (cell, .control)].map { source, audience in
+                let id = "\(source).\(audience)".split(separator: ":").joined(separator: "-")
+                let secret = Array("secret of \(id) for a test only".utf8)
+                return try SiloKey(id: id, source: source, audience: audience, secret: secret)
+            }
+        }
+    }
 
     /// Opens a silo for calls.
-    func open(_ address: SiloAddress, _ services: SiloServices) {
-        state.withLock { $0.services[address] = services }
+    func open(_ address: SiloAddress, _ services: SiloServices) throws {
+        let server = Server(services: services, verifier: SiloVerifier(keyring: try keyring(address)))
+        state.withLock { $0.servers[address] = server }
+    }
+
+    private func keyring(_ address: SiloAddress) throws -> SiloKeyring {
+        try SiloKeyring(address: address, keys: keys)
     }
 
     /// The way from one silo to the others.
-    public func transport(from source: SiloAddress?) -> InMemoryTransport {
-        InMemoryTransport(network: self, source: source)
+    public func transport(from source: SiloAddress) throws -> InMemoryTransport {
+        InMemoryTransport(network: self, source: source, keyring: try keyring(source))
     }
 
     // MARK: - What tests look at and change
@@ -50,20 +72,15 @@ public final class InMemoryNetwork: Sendable {
 
     /// The method is switched off, at both sides, while `body` runs.
     public func disabling<R>(_ method: SiloMethod, _ body: () async throws -> R) async rethrows -> R {
-        state.withLock { _ = $0.disabled.insert(method.key) }
-        defer { state.withLock { _ = $0.disabled.remove(method.key) } }
+        // Only a time or a number can be wrong.
+        switches.set(method.key, try? SiloSwitches.Setting(disabledReason: "switched off by the test"))
+        defer { switches.set(method.key, nil) }
         return try await body()
-    }
-
-    func checkEnabled(_ method: SiloMethod) throws {
-        if state.withLock({ $0.disabled.contains(method.key) }) {
-            throw SiloError.disabled(method: method.key, reason: "switched off by the test")
-        }
     }
 
     // MARK: - Delivery
 
-    func record(_ call: SiloCall, from source: SiloAddress?) -> SiloFault? {
+    func record(_ call: SiloCall, from source: SiloAddress) -> SiloFault? {
         state.withLock { state in
             state.sent.append(
                 SentCall(
@@ -74,21 +91,8 @@ public final class InMemoryNetwork: Sendable {
         }
     }
 
-    /// The services of a running silo.
-    func services(_ address: SiloAddress) -> SiloServices? {
-        state.withLock { $0.stopped.contains(address) ? nil : $0.services[address] }
-    }
-}
-
-/// What the silos of a test let in: everything but what the test has switched off.
-struct TestInboundPolicy: SiloInboundPolicy {
-    let network: InMemoryNetwork
-
-    func admit(_ call: SiloInboundCall) throws { try network.checkEnabled(call.method) }
-
-    func answer(
-        _ call: SiloInboundCall, _ produce: @Sendable () async throws -> [UInt8]
-    ) async throws -> [UInt8] {
-        try await produce()
+    /// A running silo.
+    func server(_ address: SiloAddress) -> Server? {
+        state.withLock { $0.stopped.contains(address) ? nil : $0.servers[address] }
     }
 }

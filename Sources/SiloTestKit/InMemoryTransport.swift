@@ -1,19 +1,19 @@
+import HTTPTransport
+import NIOCore
 import RPC
 import SiloRPC
 
-/// Hands calls to the silos of an ``InMemoryNetwork``, through the same bytes and the same error envelope as a
-/// connection.
+/// Hands calls to the silos of an ``InMemoryNetwork``: the same bytes, signatures and error envelope as on a connection.
 public struct InMemoryTransport: SiloTransport {
     let network: InMemoryNetwork
-    let source: SiloAddress?
+    let source: SiloAddress
+    let keyring: SiloKeyring
 
     public func send(_ call: SiloCall) async throws -> [UInt8] {
-        try network.checkEnabled(call.method)
-        let fault = network.record(call, from: source)
         if source != .control, call.destination != .control {
             throw SiloError.forbidden("cells do not call each other: \(call.method.key) for \(call.destination)")
         }
-        switch fault {
+        switch network.record(call, from: source) {
         case nil: return try await deliver(call)
         case .dropRequest?: throw RPCError(.unavailable, "the test dropped the call")
         case .dropAnswer?:
@@ -31,33 +31,49 @@ public struct InMemoryTransport: SiloTransport {
     }
 
     private func deliver(_ call: SiloCall) async throws -> [UInt8] {
-        guard let services = network.services(call.destination) else {
+        guard let server = network.server(call.destination) else {
             throw RPCError(.unavailable, "\(call.destination) does not run")
         }
-        guard let handler = services.handler(path: call.method.path) else {
+        let peer = try verify(call, server.verifier)
+        guard let handler = server.services.handler(path: call.method.path) else {
             throw RPCError.unimplemented(call.method.descriptor)
         }
-        let source = source
         // Another process knows nothing of this task.
         let served = Task.detached {
             try await SiloScope.$deadline.withValue(call.deadline) {
                 try await handler.answer(
                     SiloInboundCall(
-                        method: handler.method, source: source, organizationID: call.organizationID,
-                        idempotencyKey: call.idempotencyKey, viewer: call.metadata[SiloViewer.field],
+                        method: handler.method, source: peer.source, organizationID: call.organizationID,
+                        idempotencyKey: call.idempotencyKey, viewer: call.metadata[SiloField.viewer],
                         body: { call.body }
                     ))
             }
         }
         do {
             return try await withTaskCancellationHandler { try await served.value } onCancel: { served.cancel() }
-        } catch let error as SiloError {
-            throw error
+        } catch let error as any RPCErrorConvertible {
+            throw error.rpcError
         } catch let error as RPCError {
             throw error
         } catch {
             // Internal text stays where it is.
-            throw SiloError.remote(method: call.method.key, message: "the service failed", requestID: "in-memory")
+            throw SiloError.remote(method: call.method.key, message: "the service failed", requestID: "in-memory").rpcError
         }
+    }
+
+    /// Signs the request as the wire would carry it, and lets the other side verify it.
+    private func verify(_ call: SiloCall, _ verifier: SiloVerifier) throws -> SiloPeer {
+        var fields = HTTPFields()
+        func add(_ name: String, _ value: String?) {
+            if let value, let name = HTTPFieldName(name) { fields.append(name, value) }
+        }
+        add(SiloField.organization, call.organizationID.map { "\($0)" })
+        add(SiloField.idempotencyKey, call.idempotencyKey)
+        add(SiloField.viewer, call.metadata[SiloField.viewer])
+        var head = HTTPRequestHead(
+            method: .post, path: call.method.path, scheme: "http", authority: "\(call.destination)", fields: fields)
+        try SiloSigner(keyring: keyring, destination: call.destination).sign(&head, body: ByteBuffer(bytes: call.body))
+        let checked = try verifier.checkHead(head, identity: nil)
+        return try call.body.withUnsafeBytes { try verifier.checkBody($0, of: checked) }
     }
 }

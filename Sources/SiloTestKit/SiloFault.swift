@@ -18,8 +18,7 @@ public enum SiloFault: Sendable, Hashable {
 
 /// One call as it left.
 public struct SentCall: Sendable, Hashable {
-    /// nil: from a monolith, which should not have sent it.
-    public let source: SiloAddress?
+    public let source: SiloAddress
     public let destination: SiloAddress
     public let method: SiloMethod
     public let organizationID: Int64?

@@ -39,7 +39,8 @@ public struct TestSilos: Sendable {
         _ topology: SiloTopology, _ folder: String, _ migrations: [Migration], _ options: Silo.Options,
         _ services: (SiloNode) throws -> [any SiloServiceDispatch]
     ) throws {
-        let network = InMemoryNetwork()
+        let cells = try Self.cellNames.map { SiloAddress.cell(try CellName($0)) }
+        let network = try InMemoryNetwork(cells: cells)
         var options = options
         options.roundTrip = true
         let directory = try CellDirectory(try SiloConfiguration(json: Self.configuration))
@@ -50,12 +51,17 @@ public struct TestSilos: Sendable {
             var lifetimes = OrganizationCellCache.Lifetimes()
             // A test that makes an organization wants it to be there.
             lifetimes.unknown = .zero
+            let database = try Database.open(path: path, migrations: SiloSchema.migrations + migrations)
+            var policy = SiloCallPolicy()
+            policy.initialBackoff = .milliseconds(1)
+            let caller = try address.map { address in
+                SiloCaller(transport: try network.transport(from: address), policy: policy, switches: network.switches)
+            }
             return SiloNode(
                 process: try SiloProcess(
-                    mode: mode, cell: cell, directory: directory,
-                    database: try Database.open(path: path, migrations: SiloSchema.migrations + migrations),
-                    caller: SiloCaller(transport: network.transport(from: address)),
-                    inbound: TestInboundPolicy(network: network), options: options, lifetimes: lifetimes
+                    mode: mode, cell: cell, directory: directory, database: database, caller: caller,
+                    inbound: SiloInbound(switches: network.switches, answers: StoredAnswers(database)),
+                    options: options, lifetimes: lifetimes
                 ))
         }
         self.topology = topology
@@ -66,15 +72,12 @@ public struct TestSilos: Sendable {
             return
         }
         var nodes: [SiloAddress: SiloNode] = [.control: try node(.control, .control)]
-        for name in Self.cellNames {
-            let address = SiloAddress.cell(try CellName(name))
-            nodes[address] = try node(.cell, address)
-        }
+        for address in cells { nodes[address] = try node(.cell, address) }
         for (address, node) in nodes {
-            network.open(address, try SiloServices(node.process.dispatches + (try services(node))))
+            try network.open(address, try SiloServices(node.process.dispatches + (try services(node))))
         }
         self.nodes = nodes
-        here = try Self.node(nodes, topology == .control ? .control : .cell(try CellName(Self.cellNames[0])))
+        here = try Self.node(nodes, topology == .control ? .control : cells[0])
     }
 
     private static let configuration = """

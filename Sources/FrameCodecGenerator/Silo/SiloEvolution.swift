@@ -49,7 +49,9 @@ public struct SiloEvolution {
                 problems += messages.problems(of: method.response, isRequest: false, &seen)
             }
         }
-        return problems
+        // A message may be part of a request and of a response.
+        var told: Set<Problem> = []
+        return problems.filter { told.insert($0).inserted }
     }
 
     private func removed(_ service: SiloContract.Service) -> [Problem] {

@@ -9,4 +9,6 @@ public enum SiloField {
     public static let requestID = "x-silo-request-id"
     /// Set by the proxy: a request that has it is never handed on again.
     public static let hop = "x-silo-hop"
+    /// Who acts: ``SiloViewer/text``.
+    public static let viewer = "x-silo-viewer"
 }

@@ -2,8 +2,8 @@ extension Silo {
     /// The silo that a call goes to.
     ///
     /// - Parameter refresh: asks whoever knows for certain where organizations live.
-    /// - Throws: ``SiloError/mappingNotFound(_:)``, ``SiloError/cellResolution(_:)``, ``SiloError/validation(code:message:)``
-    ///   for a request that names nothing; what looking up throws.
+    /// - Throws: ``SiloError/mappingNotFound(_:)``, ``SiloError/cellResolution(_:)``,
+    ///   ``SiloError/validation(code:message:)`` for a request that names nothing; what looking up throws.
     func resolve(_ target: SiloTarget, refresh: Bool = false) async throws -> SiloAddress {
         try target.check()
         switch target {
@@ -35,7 +35,9 @@ extension Silo {
         switch names.count {
         case 0: return directory.fallbackCell
         case 1: return try directory.cell(named: names[0]).name
-        default: throw SiloError.cellResolution("there are organizations in \(names.joined(separator: " and ")); one was expected")
+        default:
+            throw SiloError.cellResolution(
+                "there are organizations in \(names.joined(separator: " and ")); one was expected")
         }
     }
 }

@@ -29,9 +29,9 @@ public struct SiloInboundCall: Sendable {
     init(method: SiloMethod, context: CallContext, body: @escaping @Sendable () -> [UInt8]) {
         self.init(
             method: method, source: context.serviceContext[SiloSourceKey.self],
-            organizationID: context.metadata["x-silo-organization"].flatMap { Int64($0) },
-            idempotencyKey: context.metadata["x-silo-idempotency-key"],
-            viewer: context.metadata[SiloViewer.field], body: body
+            organizationID: context.metadata[SiloField.organization].flatMap { Int64($0) },
+            idempotencyKey: context.metadata[SiloField.idempotencyKey],
+            viewer: context.metadata[SiloField.viewer], body: body
         )
     }
 }

@@ -21,7 +21,8 @@ public struct SiloLink<Service: Sendable>: Sendable {
             return
         }
         guard let local else {
-            throw .configuration("the service \"\(key)\" lives in mode \(silo.mode.rawValue); give the delegate its implementation")
+            throw .configuration(
+                "the service \"\(key)\" lives in mode \(silo.mode.rawValue); give the delegate its implementation")
         }
         self.local = local
         // A cell must not touch another cell's organizations, so there each call is looked at.
@@ -61,7 +62,7 @@ public struct SiloLink<Service: Sendable>: Sendable {
         let body = request.serializedBytes()
         guard let destination = hop.destination else { return try decode(try await roundTrip(hop, body), hop.method) }
         var metadata = Metadata()
-        if SiloScope.viewer != SiloViewer() { metadata.add(SiloViewer.field, SiloScope.viewer.text) }
+        if SiloScope.viewer != SiloViewer() { metadata.add(SiloField.viewer, SiloScope.viewer.text) }
         let call = SiloCall(
             method: hop.method, destination: destination, organizationID: hop.target.organizationID, body: body,
             deadline: SiloScope.deadline(of: hop.method, timeout: silo.caller?.timeout(hop.method)),

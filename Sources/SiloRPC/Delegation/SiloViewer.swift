@@ -8,9 +8,6 @@ public struct SiloViewer: Sendable, Hashable {
         case unknown
     }
 
-    /// The metadata that carries ``text``; signed, as all `x-silo-` metadata.
-    public static let field = "x-silo-viewer"
-
     public var kind: Kind
     public var organizationID: Int64?
     public var userID: Int64?

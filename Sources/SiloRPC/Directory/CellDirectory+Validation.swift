@@ -14,7 +14,8 @@ extension CellDirectory {
             }
             for cell in locality.cells.sorted() {
                 if let other = owners.updateValue(locality.name, forKey: cell) {
-                    throw .configuration("localities: the cell \"\(cell)\" is in \(other) and in \(locality.name); a cell has one")
+                    throw .configuration(
+                        "localities: the cell \"\(cell)\" is in \(other) and in \(locality.name); a cell has one")
                 }
                 guard cells.contains(where: { $0.name == cell }) else {
                     throw .configuration("localities: \(locality.name) has a cell \"\(cell)\" that is not among the cells")
@@ -48,9 +49,8 @@ extension CellDirectory {
             }
         }
         guard names.contains(fallbackCell) else {
-            throw .configuration(
-                "fallbackCell: there is no cell \"\(fallbackCell)\"; name one of \(names.sorted().map(\.description).joined(separator: ", "))"
-            )
+            let all = names.sorted().map(\.description).joined(separator: ", ")
+            throw .configuration("fallbackCell: there is no cell \"\(fallbackCell)\"; name one of \(all)")
         }
     }
 }

@@ -37,8 +37,43 @@ import Testing
             #expect(try await silos.noteCount(try silos.cell("us")) == 1)
             #expect(silos.network.remainingFaultCount == 0)
             silos.network.inject(.duplicate)
-            #expect(try await notes.get(organizationID: note.organizationID)?.text == "a")
+            _ = try await notes.put(note: note, labels: [])
             #expect(silos.network.remainingFaultCount == 0)
+            #expect(try await silos.noteCount(try silos.cell("us")) == 2, "its answer is stored: it runs once")
+        }
+    }
+
+    @Test("a lost answer, and a burst of 503, are repeated with the same key: the work is done once")
+    func repeated() async throws {
+        try await withOne { silos, notes, note in
+            silos.network.inject(.dropAnswer, .unavailable)
+            _ = try await notes.put(note: note, labels: [])
+            #expect(silos.network.sent.count == 3)
+            #expect(Set(silos.network.sent.map(\.idempotencyKey)).count == 1)
+            #expect(try await silos.noteCount(try silos.cell("us")) == 1)
+        }
+    }
+
+    @Test("who acts is known where the call is served, and not made up", arguments: SiloTopology.allCases)
+    func viewer(_ topology: SiloTopology) async throws {
+        try await TestSilos.withNotes(topology) { silos in
+            let id = try await silos.makeOrganization("one").organizationID
+            let viewer = SiloViewer(kind: .user, organizationID: id, userID: 7)
+            let note = Note(organizationID: id, text: "who")
+            let seen = try await SiloScope.$viewer.withValue(viewer) { try await silos.notes().put(note: note, labels: []) }
+            #expect(seen.text == "who user;organization=\(id);user=7")
+            #expect(try await silos.notes().put(note: note, labels: []).text == "who unknown")
+        }
+    }
+
+    @Test("a viewer's text: there and back; parts that are not known are refused")
+    func viewerText() throws {
+        for viewer in [SiloViewer(), SiloViewer(kind: .serviceAccount), SiloViewer(kind: .user, organizationID: 3, userID: 7)] {
+            #expect(try SiloViewer(text: viewer.text) == viewer)
+        }
+        #expect(try SiloViewer(text: "robot;user=7") == SiloViewer(userID: 7))
+        for bad in ["user;user=x", "user;user", "user;colour=1", "user;user=0", "user;"] {
+            #expect(throws: SiloError.self) { try SiloViewer(text: bad) }
         }
     }
 
@@ -92,7 +127,7 @@ import Testing
             let call = SiloCall(
                 method: NotesServiceMethod.get, destination: .cell(us), body: [], deadline: .now + .seconds(30))
             let error = await #expect(throws: SiloError.self) {
-                try await silos.network.transport(from: .cell(CellName("eu"))).send(call)
+                _ = try await silos.network.transport(from: .cell(CellName("eu"))).send(call)
             }
             #expect(error == .forbidden("cells do not call each other: notes.Get for cell:us"))
         }

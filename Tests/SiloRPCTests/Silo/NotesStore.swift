@@ -20,6 +20,7 @@ struct NotesStore: NotesService {
         if note.text == "broken" { throw Broken() }
         var note = note
         note.text += labels.joined()
+        if note.text == "who" { note.text += " " + SiloScope.viewer.text }
         let stored = note
         try await database.write { transaction in
             _ = try transaction.execute(

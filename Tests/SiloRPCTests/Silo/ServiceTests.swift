@@ -74,7 +74,7 @@ import Testing
         try await TestSilos.run(.cell) { silos in
             let feed = try APIKeyFeedServiceDelegate(silos.here.silo)
             _ = try await feed.listChanges(cellName: "us", epoch: "", after: 0, pageSize: 0)
-            await #expect(throws: SiloError.forbidden("cell:us is told of its own keys only, not of those of eu")) {
+            await #expect(throws: SiloError.forbidden("us is told of its own keys only, not of those of eu")) {
                 try await feed.listChanges(cellName: "eu", epoch: "", after: 0, pageSize: 0)
             }
         }
