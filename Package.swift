@@ -47,7 +47,9 @@ let package = Package(
     ],
     targets: [
         // Ground floor: bytes <-> messages. No I/O, no Foundation.
-        .target(name: "FrameCodec", swiftSettings: strict),
+        .target(name: "FrameCodec", dependencies: ["CBase64"], swiftSettings: strict),
+        // Its one inner loop that needs instructions which Swift does not choose at run time.
+        .target(name: "CBase64"),
 
         // System libraries.
         .systemLibrary(name: "CNGHTTP2", pkgConfig: "libnghttp2", providers: [.apt(["libnghttp2-dev"])]),

@@ -126,7 +126,9 @@ public struct WireReader: ~Copyable {
             guard length < limit - next, UInt32((next + length).load(as: UInt8.self)) == tag else { break }
             next += length + 1
         }
-        return count > 2 && count <= elementBytesLeft / max(stride, 1) ? count : 0
+        guard count > 2, count <= elementBytesLeft / max(stride, 1) else { return 0 }
+        // Counted against the limit only when they are read; until then each level of nesting may hold so much.
+        return min(count, (1 << 20) / max(stride, 1))
     }
 
     /// How many varints there are up to the limit, when there is nothing else.
