@@ -14,14 +14,17 @@ struct GatewayAccess {
     /// Creates and ends keys: for keys with `scm:admin`, on the public port only.
     let keyService: KeyAdministration
     let interceptors: [any ServerInterceptor]
+    /// The first of them.
+    let keys: APIKeyInterceptor
 
-    init(database: Database, limits: LimitSettings, logger: Logger) {
+    /// - Parameter siloServices: services whose callers are silos; they have no keys of this kind.
+    init(database: Database, limits: LimitSettings, logger: Logger, siloServices: Set<String> = []) {
         let store = APIKeyStore(database)
         let audit = AuditLog(database, logger: logger, retentionDays: limits.keys.auditRetentionDays)
         keyService = KeyAdministration(keys: store, audit: audit)
         let guarded = GatewayOperations.guardedServices + [KeyAdministration.serviceName]
-        let keys = APIKeyInterceptor(
-            keys: store, openServices: [HealthService.name],
+        keys = APIKeyInterceptor(
+            keys: store, openServices: siloServices.union([HealthService.name]),
             requiredScopes: Dictionary(uniqueKeysWithValues: guarded.map { ($0, .admin) }),
             signatures: SignatureVerifier(
                 keys: store, window: limits.keys.signatureWindow, maximumNonceCount: limits.keys.signatureNonces

@@ -27,13 +27,23 @@ struct GatewayServer {
     ///
     /// - Parameter ready: called once when the port is open, with the server's base URL.
     func run(ready: (String) throws -> Void) async throws {
-        let service = try ScmGatewayService(configuration: try serviceConfiguration, database: database, logger: logger)
-        let access = GatewayAccess(database: database, limits: settings.limits, logger: Self.logger(settings))
-        let operations = try GatewayOperations([service, access.keyService])
+        let silo = try SiloRuntime(settings: settings, database: database, logger: logger)
+        let access = GatewayAccess(
+            database: database, limits: settings.limits, logger: Self.logger(settings),
+            siloServices: silo?.serviceNames ?? [])
+        let service = silo?.isControl == true ? nil : try ScmGatewayService(
+            configuration: try serviceConfiguration, database: database, logger: logger)
+        // Keys are control's rows.
+        let keyService = silo?.isControl == false ? nil : access.keyService
+        let own: [(any RPCService)?] = [service, keyService]
+        let services = own.compactMap { $0 } + (silo?.services ?? [])
+        let operations = try GatewayOperations(services)
         let rpc = RPCServer(
-            services: [service, access.keyService] + operations.publicServices,
-            interceptors: requestIDs + [TraceContextInterceptor()] + access.interceptors,
-            routes: operations.publicRoutes + (settings.console ? WebConsole.routes(contract: operations.publicContract) : []),
+            services: services + operations.publicServices,
+            interceptors: requestIDs + [TraceContextInterceptor()] + (silo?.interceptors ?? []) + access.interceptors
+                + (try silo?.cellGuard() ?? []),
+            routes: operations.publicRoutes + (silo?.routes(keys: access.keys) ?? [])
+                + (settings.console ? WebConsole.routes(contract: operations.publicContract) : []),
             configuration: rpcConfiguration,
             logger: logger
         )
@@ -42,11 +52,12 @@ struct GatewayServer {
             throw ValidationError("disabledMethods: there is no method \"\(path)\"; write /service/method")
         }
         DescriptorLimit.raise(for: settings.limits.http.connections, logger: logger)
-        try await service.resume()
+        try await service?.resume()
+        try await silo?.prepare()
         // Signals are trapped before the port opens: a supervisor may stop the server as soon as it answers.
         let signals = await UnixSignalsSequence(trapping: .sigint, .sigterm)
-        // Without TLS a hang-up does what it always does.
-        let hangUps = settings.tls.certificate == nil ? nil : await UnixSignalsSequence(trapping: .sighup)
+        // With nothing to read again a hang-up does what it always does.
+        let hangUps = settings.tls.certificate == nil && silo == nil ? nil : await UnixSignalsSequence(trapping: .sighup)
         let server = try await HTTPServer.start(
             try httpConfiguration(), group: MultiThreadedEventLoopGroup.singleton, logger: logger,
             service: rpc
@@ -57,13 +68,19 @@ struct GatewayServer {
         let reload = hangUps.map { hangUps in
             Task {
                 // What goes wrong is logged where it happens, and the old certificates stay in use.
-                for await _ in hangUps { try? await server.reloadCertificates() }
+                for await _ in hangUps {
+                    silo?.reload()
+                    if settings.tls.certificate != nil { try? await server.reloadCertificates() }
+                }
             }
         }
+        let replication = silo.map { silo in Task { await silo.keepUpToDate() } }
         await drain(server, operations.health, on: signals)
         reload?.cancel()
+        replication?.cancel()
         await administration?.shutdown(gracePeriod: .zero)
-        await service.shutdown()
+        await service?.shutdown()
+        await silo?.close()
     }
 
     private func openAdministration(_ operations: GatewayOperations) async throws -> HTTPServer? {

@@ -15,14 +15,31 @@ struct OrganizationCommand: AsyncParsableCommand {
         @Argument(help: "Unique name: 1 to 64 of a-z, 0-9 and -.")
         var name: String
 
+        @Option(name: .customLong("in"), help: "In mode control: the cell that it shall live in. (default: the fallback cell)")
+        var home: String?
+
         @OptionGroup var settings: SettingsOptions
         @OptionGroup var output: OutputOptions
 
         func run() async throws {
-            let store = OrganizationStore(try await GatewayDatabase.open(settings))
-            let organization = try await store.create(slug: name)
+            let organization = try await create(try await Settings.load(settings))
             if output.json { return try OrganizationCommand.table([organization]).show(output) }
             StandardOutput.line("\(organization.id)")
+        }
+
+        private func create(_ settings: Settings) async throws -> Organization {
+            let database = try GatewayDatabase.open(settings)
+            switch settings.silo.mode {
+            case .monolith:
+                guard home == nil else { throw ValidationError("--in is for --mode control: a monolith has no cells") }
+                return try await OrganizationStore(database).create(slug: name)
+            case .control:
+                let directory = try CellDirectory(try settings.silo.configuration().0)
+                let mapping = try await OrganizationMappingStore(database, directory: directory)
+                    .create(slug: name, cellName: home ?? "")
+                return Organization(id: mapping.organizationID, slug: mapping.slug, createdAt: mapping.createdAt)
+            case .cell: throw ValidationError("organizations are made in control; the cells learn of them")
+            }
         }
     }
 

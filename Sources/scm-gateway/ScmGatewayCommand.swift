@@ -20,7 +20,7 @@ struct ScmGatewayCommand: AsyncParsableCommand {
         version: "0.1.0",
         subcommands: [
             QuickstartCommand.self, ServeCommand.self, CallCommand.self, OrganizationCommand.self, KeyCommand.self,
-            RepositoryCommand.self, AuditCommand.self, AdminCommand.self,
+            RepositoryCommand.self, AuditCommand.self, AdminCommand.self, SiloCommand.self,
         ]
     )
 }

@@ -12,6 +12,8 @@ struct SettingsOptions: ParsableArguments {
 
     @Option(help: "Folder of the database. [env: SCM_GATEWAY_DATA_FOLDER, default: .data]")
     var dataFolder: String?
+
+    @OptionGroup(title: "Several silos") var silo: SiloOptions
 }
 
 struct ListenOptions: ParsableArguments {
@@ -151,6 +153,7 @@ struct Settings: Sendable {
     var compression = ResponseCompression.requested
     var disabledMethods: [String] = []
     var console = true
+    var silo = SiloSettings()
 
     var databasePath: String { FilePath(dataFolder).appending("scm-gateway.sqlite").string }
 
@@ -177,6 +180,7 @@ struct Settings: Sendable {
         listen = try await Self.value("listen") { try await reader.fetchString(forKey: $0) } ?? listen
         port = try await Self.value("port") { try await reader.fetchInt(forKey: $0) } ?? port
         try await tls.read(reader)
+        try await silo.read(reader)
         corsOrigins = try await Self.value("corsOrigins") { try await reader.fetchStringArray(forKey: $0) } ?? corsOrigins
         repositoryRoots =
             try await Self.value("repositoryRoots") { try await reader.fetchStringArray(forKey: $0) } ?? repositoryRoots
@@ -233,6 +237,7 @@ struct Settings: Sendable {
 
     private mutating func apply(_ options: SettingsOptions, _ flags: ListenOptions?) throws {
         if let value = options.dataFolder { dataFolder = value }
+        try silo.apply(options.silo)
         if let flags { try apply(flags) }
         guard (0...65_535).contains(port) else { throw ValidationError("port must be 0 to 65535, not \(port)") }
         guard (0...3600).contains(drainDelaySeconds) else {

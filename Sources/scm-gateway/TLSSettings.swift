@@ -54,6 +54,18 @@ struct TLSSettings: Sendable {
         socketPermissions = flags.socketPermissions ?? socketPermissions
     }
 
+    /// TLS to other silos: the same authorities that clients' certificates are checked with, this server's own certificate;
+    /// nil when neither is set.
+    func clientConfiguration() -> TLSClientConfiguration? {
+        guard clientCA != nil || certificate != nil else { return nil }
+        var configuration = TLSClientConfiguration()
+        if let clientCA { configuration.trustRoots = .custom(.file(clientCA)) }
+        if let certificate, let key {
+            configuration.identity = TLSIdentity(certificateChain: .file(certificate), privateKey: .file(key))
+        }
+        return configuration
+    }
+
     /// nil for clear text.
     func configuration() throws -> TLSServerConfiguration? {
         guard let certificate else {

@@ -1,0 +1,175 @@
+"""One control silo and two cells as real processes, and what is needed to talk to them: plain HTTP and signatures."""
+
+import base64
+import hashlib
+import hmac
+import http.client
+import json
+import os
+import secrets
+import signal
+import socket
+import struct
+import subprocess
+import time
+from pathlib import Path
+
+from gateway import BINARY
+
+CELLS = ["us1", "eu1"]
+SCM = "/sentry.integrations.scm.v1.ScmService/"
+MAPPING = "/silo.v1.OrganizationMappingService/"
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def wait_until(condition, seconds: float = 60):
+    """What the condition gives, once that is something."""
+    end = time.monotonic() + seconds
+    while True:
+        value = condition()
+        if value:
+            return value
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.1)
+
+
+class Silo:
+    """One process and the folder that it keeps its things in."""
+
+    def __init__(self, name: str, folder: Path, config: Path):
+        self.name = name
+        self.folder = folder / name
+        self.config = config
+        self.port = free_port()
+        self.process: subprocess.Popen | None = None
+
+    @property
+    def address(self) -> str:
+        return "control" if self.name == "control" else f"cell:{self.name}"
+
+    @property
+    def flags(self) -> list[str]:
+        mode = ["--mode", "control"] if self.name == "control" else ["--mode", "cell", "--cell", self.name]
+        return [*mode, "--silo-config", str(self.config), "--data-folder", str(self.folder)]
+
+    def run(self, *command: str, check: bool = True) -> subprocess.CompletedProcess:
+        """A command line of this silo."""
+        command = [str(BINARY), *command, *self.flags]
+        return subprocess.run(command, capture_output=True, text=True, timeout=120, check=check)
+
+    def start(self):
+        self.folder.mkdir(exist_ok=True)
+        log = open(self.folder / "log", "a")
+        command = [str(BINARY), "serve", "--port", str(self.port), "--console", "off", *self.flags]
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True)
+        log.close()
+        line = self.process.stdout.readline()
+        assert line.startswith("ready "), (self.folder / "log").read_text()
+
+    def kill(self, number: int = signal.SIGKILL):
+        self.process.send_signal(number)
+        self.process.wait(timeout=60)
+        self.process.stdout.close()
+
+    @property
+    def log(self) -> str:
+        return (self.folder / "log").read_text()
+
+    def post(self, path: str, body: bytes, headers: dict[str, str]) -> tuple[int, dict[str, str], bytes]:
+        """One request on a connection of its own. Thirty seconds mean that it hangs."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        try:
+            connection.request("POST", path, body, headers)
+            answer = connection.getresponse()
+            return answer.status, dict(answer.getheaders()), answer.read()
+        finally:
+            connection.close()
+
+    def repositories(self, key: str) -> tuple[int, dict]:
+        """ListRepositories of the key's organization."""
+        headers = {"content-type": "application/json", "x-api-key": key}
+        status, _, body = self.post(SCM + "ListRepositories", b"{}", headers)
+        return status, json.loads(body)
+
+
+class Silos:
+    """Control, us1 and eu1."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        self.config = folder / "silos.json"
+        self.all = {name: Silo(name, folder, self.config) for name in ["control", *CELLS]}
+        self.control = self.all["control"]
+        self.secrets: dict[str, str] = {}
+        for cell in CELLS:
+            for name in [f"control-{cell}", f"{cell}-control"]:
+                self.make_key(name)
+        self.write_config()
+
+    def make_key(self, name: str):
+        secret = secrets.token_urlsafe(48)
+        file = os.open(self.folder / name, os.O_WRONLY | os.O_CREAT, 0o600)
+        os.write(file, secret.encode() + b"\n")
+        os.close(file)
+        self.secrets[name] = secret
+
+    def write_config(self, **more):
+        keys = []
+        for name in self.secrets:
+            source, audience = ("control" if end == "control" else f"cell:{end}" for end in name.split("-")[:2])
+            keys.append({"id": name, "source": source, "audience": audience, "secretFile": name})
+        config = {
+            "controlAddress": f"http://127.0.0.1:{self.control.port}",
+            "fallbackCell": "us1",
+            "cells": [
+                {"name": cell, "snowflakeId": number, "address": f"http://127.0.0.1:{self.all[cell].port}"}
+                for number, cell in enumerate(CELLS)
+            ],
+            "keys": keys,
+            **more,
+        }
+        temporary = self.folder / "silos.json.new"
+        temporary.write_text(json.dumps(config))
+        temporary.rename(self.config)
+
+    def start(self):
+        for silo in self.all.values():
+            silo.start()
+
+    def stop(self):
+        for silo in self.all.values():
+            if silo.process and silo.process.poll() is None:
+                silo.kill(signal.SIGTERM)
+
+    def add_organization(self, slug: str, cell: str) -> tuple[int, str]:
+        """Makes an organization that lives in a cell, with a key and a repository of its slug's name there."""
+        organization = int(self.control.run("org", "add", slug, "--in", cell).stdout)
+        key = self.control.run("key", "add", "--organization", str(organization)).stdout.strip()
+        wait_until(lambda: slug in self.all[cell].run("org", "list").stdout)
+        path = self.folder / f"{slug}.git"
+        subprocess.run(["git", "init", "--quiet", "--bare", path], check=True)
+        self.all[cell].run("repo", "add", str(path), "--organization", str(organization))
+        return organization, key
+
+    def sign(self, key: str, silo: Silo, path: str, body: bytes, fields: dict[str, str]) -> dict[str, str]:
+        """The fields of a signed request: Silo1, from its description (docs/silo.md)."""
+        moment = str(time.time_ns() // 1_000_000)
+        nonce = secrets.token_bytes(16)
+        names = sorted(fields)
+        parts = ["Silo1", key, moment, nonce, "POST", f"127.0.0.1:{silo.port}", path, "application/proto", ";".join(names)]
+        for name in names:
+            parts += ["1", fields[name]]
+        parts.append(hashlib.sha256(body).digest())
+        message = b""
+        for part in parts:
+            part = part.encode() if isinstance(part, str) else part
+            message += struct.pack(">I", len(part)) + part
+        code = hmac.digest(self.secrets[key].encode(), message, "sha256")
+        text = lambda data: base64.b64encode(data).decode().rstrip("=")
+        value = f"Silo1 kid={key},ts={moment},nonce={text(nonce)},sh={';'.join(names)},sig={text(code)}"
+        return {**fields, "content-type": "application/proto", "authorization": value}
