@@ -7,7 +7,10 @@ struct BenchmarksCommand: AsyncParsableCommand {
         commandName: "Benchmarks",
         abstract: "Measures the serialisation hot path and the server, each against a peer in the same run.",
         discussion: "Only ratios of one run mean something: machines differ, and are shared.",
-        subcommands: [CodecCommand.self, ServerCommand.self, BlameCommand.self, EchoServerCommand.self],
+        subcommands: [
+            CodecCommand.self, ServerCommand.self, BlameCommand.self, SearchCommand.self, ScmCommand.self, SoakCommand.self,
+            EchoServerCommand.self, GatewayServerCommand.self,
+        ],
         defaultSubcommand: CodecCommand.self
     )
 

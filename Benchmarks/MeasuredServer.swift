@@ -32,15 +32,20 @@ struct MeasuredServer {
     }
 
     static func echo(_ arguments: [String] = []) throws -> MeasuredServer {
+        try ours(["echo-server"] + arguments)
+    }
+
+    /// A subcommand of this program that prints `ready PORT`.
+    static func ours(_ arguments: [String], pinned: Bool = true) throws -> MeasuredServer {
         let pipe = Pipe()
-        let process = try ChildProcess.start(
-            "taskset", ["-c", "0", ProcessInfo.processInfo.arguments[0], "echo-server"] + arguments,
-            standardOutput: pipe
-        )
+        let program = [ProcessInfo.processInfo.arguments[0]] + arguments
+        let process = pinned
+            ? try ChildProcess.start("taskset", ["-c", "0"] + program, standardOutput: pipe)
+            : try ChildProcess.start(program[0], Array(program.dropFirst()), standardOutput: pipe)
         let line = String(decoding: pipe.fileHandleForReading.availableData, as: UTF8.self)
         guard let port = Int(line.trimmingCharacters(in: .whitespacesAndNewlines).dropFirst("ready ".count)) else {
             process.terminate()
-            throw ValidationError("the echo server did not start: \(line)")
+            throw ValidationError("the server did not start: \(line)")
         }
         return MeasuredServer(process: process, port: port)
     }

@@ -6,8 +6,9 @@ import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+from grpc import StatusCode as Code
 
-from clients import CallFailed, Code, GrpcioClient
+from clients import CallFailed, GrpcioClient
 from fixture_repository import make_small_repository
 from gateway import Gateway, row, wait_until
 

@@ -8,12 +8,16 @@ import uuid
 import pytest
 from google.protobuf import json_format
 from google.protobuf.descriptor import FieldDescriptor as Field
+from grpc import StatusCode as Code
 
-from clients import CallFailed, Code, GrpcioClient
+from clients import CallFailed, GrpcioClient
 from fixture_repository import git, make_small_repository
 from gateway import Gateway, row
 
-MARK = "belongs-to-somebody-else"
+SECRET = "secret of "
+"""Part of everything that an organization stores, and of nothing that the other one says."""
+
+VICTIM = "victim"
 REQUESTS_PER_METHOD = 40
 
 
@@ -27,12 +31,12 @@ class Tenant:
         self.client = GrpcioClient(gateway.url, key, scm)
         self.path = make_small_repository(folder / f"{name}.git", name)
         tree = git(self.path, "rev-parse", "HEAD^{tree}").decode().strip()
-        owners = git(self.path, "hash-object", "-w", "--stdin", stdin=f"* @{name}\n".encode()).decode().strip()
-        code = git(self.path, "hash-object", "-w", "--stdin", stdin=f"line of {name}\n".encode()).decode().strip()
+        owners = git(self.path, "hash-object", "-w", "--stdin", stdin=f"* @{name} # {SECRET}{name}\n".encode()).decode().strip()
+        code = git(self.path, "hash-object", "-w", "--stdin", stdin=f"line, {SECRET}{name}\n".encode()).decode().strip()
         entries = git(self.path, "ls-tree", tree) + f"100644 blob {owners}\tCODEOWNERS\n100644 blob {code}\t{name}.py\n".encode()
         tree = git(self.path, "mktree", stdin=entries).decode().strip()
         identity = ["-c", f"user.name={name}", "-c", f"user.email=x@{name}.example.org"]
-        self.sha = git(self.path, *identity, "commit-tree", tree, "-m", f"commit of {name}", "-p", "HEAD").decode().strip()
+        self.sha = git(self.path, *identity, "commit-tree", tree, "-m", f"commit, {SECRET}{name}", "-p", "HEAD").decode().strip()
         git(self.path, "update-ref", "HEAD", self.sha)
         git(self.path, "tag", f"tag-{name}", self.sha)
         arguments = ["--organization", str(self.organization), "--name", name, *data]
@@ -43,15 +47,15 @@ class Tenant:
         call = self.client.unary
         mapping = call("CreateCodeMapping", scm.CreateCodeMappingRequest(
             project_id=77, repository_id=self.repository, stack_root=f"{name}/", default_branch="main"))
-        owners = call("ImportCodeOwners", scm.ImportCodeOwnersRequest(code_mapping_id=mapping.id, raw=f"* @{name}\n"))
+        owners = call("ImportCodeOwners", scm.ImportCodeOwnersRequest(code_mapping_id=mapping.id, raw=f"* @{name} # {SECRET}{name}\n"))
         issues = [
             call("CreateExternalIssue", scm.CreateExternalIssueRequest(
-                group_id=5, project=name, title=f"issue of {name}", description=name))
+                group_id=5, project=name, title=f"issue, {SECRET}{name}", description=SECRET + name))
             for _ in range(2)
         ]
-        comment = call("CreateIssueComment", scm.CreateIssueCommentRequest(external_issue_id=issues[0].id, body=name))
+        comment = call("CreateIssueComment", scm.CreateIssueCommentRequest(external_issue_id=issues[0].id, body=SECRET + name))
         check = call("CreateStatusCheck", scm.CreateStatusCheckRequest(status_check=scm.StatusCheck(
-            repository_id=self.repository, sha=self.sha, name=name, status=scm.CHECK_STATUS_PENDING)))
+            repository_id=self.repository, sha=self.sha, name=name, title=SECRET + name, status=scm.CHECK_STATUS_PENDING)))
         self.numbers = [self.organization, self.repository, mapping.id, *(issue.id for issue in issues), 5, 77]
         for identifier in (owners.id, comment.id, check.id):
             self.numbers += [int(identifier)] if str(identifier).isdigit() else []
@@ -74,7 +78,7 @@ class Tenant:
             call("ListStatusChecks", scm.ListStatusChecksRequest(repository_id=self.repository, sha=self.sha)),
         ]
         state += [
-            call("ListIssueComments", scm.ListIssueCommentsRequest(external_issue_id=issue.id)) for issue in state[3].issues
+            call("ListIssueComments", scm.ListIssueCommentsRequest(external_issue_id=issue.id)) for issue in state[3].external_issues
         ]
         return [answer.SerializeToString(deterministic=True) for answer in state]
 
@@ -146,21 +150,15 @@ def answers(client, method, request) -> list:
 def test_no_method_tells_or_changes_anything_of_another_organization(tmp_path, scm, seed):
     gateway = Gateway(make_small_repository(tmp_path / "own.git", "own"), tmp_path / "data")
     try:
-        victim = Tenant(gateway, scm, tmp_path, MARK)
+        victim = Tenant(gateway, scm, tmp_path, VICTIM)
         own = Tenant(gateway, scm, tmp_path, "attacker", gateway.organization_id)
         before = victim.everything(scm)
         dice = Dice(seed, victim, own)
         for method in own.client.methods.values():
             for step in range(REQUESTS_PER_METHOD):
                 request = dice.fill(method.request())
-                # What the request itself says may come back.
-                said = json_format.MessageToJson(request, ensure_ascii=False)
                 for text in answers(own.client, method.name, request):
-                    for secret in (f"line of {MARK}", f"commit of {MARK}", f"issue of {MARK}", f"x@{MARK}"):
-                        assert secret not in text, f"{method.name}, step {step}: {text}\n{request}"
-                    for secret in (victim.sha, MARK):
-                        assert secret in said or secret[:10] in said or secret not in text, (
-                            f"{method.name}, step {step}: {text}\n{request}")
+                    assert SECRET + VICTIM not in text, f"{method.name}, step {step}: {text}\n{request}"
             assert victim.everything(scm) == before, method.name
         own.client.close()
         victim.client.close()
