@@ -140,7 +140,7 @@ struct CPUTime {
 
     private static var now: Double {
         var total = 0.0
-        for who in [RUSAGE_SELF, RUSAGE_CHILDREN] {
+        for who in [RUSAGE_SELF.rawValue, RUSAGE_CHILDREN.rawValue] {
             var usage = rusage()
             getrusage(who, &usage)
             for time in [usage.ru_utime, usage.ru_stime] { total += Double(time.tv_sec) + Double(time.tv_usec) / 1e6 }

@@ -59,7 +59,7 @@ struct SearchCommand: AsyncParsableCommand {
                     repositoryID: fixture.repositoryID, query: text, syntax: isExpression ? .regex : .literal,
                     maxMatchesPerFile: 1000
                 )
-                let answers = client.streamSearchCode(StreamSearchCodeRequest(search: search, maxFiles: 100_000))
+                let answers = try await client.streamSearchCode(StreamSearchCodeRequest(search: search, maxFiles: 100_000))
                 for try await answer in answers { files += answer.matches.count }
             })
         }

@@ -114,10 +114,10 @@ private struct SoakCall: Sendable {
             _ = try await client.getCommit(GetCommitRequest(repositoryID: id, sha: "HEAD"))
         },
         SoakCall(name: "file") { client, id, file, _ in
-            for try await _ in client.getFile(GetFileRequest(repositoryID: id, path: file)) {}
+            for try await _ in try await client.getFile(GetFileRequest(repositoryID: id, path: file)) {}
         },
         SoakCall(name: "tree") { client, id, _, _ in
-            for try await _ in client.getTree(GetTreeRequest(repositoryID: id, recursive: true)) {}
+            for try await _ in try await client.getTree(GetTreeRequest(repositoryID: id, recursive: true)) {}
         },
         SoakCall(name: "commits") { client, id, _, _ in
             _ = try await client.listCommits(ListCommitsRequest(repositoryID: id, pageSize: 10))
@@ -126,7 +126,7 @@ private struct SoakCall: Sendable {
             _ = try await client.listRepositories(ListRepositoriesRequest(pageSize: 50))
         },
         SoakCall(name: "blame") { client, id, file, _ in
-            for try await _ in client.blameFile(BlameFileRequest(repositoryID: id, path: file)) {}
+            for try await _ in try await client.blameFile(BlameFileRequest(repositoryID: id, path: file)) {}
         },
         SoakCall(name: "search") { client, id, _, line in
             _ = try await client.searchCode(SearchCodeRequest(repositoryID: id, query: "line \(line)"))

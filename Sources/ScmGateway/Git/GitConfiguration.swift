@@ -15,8 +15,8 @@ public struct GitConfiguration: Sendable {
     public var maximumObjectByteCount = 8 * 1024 * 1024
     /// How far into a file one GetFile may read, in bytes from its beginning.
     public var maximumFileByteCount = 1024 * 1024 * 1024
-    /// Address space of a search for a regular expression, in bytes: an expression can make the C library ask for any
-    /// amount.
+    /// Address space of a search, in bytes: an expression can make the C library ask for any amount, and git reads each
+    /// file whole.
     public var maximumSearchMemoryByteCount = 4 * 1024 * 1024 * 1024
     /// Commands that run at the same time, over all repositories.
     public var maximumConcurrentCommands = 16

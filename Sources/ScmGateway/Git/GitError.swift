@@ -22,6 +22,8 @@ enum GitError: Error, Sendable, Equatable {
     case timedOut(limit: Duration, knob: String)
     /// Too many callers wait already.
     case overloaded(limit: Int, knob: String)
+    /// The provider of the repository does not do this.
+    case capabilityMissing(String)
     /// git ended with an error nobody expected.
     case failed(status: String, message: String)
     /// git's answer could not be understood.

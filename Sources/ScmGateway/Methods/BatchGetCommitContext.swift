@@ -104,7 +104,7 @@ private struct LineBatch: Sendable {
 
     private struct Place {
         let row: StoredRepository
-        let repository: LocalGitRepository
+        let repository: any SourceRepository
         let query: BlameQuery
     }
 
@@ -120,7 +120,7 @@ private struct LineBatch: Sendable {
         let wanted = line
         let row = try await service.activeRepository(wanted.repositoryID, organizationID: organizationID)
         return try await service.mappingGitErrors(Self.fields) {
-            let repository = try await service.localGit.repository(row)
+            let repository = try await service.repository(row)
             let path = try wanted.path
             let commit = try await repository.resolve(try wanted.revision)
             let query = try await BlameRequest.query(path, at: commit, options.blame, repository)

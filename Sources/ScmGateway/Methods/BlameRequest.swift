@@ -26,9 +26,9 @@ enum BlameRequest {
         at commit: ObjectID,
         _ repository: any BlameProvider
     ) async throws -> [ObjectID] {
-        guard options.ignoreRevs.count <= LocalGitRepository.maximumIgnoredCommitCount else {
+        guard options.ignoreRevs.count <= BlameQuery.maximumIgnoredCommitCount else {
             throw RPCError.badField(
-                "options.ignore_revs", "at most \(LocalGitRepository.maximumIgnoredCommitCount) are allowed"
+                "options.ignore_revs", "at most \(BlameQuery.maximumIgnoredCommitCount) are allowed"
             )
         }
         var ids = try options.ignoreRevs.map { text throws(RPCError) in

@@ -53,7 +53,7 @@ extension ScmGatewayService {
 
     /// Both commits; those of the first page, when there was one.
     private func sides(
-        _ request: CompareCommitsRequest, _ token: PageToken?, _ repository: LocalGitRepository
+        _ request: CompareCommitsRequest, _ token: PageToken?, _ repository: any SourceRepository
     ) async throws -> (ObjectID, ObjectID) {
         if let token {
             let ids = token.anchor.split(separator: " ")

@@ -8,15 +8,16 @@ extension ScmGatewayService {
         let organizationID = try authorise(context, .read, organizationID: request.organizationID)
         switch request.subject {
         case .repositoryID(let id):
-            _ = try await activeRepository(id, organizationID: organizationID)
+            let row = try await activeRepository(id, organizationID: organizationID)
+            let provider = try provider(of: row)
+            return GetCapabilitiesResponse(
+                provider: provider.provider, capabilities: provider.capabilities, missing: provider.missing
+            )
         case .integrationID:
             throw Self.integrationNotFound
         case nil:
             throw RPCError.badField("subject", "one of repository_id and integration_id is required")
         }
-        return GetCapabilitiesResponse(
-            provider: .localGit, capabilities: LocalGitCapabilities.present, missing: LocalGitCapabilities.missing
-        )
     }
 }
 

@@ -16,7 +16,7 @@ extension ScmGatewayService {
         let wanted = try await lineRequest(request, organizationID: organizationID)
         let row = try await activeRepository(wanted.repositoryID, organizationID: organizationID)
         return try await mappingGitErrors(GitFields(revision: "commit_sha", path: "filepath")) {
-            let repository = try await self.localGit.repository(row)
+            let repository = try await self.repository(row)
             let path = try wanted.path
             let commit = try await repository.resolve(try wanted.revision)
             let query = try await BlameRequest.query(path, at: commit, options.blame, repository)
@@ -159,7 +159,7 @@ struct LineAnswer: Sendable {
     var snippet: Snippet?
 }
 
-extension LocalGitRepository {
+extension SourceRepository {
     func answer(_ line: Int, _ query: BlameQuery) async throws -> LineAnswer {
         try await answer(try await blameLine(line, query))
     }

@@ -48,14 +48,14 @@ extension ScmGatewayService {
 
     /// The commit of the first page, or that of a revision.
     static func commit(
-        _ ref: String, _ token: PageToken?, _ repository: LocalGitRepository
+        _ ref: String, _ token: PageToken?, _ repository: any SourceRepository
     ) async throws -> ObjectID {
         guard let token else { return try await repository.resolve(ref.isEmpty ? nil : try Revision(ref)) }
         return try await anchor(token.anchor, repository)
     }
 
     /// The token is the caller's to change: what it names must be a commit of this repository.
-    static func anchor(_ text: some StringProtocol, _ repository: LocalGitRepository) async throws -> ObjectID {
+    static func anchor(_ text: some StringProtocol, _ repository: any SourceRepository) async throws -> ObjectID {
         guard let anchor = ObjectID(text), let revision = try? Revision(anchor.hex),
             (try? await repository.resolve(revision)) == anchor
         else { throw RPCError.badField("page_token", "not a page token of this service") }

@@ -14,6 +14,14 @@ extension ScmGatewayService {
         let size = try PageSize.check(request.pageSize)
         let pageFilter = Self.pageFilter(request, organizationID: organizationID)
         let after = try PageToken.parse(request.pageToken, filter: pageFilter)?.position ?? 0
+        return try await directory.page(request.serializedBytes(), organizationID: organizationID) {
+            try await self.page(filter, pageFilter, after: after, size: size, request)
+        }
+    }
+
+    private func page(
+        _ filter: RepositoryFilter, _ pageFilter: PageFilter, after: Int64, size: Int, _ request: ListRepositoriesRequest
+    ) async throws -> ListRepositoriesResponse {
         let (rows, total) = try await mappingStorageErrors {
             try await self.database.read { transaction in
                 let total = request.includeTotalSize ? try filter.count(transaction) : 0

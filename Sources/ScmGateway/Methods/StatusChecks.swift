@@ -62,7 +62,7 @@ extension ScmGatewayService {
     private func fullID(_ sha: String, of row: StoredRepository, field: String) async throws -> String {
         guard let id = ObjectID(sha) else { throw RPCError.badField(field, "a full object id in lower case is required") }
         return try await mappingGitErrors(GitFields(revision: field, missingRevision: .commitNotFound)) {
-            try await self.localGit.repository(row).resolve(try Revision(id.hex)).hex
+            try await self.repository(row).resolve(try Revision(id.hex)).hex
         }
     }
 

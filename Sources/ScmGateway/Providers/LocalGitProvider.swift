@@ -1,9 +1,15 @@
+import ScmAPI
+
 /// Repositories in folders of this machine.
-struct LocalGitProvider: Sendable {
+struct LocalGitProvider: RepositoryProvider {
     let engine: GitEngine
 
+    var provider: Provider { .localGit }
+    var capabilities: [Capability] { LocalGitCapabilities.present }
+    var missing: [MissingCapability] { LocalGitCapabilities.missing }
+
     /// - Throws: ``GitError/repositoryMissing``: the folder has gone, or leads elsewhere than when it was added.
-    func repository(_ row: StoredRepository) async throws -> LocalGitRepository {
+    func repository(_ row: StoredRepository) async throws -> any SourceRepository {
         let repository = try await engine.repository(gitFolder: row.gitFolder)
         guard repository.location.gitFolder == row.gitFolder else { throw GitError.repositoryMissing }
         return LocalGitRepository(engine: engine, repository: repository)
@@ -11,7 +17,7 @@ struct LocalGitProvider: Sendable {
 }
 
 /// One local repository and everything it can do.
-struct LocalGitRepository: CommitProvider, ReferenceProvider, TreeProvider, BlameProvider, CodeSearchProvider {
+struct LocalGitRepository: SourceRepository {
     let engine: GitEngine
     let repository: GitRepository
 
@@ -138,10 +144,8 @@ struct LocalGitRepository: CommitProvider, ReferenceProvider, TreeProvider, Blam
         let ids = content.split(separator: UInt8(ascii: "\n")).compactMap { line in
             ObjectID(bytes: trimmed(line.prefix { $0 != UInt8(ascii: "#") && $0 != UInt8(ascii: "\r") }))
         }
-        return try await existingCommits(Array(ids.prefix(Self.maximumIgnoredCommitCount)))
+        return try await existingCommits(Array(ids.prefix(BlameQuery.maximumIgnoredCommitCount)))
     }
-
-    static let maximumIgnoredCommitCount = 1000
 
     func existingCommits(_ ids: [ObjectID]) async throws -> [ObjectID] {
         var existing: [ObjectID] = []

@@ -1,7 +1,9 @@
+import ScmAPI
 import Storage
 import Synchronization
 
-/// Rows of repositories by id, from memory for a moment, so that most calls need no database read.
+/// Rows of repositories by id, and pages of lists of them, from memory for a moment, so that most calls need no database
+/// read.
 final class RepositoryDirectory: Sendable {
     private struct Key: Hashable {
         let organizationID: Int64
@@ -17,6 +19,24 @@ final class RepositoryDirectory: Sendable {
     private let database: Database
     private let lifetime: Duration
     private let entries = Mutex<[Key: Entry]>([:])
+    private let pages = Mutex(Pages())
+
+    /// Answers to ListRepositories.
+    private struct Pages {
+        var answers: [PageKey: (answer: ListRepositoriesResponse, expiry: ContinuousClock.Instant)] = [:]
+        /// Counts changes: an answer that was read before one is not kept after it.
+        var generation = 0
+    }
+
+    private struct PageKey: Hashable {
+        let organizationID: Int64
+        let request: [UInt8]
+    }
+
+    /// Of up to a thousand rows each.
+    private static let maximumPageCount = 32
+    /// A list is expected to show at once what the command line changed; the moments between many callers are enough.
+    private static let longestPageLifetime = Duration.milliseconds(100)
 
     init(database: Database, lifetime: Duration) {
         self.database = database
@@ -38,8 +58,32 @@ final class RepositoryDirectory: Sendable {
         return found
     }
 
+    /// The answer to a list, kept for a tenth of a second.
+    ///
+    /// - Parameter request: everything that the answer depends on, besides the organization.
+    func page(
+        _ request: [UInt8], organizationID: Int64, read: () async throws -> ListRepositoriesResponse
+    ) async throws -> ListRepositoriesResponse {
+        guard lifetime > .zero else { return try await read() }
+        let key = PageKey(organizationID: organizationID, request: request)
+        let now = ContinuousClock.now
+        let (known, generation) = pages.withLock { ($0.answers[key], $0.generation) }
+        if let known, known.expiry > now { return known.answer }
+        let answer = try await read()
+        pages.withLock { pages in
+            guard pages.generation == generation else { return }
+            if pages.answers.count >= Self.maximumPageCount { pages.answers.removeAll() }
+            pages.answers[key] = (answer, now + min(lifetime, Self.longestPageLifetime))
+        }
+        return answer
+    }
+
     /// For changes made by this process, which take effect at once.
     func forget(id: Int64, organizationID: Int64) {
+        pages.withLock { pages in
+            pages.generation += 1
+            pages.answers.removeAll()
+        }
         _ = entries.withLock { $0.removeValue(forKey: Key(organizationID: organizationID, id: id)) }
     }
 }

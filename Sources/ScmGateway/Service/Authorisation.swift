@@ -63,12 +63,12 @@ extension ScmGatewayService {
         organizationID: Int64,
         repositoryID: Int64,
         fields: GitFields,
-        _ body: @Sendable (StoredRepository, LocalGitRepository) async throws -> R
+        _ body: @Sendable (StoredRepository, any SourceRepository) async throws -> R
     ) async throws -> R {
         let organizationID = try authorise(context, .read, organizationID: organizationID)
         let row = try await activeRepository(repositoryID, organizationID: organizationID)
         return try await mappingGitErrors(fields) {
-            try await body(row, try await self.localGit.repository(row))
+            try await body(row, try await self.repository(row))
         }
     }
 

@@ -72,6 +72,6 @@ extension RPCError {
 
     /// Something the contract has and this provider does not.
     static func missingCapability(_ what: String) -> RPCError {
-        RPCError(.unimplemented, .capabilityMissing, "\(what) is not served for local git repositories")
+        RPCError(.unimplemented, .capabilityMissing, "\(what) is not served for this kind of repository")
     }
 }

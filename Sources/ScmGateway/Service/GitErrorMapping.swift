@@ -45,6 +45,7 @@ extension ScmGatewayService {
             RPCError(.notFound, .fileNotFound, "\"\(shortened(path))\" is a \(kind), not a file")
         case .noSuchLine(let line, _):
             RPCError(.notFound, .noBlameRange, "\(fields.line): the file ends before line \(line)")
+        case .capabilityMissing(let what): RPCError.missingCapability(what)
         case .emptyRepository:
             RPCError(.failedPrecondition, .emptyRepository, "the repository has no commit on its default branch")
         default: stateError(error)

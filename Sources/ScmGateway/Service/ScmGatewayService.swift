@@ -17,17 +17,27 @@ public final class ScmGatewayService: ScmService {
     let database: Database
     let directory: RepositoryDirectory
     let localGit: LocalGitProvider
+    /// Of other kinds of repositories, by the value of the rows' provider column.
+    let providers: [String: any RepositoryProvider]
     let mirrors: Mirrors
     let derivations = OrganizationLocks()
     let logger: Logger
 
     /// - Parameter database: opened with `SiloSchema.migrations + ScmGatewaySchema.migrations`.
     /// - Throws: ``GitNotFound`` when there is no git program.
-    public init(
+    public convenience init(
         configuration: ScmGatewayConfiguration,
         database: Database,
         logger: Logger = Logger(label: "scm")
     ) throws {
+        try self.init(configuration: configuration, database: database, logger: logger, providers: [:])
+    }
+
+    init(
+        configuration: ScmGatewayConfiguration, database: Database, logger: Logger = Logger(label: "scm"),
+        providers: [String: any RepositoryProvider]
+    ) throws {
+        self.providers = providers
         self.configuration = configuration
         self.database = database
         self.logger = logger
@@ -48,6 +58,21 @@ public final class ScmGatewayService: ScmService {
             folder: configuration.mirrors.folder ?? folder + "/mirrors",
             database: database, directory: directory, logger: logger
         )
+    }
+
+    /// A repository, opened by its provider.
+    ///
+    /// - Throws: UNIMPLEMENTED for a provider that this server does not have; ``GitError``.
+    func repository(_ row: StoredRepository) async throws -> any SourceRepository {
+        try await provider(of: row).repository(row)
+    }
+
+    func provider(of row: StoredRepository) throws(RPCError) -> any RepositoryProvider {
+        if row.provider == StoredRepository.localGit { return localGit }
+        guard let provider = providers[row.provider] else {
+            throw RPCError(.unimplemented, .capabilityMissing, "this server does not serve the repository's provider")
+        }
+        return provider
     }
 
     /// Goes on with clones and fetches that the end of the last process broke off. Call it once, before serving.

@@ -1,5 +1,7 @@
 /// What to blame and how; everything that the answer depends on.
 struct BlameQuery: Hashable, Sendable {
+    static let maximumIgnoredCommitCount = 1000
+
     var commit: ObjectID
     var path: RepositoryPath
     /// First and last line, 1-based; nil blames the whole file.

@@ -121,7 +121,8 @@ extension GitEngine {
             command = command.configured("color.grep.\(part)", "")
         }
         command = command.flag(pattern.isExpression ? .extendedSyntax : .fixedStrings)
-        if pattern.isExpression { command = command.limitedMemory(configuration.maximumSearchMemoryByteCount) }
+        // An expression can take any amount, and git reads each file whole, however large.
+        command = command.limitedMemory(configuration.maximumSearchMemoryByteCount)
         if !pattern.isCaseSensitive { command = command.flag(.ignoringCase) }
         if pattern.wholeWords { command = command.flag(.wholeWord) }
         if pattern.contextLineCount > 0 { command = command.context(pattern.contextLineCount) }

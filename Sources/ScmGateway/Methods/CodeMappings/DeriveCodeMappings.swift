@@ -120,7 +120,7 @@ extension ScmGatewayService {
     /// nil for a repository without a commit, or one that cannot be read: the others still count.
     private func files(of row: StoredRepository) async throws -> FileList? {
         do {
-            let repository = try await localGit.repository(row)
+            let repository = try await repository(row)
             return try await repository.files(at: try await repository.resolve(nil))
         } catch let error as GitError {
             if error != .emptyRepository {

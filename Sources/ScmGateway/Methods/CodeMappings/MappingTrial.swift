@@ -18,7 +18,7 @@ struct MappingTrial {
     }
 
     private enum Place {
-        case found(StoredRepository, LocalGitRepository)
+        case found(StoredRepository, any SourceRepository)
         case failed(RPCError)
     }
 
@@ -83,7 +83,7 @@ struct MappingTrial {
             return Step(mapping: mapping, application: application, outcome: .invalidPath)
         }
         let row: StoredRepository
-        let repository: LocalGitRepository
+        let repository: any SourceRepository
         switch try await place(mapping.repositoryID) {
         case .failed(let error):
             return Step(mapping: mapping, application: application, outcome: .unusable, error: error)
@@ -111,7 +111,7 @@ struct MappingTrial {
         let place: Place
         do {
             let row = try await service.activeRepository(repositoryID, organizationID: organizationID)
-            place = .found(row, try await service.localGit.repository(row))
+            place = .found(row, try await service.repository(row))
         } catch let error as RPCError {
             place = .failed(error)
         } catch let error as GitError {
@@ -122,7 +122,7 @@ struct MappingTrial {
     }
 
     private mutating func commit(
-        _ revision: String, _ repositoryID: Int64, _ repository: LocalGitRepository
+        _ revision: String, _ repositoryID: Int64, _ repository: any SourceRepository
     ) async throws -> ObjectID? {
         let key = Commit(repositoryID: repositoryID, revision: revision)
         if let known = commits[key] { return known }

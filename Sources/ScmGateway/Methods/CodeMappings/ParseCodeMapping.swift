@@ -59,7 +59,7 @@ extension ScmGatewayService {
 
     /// Which beginnings of what follows the marker are branches: names may hold `/`.
     private func branches(in url: String, of row: StoredRepository, _ base: String) async -> [String] {
-        guard let first = SourceURL(url, repositoryURL: base), let repository = try? await localGit.repository(row) else {
+        guard let first = SourceURL(url, repositoryURL: base), let repository = try? await repository(row) else {
             return []
         }
         var name = first.branch

@@ -16,7 +16,7 @@ extension ScmGatewayService {
     ///
     /// - Throws: NOT_FOUND (CODE_OWNERS_NOT_FOUND), FAILED_PRECONDITION (LIMIT_REACHED) for a text that is too long.
     func ownersFile(
-        in repository: LocalGitRepository, at revision: Revision?, dialect: OwnersDialect?
+        in repository: any SourceRepository, at revision: Revision?, dialect: OwnersDialect?
     ) async throws -> FoundOwnersFile {
         let commit = try await repository.resolve(revision)
         for (path, dialect) in Self.places(dialect) {

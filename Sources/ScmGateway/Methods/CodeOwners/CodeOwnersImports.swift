@@ -39,7 +39,7 @@ extension ScmGatewayService {
         let row = try await activeRepository(mapping.repositoryID, organizationID: organizationID)
         return try await mappingGitErrors(GitFields(revision: "code_mapping_id")) {
             let revision = mapping.defaultBranch.isEmpty ? nil : try Revision(mapping.defaultBranch)
-            let found = try await ownersFile(in: try await localGit.repository(row), at: revision, dialect: dialect)
+            let found = try await ownersFile(in: try await repository(row), at: revision, dialect: dialect)
             return (found.text, found.dialect)
         }
     }

@@ -58,7 +58,7 @@ extension ScmGatewayService {
         let row = try await activeRepository(request.repositoryID, organizationID: organizationID)
         let found = try await mappingGitErrors(GitFields()) {
             let revision = request.ref.isEmpty ? nil : try Revision(request.ref)
-            return try await ownersFile(in: try await localGit.repository(row), at: revision, dialect: dialect)
+            return try await ownersFile(in: try await repository(row), at: revision, dialect: dialect)
         }
         return try await offLoop {
             ReadOwnersFile(file: OwnersFile(found.text, dialect: found.dialect), roots: MappingRoots(stack: "", source: ""))

@@ -40,7 +40,7 @@ extension ScmGatewayService {
                 found = try await mappingGitErrors(Self.searchFields) { [place] in
                     try await target.repository.searchRun(target.query, from: place.start)
                 }
-            } catch let error as RPCError where !isOnly && error.code == .failedPrecondition {
+            } catch let error as RPCError where !isOnly && error.isOfOneRepository {
                 place.leave(target.row.id, isIncomplete: true)
                 return
             }
@@ -61,6 +61,11 @@ extension ScmGatewayService {
     }
 
     static let searchFields = GitFields()
+}
+
+extension RPCError {
+    /// The repository's state or kind is to blame: others can still be searched.
+    var isOfOneRepository: Bool { code == .failedPrecondition || code == .unimplemented }
 }
 
 /// Matches collected for one answer.
@@ -134,7 +139,7 @@ struct SearchPlace: Sendable {
 /// A repository to be searched.
 struct SearchTarget: Sendable {
     let row: StoredRepository
-    let repository: LocalGitRepository
+    let repository: any SourceRepository
     let query: CodeQuery
 }
 
@@ -156,7 +161,7 @@ struct SearchedRepositories: Sendable {
         while let row = try await row(after: place.doneID) {
             do {
                 return try await target(row, &place)
-            } catch let error as RPCError where error.code == .failedPrecondition || error.code == .notFound {
+            } catch let error as RPCError where error.isOfOneRepository || error.code == .notFound {
                 // An empty repository has nothing to find.
                 let isEmpty = error.detail(GoogleRPC.ErrorInfo.self)?.reason == ErrorReason.emptyRepository.rawValue
                 place.leave(row.id, isIncomplete: !isEmpty)
@@ -168,7 +173,7 @@ struct SearchedRepositories: Sendable {
     private func target(_ row: StoredRepository, _ place: inout SearchPlace) async throws -> SearchTarget {
         let known = place.commit
         let (repository, commit) = try await service.mappingGitErrors(ScmGatewayService.searchFields) {
-            let repository = try await service.localGit.repository(row)
+            let repository = try await service.repository(row)
             if let known { return (repository, try await ScmGatewayService.anchor(known.hex, repository)) }
             return (repository, try await repository.resolve(search.revision))
         }

@@ -29,7 +29,7 @@ extension ScmGatewayService {
                     }
                 }
                 place.leave(target.row.id, isIncomplete: false)
-            } catch let error as RPCError where search.repositoryID == nil && error.code == .failedPrecondition {
+            } catch let error as RPCError where search.repositoryID == nil && error.isOfOneRepository {
                 place.leave(target.row.id, isIncomplete: true)
             }
         }
