@@ -1,3 +1,5 @@
+import SiloRPC
+
 /// Settings of the service.
 public struct ScmGatewayConfiguration: Sendable {
     /// Folders below which CreateRepository may register repositories. Empty: none. (The command line is the
@@ -12,6 +14,8 @@ public struct ScmGatewayConfiguration: Sendable {
     /// How long a repository's row is served from memory. A change made by another process, such as the command
     /// line, takes effect in a running server after at most this long.
     public var repositoryCacheLifetime: Duration = .seconds(2)
+    /// Where ListIntegrations looks; nil: there are none.
+    public var installations: (any InstallationService)?
 
     public init() {}
 }

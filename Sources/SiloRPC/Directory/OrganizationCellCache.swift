@@ -23,6 +23,8 @@ public final class OrganizationCellCache: OrganizationCells {
     private struct State {
         var entries: [OrganizationReference: Entry] = [:]
         var running: [Question: Task<String?, any Error>] = [:]
+        /// How often something was forgotten: an answer to a question of before may be of before, too.
+        var forgotten = 0
     }
 
     private struct Question: Hashable {
@@ -54,24 +56,29 @@ public final class OrganizationCellCache: OrganizationCells {
 
     /// Forgets organizations whose rows have changed.
     public func forget(_ organizations: [OrganizationReference]) {
+        guard !organizations.isEmpty else { return }
         state.withLock { state in
+            state.forgotten &+= 1
             for organization in organizations { state.entries[organization] = nil }
+            // Who asks from now on must not get the answer to a question of before.
+            state.running.removeAll()
         }
     }
 
     private func ask(_ question: Question) async throws -> String? {
         let task = state.withLock { state in
             if let running = state.running[question] { return running }
+            let age = state.forgotten
             // Not a child of the caller: others wait for it too, when the caller has given up.
             let task = Task { [source] in
-                defer { self.state.withLock { $0.running[question] = nil } }
+                defer { self.end(question, age) }
                 let cell =
                     if question.isRefresh {
                         try await source.refreshedCell(of: question.organization)
                     } else {
                         try await source.cell(of: question.organization)
                     }
-                self.remember(cell, for: question.organization)
+                self.remember(cell, for: question.organization, age)
                 return cell
             }
             state.running[question] = task
@@ -80,9 +87,16 @@ public final class OrganizationCellCache: OrganizationCells {
         return try await task.value
     }
 
-    private func remember(_ cell: String?, for organization: OrganizationReference) {
+    private func end(_ question: Question, _ age: Int) {
+        state.withLock { state in
+            if state.forgotten == age { state.running[question] = nil }
+        }
+    }
+
+    private func remember(_ cell: String?, for organization: OrganizationReference, _ age: Int) {
         let expiry = ContinuousClock.now + (cell == nil ? lifetimes.unknown : lifetimes.known)
         state.withLock { state in
+            guard state.forgotten == age else { return }
             if state.entries.count >= Self.maximumCount { state.entries.removeAll(keepingCapacity: true) }
             state.entries[organization] = Entry(cell: cell, expiry: expiry)
         }

@@ -114,6 +114,21 @@ import Testing
         #expect(await source.count == 3)
     }
 
+    @Test("an answer that was on its way when the row changed is not remembered")
+    func overtaken() async throws {
+        let source = CountingCells()
+        let cache = OrganizationCellCache(source)
+        let early = Task { try await cache.cell(of: .id(1)) }
+        await source.hasBeenAsked()
+        cache.forget([.id(1)])
+        await source.open()
+        #expect(try await early.value == "us")
+        #expect(try await cache.cell(of: .id(1)) == "us")
+        #expect(await source.count == 2, "asked again")
+        #expect(try await cache.cell(of: .id(1)) == "us")
+        #expect(await source.count == 2)
+    }
+
     @Test("organizations of before there were cells are the fallback cell's")
     func adoption() async throws {
         try await SiloTests.withDatabase { database in
@@ -131,6 +146,7 @@ import Testing
 private actor CountingCells: OrganizationCells {
     private(set) var count = 0
     private var waiting: [CheckedContinuation<Void, Never>] = []
+    private var asked: [CheckedContinuation<Void, Never>] = []
     private var isOpen = false
 
     func open() {
@@ -139,8 +155,16 @@ private actor CountingCells: OrganizationCells {
         waiting = []
     }
 
+    /// Returns when somebody waits for an answer.
+    func hasBeenAsked() async {
+        guard count == 0 else { return }
+        await withCheckedContinuation { asked.append($0) }
+    }
+
     func cell(of organization: OrganizationReference) async throws -> String? {
         count += 1
+        for continuation in asked { continuation.resume() }
+        asked = []
         if !isOpen { await withCheckedContinuation { waiting.append($0) } }
         return organization == .id(1) ? "us" : nil
     }
