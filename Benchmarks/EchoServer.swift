@@ -21,7 +21,7 @@ struct EchoServerCommand: AsyncParsableCommand {
     @Option(help: "Event loop threads.")
     var threads = 1
 
-    @Flag(help: "Check API keys, as the gateway does.")
+    @Flag(help: "Check API keys and count calls, as the gateway does.")
     var secured = false
 
     /// The only key of a secured server.
@@ -29,7 +29,10 @@ struct EchoServerCommand: AsyncParsableCommand {
 
     func run() async throws {
         let logger = Logger(label: "echo-server")
-        let interceptors: [any ServerInterceptor] = secured ? [try await keyCheck()] : []
+        // As the gateway's.
+        let interceptors: [any ServerInterceptor] =
+            secured
+            ? [TraceContextInterceptor(), try await keyCheck(), OrganizationShareInterceptor(maximumRunningCalls: 2048)] : []
         let server = RPCServer(services: [EchoService()], interceptors: interceptors, logger: logger)
         var configuration = HTTPServerConfiguration()
         configuration.address = .tcp(host: "127.0.0.1", port: port)

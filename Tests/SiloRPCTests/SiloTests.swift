@@ -116,23 +116,32 @@ import Testing
     @Test func verifiedKeysExpireAndStayBounded() {
         let keys = VerifiedKeys()
         let now = ContinuousClock.now
-        let good = KnownKey(Principal(organizationID: 1, keyID: 1, scopes: []))
-        let bad = KnownKey(nil)
+        let principal = Principal(organizationID: 1, keyID: 1, scopes: [])
+        let (good, bad) = (KnownKey([1], principal), KnownKey([2], nil))
         func known(_ key: [UInt8], at time: ContinuousClock.Instant) -> KnownKey? {
             key.withUnsafeBytes { keys.known($0, at: time) }
         }
-        keys.remember(good, for: [1], until: now + .seconds(5))
-        keys.remember(bad, for: [2], until: now + .seconds(1))
+        keys.remember(good, until: now + .seconds(50))
+        keys.remember(bad, until: now + .seconds(10))
         #expect(known([1], at: now) === good)
         #expect(known([2], at: now) === bad)
-        #expect(known([3], at: now) == nil)
-        #expect(known([1, 0], at: now) == nil)
-        #expect(known([], at: now) == nil)
-        #expect(known([1], at: now + .seconds(5)) == nil)
-        for index in 0..<(2 * VerifiedKeys.maximumCount) {
-            keys.remember(good, for: [UInt8(index & 255), UInt8(index >> 8 & 255), 9], until: now + .seconds(5))
+        for other in [[3], [1, 0], []] as [[UInt8]] { #expect(known(other, at: now) == nil) }
+        #expect(known([1], at: now + .seconds(50)) == nil)
+        // The same key again takes the place of what was known.
+        let revoked = KnownKey([1], nil)
+        keys.remember(revoked, until: now + .seconds(50))
+        #expect(known([1], at: now) === revoked)
+        keys.remember(good, until: now + .seconds(50))
+        let maximum = VerifiedKeys.ways * VerifiedKeys.setCount
+        for index in 0..<(4 * maximum) {
+            keys.remember(KnownKey(Array("wrong\(index)".utf8), nil), until: now + .seconds(50))
         }
-        #expect(keys.count <= VerifiedKeys.maximumCount)
+        #expect(keys.count <= maximum)
+        #expect(known([1], at: now) === good, "wrong keys push no right one out")
+        for index in 0..<(4 * maximum) {
+            keys.remember(KnownKey(Array("right\(index)".utf8), principal), until: now + .seconds(60))
+        }
+        #expect(keys.count == maximum)
     }
 
     @Test func useIsNotedOncePerHour() async throws {

@@ -9,76 +9,108 @@ import Synchronization
 /// The two directions are independent: the response may begin, and end, before the request body was read.
 ///
 /// `@unchecked Sendable`: `version`, `eventLoop` and `remoteAddress` never change, `head` and `receivedAt` only while nobody but
-/// the driver knows the exchange, the connection's `tls` is set before its first exchange; all other state is touched on
-/// `eventLoop` only, and every method hops there when it is called from elsewhere. Calls from one
+/// the driver knows the exchange, the connection's `tls` is set before its first exchange; all other state (`State`) is touched
+/// on `eventLoop` only, and every method hops there when it is called from elsewhere. Calls from one
 /// task keep their order. One task may read while another sends; two concurrent readers, or two concurrent
 /// senders, are an error.
 public final class HTTPExchange: @unchecked Sendable {
-    private var storedHead: HTTPRequestHead
     public let version: HTTPVersion
     public let eventLoop: any EventLoop
     /// The peer's address; nil when the socket has none.
     public let remoteAddress: SocketAddress?
-    /// When the head was complete, by the connection's clock: the read that brought it.
-    public private(set) var receivedAt: NIODeadline
 
-    // On the event loop only.
-    /// Behind a pointer, as ``HTTP2Engine/state``: no run-time exclusivity checks.
-    private let queues: UnsafeMutablePointer<Queues>
-    private struct Queues {
+    /// What changes, behind a pointer, as ``HTTP2Engine/state``: no run-time exclusivity checks.
+    private let state: UnsafeMutablePointer<State>
+    private struct State {
+        var head: HTTPRequestHead
+        var receivedAt: NIODeadline
+        // On the event loop only.
         var inbox = BodyInbox()
         var gate = SendGate()
+        /// False when the exchange is over for the protocol.
+        var isAttached = true
+        var pendingHead: HTTPResponseHead?
+        var failure: HTTPStreamError?
+        var isFinished = false
+        var receivedByteCount = 0
+        var sentByteCount = 0
+        var task: Task<Void, Never>?
+        var isStarted = false
+        var hasReturned = false
+        var isHandlerCancelled = false
+        var isStarting = false
+        var deadline: (instant: NIODeadline, handler: any NIOScheduledCallbackHandler & Sendable)?
+        var deadlineTimer: NIOScheduledCallback?
+
+        init(head: consuming HTTPRequestHead, receivedAt: UInt64) {
+            self.head = head
+            self.receivedAt = .uptimeNanoseconds(receivedAt)
+        }
     }
     var inbox: BodyInbox {
-        _read { yield queues.pointee.inbox }
-        _modify { yield &queues.pointee.inbox }
+        _read { yield state.pointee.inbox }
+        _modify { yield &state.pointee.inbox }
     }
     var gate: SendGate {
-        _read { yield queues.pointee.gate }
-        _modify { yield &queues.pointee.gate }
+        _read { yield state.pointee.gate }
+        _modify { yield &state.pointee.gate }
     }
+    var pendingHead: HTTPResponseHead? {
+        _read { yield state.pointee.pendingHead }
+        _modify { yield &state.pointee.pendingHead }
+    }
+    var receivedByteCount: Int {
+        get { state.pointee.receivedByteCount }
+        set { state.pointee.receivedByteCount = newValue }
+    }
+    private(set) var failure: HTTPStreamError? {
+        get { state.pointee.failure }
+        set { state.pointee.failure = newValue }
+    }
+    private(set) var isFinished: Bool {
+        get { state.pointee.isFinished }
+        set { state.pointee.isFinished = newValue }
+    }
+    /// Body bytes given to the protocol so far.
+    private(set) var sentByteCount: Int {
+        get { state.pointee.sentByteCount }
+        set { state.pointee.sentByteCount = newValue }
+    }
+    private(set) var isStarted: Bool {
+        get { state.pointee.isStarted }
+        set { state.pointee.isStarted = newValue }
+    }
+    private(set) var hasReturned: Bool {
+        get { state.pointee.hasReturned }
+        set { state.pointee.hasReturned = newValue }
+    }
+    private var isAttached: Bool { state.pointee.isAttached }
+
     /// Constant references are not counted when they are used; ``isAttached`` tells whether they may be.
     private let driver: ExchangeDriver
     private let ownStream: HTTP2Stream?
-    /// False when the exchange is over for the protocol.
-    private var isAttached = true
     /// Only with HTTP/2; nil when the exchange is over for the protocol.
     var stream: HTTP2Stream? { isAttached ? ownStream : nil }
     private let connection: ServerConnection
-    var pendingHead: HTTPResponseHead?
-    private(set) var failure: HTTPStreamError?
-    private(set) var isFinished = false
-    var receivedByteCount = 0
-    /// Body bytes given to the protocol so far.
-    private(set) var sentByteCount = 0
-    private var task: Task<Void, Never>?
-    private(set) var isStarted = false
-    private(set) var hasReturned = false
-    private var isHandlerCancelled = false
-    private var isStarting = false
-    private var deadline: (instant: NIODeadline, handler: any NIOScheduledCallbackHandler & Sendable)?
-    private var deadlineTimer: NIOScheduledCallback?
     private let closed = Atomic<Bool>(false)
 
     init(
         head: HTTPRequestHead, version: HTTPVersion, connection: ServerConnection, driver: ExchangeDriver,
         stream: HTTP2Stream? = nil, receivedAt: UInt64
     ) {
-        storedHead = head
         self.version = version
         self.connection = connection
         self.driver = driver
-        self.receivedAt = .uptimeNanoseconds(receivedAt)
         ownStream = stream
-        queues = .allocate(capacity: 1)
-        queues.initialize(to: Queues())
+        state = .allocate(capacity: 1)
+        state.initialize(to: State(head: head, receivedAt: receivedAt))
         eventLoop = connection.loop.eventLoop
         remoteAddress = connection.remoteAddress
     }
 
     deinit {
-        queues.deinitialize(count: 1)
-        queues.deallocate()
+        state.deinitialize(count: 1)
+        state.deallocate()
     }
 
     /// After the exchange is over for the protocol and its handler has returned, and while the driver holds the only
@@ -86,28 +118,31 @@ public final class HTTPExchange: @unchecked Sendable {
     ///
     /// - Returns: the head's memory, unless somebody holds a part of it.
     func recycle() -> FieldStorage? {
-        queues.pointee = Queues()
-        pendingHead = nil
-        failure = nil
-        isFinished = false
-        receivedByteCount = 0
-        sentByteCount = 0
-        isStarted = false
-        hasReturned = false
-        isHandlerCancelled = false
-        isStarting = false
-        deadline = nil
+        state.pointee.inbox = BodyInbox()
+        state.pointee.gate = SendGate()
+        state.pointee.pendingHead = nil
+        state.pointee.failure = nil
+        state.pointee.isFinished = false
+        state.pointee.receivedByteCount = 0
+        state.pointee.sentByteCount = 0
+        state.pointee.isStarted = false
+        state.pointee.hasReturned = false
+        state.pointee.isHandlerCancelled = false
+        state.pointee.isStarting = false
+        state.pointee.deadline = nil
         closed.store(false, ordering: .relaxed)
-        return storedHead.takeStorage()
+        return state.pointee.head.takeStorage()
     }
 
     func reuse(_ head: consuming HTTPRequestHead, receivedAt: UInt64) {
-        storedHead = head
-        self.receivedAt = .uptimeNanoseconds(receivedAt)
-        isAttached = true
+        state.pointee.head = head
+        state.pointee.receivedAt = .uptimeNanoseconds(receivedAt)
+        state.pointee.isAttached = true
     }
 
-    public var head: HTTPRequestHead { storedHead }
+    public var head: HTTPRequestHead { state.pointee.head }
+    /// When the head was complete, by the connection's clock: the read that brought it.
+    public var receivedAt: NIODeadline { state.pointee.receivedAt }
 
     /// The peer has reset this exchange or the connection is gone: nothing sent can arrive. Callable from
     /// anywhere.
@@ -123,13 +158,14 @@ public final class HTTPExchange: @unchecked Sendable {
     public var eventLoopIndex: Int { connection.loop.index }
 
     /// The head's fields, without a copy of the whole head.
-    public var fields: HTTPFields { storedHead.fields }
+    public var fields: HTTPFields { state.pointee.head.fields }
     /// The head's method, without a copy of the whole head.
-    public var method: HTTPMethod { storedHead.method }
+    public var method: HTTPMethod { state.pointee.head.method }
 
     /// Gives the bytes of the request's path to `body`, without a copy of the whole head.
     public func withPath<R>(_ body: (UnsafeRawBufferPointer) throws -> R) rethrows -> R {
-        try storedHead.withPath(body)
+        let target = state.pointee.head.target
+        return try target.withPath(body)
     }
 
     // MARK: Request
@@ -301,8 +337,8 @@ public final class HTTPExchange: @unchecked Sendable {
     /// Cancels the handler's task, for a deadline. The exchange itself goes on: it can still be answered.
     public func cancelHandler() {
         guard eventLoop.inEventLoop else { return eventLoop.execute { self.cancelHandler() } }
-        isHandlerCancelled = true
-        task?.cancel()
+        state.pointee.isHandlerCancelled = true
+        state.pointee.task?.cancel()
     }
 
     /// Tells `handler`, on the event loop, when `instant` passes while the exchange's own handler still runs. Once for
@@ -310,8 +346,8 @@ public final class HTTPExchange: @unchecked Sendable {
     public func setDeadline(_ instant: NIODeadline, handler: any NIOScheduledCallbackHandler & Sendable) {
         guard eventLoop.inEventLoop else { return eventLoop.execute { self.setDeadline(instant, handler: handler) } }
         guard !hasReturned else { return }
-        deadline = (instant, handler)
-        if !isStarting { startDeadlineTimer() }
+        state.pointee.deadline = (instant, handler)
+        if !state.pointee.isStarting { startDeadlineTimer() }
     }
 
     /// Runs tasks on this exchange's event loop.
@@ -335,7 +371,7 @@ public final class HTTPExchange: @unchecked Sendable {
     }
 
     /// The protocol is done with this exchange.
-    func detach() { isAttached = false }
+    func detach() { state.pointee.isAttached = false }
 
     // MARK: From the connection (on the event loop)
 
@@ -346,16 +382,16 @@ public final class HTTPExchange: @unchecked Sendable {
             return false
         }
         isStarted = true
-        isStarting = true
+        state.pointee.isStarting = true
         return true
     }
 
     /// The handler goes on later, in a task of its own.
     func handlerDidSuspend(in task: Task<Void, Never>) {
-        isStarting = false
+        state.pointee.isStarting = false
         guard !hasReturned else { return }
-        self.task = task
-        if failure != nil || isHandlerCancelled { task.cancel() }
+        state.pointee.task = task
+        if failure != nil || state.pointee.isHandlerCancelled { task.cancel() }
         startDeadlineTimer()
     }
 
@@ -363,20 +399,20 @@ public final class HTTPExchange: @unchecked Sendable {
     func handlerReturned() {
         guard eventLoop.inEventLoop else { return eventLoop.execute { self.handlerReturned() } }
         hasReturned = true
-        isStarting = false
-        task = nil
-        deadline = nil
-        if let timer = deadlineTimer {
+        state.pointee.isStarting = false
+        state.pointee.task = nil
+        state.pointee.deadline = nil
+        if let timer = state.pointee.deadlineTimer {
             timer.cancel()
-            deadlineTimer = nil
+            state.pointee.deadlineTimer = nil
         }
         if failure == nil, !isFinished, isAttached { driver.abandoned(self) }
         connection.handlerDidReturn()
     }
 
     private func startDeadlineTimer() {
-        guard let deadline, !hasReturned else { return }
-        deadlineTimer = try? eventLoop.scheduleCallback(at: deadline.instant, handler: deadline.handler)
+        guard let deadline = state.pointee.deadline, !hasReturned else { return }
+        state.pointee.deadlineTimer = try? eventLoop.scheduleCallback(at: deadline.instant, handler: deadline.handler)
     }
 
     /// The peer or the connection is gone.
@@ -388,7 +424,7 @@ public final class HTTPExchange: @unchecked Sendable {
         didConsume(dropped)
         _ = inbox.wake()
         gate.open(error)
-        if cancelsTask { task?.cancel() }
+        if cancelsTask { state.pointee.task?.cancel() }
     }
 
     /// The request body is broken, but the response may still be sent.
@@ -396,23 +432,23 @@ public final class HTTPExchange: @unchecked Sendable {
         let dropped = inbox.fail(error)
         didConsume(dropped)
         _ = inbox.wake()
-        if cancelsTask { task?.cancel() }
+        if cancelsTask { state.pointee.task?.cancel() }
     }
 
     /// The peer cannot read the answer for certain any more, but may.
-    func cancelTask() { task?.cancel() }
+    func cancelTask() { state.pointee.task?.cancel() }
 
     /// After a push of received bytes or of the end: tells a waiting reader.
     func wakeReader() {
         didConsume(inbox.wake())
     }
 
-    var deadlineInstant: NIODeadline? { deadline?.instant }
+    var deadlineInstant: NIODeadline? { state.pointee.deadline?.instant }
 
     var handlerState: HTTPExchangeSnapshot.HandlerState {
         if hasReturned { return .returned }
         if !isStarted { return .waiting }
-        return failure != nil || isHandlerCancelled ? .cancelled : .running
+        return failure != nil || state.pointee.isHandlerCancelled ? .cancelled : .running
     }
 
     func onEventLoop(_ body: @escaping @Sendable () -> Void) {

@@ -11,10 +11,16 @@ public struct CallContext: Sendable {
     private let state: any CallState
     /// Typed values that interceptors attach, such as the authenticated principal or a trace span.
     public var serviceContext: ServiceContext
+    /// Who calls, as the interceptor that found out knows it: for the interceptors behind it, without the look-up in
+    /// ``serviceContext``.
+    package var caller: (any AnyObject & Sendable)?
 
-    init(_ state: any CallState, _ serviceContext: ServiceContext = .topLevel) {
+    init(
+        _ state: any CallState, _ serviceContext: ServiceContext = .topLevel, caller: (any AnyObject & Sendable)? = nil
+    ) {
         self.state = state
         self.serviceContext = serviceContext
+        self.caller = caller
     }
 
     /// For tests and for calls in process, without a network.
@@ -98,17 +104,17 @@ public struct CallContext: Sendable {
     public func noteIdentity(_ identity: @autoclosure () -> String) {
         guard state.isObserved else { return }
         let identity = identity()
-        state.answer { $0.notes.identity = identity }
+        state.answer { $0.note { $0.identity = identity } }
     }
 
     /// Names the call for the access log. Costs nothing when no observer wants to know.
     public func noteRequestID(_ id: String) {
-        if state.isObserved { state.answer { $0.notes.requestID = id } }
+        if state.isObserved { state.answer { $0.note { $0.requestID = id } } }
     }
 
     /// Says which trace the call belongs to, for the access log.
     func note(_ trace: TraceContext) {
-        if state.isObserved { state.answer { $0.notes.trace = trace } }
+        if state.isObserved { state.answer { $0.note { $0.trace = trace } } }
     }
 
     /// Adds bytes to the response's trailers, under a name that ends in `-bin`.
@@ -142,7 +148,14 @@ protocol CallState: AnyObject, Sendable {
 struct AnswerMetadata: Sendable {
     var headers = Metadata()
     var trailers = Metadata()
-    var notes = CallNotes()
+    /// nil while there are none: most calls have none, and copies then cost little.
+    var notes: CallNotes?
+
+    mutating func note(_ change: (inout CallNotes) -> Void) {
+        var changed = notes ?? CallNotes()
+        change(&changed)
+        notes = changed
+    }
 }
 
 /// What interceptors found out about a call, for its observer.

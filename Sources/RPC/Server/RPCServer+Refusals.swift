@@ -46,7 +46,7 @@ extension RPCServer {
         guard let form = WireForm(codec: query.encoding) else {
             return refuseContentType(exchange, method.descriptor, "query parameter encoding must be proto or json")
         }
-        return begin(exchange, method, form, query: query)
+        return begin(exchange, exchange.fields, method, form, query: query)
     }
 
     private func answerOtherVerb(_ exchange: HTTPExchange, _ verbs: String) -> Admission {
@@ -103,8 +103,8 @@ extension RPCServer {
         _ exchange: HTTPExchange, _ form: WireForm, _ method: ServedMethod, _ error: RPCError
     ) -> Admission {
         let call = ServerCall(
-            exchange: exchange, method: method, form: form, encodings: CallEncodings(wire: form.wireProtocol),
-            deadline: nil, configuration: configuration
+            exchange: exchange, method: method, form: form, answerForm: form.answering(exchange.fields),
+            encodings: CallEncodings(wire: form.wireProtocol), deadline: nil, configuration: configuration
         )
         call.finish(error)
         return .answered

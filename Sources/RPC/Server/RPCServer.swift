@@ -28,7 +28,18 @@ public final class RPCServer: HTTPService {
     let configuration: RPCServerConfiguration.Shared
     let refusals = RefusalCounters()
     let logger: Logger
-    private let interceptors: [any ServerInterceptor]
+    private let gates: [Gate]
+
+    /// An interceptor's part before a task: functions, because existential values would be copied for every call.
+    private struct Gate: Sendable {
+        let interceptNow: @Sendable (ServerCall, inout CallContext) throws -> Bool
+        let didReturn: @Sendable (ServerCall, CallContext) -> Void
+
+        init(_ interceptor: some ServerInterceptor) {
+            interceptNow = { try interceptor.interceptNow($0, context: &$1) }
+            didReturn = { interceptor.didReturn($0, context: $1) }
+        }
+    }
 
     /// - Parameters:
     ///   - interceptors: around every call; the first is the outermost.
@@ -45,7 +56,7 @@ public final class RPCServer: HTTPService {
         self.routes = RouteTable(routes)
         self.configuration = RPCServerConfiguration.Shared(configuration)
         self.logger = logger
-        self.interceptors = interceptors
+        gates = interceptors.map { Gate($0) }
     }
 
     /// The chain is built once for each method, not for each call: from every interceptor on.
@@ -94,12 +105,11 @@ public final class RPCServer: HTTPService {
         var context = CallContext(call)
         var passed = 0
         do {
-            while passed < interceptors.count, try interceptors[passed].interceptNow(call, context: &context) {
-                passed += 1
-            }
-            guard passed == interceptors.count, let immediate = method.immediate, try immediate(call, context) else {
+            while passed < gates.count, try gates[passed].interceptNow(call, &context) { passed += 1 }
+            guard passed == gates.count, let immediate = method.immediate, try immediate(call, context) else {
                 call.rest = ServerCall.Rest(
-                    server: self, handler: method.chain[passed], serviceContext: context.serviceContext, passed: passed
+                    server: self, handler: method.chain[passed], serviceContext: context.serviceContext, caller: context.caller,
+                    passed: passed
                 )
                 call.startDeadline()
                 return call
@@ -118,7 +128,7 @@ public final class RPCServer: HTTPService {
         var index = passed
         while index > 0 {
             index -= 1
-            interceptors[index].didReturn(call, context: context)
+            gates[index].didReturn(call, context)
         }
     }
 
@@ -132,24 +142,26 @@ public final class RPCServer: HTTPService {
         }
         guard fields.count(of: .contentType) == 1 else { return refuseRepeatedContentType(exchange) }
         if form.wireProtocol.needsHTTP2, exchange.version != .http2 { return refuseVersion(exchange, method.descriptor) }
-        return begin(exchange, method, form, query: nil)
+        return begin(exchange, fields, method, form, query: nil)
     }
 
     /// Refuses what can be refused by the head alone.
-    func begin(_ exchange: HTTPExchange, _ method: ServedMethod, _ form: WireForm, query: ConnectQuery?) -> Admission {
+    func begin(
+        _ exchange: HTTPExchange, _ fields: HTTPFields, _ method: ServedMethod, _ form: WireForm, query: ConnectQuery?
+    ) -> Admission {
         let wire = form.wireProtocol
         do throws(RPCError) {
             let encodings = try CallEncodings(
-                exchange.fields, wire, method.descriptor, configuration,
+                fields, wire, method.descriptor, configuration,
                 compression: query.map { $0.compression ?? "identity" }
             )
-            try check(exchange.fields, wire, method.descriptor)
-            let requested = try CallTimeout.read(exchange.fields, wire)
+            try check(fields, wire, method.descriptor)
+            let requested = try CallTimeout.read(fields, wire)
             if requested == .some(0) { throw ServerCall.deadlineError }
             guard method.isEnabled else { throw method.disabledError }
             let timeout = configuration.effectiveTimeout(requested: requested, kind: method.descriptor.kind)
             let call = ServerCall(
-                exchange: exchange, method: method, form: form, encodings: encodings,
+                exchange: exchange, method: method, form: form, answerForm: form.answering(fields), encodings: encodings,
                 deadline: timeout.map { exchange.receivedAt + .nanoseconds(Int64(clamping: min($0, 1 << 60))) },
                 configuration: configuration
             )

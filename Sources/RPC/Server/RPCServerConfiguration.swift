@@ -37,6 +37,8 @@ public struct RPCServerConfiguration: Sendable {
         let values: RPCServerConfiguration
         /// Whether any origin may call.
         let permitsOrigins: Bool
+        /// Whether anybody is told of calls.
+        let isObserved: Bool
         let halfDuplexGrace: TimeAmount
         private let defaultUnary: UInt64?
         private let maximumUnary: UInt64?
@@ -44,6 +46,7 @@ public struct RPCServerConfiguration: Sendable {
 
         init(_ values: RPCServerConfiguration) {
             self.values = values
+            isObserved = values.observer != nil
             permitsOrigins = !values.crossOrigin.allowedOrigins.isEmpty
             halfDuplexGrace = .nanoseconds(Int64(clamping: Self.nanoseconds(values.halfDuplexGrace)))
             defaultUnary = values.defaultUnaryTimeout.map(Self.nanoseconds)

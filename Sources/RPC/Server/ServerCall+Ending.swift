@@ -8,11 +8,11 @@ extension ServerCall {
     func finish(_ error: RPCError?) {
         guard exchange.eventLoop.inEventLoop else { return exchange.eventLoop.execute { self.finish(error) } }
         guard phase != .finished else { return }
-        let added = answer { $0 }
+        let (headers, trailers) = answer { ($0.headers, $0.trailers) }
         switch answerForm.wireProtocol {
-        case .grpc, .web, .webText: finishGRPC(error, added)
-        case .connectUnary, .connectGet: finishConnectUnary(error, added)
-        case .connectStream: finishConnectStream(error, added)
+        case .grpc, .web, .webText: finishGRPC(error, headers, trailers)
+        case .connectUnary, .connectGet: finishConnectUnary(error, headers, trailers)
+        case .connectStream: finishConnectStream(error, headers, trailers)
         }
         phase = .finished
         didEnd(error)
@@ -22,24 +22,24 @@ extension ServerCall {
         let now = NIODeadline.now()
         traffic.duration = now > exchange.receivedAt ? now - exchange.receivedAt : .zero
         served.counters.didFinish(shard: exchange.eventLoopIndex, code: error?.code ?? .ok, traffic)
-        guard let observer = configuration.values.observer else { return }
+        guard configuration.isObserved, let observer = configuration.values.observer else { return }
         observer.callDidEnd(
-            EndedCall(exchange: exchange, method: served, error: error, traffic: traffic, notes: answer { $0.notes })
+            EndedCall(exchange: exchange, method: served, error: error, traffic: traffic, notes: answer { $0.notes ?? CallNotes() })
         )
     }
 
     // MARK: gRPC and gRPC-Web
 
-    private func finishGRPC(_ error: RPCError?, _ added: AnswerMetadata) {
-        let trailers = StatusFields.fields(error, trailing: added.trailers)
+    private func finishGRPC(_ error: RPCError?, _ headers: Metadata, _ added: Metadata) {
+        let trailers = StatusFields.fields(error, trailing: added)
         if phase == .streaming {
             finishStream(trailers)
         } else if let heldFrame, error == nil {
-            finishWholeBody(heldFrame, trailers, added)
-        } else if !added.headers.isEmpty {
+            finishWholeBody(heldFrame, trailers, headers)
+        } else if !headers.isEmpty {
             encodings.response = nil
             var fields = answerForm.responseFields
-            sendHead(status: 200, &fields, added.headers)
+            sendHead(status: 200, &fields, headers)
             finishStream(trailers)
         } else {
             finishTrailersOnly(trailers)
@@ -62,12 +62,12 @@ extension ServerCall {
     }
 
     /// Message and trailers as one body that the browser inflates (rule W16).
-    private func finishWholeBody(_ frame: ByteBuffer, _ trailers: HTTPFields, _ added: AnswerMetadata) {
+    private func finishWholeBody(_ frame: ByteBuffer, _ trailers: HTTPFields, _ headers: Metadata) {
         var body = inText(frame)
         body.writeImmutableBuffer(inText(StatusFields.trailerFrame(trailers)))
         var fields = answerForm.responseFields
         body = encodedBody(body, &fields)
-        sendHead(status: 200, &fields, added.headers)
+        sendHead(status: 200, &fields, headers)
         exchange.sendLast(body)
     }
 
@@ -82,38 +82,39 @@ extension ServerCall {
 
     // MARK: Connect
 
-    private func finishConnectUnary(_ error: RPCError?, _ added: AnswerMetadata) {
+    private func finishConnectUnary(_ error: RPCError?, _ headers: Metadata, _ trailers: Metadata) {
         guard error == nil, let heldFrame else {
-            return finishConnectError(error ?? RPCError(.internalError, "the handler gave no response message"), added)
+            return finishConnectError(
+                error ?? RPCError(.internalError, "the handler gave no response message"), headers, trailers)
         }
         var fields = answerForm.responseFields
         let message = heldFrame.getSlice(
             at: heldFrame.readerIndex + FrameHeader.byteCount, length: heldFrame.readableBytes - FrameHeader.byteCount
         )
         let body = encodedBody(message ?? ByteBuffer(), &fields)
-        Self.append(prefixed: added.trailers, to: &fields)
-        sendHead(status: 200, &fields, added.headers)
+        Self.append(prefixed: trailers, to: &fields)
+        sendHead(status: 200, &fields, headers)
         exchange.sendLast(body)
     }
 
     /// JSON even when the messages are protobuf, and an HTTP status that says failure (rule S6).
-    private func finishConnectError(_ error: RPCError, _ added: AnswerMetadata) {
+    private func finishConnectError(_ error: RPCError, _ headers: Metadata, _ trailers: Metadata) {
         var fields = WireForm.connectJSON.responseFields
         error.protocolFields.forEach { name, value in fields.append(name: name, value: value) }
-        Self.append(prefixed: added.trailers, to: &fields)
+        Self.append(prefixed: trailers, to: &fields)
         Self.append(prefixed: error.metadata, to: &fields)
-        sendHead(status: error.code.connectHTTPStatus, &fields, added.headers)
+        sendHead(status: error.code.connectHTTPStatus, &fields, headers)
         exchange.sendLast(ByteBuffer(bytes: ConnectStatus.json(error)))
     }
 
     /// Always 200; the outcome is the last message (its flag is Connect's own).
-    private func finishConnectStream(_ error: RPCError?, _ added: AnswerMetadata) {
+    private func finishConnectStream(_ error: RPCError?, _ headers: Metadata, _ trailers: Metadata) {
         if phase == .headNotSent {
             encodings.response = nil
             var fields = answerForm.responseFields
-            sendHead(status: 200, &fields, added.headers)
+            sendHead(status: 200, &fields, headers)
         }
-        exchange.sendLast(ConnectStatus.endStreamFrame(error, trailing: added.trailers))
+        exchange.sendLast(ConnectStatus.endStreamFrame(error, trailing: trailers))
     }
 
     /// Trailing metadata of a unary Connect answer: header fields with the prefix `trailer-`.

@@ -66,6 +66,7 @@ public final class ServerCall: @unchecked Sendable {
         let server: RPCServer
         let handler: CallHandler
         let serviceContext: ServiceContext
+        let caller: (any AnyObject & Sendable)?
         /// Interceptors that have let the call through at once.
         let passed: Int
     }
@@ -74,6 +75,7 @@ public final class ServerCall: @unchecked Sendable {
         exchange: HTTPExchange,
         method: ServedMethod,
         form: WireForm,
+        answerForm: WireForm,
         encodings: CallEncodings,
         deadline: NIODeadline?,
         configuration: RPCServerConfiguration.Shared
@@ -82,7 +84,7 @@ public final class ServerCall: @unchecked Sendable {
         self.method = method.descriptor
         self.served = method
         self.requestForm = form
-        self.answerForm = form.answering(exchange.fields)
+        self.answerForm = answerForm
         self.encodings = encodings
         self.configuration = configuration
         self.deadline = deadline
@@ -284,7 +286,7 @@ extension ServerCall: HTTPExchangeTask {
     /// Called by the transport: runs the handler.
     public func run() async {
         guard let rest = rest.take() else { return }
-        let context = CallContext(self, rest.serviceContext)
+        let context = CallContext(self, rest.serviceContext, caller: rest.caller)
         do {
             try await rest.handler(self, context)
             rest.server.didReturn(self, context, rest.passed)
@@ -307,7 +309,7 @@ extension ServerCall: NIOScheduledCallbackHandler {
 extension ServerCall: CallState {
     var metadata: Metadata { Metadata(fields: exchange.fields) }
     var remoteAddress: SocketAddress? { exchange.remoteAddress }
-    var isObserved: Bool { configuration.values.observer != nil }
+    var isObserved: Bool { configuration.isObserved }
     var isMessageCompressed: Bool {
         get async {
             guard exchange.eventLoop.inEventLoop else {

@@ -92,6 +92,7 @@ public struct APIKeyInterceptor: ServerInterceptor {
     /// Lets a call go on as the key's principal.
     private func admit(_ known: KnownKey, _ context: inout CallContext) throws {
         let principal = try Self.accept(known)
+        context.caller = known
         if context.serviceContext.isEmpty {
             context.serviceContext = known.serviceContext
         } else {
@@ -116,11 +117,11 @@ public struct APIKeyInterceptor: ServerInterceptor {
         }
         let time = EpochTime.now
         let key = stored.flatMap { $0.isValid(at: time) && !$0.isSigning ? $0 : nil }
-        let known = KnownKey(key?.principal)
+        let known = KnownKey(text, key?.principal)
         var lifetime = key == nil ? Self.refusalLifetime : Self.cacheLifetime
         if let end = key?.expiresAt { lifetime = min(lifetime, .milliseconds(max(0, end - time))) }
         // What cannot be a key is not worth a place.
-        if text.count <= KeyText.maximumCount { verified.remember(known, for: text, until: now + lifetime) }
+        if text.count <= KeyText.maximumCount { verified.remember(known, until: now + lifetime) }
         if let key { noteUse(key) }
         return known
     }
@@ -134,9 +135,8 @@ public struct APIKeyInterceptor: ServerInterceptor {
     /// Gives the key's bytes to `body`; nil when there is none.
     private static func withKey<R>(in metadata: Metadata, _ body: (UnsafeRawBufferPointer) -> R) throws -> R? {
         // A proxy that checks the last of several keys must not disagree with us about who calls.
-        for name in [HTTPFieldName.xApiKey, .authorization] where metadata.count(of: name) > 1 {
-            throw refusal("\(name) is given more than once")
-        }
+        if metadata.count(of: .xApiKey) > 1 { throw refusal("x-api-key is given more than once") }
+        if metadata.count(of: .authorization) > 1 { throw refusal("authorization is given more than once") }
         if let result = metadata.withFirst(.xApiKey, { $0.isEmpty ? nil : body($0) }) ?? nil { return result }
         return metadata.withFirst(.authorization) { bearer($0).map(body) } ?? nil
     }

@@ -34,7 +34,8 @@ public struct OrganizationShareInterceptor: ServerInterceptor {
     }
 
     private static func organization(_ context: CallContext) -> Int64? {
-        context.serviceContext[PrincipalKey.self]?.organizationID
+        if let known = context.caller as? KnownKey { return known.principal?.organizationID }
+        return context.serviceContext[PrincipalKey.self]?.organizationID
     }
 
     /// Takes a place; nil for a call of nobody, which needs none.

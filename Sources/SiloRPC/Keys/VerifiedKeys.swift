@@ -4,16 +4,28 @@ import Synchronization
 
 /// Whose key it is.
 final class KnownKey: Sendable {
+    let key: [UInt8]
     /// nil: unknown or revoked.
     let principal: Principal?
     /// The principal alone, for calls that carry nothing else: made once, not for each call.
     let serviceContext: ServiceContext
 
-    init(_ principal: Principal?) {
+    init(_ key: [UInt8], _ principal: Principal?) {
+        self.key = key
         self.principal = principal
         var context = ServiceContext.topLevel
         context[PrincipalKey.self] = principal
         serviceContext = context
+    }
+
+    /// In a time that does not tell where a difference is.
+    func hasKey(_ other: UnsafeRawBufferPointer) -> Bool {
+        guard key.count == other.count else { return false }
+        return key.withUnsafeBytes { key in
+            var difference: UInt8 = 0
+            for index in 0..<key.count { difference |= key[index] ^ other[index] }
+            return difference == 0
+        }
     }
 }
 
@@ -23,57 +35,58 @@ final class KnownKey: Sendable {
 /// They are found by a hash with a secret seed and compared in constant time: how long that takes tells nothing about
 /// other callers' keys.
 ///
-/// Bounded: when full, refused and expired keys are forgotten, so that a flood of wrong keys cannot push out the right
-/// ones; should all be right, everything is. That costs one read per key in use, and no bookkeeping per call.
+///     hash -> set of four places: | known, expiry | known, expiry | - | - |
+///
+/// Bounded by its table. A new entry takes the place of an expired one, else of a refused one, else of the one that expires
+/// first; a refused key takes no place from a right one, so that a flood of wrong keys cannot push out the right ones.
 final class VerifiedKeys: Sendable {
-    static let maximumCount = 10_000
+    static let ways = 4
+    static let setCount = 2048
+
     private struct Entry {
-        let key: [UInt8]
+        let hash: Int
         let known: KnownKey
         let expiry: ContinuousClock.Instant
     }
 
-    /// Of two keys with one hash the later stays.
-    private let entries = Mutex<[Int: Entry]>([:])
+    private let sets = Mutex([[Entry]](repeating: [], count: setCount))
 
     /// nil when nothing is known.
     func known(_ key: UnsafeRawBufferPointer, at now: ContinuousClock.Instant) -> KnownKey? {
         let hash = Self.hash(key)
-        return entries.withLock { entries in
-            guard let entry = entries[hash], entry.expiry > now, Self.isEqual(entry.key, key) else { return nil }
-            return entry.known
+        return sets.withLock { sets in
+            for entry in sets[hash & (Self.setCount - 1)] where entry.hash == hash && entry.known.hasKey(key) {
+                return entry.expiry > now ? entry.known : nil
+            }
+            return nil
         }
     }
 
-    func remember(_ known: KnownKey, for key: [UInt8], until expiry: ContinuousClock.Instant) {
-        let hash = key.withUnsafeBytes(Self.hash)
-        entries.withLock { entries in
-            if entries.count >= Self.maximumCount {
-                let now = ContinuousClock.now
-                entries = entries.filter { $0.value.known.principal != nil && $0.value.expiry > now }
+    func remember(_ known: KnownKey, until expiry: ContinuousClock.Instant) {
+        let hash = known.key.withUnsafeBytes(Self.hash)
+        let now = ContinuousClock.now
+        sets.withLock { sets in
+            let set = hash & (Self.setCount - 1)
+            sets[set].removeAll { $0.expiry <= now || $0.hash == hash }
+            if sets[set].count >= Self.ways {
+                // A refused key first, then the one that expires first.
+                let victim = sets[set].indices.min { left, right in
+                    let (one, two) = (sets[set][left], sets[set][right])
+                    let (isRight, isOtherRight) = (one.known.principal != nil, two.known.principal != nil)
+                    return isRight == isOtherRight ? one.expiry < two.expiry : !isRight
+                }
+                guard let victim, known.principal != nil || sets[set][victim].known.principal == nil else { return }
+                sets[set].remove(at: victim)
             }
-            if entries.count >= Self.maximumCount {
-                guard known.principal != nil else { return }
-                entries.removeAll(keepingCapacity: true)
-            }
-            entries[hash] = Entry(key: key, known: known, expiry: expiry)
+            sets[set].append(Entry(hash: hash, known: known, expiry: expiry))
         }
     }
 
-    var count: Int { entries.withLock { $0.count } }
+    var count: Int { sets.withLock { $0.reduce(0) { $0 + $1.count } } }
 
     private static func hash(_ key: UnsafeRawBufferPointer) -> Int {
         var hasher = Hasher()
         hasher.combine(bytes: key)
         return hasher.finalize()
-    }
-
-    private static func isEqual(_ known: [UInt8], _ key: UnsafeRawBufferPointer) -> Bool {
-        guard known.count == key.count else { return false }
-        return known.withUnsafeBytes { known in
-            var difference: UInt8 = 0
-            for index in 0..<known.count { difference |= known[index] ^ key[index] }
-            return difference == 0
-        }
     }
 }
