@@ -14,11 +14,14 @@ TICK = os.sysconf("SC_CLK_TCK")
 
 
 class Target:
-    def __init__(self, folder: Path, limits: dict = {}, timers: dict = {}, descriptors: int | None = None):
+    def __init__(self, folder: Path, limits: dict = {}, timers: dict = {}, descriptors: int | None = None,
+                 tls: tuple[Path, Path] | None = None):
         self.log_path = folder / f"server-{time.monotonic_ns()}.log"
         command = [str(BINARY)]
         command += [word for name, value in limits.items() for word in ("--limit", f"{name}={value}")]
         command += [word for name, value in timers.items() for word in ("--timer", f"{name}={value}")]
+        if tls is not None:
+            command += ["--tls-certificate", str(tls[0]), "--tls-key", str(tls[1])]
         before = None
         if descriptors is not None:
             def before():
@@ -29,7 +32,8 @@ class Target:
             )
         line = self.process.stdout.readline().decode()
         assert line.startswith("ready "), self.log()
-        self.port = int(line.split()[1])
+        self.port, *more = map(int, line.split()[1:])
+        self.tls_port = more[0] if more else None
 
     def log(self) -> str:
         return self.log_path.read_text(errors="replace")

@@ -20,8 +20,21 @@ struct AttackServer: AsyncParsableCommand {
     @Option(help: "A timer of HTTPTimeouts: NAME=SECONDS; repeatable.")
     var timer: [String] = []
 
+    @Option(help: "PEM file of a certificate: a second port speaks TLS.")
+    var tlsCertificate: String?
+
+    @Option(help: "PEM file of its key.")
+    var tlsKey: String?
+
     func run() async throws {
         var configuration = HTTPServerConfiguration()
+        if let tlsCertificate, let tlsKey {
+            let identity = TLSIdentity(certificateChain: .file(tlsCertificate), privateKey: .file(tlsKey))
+            configuration.additionalListeners = [
+                HTTPListener(
+                    .tcp(host: "127.0.0.1", port: 0), tls: TLSServerConfiguration(identity: identity))
+            ]
+        }
         for text in limit {
             let (name, value) = try Self.pair(text)
             try configuration.limits.set(name, to: Int(value))
@@ -42,7 +55,8 @@ struct AttackServer: AsyncParsableCommand {
         }
         counters.watch(server)
         // Not `print`: it would stay in a buffer, since standard output is a pipe.
-        FileHandle.standardOutput.write(Data("ready \(server.port)\n".utf8))
+        let ports = server.localAddresses.compactMap(\.port).map(String.init).joined(separator: " ")
+        FileHandle.standardOutput.write(Data("ready \(ports)\n".utf8))
         let input = FileHandle.standardInput
         await withCheckedContinuation { continuation in
             DispatchQueue.global().async {
