@@ -15,6 +15,8 @@ public struct APIKeyInterceptor: ServerInterceptor {
     public static let cacheLifetime: Duration = .seconds(5)
     private static let refusalLifetime: Duration = .seconds(1)
 
+    private static let signature = HTTPFieldName(known: "x-signature")
+
     private let store: APIKeyStore
     private let verified = VerifiedKeys()
     private let openServices: Set<String>
@@ -57,7 +59,7 @@ public struct APIKeyInterceptor: ServerInterceptor {
         guard let known = try Self.withKey(in: context.metadata, { verified.known($0, at: .now) }) ?? nil else {
             return false
         }
-        guard context.metadata["x-signature"] == nil else { return false }
+        guard context.metadata.count(of: Self.signature) == 0 else { return false }
         try admit(known, &context)
         return true
     }
@@ -77,7 +79,7 @@ public struct APIKeyInterceptor: ServerInterceptor {
         }
         let key = try await signatures.key(of: call, header: header)
         noteUse(key)
-        return KnownKey(key.principal)
+        return KnownKey([], key.principal)
     }
 
     private func known(_ metadata: Metadata) async throws -> KnownKey {
