@@ -27,7 +27,8 @@ OURS = "ours"
 
 class Program:
     def __init__(self, command: list[str], counter: str):
-        environment = os.environ | {"LD_PRELOAD": counter}
+        # Without it each run of a Swift program has another order of map entries.
+        environment = os.environ | {"LD_PRELOAD": counter, "SWIFT_DETERMINISTIC_HASHING": "1"}
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True, "bufsize": 1}
         self.process = subprocess.Popen(command, env=environment, **pipes)
         if self.process.stdout.readline().strip() != "ready":
@@ -100,8 +101,8 @@ def progress(text: str) -> None:
         print(text, file=sys.stderr, flush=True)
 
 
-def check(results: dict) -> list[str]:
-    """What misses its committed budget by more than the noise."""
+def check(results: dict) -> list[tuple[str, str]]:
+    """What misses its committed budget by more than the noise: case and problem."""
     budgets = json.loads((HERE / "budgets.json").read_text())
     problems = []
     for case, limits in budgets["ratios"].items():
@@ -109,11 +110,12 @@ def check(results: dict) -> list[str]:
             if case in results and peer in results[case]:
                 found, allowed = results[case][peer]["ratio"], least * (1 - budgets["noise"])
                 if found < allowed:
-                    problems.append(f"{case}: {found:.2f} times as fast as {peer}, budget {least} less {budgets['noise']:.0%}")
+                    budget = f"budget {least} less {budgets['noise']:.0%}"
+                    problems.append((case, f"{found:.2f} times as fast as {peer}, {budget}"))
     for case, most in budgets["allocations"].items():
         found = results.get(case, {}).get(OURS, {}).get("allocations")
         if found is not None and found > most + 0.5 + most * budgets["allocation_noise"]:
-            problems.append(f"{case}: {found:.1f} allocations, budget {most}")
+            problems.append((case, f"{found:.1f} allocations, budget {most}"))
     return problems
 
 
@@ -123,6 +125,8 @@ def write_budgets(results: dict) -> None:
     def peers(case: str, result: dict) -> dict:
         # Only where copying is most of the work does its ratio say something.
         skipped = {OURS} if case in ("frame 64 KiB encode", "blob encode", "blob decode") else {OURS, "memcpy"}
+        # C++ takes one to three times as long for the same JSON, as its heap happens to lie.
+        skipped |= {"C++", "C++ arena"} if "JSON" in case else set()
         return {name: round(value["ratio"], 2) for name, value in result.items() if name not in skipped}
 
     budgets = {
@@ -168,6 +172,12 @@ def main() -> int:
         if not arguments.json:
             progress("")
             print(row(case, results[case]), flush=True)
+    problems = check(results) if arguments.check else []
+    # A busy machine can slow all rounds of one program down: what misses its budget is measured again.
+    for case in sorted({case for case, _ in problems}):
+        progress(f"again: {case}")
+        results[case] = measure(case, programs, 2 * arguments.rounds)
+    problems = check(results) if problems else []
     progress("")
     for program in programs.values():
         program.close()
@@ -183,9 +193,8 @@ def main() -> int:
         Path(arguments.picture).write_text(picture.svg(results))
     if arguments.write_budgets:
         write_budgets(results)
-    problems = check(results) if arguments.check else []
-    for problem in problems:
-        print(f"over budget: {problem}", file=sys.stderr)
+    for case, problem in problems:
+        print(f"over budget: {case}: {problem}", file=sys.stderr)
     return 1 if problems else 0
 
 

@@ -61,12 +61,12 @@ final class CodecTimer {
 @_optimize(none)
 func blackHole<Value>(_ value: Value) {}
 
-/// Memory that benchmarks write into.
+/// Memory that benchmarks write into. It begins with a page, so that copies into it are alike.
 final class Scratch {
     let bytes: UnsafeMutableRawBufferPointer
 
     init(byteCount: Int) {
-        bytes = .allocate(byteCount: byteCount, alignment: 16)
+        bytes = .allocate(byteCount: byteCount, alignment: 4096)
         bytes.initializeMemory(as: UInt8.self, repeating: 0)
     }
 

@@ -52,12 +52,15 @@ enum MessageCases {
     }
 
     /// Copying `bytes` into memory that is there already: what no codec can go below.
-    static func copy(_ name: String, _ bytes: [UInt8]) -> CodecCase {
-        let memory = Scratch(byteCount: bytes.count)
+    static func copy(
+        _ name: String, _ bytes: [UInt8], into memory: Scratch? = nil, at offset: Int = 0
+    ) -> CodecCase {
+        let memory = memory ?? Scratch(byteCount: bytes.count)
         return CodecCase(name: name, byteCount: bytes.count) { count in
+            let target = UnsafeMutableRawBufferPointer(rebasing: memory.bytes[offset...])
             for _ in 0..<count {
-                bytes.withUnsafeBytes { memory.bytes.copyMemory(from: $0) }
-                blackHole(memory.bytes.baseAddress)
+                bytes.withUnsafeBytes { target.copyMemory(from: $0) }
+                blackHole(target.baseAddress)
             }
         }
     }
