@@ -7,7 +7,7 @@ import Synchronization
 /// A key seals for one lifetime and opens for one more, so a stolen key is worth two lifetimes at most. They are never
 /// written anywhere; new certificates come with new keys, so that no ticket outlives a change of whom to trust.
 final class TLSTicketKeys: Sendable {
-    private struct Key {
+    struct Key {
         let name = randomBytes(16)
         let encryption = randomBytes(32)
         let authentication = randomBytes(32)
@@ -26,9 +26,8 @@ final class TLSTicketKeys: Sendable {
     }
 
     /// The newest key first; at most two.
-    private func current() -> [Key] {
-        let now = NIODeadline.now()
-        return keys.withLock { keys in
+    func current(_ now: NIODeadline = .now()) -> [Key] {
+        keys.withLock { keys in
             keys.removeAll { $0.made + lifetime + lifetime <= now }
             if keys.first.map({ $0.made + lifetime <= now }) ?? true { keys.insert(Key(made: now), at: 0) }
             return keys
