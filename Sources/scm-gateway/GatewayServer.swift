@@ -31,8 +31,10 @@ struct GatewayServer {
         let access = GatewayAccess(
             database: database, limits: settings.limits, logger: Self.logger(settings),
             siloServices: silo?.serviceNames ?? [])
+        var configuration = try serviceConfiguration
+        configuration.installations = try silo?.process.installations()
         let service = silo?.isControl == true ? nil : try ScmGatewayService(
-            configuration: try serviceConfiguration, database: database, logger: logger)
+            configuration: configuration, database: database, logger: logger)
         // Keys are control's rows.
         let keyService = silo?.isControl == false ? nil : access.keyService
         let own: [(any RPCService)?] = [service, keyService]
