@@ -1,6 +1,7 @@
 import ArgumentParser
 
-/// `swift run -c release Benchmarks`: the codec; `... Benchmarks server`: the server against nghttpd.
+/// `swift run -c release Benchmarks`: the codec; `... Benchmarks server`: the server against nghttpd;
+/// `... Benchmarks silo`: calls between silos.
 @main
 struct BenchmarksCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -9,7 +10,7 @@ struct BenchmarksCommand: AsyncParsableCommand {
         discussion: "Only ratios of one run mean something: machines differ, and are shared.",
         subcommands: [
             CodecCommand.self, ServerCommand.self, BlameCommand.self, SearchCommand.self, ScmCommand.self, SoakCommand.self,
-            EchoServerCommand.self, GatewayServerCommand.self,
+            SiloCommand.self, EchoServerCommand.self, GatewayServerCommand.self,
         ],
         defaultSubcommand: CodecCommand.self
     )

@@ -34,7 +34,7 @@ final class ReplayWindow: Sendable {
             let isKnown = nonces[keyID, default: Nonces()].buckets[bucket]?.contains(hash) ?? false
             if isKnown { return .seen }
             if nonces[keyID, default: Nonces()].buckets[bucket] == nil {
-                Self.forget(&nonces[keyID, default: Nonces()], before: (now - tolerance) / Self.bucketMilliseconds)
+                Self.forget(&nonces, before: (now - tolerance) / Self.bucketMilliseconds)
             }
             guard nonces[keyID, default: Nonces()].count < maximumCountPerKey else { return .full }
             nonces[keyID, default: Nonces()].buckets[bucket, default: []].insert(hash)
@@ -43,15 +43,15 @@ final class ReplayWindow: Sendable {
         }
     }
 
-    private static func forget(_ nonces: inout Nonces, before oldest: Int64) {
-        for bucket in nonces.buckets.keys where bucket < oldest {
-            nonces.count -= nonces.buckets.removeValue(forKey: bucket)?.count ?? 0
+    /// Of all keys, so that one that was taken away leaves nothing behind.
+    private static func forget(_ nonces: inout [String: Nonces], before oldest: Int64) {
+        for key in Array(nonces.keys) {
+            for bucket in Array(nonces[key, default: Nonces()].buckets.keys) where bucket < oldest {
+                let count = nonces[key]?.buckets.removeValue(forKey: bucket)?.count ?? 0
+                nonces[key, default: Nonces()].count -= count
+            }
+            if nonces[key]?.count == 0 { nonces[key] = nil }
         }
-    }
-
-    /// Keys that were taken away leave nothing behind.
-    func keep(keyIDs: Set<String>) {
-        nonces.withLock { nonces in nonces = nonces.filter { keyIDs.contains($0.key) } }
     }
 
     var count: Int { nonces.withLock { $0.values.reduce(0) { $0 + $1.count } } }

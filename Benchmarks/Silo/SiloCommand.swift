@@ -1,0 +1,128 @@
+import ArgumentParser
+import Foundation
+import SiloRPC
+
+/// One call of a silo service in every form, in one run.
+struct SiloCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "silo",
+        abstract: "A call of a silo service: local, through encoding, remote and signed; plain echo and JSON beside it.",
+        discussion: """
+            Client and server are this process, over loopback; CPU time is of both. The JSON form is what such calls \
+            often are: HTTP/1.1, {"meta":{},"args":{}}, HMAC-SHA256 over path and body, with this package's own HTTP and \
+            JSON.
+            """
+    )
+
+    @Option(help: "Remote calls in each measurement.")
+    var calls = 20_000
+
+    @Option(help: "Remote calls at a time.")
+    var concurrency = 64
+
+    @Option(help: "Measurements of each form; the median counts.")
+    var rounds = 5
+
+    func run() async throws {
+        try BenchmarksCommand.refuseDebugBuild()
+        try await local()
+        let world = try await SiloWorld.start()
+        let forms: [(name: String, call: @Sendable () async throws -> Void)] = [
+            ("plain echo", { try await world.plain() }), ("signed remote", { try await world.signed() }),
+            ("JSON, HTTP/1.1", { try await world.json() }),
+        ]
+        var costs: [[Double]] = forms.map { _ in [] }
+        var waits: [[Double]] = forms.map { _ in [] }
+        for form in forms { try await measure(calls / 10, form.call) }
+        for _ in 0..<max(1, rounds) {
+            for (index, form) in forms.enumerated() {
+                costs[index].append(try await cpuMicroseconds(form.call))
+                waits[index].append(try await latencyMicroseconds(form.call))
+            }
+        }
+        await world.stop()
+        let plain = Self.median(costs[0])
+        print("\nremote                CPU us/call   latency us   x plain")
+        for (index, form) in forms.enumerated() {
+            let cost = Self.median(costs[index])
+            print(Self.row(form.name, [cost, Self.median(waits[index]), cost / plain]))
+        }
+        print("JSON costs \(BenchmarkTable.rounded(Self.median(costs[2]) / Self.median(costs[1]))) x signed remote")
+    }
+
+    // MARK: Here
+
+    private func local() async throws {
+        let service = FixedMapping()
+        let direct = try OrganizationMappingServiceDelegate(try SiloWorld.monolith(), local: service)
+        let encoded = try OrganizationMappingServiceDelegate(
+            try SiloWorld.monolith(Silo.Options(roundTrip: true)), local: service)
+        let existential: any OrganizationMappingService = service
+        print("local                     ns/call   overhead")
+        let base = try await nanoseconds(500_000) { try await existential.get(organizationID: 7) }
+        print(Self.row("the service itself", [base, 0]))
+        let here = try await nanoseconds(500_000) { try await direct.get(organizationID: 7) }
+        print(Self.row("local delegate", [here, here - base]))
+        let through = try await nanoseconds(50_000) { try await encoded.get(organizationID: 7) }
+        print(Self.row("local, round trip", [through, through - base]))
+    }
+
+    private func nanoseconds(
+        _ count: Int, _ call: () async throws -> OrganizationMapping?
+    ) async throws -> Double {
+        var best = Double.infinity
+        for _ in 0..<max(1, rounds) {
+            let start = ContinuousClock.now
+            for _ in 0..<count { _ = try await call() }
+            best = min(best, Self.microseconds(.now - start) * 1000 / Double(count))
+        }
+        return best
+    }
+
+    // MARK: There
+
+    private func measure(_ count: Int, _ call: @escaping @Sendable () async throws -> Void) async throws {
+        let share = max(1, count / concurrency)
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            for _ in 0..<concurrency { group.addTask { for _ in 0..<share { try await call() } } }
+            try await group.waitForAll()
+        }
+    }
+
+    private func cpuMicroseconds(_ call: @escaping @Sendable () async throws -> Void) async throws -> Double {
+        let before = Self.processorMicroseconds
+        try await measure(calls, call)
+        return (Self.processorMicroseconds - before) / Double(max(1, calls / concurrency) * concurrency)
+    }
+
+    /// One call after the other.
+    private func latencyMicroseconds(_ call: @escaping @Sendable () async throws -> Void) async throws -> Double {
+        let count = max(1, calls / 20)
+        let start = ContinuousClock.now
+        for _ in 0..<count { try await call() }
+        return Self.microseconds(.now - start) / Double(count)
+    }
+
+    private static var processorMicroseconds: Double {
+        var time = timespec()
+        clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time)
+        return Double(time.tv_sec) * 1e6 + Double(time.tv_nsec) / 1e3
+    }
+
+    private static func microseconds(_ duration: Duration) -> Double {
+        Double(duration.components.seconds) * 1e6 + Double(duration.components.attoseconds) / 1e12
+    }
+
+    private static func median(_ values: [Double]) -> Double {
+        let sorted = values.sorted()
+        return sorted.isEmpty ? .nan : sorted[sorted.count / 2]
+    }
+
+    private static func row(_ name: String, _ values: [Double]) -> String {
+        name + String(repeating: " ", count: max(1, 22 - name.count))
+            + values.map { value in
+                let text = BenchmarkTable.rounded(value)
+                return String(repeating: " ", count: max(0, 11 - text.count)) + text
+            }.joined(separator: " ")
+    }
+}
