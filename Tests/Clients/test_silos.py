@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from gateway import BINARY, CHECKOUT
-from silos import CELLS, MAPPING, Silos, wait_until
+from silos import CELLS, MAPPING, SCM, Silos, wait_until
 
 # Field numbers of silo.v1.OrganizationMapping: enough protobuf for these messages.
 
@@ -99,6 +99,13 @@ def test_a_signature_of_another_program_is_understood_and_a_replay_is_not(silos)
     assert status == 401 and b"REPLAYED" in answer
     for wrong in [{}, {"authorization": "Bearer x"}]:
         assert silos.control.post(MAPPING + "GetBySlug", body, {"content-type": "application/proto", **wrong})[0] == 401
+
+
+def test_a_cell_asks_control_for_what_is_installed(silos, organizations):
+    cell, (_, key) = silos.all["us1"], organizations["us1"]
+    headers = {"content-type": "application/json", "x-api-key": key}
+    status, _, answer = cell.post(SCM + "ListIntegrations", b"{}", headers)
+    assert (status, json.loads(answer)) == (200, {})
 
 
 def test_switches_and_keys_change_while_everything_runs(silos, organizations):
