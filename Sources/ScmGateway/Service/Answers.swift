@@ -43,9 +43,10 @@ extension CommitAuthor {
     private static let maximumNameCount = 128
 
     init(_ identity: GitIdentity) {
+        // Bytes first: counting characters is dear, and few names are long.
+        let isLong = identity.name.utf8.count > Self.maximumNameCount && identity.name.count > Self.maximumNameCount
         self.init(
-            name: identity.name.count > Self.maximumNameCount
-                ? String(identity.name.prefix(Self.maximumNameCount)) : identity.name,
+            name: isLong ? String(identity.name.prefix(Self.maximumNameCount)) : identity.name,
             email: identity.email,
             date: Protobuf.Timestamp(gitSeconds: identity.seconds)
         )

@@ -13,6 +13,9 @@ enum CacheKey: Hashable, Sendable {
     case files(GitRepository.ID, ObjectID)
     /// Part of the entries of a tree: the query's range is the part.
     case tree(GitRepository.ID, TreeQuery)
+    case entry(GitRepository.ID, ObjectID, RepositoryPath)
+    /// Of a small blob.
+    case content(GitRepository.ID, ObjectID)
     /// What a search finds behind its first files.
     case search(GitRepository.ID, CodeQuery, start: Int)
 }
@@ -26,4 +29,6 @@ enum CachedResult: Sendable {
     case files(FileList)
     case found(FoundFiles)
     case tree([GitTreeEntry])
+    case entry(GitTreeEntry)
+    case content([UInt8])
 }

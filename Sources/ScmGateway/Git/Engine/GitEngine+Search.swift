@@ -59,21 +59,32 @@ extension GitEngine {
             commit: query.commit, colours: colours, maximumMatchCount: pattern.maximumMatchCount,
             contextLineCount: pattern.contextLineCount
         )
+        // The first file goes out at once, later ones together: each time costs a question about their contents' ids.
+        var waiting: [FoundFile] = []
+        var nextDelivery = ContinuousClock.now
         do {
             try await runner.stream(command(for: query, colours), in: repository) { chunk in
-                let found = try parser.feed(chunk).filter { pattern.conditions.holds(for: $0.path) }
-                guard !found.isEmpty else { return }
-                let files = try await self.withBlobs(found, at: query.commit, in: repository)
+                waiting += try parser.feed(chunk).filter { pattern.conditions.holds(for: $0.path) }
+                guard !waiting.isEmpty, ContinuousClock.now >= nextDelivery || waiting.count >= Self.deliveryCount else {
+                    return
+                }
+                let files = try await self.withBlobs(waiting, at: query.commit, in: repository)
+                waiting.removeAll()
                 guard try await deliver(files) else { throw EnoughOutput() }
+                nextDelivery = .now + .milliseconds(20)
             }
         } catch is EnoughOutput {
             return false
         } catch let error as GitError {
             throw await explainSearch(error, in: repository)
         }
-        guard let last = try parser.finish(), pattern.conditions.holds(for: last.path) else { return true }
-        return try await deliver(try await withBlobs([last], at: query.commit, in: repository))
+        if let last = try parser.finish(), pattern.conditions.holds(for: last.path) { waiting.append(last) }
+        guard !waiting.isEmpty else { return true }
+        return try await deliver(try await withBlobs(waiting, at: query.commit, in: repository))
     }
+
+    /// Files that are handed over without waiting for more.
+    private static let deliveryCount = 128
 
     /// Part of what a search finds, behind the first `start` files: as many as were read before (at least
     /// ``smallestRun``, at most ``largestRun``), fewer when their text gets long. So reading all, part after part, makes

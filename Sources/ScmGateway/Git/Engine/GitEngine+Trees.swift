@@ -14,10 +14,24 @@ struct TreeQuery: Hashable, Sendable {
 }
 
 extension GitEngine {
-    /// The entry at a path; nil when there is none. Two questions to a pooled process, and no process of its own.
+    /// The entry at a path; nil when there is none. Two questions to a pooled process, and no process of its own; none
+    /// for what is in memory.
     ///
     /// - Throws: ``GitError``.
     func entry(
+        _ path: RepositoryPath, at commit: ObjectID, in repository: GitRepository
+    ) async throws -> GitTreeEntry? {
+        let key = CacheKey.entry(repository.id, commit, path)
+        if case .entry(let known)? = cache[key] { return known }
+        let found = try await readEntry(path, at: commit, in: repository)
+        // A file without a size lacks its content: a later fetch may bring it.
+        if let found, found.byteCount != nil || found.isDirectory || found.isSubmodule {
+            cache.insert(.entry(found), for: key, byteCount: path.bytes.count * 2 + 400)
+        }
+        return found
+    }
+
+    private func readEntry(
         _ path: RepositoryPath, at commit: ObjectID, in repository: GitRepository
     ) async throws -> GitTreeEntry? {
         let slash = path.bytes.lastIndex(of: UInt8(ascii: "/"))
@@ -139,7 +153,7 @@ extension GitEngine {
             )
         }
         guard let byteCount = blob.byteCount, byteCount > configuration.maximumObjectByteCount else {
-            let bytes = try await content(blob.id, in: repository)
+            let bytes = try await smallContent(blob.id, in: repository)
             try await begin(Self.isBinary(bytes))
             let part = bytes[range.clamped(to: 0..<bytes.count)]
             if !part.isEmpty { try await deliver(Array(part)) }
@@ -173,6 +187,19 @@ extension GitEngine {
             throw await explain(error, in: repository)
         }
     }
+
+    /// Contents of small files are kept in memory.
+    private func smallContent(_ id: ObjectID, in repository: GitRepository) async throws -> [UInt8] {
+        let key = CacheKey.content(repository.id, id)
+        if case .content(let known)? = cache[key] { return known }
+        let bytes = try await content(id, in: repository)
+        if bytes.count <= Self.maximumKeptByteCount {
+            cache.insert(.content(bytes), for: key, byteCount: bytes.count + 300)
+        }
+        return bytes
+    }
+
+    private static let maximumKeptByteCount = 64 * 1024
 
     /// git looks for a NUL in this many bytes.
     private static let binaryTestByteCount = 8000
