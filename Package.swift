@@ -140,6 +140,11 @@ let package = Package(
             swiftSettings: strict
         ),
 
+        // The Swift program of docs/tutorial.md.
+        .executableTarget(
+            name: "who-wrote", dependencies: ["ScmAPI", "RPC"], path: "examples/tutorial/swift", swiftSettings: strict
+        ),
+
         // .proto -> Swift.
         .target(name: "FrameCodecGenerator", dependencies: ["FrameCodec"], swiftSettings: strict),
         .executableTarget(

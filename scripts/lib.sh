@@ -10,8 +10,8 @@ build_packages=(git ca-certificates pkg-config libnghttp2-dev libssl-dev libsqli
     libzstd-dev)
 
 # What the tests need besides: protoc and the well-known .proto files, Python with venv, curl, openssl, a browser and a
-# font for it.
-test_packages=(protobuf-compiler libprotobuf-dev python3 python3-venv curl openssl chromium fonts-dejavu-core)
+# font for it, Go for the tutorial.
+test_packages=(protobuf-compiler libprotobuf-dev python3 python3-venv curl openssl chromium fonts-dejavu-core golang-go)
 
 # Oldest Swift that builds the package.
 swift_minimum="6.2"

@@ -28,9 +28,11 @@ public struct Options: Sendable {
     /// `required` fields of proto2 become optional ones instead of an error.
     public var requiredAsOptional = false
     /// Path prefix of a .proto -> name of the enum that its types are nested in; empty for none.
-    private var namespaces = ["google/protobuf/": "Protobuf", "google/rpc/": "GoogleRPC"]
+    private var namespaces = [
+        "google/protobuf/": "Protobuf", "google/rpc/": "GoogleRPC", "google/api/": "GoogleAPI",
+    ]
     /// Path prefix of a .proto -> Swift module that holds its types.
-    private var modules = ["google/protobuf/": "FrameCodec", "google/rpc/": "RPC"]
+    private var modules = ["google/protobuf/": "FrameCodec", "google/rpc/": "RPC", "google/api/": "RPC"]
 
     public static let help = """
         protoc-gen-framecodec: a protoc plugin that writes Swift for FrameCodec and RPC.
@@ -42,9 +44,11 @@ public struct Options: Sendable {
           namespace=PREFIX:NAME   nest the types of .proto files whose path starts with PREFIX in
                                   `enum NAME`; an empty NAME puts them at the top level. The longest prefix
                                   wins. Repeatable.
-                                  Known: google/protobuf/:Protobuf, google/rpc/:GoogleRPC.
+                                  Known: google/protobuf/:Protobuf, google/rpc/:GoogleRPC,
+                                  google/api/:GoogleAPI.
           module=PREFIX:MODULE    Swift module of those types; files of other modules import it. Repeatable.
-                                  Known: google/protobuf/:FrameCodec, google/rpc/:RPC.
+                                  Known: google/protobuf/:FrameCodec, google/rpc/:RPC,
+                                  google/api/:RPC.
           visibility=public|package|internal     default public
           layout=flat|tree        flat: NAME.pb.swift, and NAME.rpc.swift for services; tree: the folders of the
                                   .proto are kept. Default flat.
@@ -112,7 +116,8 @@ public struct Options: Sendable {
     private static let bundledFiles: Set<String> = [
         "google/protobuf/any.proto", "google/protobuf/duration.proto", "google/protobuf/empty.proto",
         "google/protobuf/field_mask.proto", "google/protobuf/struct.proto", "google/protobuf/timestamp.proto",
-        "google/protobuf/wrappers.proto", "google/rpc/error_details.proto", "google/rpc/status.proto"
+        "google/protobuf/wrappers.proto", "google/rpc/error_details.proto", "google/rpc/status.proto",
+        "google/api/annotations.proto", "google/api/http.proto",
     ]
 
     private static func longestPrefix(of path: String, in map: [String: String]) -> String? {

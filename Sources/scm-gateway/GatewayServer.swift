@@ -5,6 +5,7 @@ import Logging
 import NIOPosix
 import Operations
 import RPC
+import ScmAPI
 import ScmGateway
 import SiloRPC
 import Storage
@@ -40,12 +41,13 @@ struct GatewayServer {
         let own: [(any RPCService)?] = [service, keyService]
         let services = own.compactMap { $0 } + (silo?.services ?? [])
         let operations = try GatewayOperations(services)
+        let rest = try service?.fileDescriptor.map { try RESTRoutes(ScmServiceMethod.types, file: $0) }
         let rpc = RPCServer(
             services: services + operations.publicServices,
             interceptors: requestIDs + [TraceContextInterceptor()] + (silo?.interceptors ?? []) + access.interceptors
                 + (try silo?.cellGuard() ?? []),
-            routes: operations.publicRoutes + (silo?.routes(keys: access.keys) ?? [])
-                + (settings.console ? WebConsole.routes(contract: operations.publicContract) : []),
+            routes: (silo?.routes(keys: access.keys) ?? []) + routes(operations, rest),
+            rest: rest,
             configuration: rpcConfiguration,
             logger: logger
         )
@@ -83,6 +85,14 @@ struct GatewayServer {
         await administration?.shutdown(gracePeriod: .zero)
         await service?.shutdown()
         await silo?.close()
+    }
+
+    /// - Parameter rest: nil where the SCM service is not served; then there is nothing for the console to show.
+    private func routes(_ operations: GatewayOperations, _ rest: RESTRoutes?) -> [HTTPRoute] {
+        let description = rest?.openAPIRoute(title: "scm-gateway", version: "v1")
+        let isShown = settings.console && rest != nil
+        let console = isShown ? WebConsole.routes(contract: operations.publicContract) : []
+        return operations.publicRoutes + [description].compactMap(\.self) + console
     }
 
     private func openAdministration(_ operations: GatewayOperations) async throws -> HTTPServer? {

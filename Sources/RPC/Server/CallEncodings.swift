@@ -19,7 +19,7 @@ struct CallEncodings: Sendable {
         _ fields: HTTPFields, _ wire: WireProtocol, _ method: MethodDescriptor,
         _ configuration: RPCServerConfiguration.Shared, compression: String? = nil
     ) throws(RPCError) {
-        isWholeBody = wire == .connectUnary
+        isWholeBody = wire.isWholeBody
         let name: String? = if let compression { compression } else { try Self.requested(fields, wire) }
         if let name, name != "identity" {
             let policy = configuration.values.compression
@@ -36,7 +36,7 @@ struct CallEncodings: Sendable {
 
     /// For calls that are refused before anything was negotiated.
     init(wire: WireProtocol) {
-        isWholeBody = wire == .connectUnary
+        isWholeBody = wire.isWholeBody
     }
 
     /// The request's own algorithm if the client accepts it, else the first of ours that it accepts.
@@ -79,7 +79,7 @@ struct CallEncodings: Sendable {
     static func encodingField(_ wire: WireProtocol) -> HTTPFieldName {
         switch wire {
         case .grpc, .web, .webText: .grpcEncoding
-        case .connectUnary, .connectGet: .contentEncoding
+        case .connectUnary, .connectGet, .rest: .contentEncoding
         case .connectStream: .connectContentEncoding
         }
     }
@@ -87,7 +87,7 @@ struct CallEncodings: Sendable {
     static func acceptField(_ wire: WireProtocol) -> HTTPFieldName {
         switch wire {
         case .grpc, .web, .webText: .grpcAcceptEncoding
-        case .connectUnary, .connectGet: .acceptEncoding
+        case .connectUnary, .connectGet, .rest: .acceptEncoding
         case .connectStream: .connectAcceptEncoding
         }
     }

@@ -10,9 +10,10 @@ extension RPCServer {
             let methods = resource.methods.map(\.description).joined(separator: ", ")
             return answerOtherVerb(exchange, methods)
         }
+        if let rest, let admission = admitREST(exchange, rest) { return admission }
         if exchange.method == .post {
             let form = exchange.fields.withFirst(.contentType) { WireForm(contentType: $0) } ?? nil
-            if let form, form.wireProtocol != .connectUnary, !form.wireProtocol.needsHTTP2 || exchange.version == .http2 {
+            if let form, !form.wireProtocol.isWholeBody, !form.wireProtocol.needsHTTP2 || exchange.version == .http2 {
                 return refuseUnknownMethod(exchange, form)
             }
         } else if let method = methodOfQuery(exchange) {
@@ -62,7 +63,7 @@ extension RPCServer {
     }
 
     /// Rule C1: no authentication, never dispatched.
-    private func answerPreflight(_ exchange: HTTPExchange, _ verbs: String) -> Admission {
+    func answerPreflight(_ exchange: HTTPExchange, _ verbs: String) -> Admission {
         guard exchange.fields.count(of: .origin) > 0, exchange.fields.count(of: .accessControlRequestMethod) > 0 else {
             return refuseVerb(exchange, verbs)
         }

@@ -7,7 +7,7 @@ import NIOCore
 /// the handler, and turns the outcome into a status.
 ///
 /// ```
-/// path is no method ............... the route of that path, else UNIMPLEMENTED (S4) or 404
+/// path is no method ............... the route of that path, REST, else UNIMPLEMENTED (S4) or 404
 /// OPTIONS ......................... CORS preflight (C1)
 /// verb of no protocol ............. 405 with Allow
 /// content type of no protocol ..... 415 with Accept-Post
@@ -20,6 +20,7 @@ import NIOCore
 public final class RPCServer: HTTPService {
     let methods: MethodTable
     let routes: RouteTable
+    let rest: RESTRoutes?
     let servedMethods: [ServedMethod]
     /// Stands for every path that is no method, so that peers cannot make up counters.
     let unknownMethod = ServedMethod(
@@ -44,16 +45,19 @@ public final class RPCServer: HTTPService {
     /// - Parameters:
     ///   - interceptors: around every call; the first is the outermost.
     ///   - routes: plain HTTP beside the calls; the path of a method wins over a route.
+    ///   - rest: methods that can be called as plain HTTP resources too; those of `services` only are served.
     public init(
         services: [any RPCService],
         interceptors: [any ServerInterceptor] = [],
         routes: [HTTPRoute] = [],
+        rest: RESTRoutes? = nil,
         configuration: RPCServerConfiguration = RPCServerConfiguration(),
         logger: Logger
     ) {
         servedMethods = services.flatMap(\.methods).map { Self.serve($0, interceptors) }
         methods = MethodTable(servedMethods)
         self.routes = RouteTable(routes)
+        self.rest = rest
         self.configuration = RPCServerConfiguration.Shared(configuration)
         self.logger = logger
         gates = interceptors.map { Gate($0) }
@@ -184,7 +188,7 @@ public final class RPCServer: HTTPService {
             // Rule M2: a proxy that drops `te` may drop trailers too; worth knowing, no reason to refuse.
             logger.debug("gRPC request without te: trailers", metadata: ["method": "\(method.path)"])
         }
-        if wire != .connectUnary, let coding = fields.first(.contentEncoding), coding != "identity" {
+        if !wire.isWholeBody, let coding = fields.first(.contentEncoding), coding != "identity" {
             throw RPCError(wire.badInputCode, "content-encoding is not for framed bodies; compress the messages instead")
         }
         if configuration.values.crossOrigin.allowsCredentials,

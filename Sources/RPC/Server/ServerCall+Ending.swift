@@ -13,6 +13,7 @@ extension ServerCall {
         case .grpc, .web, .webText: finishGRPC(error, headers, trailers)
         case .connectUnary, .connectGet: finishConnectUnary(error, headers, trailers)
         case .connectStream: finishConnectStream(error, headers, trailers)
+        case .rest: finishREST(error, headers, trailers)
         }
         phase = .finished
         didEnd(error)
@@ -95,6 +96,22 @@ extension ServerCall {
         Self.append(prefixed: trailers, to: &fields)
         sendHead(status: 200, &fields, headers)
         exchange.sendLast(body)
+    }
+
+    /// As Connect's, and never kept by caches: it was made for one key.
+    private func finishREST(_ error: RPCError?, _ headers: Metadata, _ trailers: Metadata) {
+        if error == nil, heldFrame != nil {
+            var headers = headers
+            headers.add("cache-control", "no-store")
+            return finishConnectUnary(nil, headers, trailers)
+        }
+        let error = error ?? RPCError(.internalError, "the handler gave no response message")
+        var fields = ProblemDetails.fields(error)
+        error.protocolFields.forEach { name, value in fields.append(name: name, value: value) }
+        Self.append(prefixed: trailers, to: &fields)
+        Self.append(prefixed: error.metadata, to: &fields)
+        sendHead(status: error.code.connectHTTPStatus, &fields, headers)
+        exchange.sendLast(ByteBuffer(bytes: ProblemDetails.json(error)))
     }
 
     /// JSON even when the messages are protobuf, and an HTTP status that says failure (rule S6).

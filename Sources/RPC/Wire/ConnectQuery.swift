@@ -11,6 +11,13 @@ struct ConnectQuery {
     let compression: String?
     let message: [UInt8]
 
+    /// A message in JSON that stood in the head of a request.
+    init(json: [UInt8]) {
+        encoding = MessageCodec.json.rawValue
+        compression = nil
+        message = json
+    }
+
     /// - Parameter target: path and query of a request.
     /// - Throws: INVALID_ARGUMENT when a value is missing or malformed.
     init(_ target: UnsafeRawBufferPointer) throws(RPCError) {
@@ -46,7 +53,7 @@ struct ConnectQuery {
     }
 
     /// Percent-decoding, and `+` for a space as HTML forms write it; nil for a broken escape.
-    private static func unescape(_ text: some Collection<UInt8>) -> [UInt8]? {
+    static func unescape(_ text: some Collection<UInt8>) -> [UInt8]? {
         var output: [UInt8] = []
         var rest = text.makeIterator()
         while let byte = rest.next() {

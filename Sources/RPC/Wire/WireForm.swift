@@ -9,6 +9,7 @@ enum WireForm: UInt8, Sendable, CaseIterable {
     case text, textProto, textJSON, textBase64
     case connectProto, connectJSON
     case connectStreamProto, connectStreamJSON
+    case restJSON
 
     var contentType: StaticString {
         switch self {
@@ -23,7 +24,7 @@ enum WireForm: UInt8, Sendable, CaseIterable {
         case .textJSON: "application/grpc-web-text+json"
         case .textBase64: "application/grpc-web-text-base64"
         case .connectProto: "application/proto"
-        case .connectJSON: "application/json"
+        case .connectJSON, .restJSON: "application/json"
         case .connectStreamProto: "application/connect+proto"
         case .connectStreamJSON: "application/connect+json"
         }
@@ -36,12 +37,13 @@ enum WireForm: UInt8, Sendable, CaseIterable {
         case .text, .textProto, .textJSON, .textBase64: .webText
         case .connectProto, .connectJSON: .connectUnary
         case .connectStreamProto, .connectStreamJSON: .connectStream
+        case .restJSON: .rest
         }
     }
 
     var codec: MessageCodec {
         switch self {
-        case .grpcJSON, .webJSON, .textJSON, .connectJSON, .connectStreamJSON: .json
+        case .grpcJSON, .webJSON, .textJSON, .connectJSON, .connectStreamJSON, .restJSON: .json
         default: .proto
         }
     }
@@ -60,11 +62,11 @@ enum WireForm: UInt8, Sendable, CaseIterable {
 
     /// Value of `Accept-Post`: what `method` can be called with.
     static func acceptPost(_ method: MethodDescriptor) -> String {
-        allCases.filter { $0.wireProtocol.serves(method) }.map { "\($0.contentType)" }.joined(separator: ", ")
+        allCases.filter { $0 != .restJSON && $0.wireProtocol.serves(method) }.map { "\($0.contentType)" }.joined(separator: ", ")
     }
 
     /// The form of a request, from its content type. Matching is exact, never by prefix: `application/grpcfoo` is not
-    /// gRPC; parameters (`; charset=utf-8`) are ignored, case too (rule W9).
+    /// gRPC; parameters (`; charset=utf-8`) are ignored, case too (rule W9). REST is found by its path, never by its type.
     init?(contentType value: UnsafeRawBufferPointer) {
         guard let form = Self.allCases.first(where: { Self.matches(value, $0.contentType) }) else { return nil }
         self = form

@@ -9,10 +9,11 @@ import HTTPTransport
 /// | Connect unary | POST `application/proto`, `application/json` | any | unary |
 /// | Connect GET | GET with the message in the query | any | unary without side effects |
 /// | Connect streaming | POST `application/connect+proto`, `+json` | any | streaming |
+/// | REST | what ``RESTRoutes`` says, JSON | any | unary |
 ///
 /// Sources: gRPC PROTOCOL-HTTP2 and PROTOCOL-WEB, Connect Protocol Reference.
 enum WireProtocol: UInt8, Sendable, CaseIterable {
-    case grpc, web, webText, connectUnary, connectGet, connectStream
+    case grpc, web, webText, connectUnary, connectGet, connectStream, rest
 
     var httpMethod: HTTPMethod { self == .connectGet ? .get : .post }
 
@@ -24,16 +25,21 @@ enum WireProtocol: UInt8, Sendable, CaseIterable {
         case .connectUnary: method.kind == .unary
         case .connectGet: method.kind == .unary && method.idempotency == .noSideEffects
         case .connectStream: method.kind != .unary
+        case .rest: method.kind == .unary
         }
     }
 
     /// Status in a last frame of the body (gRPC-Web).
     var isWeb: Bool { self == .web || self == .webText }
 
+    /// Connect, and REST, which is the same but for its paths and its errors.
     var isConnect: Bool { rawValue >= WireProtocol.connectUnary.rawValue }
 
     /// Whether the body is a row of frames; else it is one message.
-    var isFramed: Bool { self != .connectUnary && self != .connectGet }
+    var isFramed: Bool { !isWholeBody && self != .connectGet }
+
+    /// Whether the body is the message, under `content-encoding` if it is compressed.
+    var isWholeBody: Bool { self == .connectUnary || self == .rest }
 
     /// The status of input that does not decode (rules P13, T3): gRPC calls it INTERNAL, Connect the caller's mistake.
     var badInputCode: StatusCode { isConnect ? .invalidArgument : .internalError }
