@@ -83,7 +83,7 @@ import Testing
         case .web, .webText:
             let last = try #require(try frames(response, form).last)
             return last.flag == 0x80 && String(decoding: last.payload, as: UTF8.self) == "grpc-status: 0\r\n"
-        case .connectUnary, .connectGet: return response.head.status == 200
+        case .connectUnary, .connectGet, .rest: return response.head.status == 200
         case .connectStream:
             let last = try #require(try frames(response, form).last)
             return last.flag == 2 && last.payload == Array("{}".utf8)
