@@ -20,11 +20,12 @@ extension RPCServer {
             guard form == .connectJSON, exchange.fields.count(of: .contentType) == 1 else {
                 return problem(exchange, 415, "send the request message as application/json")
             }
-            return begin(exchange, method, .restJSON, query: nil)
+            return begin(exchange, exchange.fields, method, .restJSON, query: nil)
         case .get(let types, let values):
             guard let method = served(types) else { return problem(exchange, 404, "this method is not served here") }
             do {
-                return begin(exchange, method, .restJSON, query: ConnectQuery(json: try message(exchange, types, values)))
+                let query = ConnectQuery(json: try message(exchange, types, values))
+                return begin(exchange, exchange.fields, method, .restJSON, query: query)
             } catch {
                 return refuse(exchange, .restJSON, method, error)
             }
