@@ -2,7 +2,7 @@ import NIOCore
 
 /// One caller who waits. Compared by identity.
 ///
-/// `@unchecked Sendable`: `gaveUp` is touched under the pool's lock only.
+/// `@unchecked Sendable`: `gaveUp`, the only `var`, is touched in ``PoolState`` only, which the pool changes under its lock.
 final class PoolWaiter: @unchecked Sendable {
     let waitForReady: Bool
     /// Set when the caller gives up, maybe before it stands in the queue.
