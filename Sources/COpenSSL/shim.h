@@ -26,11 +26,24 @@ static inline long shim_SSL_CTX_set_session_cache_mode(SSL_CTX *context, long mo
 static inline long shim_SSL_CTX_set_max_cert_list(SSL_CTX *context, long size) {
     return SSL_CTX_set_max_cert_list(context, size);
 }
-static inline long shim_SSL_CTX_add0_chain_cert(SSL_CTX *context, X509 *certificate) {
-    return SSL_CTX_add0_chain_cert(context, certificate);
+static inline long shim_SSL_CTX_add1_chain_cert(SSL_CTX *context, X509 *certificate) {
+    return SSL_CTX_add1_chain_cert(context, certificate);
+}
+static inline long shim_SSL_add1_chain_cert(SSL *ssl, X509 *certificate) {
+    return SSL_add1_chain_cert(ssl, certificate);
 }
 static inline long shim_SSL_set_tlsext_host_name(SSL *ssl, const char *name) {
     return SSL_set_tlsext_host_name(ssl, name);
+}
+/* Answers every server name with "taken": only then do the sessions of TLS 1.2 keep it. */
+static inline int shim_accept_server_name(SSL *ssl, int *alert, void *argument) {
+    (void)ssl;
+    (void)alert;
+    (void)argument;
+    return SSL_TLSEXT_ERR_OK;
+}
+static inline void shim_SSL_CTX_accept_server_names(SSL_CTX *context) {
+    SSL_CTX_set_tlsext_servername_callback(context, shim_accept_server_name);
 }
 static inline void *shim_SSL_get_app_data(const SSL *ssl) { return SSL_get_app_data(ssl); }
 static inline int shim_SSL_set_app_data(SSL *ssl, void *data) { return SSL_set_app_data(ssl, data); }

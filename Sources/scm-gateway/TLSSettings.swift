@@ -12,6 +12,14 @@ struct TLSOptions: ParsableArguments {
     @Option(help: "PEM file with the certificate's key. [env: SCM_GATEWAY_TLS_KEY]")
     var tlsKey: String?
 
+    @Option(
+        help: """
+            CERTIFICATE:KEY, the PEM files of a certificate for other names: shown to clients that ask for one of them \
+            (SNI). May be repeated. [env: SCM_GATEWAY_TLS_ADDITIONAL_CERTIFICATES, separated by commas]
+            """
+    )
+    var tlsAdditionalCertificate: [String] = []
+
     @Option(help: "PEM file with the authorities of client certificates. [env: SCM_GATEWAY_TLS_CLIENT_CA]")
     var tlsClientCa: String?
 
@@ -32,6 +40,7 @@ struct TLSOptions: ParsableArguments {
 struct TLSSettings: Sendable {
     var certificate: String?
     var key: String?
+    var additionalCertificates: [String] = []
     var clientCA: String?
     var clientCertificates: String?
     var socketPermissions: String?
@@ -39,6 +48,9 @@ struct TLSSettings: Sendable {
     mutating func read(_ reader: ConfigReader) async throws {
         certificate = try await Settings.value("tlsCertificate") { try await reader.fetchString(forKey: $0) }
         key = try await Settings.value("tlsKey") { try await reader.fetchString(forKey: $0) }
+        additionalCertificates =
+            try await Settings.value("tlsAdditionalCertificates") { try await reader.fetchStringArray(forKey: $0) }
+            ?? additionalCertificates
         clientCA = try await Settings.value("tlsClientCa") { try await reader.fetchString(forKey: $0) }
         clientCertificates = try await Settings.value("tlsClientCertificates") {
             try await reader.fetchString(forKey: $0)
@@ -49,6 +61,7 @@ struct TLSSettings: Sendable {
     mutating func apply(_ flags: TLSOptions) {
         certificate = flags.tlsCertificate ?? certificate
         key = flags.tlsKey ?? key
+        if !flags.tlsAdditionalCertificate.isEmpty { additionalCertificates = flags.tlsAdditionalCertificate }
         clientCA = flags.tlsClientCa ?? clientCA
         clientCertificates = flags.tlsClientCertificates ?? clientCertificates
         socketPermissions = flags.socketPermissions ?? socketPermissions
@@ -70,6 +83,10 @@ struct TLSSettings: Sendable {
     func configuration() throws -> TLSServerConfiguration? {
         guard let certificate else {
             if key != nil { throw ValidationError("--tls-key needs --tls-certificate, the certificate of that key") }
+            if !additionalCertificates.isEmpty {
+                throw ValidationError(
+                    "--tls-additional-certificate needs --tls-certificate and --tls-key, for clients that ask for no name")
+            }
             if clientCA != nil || clientCertificates != nil {
                 throw ValidationError("client certificates need TLS: give --tls-certificate and --tls-key")
             }
@@ -78,7 +95,18 @@ struct TLSSettings: Sendable {
         guard let key else {
             throw ValidationError("--tls-certificate needs --tls-key, the file with the certificate's key")
         }
-        return TLSServerConfiguration(certificateFile: certificate, keyFile: key, clientCertificates: try policy())
+        var configuration = TLSServerConfiguration(
+            certificateFile: certificate, keyFile: key, clientCertificates: try policy())
+        configuration.additionalIdentities = try additionalCertificates.map(Self.identity)
+        return configuration
+    }
+
+    private static func identity(_ files: String) throws -> TLSIdentity {
+        let parts = files.split(separator: ":", omittingEmptySubsequences: false).map(String.init)
+        guard parts.count == 2, !parts.contains("") else {
+            throw ValidationError("--tls-additional-certificate is CERTIFICATE:KEY, two PEM files, not \"\(files)\"")
+        }
+        return TLSIdentity(certificateChain: .file(parts[0]), privateKey: .file(parts[1]))
     }
 
     private func policy() throws -> TLSClientCertificates {

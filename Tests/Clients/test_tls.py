@@ -22,6 +22,7 @@ issue() {
 authority servers; authority clients
 issue server servers 'subjectAltName=DNS:localhost,IP:127.0.0.1'
 issue renewed servers 'subjectAltName=DNS:localhost,IP:127.0.0.1'
+issue other servers 'subjectAltName=DNS:*.other.test'
 issue client clients 'extendedKeyUsage=clientAuth'
 """
 
@@ -151,6 +152,19 @@ def test_new_certificates_without_restart(serve, tmp_path, certificates):
     assert "CN = renewed" in subject()
 
 
+def test_the_server_name_chooses_the_certificate(serve, certificates):
+    served = serve(*tls(certificates), "--tls-additional-certificate", f"{certificates}/other.pem:{certificates}/other.key")
+    host, port = served.url.removeprefix("https://").split(":")
+    for name, expected in (("localhost", "server"), ("a.other.test", "other"), ("unknown.test", "server")):
+        arguments = ["-connect", f"{host}:{port}", "-servername", name, "-CAfile", certificates / "servers.pem"]
+        text = subprocess.run(
+            ["openssl", "s_client", "-alpn", "h2", *map(str, arguments)],
+            stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace", timeout=60,
+        ).stdout
+        assert f"subject=CN = {expected}\n" in text
+        assert "Verify return code: 0 (ok)" in text
+
+
 def test_a_unix_socket(serve, scm, tmp_path):
     path = tmp_path / "socket"
     served = serve("--listen", f"unix:{path}", "--socket-permissions", "660")
@@ -175,6 +189,8 @@ def test_the_ready_line_prefers_a_port_to_a_socket(serve, tmp_path):
     (["--tls-certificate", "x.pem"], "--tls-key"),
     (["--tls-key", "x.key"], "--tls-certificate"),
     (["--tls-client-ca", "x.pem"], "--tls-certificate"),
+    (["--tls-additional-certificate", "x:y"], "--tls-certificate"),
+    (["--tls-certificate", "x", "--tls-key", "x", "--tls-additional-certificate", "y"], "CERTIFICATE:KEY"),
     (["--tls-certificate", "/no/such.pem", "--tls-key", "x"], "/no/such.pem: No such file"),
     (["--tls-certificate", "x", "--tls-key", "x", "--tls-client-certificates", "required"], "--tls-client-ca"),
     (["--tls-certificate", "x", "--tls-key", "x", "--tls-client-certificates", "maybe"], "maybe"),

@@ -33,6 +33,15 @@ enum TLSCallbacks {
         return nil
     }
 
+    /// The certificate for the name that a client asks for. 1 goes on.
+    static func chooseCertificate(_ ssl: OpaquePointer?) -> CInt {
+        guard let ssl, let identities = engine(ssl)?.context.identities,
+            let name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name),
+            let identity = identities.identity(for: String(cString: name))
+        else { return 1 }
+        return identity.use(inConnection: ssl) ? 1 : 0
+    }
+
     static func ticketKey(
         _ ssl: OpaquePointer?, _ name: UnsafeMutablePointer<UInt8>?, _ vector: UnsafeMutablePointer<UInt8>?,
         _ cipher: OpaquePointer?, _ mac: OpaquePointer?, _ seals: CInt

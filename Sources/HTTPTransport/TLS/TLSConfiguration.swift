@@ -61,7 +61,12 @@ public enum TLSClientCertificates: Sendable, Hashable {
 /// The client certificate's chain, time and extended key usage (`clientAuth`, when there is any) are checked; what it
 /// may do is for the handler to decide, by ``HTTPExchange/peerIdentity``.
 public struct TLSServerConfiguration: Sendable, Hashable {
+    /// Shown to clients that ask for no name, or for one that no certificate has.
     public var identity: TLSIdentity
+    /// Certificates for other names (SNI, RFC 6066 section 3): each is shown to the clients that ask for one of the DNS
+    /// names of its subject alternative name, wildcards as in RFC 9525. A name in full goes before a wildcard, an earlier
+    /// certificate before a later one, `identity` first. All are read again together. Default none.
+    public var additionalIdentities: [TLSIdentity] = []
     /// Default `.none`.
     public var clientCertificates: TLSClientCertificates
     /// Default TLS 1.2 to 1.3.
@@ -86,7 +91,8 @@ public struct TLSServerConfiguration: Sendable, Hashable {
 
     /// Every source, for watching its file.
     var sources: [TLSPEM] {
-        [identity.certificateChain, identity.privateKey] + (clientCertificates.trustRoots.map { [$0] } ?? [])
+        ([identity] + additionalIdentities).flatMap { [$0.certificateChain, $0.privateKey] }
+            + (clientCertificates.trustRoots.map { [$0] } ?? [])
     }
 }
 

@@ -11,6 +11,8 @@ final class TLSContext: @unchecked Sendable {
     let checksPeer: Bool
     /// Only of servers.
     let ticketKeys: TLSTicketKeys?
+    /// Only of servers with several certificates.
+    let identities: TLSServerIdentities?
     /// Only of clients.
     let sessions: TLSSessionCache?
     /// What an operator should know although it is no error.
@@ -20,13 +22,21 @@ final class TLSContext: @unchecked Sendable {
 
     /// Reads the files. Blocks: not for event loops.
     init(_ configuration: TLSServerConfiguration) throws(TLSError) {
+        let identity = try LoadedIdentity(configuration.identity, role: "certificate")
+        identities = try TLSServerIdentities(identity, additional: configuration.additionalIdentities)
         pointer = try Self.make(TLS_server_method(), configuration.versions)
         isServer = true
         checksPeer = configuration.clientCertificates != .none
         ticketKeys = TLSTicketKeys(lifetime: configuration.ticketKeyLifetime)
         sessions = nil
-        try use(configuration.identity, role: "certificate")
+        try use(identity)
         try use(configuration.clientCertificates)
+        if let identities {
+            warnings += identities.warnings
+            SSL_CTX_set_cert_cb(pointer, { ssl, _ in TLSCallbacks.chooseCertificate(ssl) }, nil)
+        }
+        // A resumed session of TLS 1.2 is for the name of its first handshake, and must know it: see `isMisdirected`.
+        shim_SSL_CTX_accept_server_names(pointer)
         // Tickets only: a session costs the server no memory.
         _ = shim_SSL_CTX_set_session_cache_mode(pointer, Int(SSL_SESS_CACHE_OFF))
         _ = SSL_CTX_set_timeout(pointer, Int(max(configuration.ticketKeyLifetime.components.seconds, 1)))
@@ -45,8 +55,11 @@ final class TLSContext: @unchecked Sendable {
         isServer = false
         checksPeer = !configuration.dangerouslyTrustsAnyServer
         ticketKeys = nil
+        identities = nil
         sessions = TLSSessionCache()
-        if let identity = configuration.identity { try use(identity, role: "client certificate") }
+        if let identity = configuration.identity {
+            try use(LoadedIdentity(identity, role: "client certificate"))
+        }
         if checksPeer {
             switch configuration.trustRoots {
             case .system:
@@ -96,44 +109,9 @@ final class TLSContext: @unchecked Sendable {
 
     // MARK: Certificates
 
-    private func use(_ identity: TLSIdentity, role: String) throws(TLSError) {
-        let chain = try PEMReader.certificates(identity.certificateChain, role: role)
-        let key = try PEMReader.privateKey(identity.privateKey)
-        guard let leaf = chain.first else { return }
-        guard X509_check_private_key(leaf.pointer, key.pointer) == 1 else {
-            ERR_clear_error()
-            throw TLSError(
-                .configuration,
-                "\(role): the key in \(identity.privateKey) does not fit the first certificate in "
-                    + "\(identity.certificateChain) (\(CertificateText.subject(leaf.pointer)))")
-        }
-        guard SSL_CTX_use_certificate(pointer, leaf.pointer) == 1, SSL_CTX_use_PrivateKey(pointer, key.pointer) == 1
-        else {
-            throw TLSError(
-                .configuration, "\(role): \(identity.certificateChain) cannot be used: \(OpenSSLErrors.take().text)")
-        }
-        for intermediate in chain.dropFirst() {
-            // Takes over one reference.
-            X509_up_ref(intermediate.pointer)
-            guard shim_SSL_CTX_add0_chain_cert(pointer, intermediate.pointer) == 1 else {
-                X509_free(intermediate.pointer)
-                throw TLSError(
-                    .configuration,
-                    "\(role): an intermediate in \(identity.certificateChain) cannot be used: "
-                        + OpenSSLErrors.take().text)
-            }
-        }
-        warnAboutTime(leaf, "\(role) \(identity.certificateChain)")
-    }
-
-    private func warnAboutTime(_ leaf: X509Certificate, _ what: String) {
-        let now = CertificateText.now
-        if let end = CertificateText.seconds(X509_get0_notAfter(leaf.pointer)), end < now {
-            warnings.append("\(what) has expired on \(CertificateText.day(end)): peers will refuse it; renew it")
-        }
-        if let start = CertificateText.seconds(X509_get0_notBefore(leaf.pointer)), start > now {
-            warnings.append("\(what) is not valid before \(CertificateText.day(start)): peers will refuse it")
-        }
+    private func use(_ identity: LoadedIdentity) throws(TLSError) {
+        try identity.use(inContext: pointer)
+        warnings += identity.warnings
     }
 
     private func use(_ policy: TLSClientCertificates) throws(TLSError) {

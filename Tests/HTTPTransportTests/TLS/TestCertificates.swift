@@ -40,6 +40,15 @@ struct TestCertificates: Sendable {
         issue server servers 2 "$names\\nextendedKeyUsage=serverAuth"
         issue renewed servers 2 "$names\\nextendedKeyUsage=serverAuth"
         issue elsewhere servers 2 'subjectAltName=DNS:elsewhere.test'
+        issue own servers 2 'subjectAltName=DNS:also.own.test,DNS:own.wild.test'
+        issue exact servers 2 'subjectAltName=DNS:exact.example.test'
+        issue wild servers 2 'subjectAltName=DNS:*.Wild.Test'
+        issue between servers 2 ''
+        printf 'basicConstraints=critical,CA:TRUE\\n' > between.ext
+        openssl x509 -req -in between.csr -CA servers.pem -CAkey servers.key -days 2 -extfile between.ext -out between.pem
+        issue chained between 2 'subjectAltName=DNS:chained.test'
+        cat between.pem >> chained.pem
+        issue nameless servers 2 'subjectAltName=IP:127.0.0.1'
         issue expired-server servers -1 "$names"
         issue client clients 2 'subjectAltName=DNS:billing.test,URI:spiffe://example.test/billing,IP:10.1.2.3\\n\\
         extendedKeyUsage=clientAuth'
