@@ -169,5 +169,6 @@ class Stub:
 
     def case_server_compressed_streaming(self):
         request = self.m.StreamingOutputCallRequest(response_parameters=[
-            self.m.ResponseParameters(size=size, compressed=self.m.BoolValue(value=True)) for size in [31415, 92653]])
-        assert [len(answer.payload.body) for answer in self.output()(request, timeout=20)] == [31415, 92653]
+            self.m.ResponseParameters(size=size, compressed=self.m.BoolValue(value=compressed))
+            for size, compressed in [(31415, True), (92653, False), (2653, True)]])
+        assert [len(answer.payload.body) for answer in self.output()(request, timeout=20)] == [31415, 92653, 2653]

@@ -59,11 +59,13 @@ class Handler(grpc.GenericRpcHandler):
     def output(self, request, context):
         if any(parameters.compressed.value for parameters in request.response_parameters):
             context.set_compression(grpc.Compression.Gzip)
-        yield from self.answers(request)
+        yield from self.answers(request, context)
 
-    def answers(self, request):
+    def answers(self, request, context):
         for parameters in request.response_parameters:
             time.sleep(parameters.interval_us / 1e6)
+            if parameters.HasField("compressed") and not parameters.compressed.value:
+                context.disable_next_message_compression()
             yield self.m.StreamingOutputCallResponse(payload=self.m.Payload(body=bytes(parameters.size)))
 
     def input(self, requests, context):
@@ -74,4 +76,4 @@ class Handler(grpc.GenericRpcHandler):
         self.echo(context)
         for request in requests:
             self.check(request.response_status, context)
-            yield from self.answers(request)
+            yield from self.answers(request, context)

@@ -190,4 +190,21 @@ import Testing
             #expect(try firstFrame(unable.body).flag == 0)
         }
     }
+
+    @Test("P3: a handler decides for each message of a stream", arguments: [("gzip", [1, 0, 1]), ("", [0, 0, 0])])
+    func eachMessage(_ each: (accepted: String, flags: [UInt8])) async throws {
+        try await TestServer.run { server in
+            let headers = [("content-type", "application/grpc-web"), ("grpc-accept-encoding", each.accepted)]
+            let response = try await server.post(EchoService.mixed.path, headers: headers, body: frame(0, Self.message))
+            #expect(response.header("grpc-encoding") == (each.accepted.isEmpty ? nil : "gzip"))
+            var rest = response.body
+            for flag in each.flags {
+                let first = try firstFrame(rest)
+                #expect(first.flag == flag)
+                #expect(try (flag == 1 ? unpacked(first.payload, .gzip) : first.payload) == Self.message)
+                rest.removeFirst(5 + first.payload.count)
+            }
+            #expect(try firstFrame(rest).flag == 128)
+        }
+    }
 }

@@ -22,6 +22,8 @@ struct EchoService: RPCService {
     static let tailed = MethodDescriptor(service: name, method: "Tailed", kind: .serverStreaming)
     /// The echo, compressed on the handler's wish.
     static let compressed = MethodDescriptor(service: name, method: "Compressed", kind: .unary)
+    /// The request three times: compressed, as it is, compressed.
+    static let mixed = MethodDescriptor(service: name, method: "Mixed", kind: .serverStreaming)
     /// All metadata of the request come back as headers.
     static let echoMetadata = MethodDescriptor(service: name, method: "EchoMetadata", kind: .unary)
     /// Sends its headers, then fails.
@@ -87,6 +89,13 @@ struct EchoService: RPCService {
             .unary(Self.compressed) { (request: Protobuf.StringValue, context) in
                 context.compressResponses(true)
                 return request
+            },
+            .serverStreaming(Self.mixed) {
+                (request: Protobuf.StringValue, responses: ResponseWriter<Protobuf.StringValue>, context) in
+                for isOn in [true, false, true] {
+                    context.compressResponses(isOn)
+                    try await responses.send(request)
+                }
             },
             .unary(Self.echoMetadata) { (request: Protobuf.StringValue, context) in
                 context.addResponseMetadata(contentsOf: context.metadata)

@@ -5,8 +5,10 @@ import HTTPTransport
 struct CallEncodings: Sendable {
     /// Of request messages with flag 1, or of the whole body (Connect unary); nil when the request names none.
     var request: CompressionAlgorithm?
-    /// Of the answer's messages; nil for none.
+    /// Of the answer's messages from now on; nil for none.
     var response: CompressionAlgorithm?
+    /// What the head of the answer has said that its messages may be compressed with.
+    var announced: CompressionAlgorithm?
     /// The answer is one HTTP body under `content-encoding` (Connect unary; gRPC-Web unary by rule W16).
     var isWholeBody = false
 

@@ -170,6 +170,7 @@ extension ServerCall {
         var fields = answerForm.responseFields
         if let algorithm = encodings.response {
             fields.append(CallEncodings.encodingField(answerForm.wireProtocol), algorithm.name)
+            encodings.announced = algorithm
         }
         sendHead(status: 200, &fields, metadata)
     }

@@ -331,6 +331,8 @@ extension ServerCall: CallState {
         let policy = configuration.values.compression
         if !isOn {
             encodings.response = nil
+        } else if let announced = encodings.announced {
+            encodings.response = announced
         } else if phase == .headNotSent, policy.responses != .never, encodings.response == nil {
             encodings.chooseResponse(exchange.fields, answerForm.wireProtocol, method, policy)
         }

@@ -209,11 +209,20 @@ struct InteropCases {
             try await clientStreaming(CallOptions(), expectCompressed: BoolValue(value: true))
         }
         for isCompressed in [true, false] {
-            // Messages of a few bytes are not compressed.
             try await clientStreaming(
-                CallOptions(compression: isCompressed ? .gzip : nil),
-                expectCompressed: isCompressed ? nil : BoolValue(value: false))
+                CallOptions(compression: isCompressed ? .gzip : nil), expectCompressed: BoolValue(value: isCompressed))
         }
+        // The specification's: one message compressed, the other not, in one stream; and once more.
+        let response: StreamingInputCallResponse = try await channel.clientStreaming(
+            TestServiceMethod.streamingInputCall, options: CallOptions(compression: .gzip)
+        ) { (requests: RequestWriter<StreamingInputCallRequest>) in
+            for (size, isCompressed) in [(27182, true), (45904, false), (1828, true), (8, false)] {
+                let request = StreamingInputCallRequest(
+                    payload: Payload(body: [UInt8](repeating: 0, count: size)), expectCompressed: BoolValue(value: isCompressed))
+                try await requests.send(request, isCompressed: isCompressed)
+            }
+        }
+        try expect("aggregatedPayloadSize", response.aggregatedPayloadSize, 74922)
     }
 
     private func mayFail(_ code: StatusCode, _ body: () async throws -> Void) async throws {
@@ -234,8 +243,9 @@ struct InteropCases {
     private func serverCompressedStreaming() async throws {
         let parameters = [
             ResponseParameters(size: 31415, compressed: BoolValue(value: true)),
-            ResponseParameters(size: 92653, compressed: BoolValue(value: true)),
+            ResponseParameters(size: 92653, compressed: BoolValue(value: false)),
+            ResponseParameters(size: 2653, compressed: BoolValue(value: true)),
         ]
-        try await expectSizes(StreamingOutputCallRequest(responseParameters: parameters), [31415, 92653])
+        try await expectSizes(StreamingOutputCallRequest(responseParameters: parameters), [31415, 92653, 2653])
     }
 }

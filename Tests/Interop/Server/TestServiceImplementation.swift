@@ -68,9 +68,13 @@ struct TestServiceImplementation: TestService {
         _ request: StreamingOutputCallRequest, _ responses: ResponseWriter<StreamingOutputCallResponse>,
         _ context: CallContext
     ) async throws {
-        // Before the first message decides whether the stream has an encoding at all.
-        if let wish = request.responseParameters.first?.compressed { context.compressResponses(wish.value) }
+        // Each message says for itself, but only the head, which leaves with the first, gives the stream an encoding.
+        if request.responseParameters.contains(where: { $0.compressed?.value == true }) {
+            context.compressResponses(true)
+            context.sendResponseMetadata()
+        }
         for parameters in request.responseParameters {
+            if let wish = parameters.compressed { context.compressResponses(wish.value) }
             if parameters.intervalUs > 0 { try await Task.sleep(for: .microseconds(Int64(parameters.intervalUs))) }
             try await responses.send(StreamingOutputCallResponse(payload: try payload(parameters.size)))
         }

@@ -1,3 +1,4 @@
+import Compression
 import FrameCodec
 import HTTPTransport
 import NIOCore
@@ -205,6 +206,40 @@ import Testing
             _ = await channel.ask(options: secret)
         }
         #expect(await bodies.entries == [[1], [0], [0]])
+    }
+
+    @Test("P3: each message of a stream is compressed or not, as its sender says", arguments: [CompressionAlgorithm.gzip, nil])
+    func mixedRequests(algorithm: CompressionAlgorithm?) async throws {
+        let bodies = Log<[UInt8]>()
+        let script = Scripted.http2 { peer, request, _ in
+            #expect(request["grpc-encoding"] == algorithm?.name)
+            await bodies.add(request.body)
+            try await peer.respond(request.stream, Scripted.head, body: Scripted.hi, trailers: Scripted.ok)
+        }
+        let message = Protobuf.StringValue(value: String(repeating: "small ", count: 40))
+        let plain = message.serializedBytes()
+        try await Scripted.run(script) { channel, _ in
+            let call = try await channel.start(Scripted.upload, options: CallOptions(compression: algorithm))
+            try await call.send(message)
+            try await call.send(message, isCompressed: false)
+            try await call.send(bytes: ByteBuffer(bytes: plain))
+            try await call.send(bytes: ByteBuffer(bytes: plain), isCompressed: false)
+            await call.finishSending()
+            _ = try await call.receiveOnly(Protobuf.StringValue.self)
+        }
+        var rest = try #require(await bodies.entries.first)
+        for isCompressed in [true, false, true, false] {
+            let header = try #require(rest.withUnsafeBytes { FrameHeader($0) })
+            let payload = Array(rest.dropFirst(5).prefix(Int(header.payloadByteCount)))
+            let isPacked = isCompressed && algorithm != nil
+            #expect(header.flags == (isPacked ? .compressed : []))
+            let bytes = try !isPacked ? payload : payload.withUnsafeBytes {
+                try Decompressor.decompress($0, with: .gzip, maximumByteCount: 1 << 20)
+            }
+            #expect(bytes == plain)
+            rest.removeFirst(5 + payload.count)
+        }
+        #expect(rest.isEmpty)
     }
 
     @Test("interceptors wrap unary calls and streams, add metadata, see the end, and can refuse")

@@ -28,7 +28,11 @@ public struct RequestWriter<Request: Message>: Sendable {
     let call: ClientCall
 
     /// Sends one message; suspends while the server reads too slowly.
-    public func send(_ message: Request) async throws { try await call.send(message) }
+    ///
+    /// - Parameter isCompressed: false leaves this message as it is in a call that compresses; see ``ClientCall/send(_:isCompressed:)``.
+    public func send(_ message: Request, isCompressed: Bool = true) async throws {
+        try await call.send(message, isCompressed: isCompressed)
+    }
 
     /// No more messages from this side.
     public func finish() async { call.finishRequest() }

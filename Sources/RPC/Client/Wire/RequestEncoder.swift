@@ -118,9 +118,10 @@ struct RequestEncoder: Sendable {
 
     /// A message as it stands in the body.
     ///
+    /// - Parameter isCompressed: false for a frame that is left as it is in a call that compresses.
     /// - Throws: ``RPCError`` RESOURCE_EXHAUSTED when it is over
     ///   ``RPCChannel/Configuration/maximumRequestMessageByteCount``, INTERNAL when it cannot be encoded.
-    func body<M: Message>(_ message: M, _ context: ClientCallContext) throws -> ByteBuffer {
+    func body<M: Message>(_ message: M, _ context: ClientCallContext, isCompressed: Bool = true) throws -> ByteBuffer {
         let isFramed = wire.isFramed(context.method)
         let buffer: ByteBuffer
         do {
@@ -128,19 +129,21 @@ struct RequestEncoder: Sendable {
         } catch {
             throw RPCError(.internalError, "the request of \(context.method.path) has no JSON form: \(error)")
         }
-        return try finish(buffer, isFramed: isFramed, context)
+        return try finish(buffer, isFramed: isFramed, context, isCompressed)
     }
 
     /// The same for bytes that the caller has encoded.
-    func body(bytes: ByteBuffer, _ context: ClientCallContext) throws -> ByteBuffer {
-        guard wire.isFramed(context.method) else { return try finish(bytes, isFramed: false, context) }
+    func body(bytes: ByteBuffer, _ context: ClientCallContext, isCompressed: Bool = true) throws -> ByteBuffer {
+        guard wire.isFramed(context.method) else { return try finish(bytes, isFramed: false, context, isCompressed) }
         var buffer = ByteBufferAllocator().buffer(capacity: FrameHeader.byteCount + bytes.readableBytes)
         buffer.writeRepeatingByte(0, count: FrameHeader.byteCount)
         buffer.writeImmutableBuffer(bytes)
-        return try finish(buffer, isFramed: true, context)
+        return try finish(buffer, isFramed: true, context, isCompressed)
     }
 
-    private func finish(_ buffer: ByteBuffer, isFramed: Bool, _ context: ClientCallContext) throws -> ByteBuffer {
+    private func finish(
+        _ buffer: ByteBuffer, isFramed: Bool, _ context: ClientCallContext, _ isCompressed: Bool
+    ) throws -> ByteBuffer {
         let prefix = isFramed ? FrameHeader.byteCount : 0
         let byteCount = buffer.readableBytes - prefix
         let limit = configuration.maximumRequestMessageByteCount
@@ -150,7 +153,8 @@ struct RequestEncoder: Sendable {
                 "a request of \(byteCount) bytes is over maximumRequestMessageByteCount = \(limit)")
         }
         var buffer = buffer
-        if let algorithm = context.compression, byteCount > 0 {
+        // A body without frames has no flag that could say that it is not what the head says.
+        if let algorithm = context.compression, isCompressed || !isFramed, byteCount > 0 {
             buffer = try compressed(buffer, prefix: prefix, algorithm)
         } else if isFramed {
             write(FrameHeader(flags: [], payloadByteCount: declared), to: &buffer)

@@ -21,7 +21,7 @@ struct Cases {
             ("client_streaming", { try await clientStreaming() }),
             ("client_compressed_streaming", { try await clientStreaming(compression: .deflate) }),
             ("server_streaming", { try await serverStreaming(compressed: nil) }),
-            ("server_compressed_streaming", { try await serverStreaming(compressed: BoolValue(value: true)) }),
+            ("server_compressed_streaming", { try await serverStreaming(compressed: true) }),
             ("ping_pong", { try await pingPong() }),
             ("empty_stream", { try await duplex({ _ in }) { messages in
                 for try await _ in messages { throw Failure(description: "an answer to no request") }
@@ -112,8 +112,12 @@ struct Cases {
         try expect("aggregatedPayloadSize", response.aggregatedPayloadSize, 74922)
     }
 
-    private func serverStreaming(compressed: BoolValue?) async throws {
-        let parameters = Self.sizes.map { ResponseParameters(size: $0.response, compressed: compressed) }
+    /// - Parameter compressed: of the first message; then in turn.
+    private func serverStreaming(compressed: Bool?) async throws {
+        let parameters = Self.sizes.enumerated().map { index, size in
+            ResponseParameters(
+                size: size.response, compressed: compressed.map { BoolValue(value: $0 == index.isMultiple(of: 2)) })
+        }
         let sizes = try await client.serverStreaming(
             request: ClientRequest(message: StreamingOutputCallRequest(responseParameters: parameters)),
             descriptor: .test("StreamingOutputCall"), serializer: Protobuf<StreamingOutputCallRequest>(),
