@@ -179,7 +179,7 @@ let package = Package(
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ] + nio,
             path: "Benchmarks",
-            exclude: ["Peers"],
+            exclude: ["Peers", "ServerPeers"],
             swiftSettings: served
         ),
 

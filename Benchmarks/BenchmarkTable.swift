@@ -20,6 +20,11 @@ enum BenchmarkTable {
         ]
     }
 
+    static func median(_ values: [Double]) -> Double {
+        let sorted = values.sorted()
+        return sorted.isEmpty ? .nan : sorted[sorted.count / 2]
+    }
+
     static func rounded(_ value: Double) -> String {
         guard value.isFinite else { return "-" }
         let digits = value < 10 ? 100.0 : value < 1000 ? 10.0 : 1.0

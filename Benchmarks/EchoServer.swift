@@ -21,6 +21,12 @@ struct EchoServerCommand: AsyncParsableCommand {
     @Option(help: "Event loop threads.")
     var threads = 1
 
+    @Option(help: "PEM file with a certificate: TLS.")
+    var tlsCertificate: String?
+
+    @Option(help: "PEM file with its key.")
+    var tlsKey: String?
+
     @Flag(help: "Check API keys and count calls, as the gateway does.")
     var secured = false
 
@@ -36,6 +42,9 @@ struct EchoServerCommand: AsyncParsableCommand {
         let server = RPCServer(services: [EchoService()], interceptors: interceptors, logger: logger)
         var configuration = HTTPServerConfiguration()
         configuration.address = .tcp(host: "127.0.0.1", port: port)
+        if let tlsCertificate, let tlsKey {
+            configuration.tls = TLSServerConfiguration(certificateFile: tlsCertificate, keyFile: tlsKey)
+        }
         let http = try await HTTPServer.start(
             configuration, group: MultiThreadedEventLoopGroup(numberOfThreads: threads), logger: logger, service: server
         )

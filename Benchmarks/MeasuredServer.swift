@@ -5,10 +5,12 @@ import Foundation
 struct MeasuredServer {
     let process: Process
     let port: Int
+    /// A server that starts others to do its work.
+    var hasWorkers = false
 
     static func nghttpd(folder: String) throws -> MeasuredServer {
         let port = try ChildProcess.freePort()
-        let process = try ChildProcess.start("taskset", ["-c", "0", "nghttpd", "--no-tls", "-d", folder, "\(port)"])
+        let process = try ChildProcess.start(["taskset", "-c", "0", "nghttpd", "--no-tls", "-d", folder, "\(port)"])
         for _ in 0..<100 where !ChildProcess.accepts(port: port) { Thread.sleep(forTimeInterval: 0.05) }
         return MeasuredServer(process: process, port: port)
     }
@@ -25,7 +27,7 @@ struct MeasuredServer {
             """
         try configuration.write(toFile: folder + "/nginx.conf", atomically: true, encoding: .utf8)
         let process = try ChildProcess.start(
-            "taskset", ["-c", "0", "/usr/sbin/nginx", "-p", folder, "-c", folder + "/nginx.conf"]
+            ["taskset", "-c", "0", "/usr/sbin/nginx", "-p", folder, "-c", folder + "/nginx.conf"]
         )
         for _ in 0..<100 where !ChildProcess.accepts(port: port) { Thread.sleep(forTimeInterval: 0.05) }
         return MeasuredServer(process: process, port: port)
@@ -37,33 +39,43 @@ struct MeasuredServer {
 
     /// A subcommand of this program that prints `ready PORT`.
     static func ours(_ arguments: [String], pinned: Bool = true) throws -> MeasuredServer {
+        try start([ProcessInfo.processInfo.arguments[0]] + arguments, pinned: pinned)
+    }
+
+    /// A program that prints `ready PORT`.
+    static func start(_ command: [String], pinned: Bool = true, hasWorkers: Bool = false) throws -> MeasuredServer {
         let pipe = Pipe()
-        let program = [ProcessInfo.processInfo.arguments[0]] + arguments
-        let process = pinned
-            ? try ChildProcess.start("taskset", ["-c", "0"] + program, standardOutput: pipe)
-            : try ChildProcess.start(program[0], Array(program.dropFirst()), standardOutput: pipe)
+        let pinning = pinned ? ["taskset", "-c", "0"] : []
+        let process = try ChildProcess.start(pinning + command, standardOutput: pipe)
         let line = String(decoding: pipe.fileHandleForReading.availableData, as: UTF8.self)
         guard let port = Int(line.trimmingCharacters(in: .whitespacesAndNewlines).dropFirst("ready ".count)) else {
             process.terminate()
-            throw ValidationError("the server did not start: \(line)")
+            throw ValidationError("\(command[0]) did not start: \(line)")
         }
-        return MeasuredServer(process: process, port: port)
+        return MeasuredServer(process: process, port: port, hasWorkers: hasWorkers)
     }
 
     static func isInstalled(_ path: String) -> Bool { FileManager.default.isExecutableFile(atPath: path) }
 
     func stop() {
-        kill(process.processIdentifier, SIGKILL)
+        for identifier in processIdentifiers { kill(identifier, SIGKILL) }
         ChildProcess.wait(for: process)
     }
 
-    /// Time on a core so far, of all threads, from /proc/PID/task/TID/schedstat.
+    private var processIdentifiers: [pid_t] {
+        guard hasWorkers else { return [process.processIdentifier] }
+        let path = "/proc/\(process.processIdentifier)/task/\(process.processIdentifier)/children"
+        let children = (try? String(contentsOfFile: path, encoding: .utf8)) ?? ""
+        return [process.processIdentifier] + children.split(separator: " ").compactMap { pid_t($0) }
+    }
+
+    /// Time on a core so far, of all threads, ended ones too.
     var cpuSeconds: Double {
-        let folder = "/proc/\(process.processIdentifier)/task"
-        let threads = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
-        return threads.reduce(0) { total, thread in
-            let text = (try? String(contentsOfFile: "\(folder)/\(thread)/schedstat", encoding: .utf8)) ?? ""
-            return total + (text.split(separator: " ").first.flatMap { Double($0) } ?? 0) / 1e9
+        processIdentifiers.reduce(0) { total, identifier in
+            // The CPU-time clock of a process, as clock_getcpuclockid(3) would name it.
+            var time = timespec()
+            guard clock_gettime(clockid_t((~identifier << 3) | 2), &time) == 0 else { return total }
+            return total + Double(time.tv_sec) + Double(time.tv_nsec) / 1e9
         }
     }
 
@@ -75,10 +87,10 @@ struct MeasuredServer {
 }
 
 enum ChildProcess {
-    static func start(_ name: String, _ arguments: [String], standardOutput: Pipe? = nil) throws -> Process {
+    static func start(_ command: [String], standardOutput: Pipe? = nil) throws -> Process {
         let process = Process()
         process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-        process.arguments = [name] + arguments
+        process.arguments = command
         process.standardOutput = standardOutput ?? FileHandle.nullDevice
         process.standardError = FileHandle.nullDevice
         try process.run()
@@ -86,14 +98,18 @@ enum ChildProcess {
     }
 
     static func output(_ name: String, _ arguments: [String]) throws -> String {
+        String(decoding: try data(name, arguments), as: UTF8.self)
+    }
+
+    static func data(_ name: String, _ arguments: [String]) throws -> Data {
         let pipe = Pipe()
-        let process = try start(name, arguments, standardOutput: pipe)
+        let process = try start([name] + arguments, standardOutput: pipe)
         let data = pipe.fileHandleForReading.readDataToEndOfFile()
         wait(for: process)
         guard process.terminationStatus == 0 else {
             throw ValidationError("\(name) \(arguments.joined(separator: " ")) failed; is it installed?")
         }
-        return String(decoding: data, as: UTF8.self)
+        return data
     }
 
     /// `waitUntilExit` needs a run loop, which the threads of Swift tasks do not have.

@@ -40,18 +40,18 @@ struct ServerCommand: AsyncParsableCommand {
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
         defer { try? FileManager.default.removeItem(at: folder) }
         try Data(repeating: 0x78, count: 16).write(to: folder.appendingPathComponent("file"))
-        // One frame: flags, length 18, BytesValue { value: 16 bytes }.
         let frame = folder.appendingPathComponent("frame")
-        try Data([0, 0, 0, 0, 18, 0x0A, 16] + [UInt8](repeating: 0x78, count: 16)).write(to: frame)
+        try EchoRequest.frame.write(to: frame)
 
         if !json { print(Self.row(["workload", "peer", "peer us", "our us", "ratio", "goal"])) }
         for workload in workloads {
+            if workload.isTLS { try Self.makeCertificate(folder: folder.path) }
             guard let peer = try workload.startPeer(folder: folder.path) else {
-                note("\(workload.name): \(workload.peer.rawValue) is not installed; skipped")
+                Progress.note("\(workload.name): \(workload.peer.rawValue) is not installed; skipped")
                 continue
             }
             defer { peer.stop() }
-            let ours = try MeasuredServer.echo(workload.serverArguments)
+            let ours = try MeasuredServer.echo(workload.serverArguments(folder: folder.path))
             defer { ours.stop() }
             try measure(workload, ours, peer, frame.path)
         }
@@ -68,12 +68,15 @@ struct ServerCommand: AsyncParsableCommand {
         var peerTimes: [Double] = []
         var ourTimes: [Double] = []
         for _ in 1...max(1, rounds) {
-            peerTimes.append(try load.cpuMicroseconds(peer, path: "/file", arguments: []))
+            let arguments = workload.loadArguments(frame)
+            peerTimes.append(
+                workload.peer == .clearText
+                    ? try load.cpuMicroseconds(peer, path: workload.path, arguments: arguments)
+                    : try load.cpuMicroseconds(peer, path: "/file", arguments: []))
             ourTimes.append(
-                try load.cpuMicroseconds(ours, path: workload.path, arguments: workload.loadArguments(frame))
-            )
+                try load.cpuMicroseconds(ours, path: workload.path, arguments: arguments, isTLS: workload.isTLS))
         }
-        let (theirs, mine) = (Self.median(peerTimes), Self.median(ourTimes))
+        let (theirs, mine) = (BenchmarkTable.median(peerTimes), BenchmarkTable.median(ourTimes))
         if json {
             print(
                 "{\"workload\":\"\(workload.name)\",\"peer\":\"\(workload.peer.rawValue)\","
@@ -86,7 +89,14 @@ struct ServerCommand: AsyncParsableCommand {
         }
     }
 
-    private func note(_ text: String) { FileHandle.standardError.write(Data((text + "\n").utf8)) }
+    private static func makeCertificate(folder: String) throws {
+        _ = try ChildProcess.output(
+            "openssl",
+            [
+                "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=localhost",
+                "-days", "2", "-keyout", "\(folder)/key", "-out", "\(folder)/certificate",
+            ])
+    }
 
     private static func row(_ cells: [String]) -> String {
         cells.enumerated().map { index, cell in
@@ -94,16 +104,21 @@ struct ServerCommand: AsyncParsableCommand {
             return cell + String(repeating: " ", count: max(0, width - cell.count))
         }.joined(separator: " ")
     }
+}
 
-    private static func median(_ values: [Double]) -> Double {
-        let sorted = values.sorted()
-        return sorted.isEmpty ? .nan : sorted[sorted.count / 2]
-    }
+/// What every workload sends.
+enum EchoRequest {
+    /// One frame: flags, length 18, BytesValue { value: 16 bytes }.
+    static let frame = Data([0, 0, 0, 0, 18, 0x0A, 16] + [UInt8](repeating: 0x78, count: 16))
 }
 
 /// What is asked of the echo server, and whom it is compared with.
 struct Workload {
-    enum Peer: String { case nghttpd, nginx }
+    /// `clearText` is our own server without TLS.
+    enum Peer: String {
+        case nghttpd, nginx
+        case clearText = "ours"
+    }
 
     let name: String
     var method = "Unary"
@@ -112,6 +127,7 @@ struct Workload {
     var streams: Int?
     var isSecured = false
     var isWeb = false
+    var isTLS = false
     /// A request is worth that many echoes.
     var costliness = 1
     let goal: String
@@ -122,6 +138,7 @@ struct Workload {
         Workload(name: "interceptors", isSecured: true, goal: "ratio 1.7"),
         Workload(name: "one-stream", connections: 1, streams: 1, costliness: 10, goal: "ratio 1.4"),
         Workload(name: "web", peer: .nginx, streams: 1, isWeb: true, costliness: 4, goal: "ratio 1.0"),
+        Workload(name: "tls", peer: .clearText, isTLS: true, goal: "to clear text"),
         Workload(name: "list", method: "List", costliness: 20, goal: "under 28 us"),
         Workload(
             name: "stream", method: "Stream", connections: 1, streams: 4, costliness: 200, goal: "under 1,000 us"
@@ -129,7 +146,11 @@ struct Workload {
     ]
 
     var path: String { "/benchmark.Echo/\(method)" }
-    var serverArguments: [String] { isSecured ? ["--secured"] : [] }
+
+    func serverArguments(folder: String) -> [String] {
+        (isSecured ? ["--secured"] : [])
+            + (isTLS ? ["--tls-certificate", "\(folder)/certificate", "--tls-key", "\(folder)/key"] : [])
+    }
 
     func loadArguments(_ frame: String) -> [String] {
         let form = isWeb ? "application/grpc-web" : "application/grpc"
@@ -141,6 +162,7 @@ struct Workload {
     func startPeer(folder: String) throws -> MeasuredServer? {
         switch peer {
         case .nghttpd: try MeasuredServer.nghttpd(folder: folder)
+        case .clearText: try MeasuredServer.echo()
         case .nginx: MeasuredServer.isInstalled("/usr/sbin/nginx") ? try .nginx(folder: folder) : nil
         }
     }
@@ -154,14 +176,21 @@ struct Load {
     let isHTTP1: Bool
 
     /// The server's CPU time for each request, in microseconds.
-    func cpuMicroseconds(_ server: MeasuredServer, path: String, arguments: [String]) throws -> Double {
+    func cpuMicroseconds(
+        _ server: MeasuredServer, path: String, arguments: [String], isTLS: Bool = false
+    ) throws -> Double {
         let before = server.cpuSeconds
         let h2load = [
             "-c", "1", "h2load", "-n", "\(requests)", "-c", "\(connections)", "-m", "\(streams)", "-t", "1",
         ]
         let output = try ChildProcess.output(
-            "taskset", h2load + (isHTTP1 ? ["--h1"] : []) + arguments + ["http://127.0.0.1:\(server.port)\(path)"]
+            "taskset",
+            h2load + (isHTTP1 ? ["--h1"] : []) + arguments
+                + ["http\(isTLS ? "s" : "")://127.0.0.1:\(server.port)\(path)"]
         )
+        guard !isTLS || output.contains("TLS Protocol: TLSv1.3") else {
+            throw ValidationError("h2load did not speak TLS 1.3:\n\(output)")
+        }
         guard output.contains("\(requests) succeeded, 0 failed") else {
             throw ValidationError("h2load had failures:\n\(output)")
         }
