@@ -35,14 +35,16 @@ public enum Generator {
                 outputs.append((name: markdownName(context.path), ReferencePrinter(context: context).content()))
                 continue
             }
-            if let namespace = options.namespace(of: context.path), namespaces.insert(namespace).inserted {
+            if options.messages == .all, let namespace = options.namespace(of: context.path),
+                namespaces.insert(namespace).inserted
+            {
                 outputs.append((name: "\(namespace).swift", content: namespaceFile(namespace, context)))
             }
             try add(outputName(context.path, options.layout, ".pb.swift"), &outputs, context) {
                 printer throws(GeneratorError) in
                 try printer.content()
             }
-            guard options.services == .all else { continue }
+            guard options.services == .all, options.messages == .all else { continue }
             if file.service.contains(where: { $0.siloOptions == nil }) {
                 let services = FileContext(file, request: request, options: options, index: index)
                 try add(outputName(context.path, options.layout, ".rpc.swift"), &outputs, services) {
@@ -103,7 +105,9 @@ struct FilePrinter {
         }
         try context.checkExtensions(context.file.extension, context.package)
         var body = SourcePrinter()
-        if let namespace = context.options.namespace(of: context.path) {
+        if context.options.messages == .none {
+            // The descriptor alone.
+        } else if let namespace = context.options.namespace(of: context.path) {
             if !context.file.enumType.isEmpty || !context.file.messageType.isEmpty {
                 try body.block("extension \(namespace) {") { printer throws(GeneratorError) in
                     try types(to: &printer)

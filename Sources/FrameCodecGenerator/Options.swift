@@ -15,6 +15,10 @@ public struct Options: Sendable {
         case all, none
     }
 
+    public enum Messages: String, Sendable, CaseIterable {
+        case all, none
+    }
+
     public enum Output: String, Sendable, CaseIterable {
         case swift
         /// An API reference for people.
@@ -25,6 +29,7 @@ public struct Options: Sendable {
     public var visibility = Visibility.public
     public var layout = Layout.flat
     public var services = Services.all
+    public var messages = Messages.all
     /// `required` fields of proto2 become optional ones instead of an error.
     public var requiredAsOptional = false
     /// Path prefix of a .proto -> name of the enum that its types are nested in; empty for none.
@@ -54,6 +59,8 @@ public struct Options: Sendable {
                                   .proto are kept. Default flat.
           services=all|none       none leaves service protocols and clients out. Default all. Services that declare
                                   (silo.service), see silo/options.proto, become NAME.silo.swift.
+          messages=all|none       none leaves messages, enums and services out: what remains is the file's descriptor, for
+                                  files that only others' options refer to. Default all.
           required=error|optional what to do with `required` fields of proto2. Default error.
           output=swift|markdown   markdown: a reference of services and messages, NAME.md. Default swift.
 
@@ -86,6 +93,7 @@ public struct Options: Sendable {
             case "visibility": visibility = try Self.choice(value, key)
             case "layout": layout = try Self.choice(value, key)
             case "services": services = try Self.choice(value, key)
+            case "messages": messages = try Self.choice(value, key)
             case "required" where value == "optional" || value == "error":
                 requiredAsOptional = value == "optional"
             case "required": throw GeneratorError("parameter required=\(value): use error or optional")

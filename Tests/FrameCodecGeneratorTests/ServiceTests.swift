@@ -64,6 +64,13 @@ import Testing
         #expect(!content.contains("Desk") && content.contains("struct Ask"))
     }
 
+    @Test("messages=none leaves the descriptor only")
+    func descriptorOnly() throws {
+        let content = try content(parameter: "messages=none,namespace=:Things")
+        #expect(content.contains("FileDescriptor(name:"))
+        #expect(!content.contains("struct ") && !content.contains("enum ") && !content.contains("Desk"))
+    }
+
     @Test("no line is longer than 115 columns, except for the descriptor")
     func columns() throws {
         #expect(try content().split(separator: "\n").allSatisfy { $0.count <= 115 })

@@ -41,9 +41,36 @@ import Testing
 
     @Test("a new enum value is safe here: enums are open, a reader of before keeps the number", arguments: homes)
     func newEnumValue(_ home: SiloOptions.Home) throws {
-        // Values are not part of what is compared; the type is.
-        #expect(
-            try problems(home, { $0.update.append(Field("kind", 3, .enum, typeName: ".s.Kind")) }, { _ in }) == [])
+        func prepare(_ file: inout SiloFile) {
+            file.update.append(Field("kind", 3, .enum, typeName: ".s.Kind"))
+            file.kinds = ["KIND_UNSPECIFIED", "KIND_ONE"]
+        }
+        #expect(try problems(home, prepare) { $0.kinds.append("KIND_TWO") } == [])
+        // The field's type, on the other hand, is compared.
+        #expect(try problems(home, prepare) { $0.update[2].typeName = ".s.Other" }[0].contains("has another type"))
+    }
+
+    /// Section 9.2: how a parameter of control's is swapped while both versions run, a release at a time.
+    @Test("a parameter is swapped in steps, each of them safe")
+    func swap() throws {
+        func required(_ field: Field) throws -> Field {
+            var field = field
+            field.options = try Descriptors.FieldOptions(serializedBytes: SiloFile.varint(50501 << 3) + [1])
+            return field
+        }
+        func optional(_ name: String, _ number: Int32) -> Field {
+            var field = Field(name, number, .string)
+            field.proto3Optional = true
+            return field
+        }
+        let start: [Field] = [try required(optional("slug", 1))]
+        // The old one may be left out from the release of control on that no longer requires it.
+        let both = [optional("slug", 1), optional("name", 2)]
+        let found = try problems(.control, { $0.request = start }, { $0.request = both })
+        #expect(found.count == 1 && found[0].hasPrefix("s.Ask.slug: is no longer required: cells are deployed first"))
+        #expect(try problems(.control, { $0.request = start }, { $0.request = start + [optional("name", 2)] }) == [])
+        let marked = try required(both[1])
+        #expect(try problems(.control, { $0.request = both }, { $0.request[1] = marked }) == [])
     }
 
     @Test("a result becomes optional: safe on control, which is deployed last; not on a cell")

@@ -11,6 +11,8 @@ struct SiloFile {
     var request: [Field] = [Field("organization_id", 1, .int64), Field("update", 2, .message, typeName: ".s.Update")]
     var response: [Field] = [Field("answer", 1, .message, typeName: ".s.Update"), Field("count", 2, .int64)]
     var update: [Field] = [Field("organization_id", 1, .int64), Field("name", 2, .string)]
+    /// Values of the enum `Kind`; without any there is none.
+    var kinds: [String] = []
     var isStream = false
 
     static func extended<M: Message>(_ type: M.Type, _ number: Int, _ payload: [UInt8]) throws -> M {
@@ -36,6 +38,9 @@ struct SiloFile {
             messageType: [
                 MessageType(name: "Ask", field: request), MessageType(name: "Answer", field: response),
                 MessageType(name: "Update", field: update),
+            ],
+            enumType: kinds.isEmpty ? [] : [
+                .init(name: "Kind", value: kinds.enumerated().map { .init(name: $1, number: Int32($0)) })
             ],
             service: [
                 .init(

@@ -50,7 +50,8 @@ struct SiloChecks {
             !entry.file.hasPrefix("google/")
         else { return }
         for field in message.field {
-            if looksSecret(field), !field.isRedacted, (field.notSecretReason ?? "").isEmpty {
+            // A map's entries are called key and value, whatever the map is called: its own field is looked at.
+            if message.options?.mapEntry != true, looksSecret(field), !field.isRedacted, (field.notSecretReason ?? "").isEmpty {
                 throw GeneratorError(
                     file: entry.file, element: "\(message.name ?? "").\(field.name ?? "")",
                     "looks like a secret and would show in logs; add [(silo.redact) = true], or "
