@@ -17,19 +17,22 @@ struct GatewayAccess {
     /// The first of them.
     let keys: APIKeyInterceptor
 
-    /// - Parameter siloServices: services whose callers are silos; they have no keys of this kind.
-    init(database: Database, limits: LimitSettings, logger: Logger, siloServices: Set<String> = []) {
+    /// - Parameter silo: its services are for silos, which have no keys of this kind; nil in a monolith.
+    init(database: Database, limits: LimitSettings, logger: Logger, silo: SiloRuntime?) {
         let store = APIKeyStore(database)
         let audit = AuditLog(database, logger: logger, retentionDays: limits.keys.auditRetentionDays)
-        keyService = KeyAdministration(keys: store, audit: audit)
+        let demand = silo?.process.demand
         let guarded = GatewayOperations.guardedServices + [KeyAdministration.serviceName]
         keys = APIKeyInterceptor(
-            keys: store, openServices: siloServices.union([HealthService.name]),
+            keys: store, openServices: (silo?.serviceNames ?? []).union([HealthService.name]),
             requiredScopes: Dictionary(uniqueKeysWithValues: guarded.map { ($0, .admin) }),
             signatures: SignatureVerifier(
-                keys: store, window: limits.keys.signatureWindow, maximumNonceCount: limits.keys.signatureNonces
-            )
+                keys: store, window: limits.keys.signatureWindow, maximumNonceCount: limits.keys.signatureNonces,
+                demand: demand
+            ), demand: demand
         )
+        keyService = KeyAdministration(keys: store, audit: audit, changed: keys.forget)
+        silo?.process.keys?.observe(keys.forget)
         let share = limits.runningCallsPerOrganization ?? max(limits.http.runningHandlers / 4, 1)
         interceptors = [
             keys, KeyRateInterceptor(callsPerMinute: limits.keys.callsPerMinutePerKey),

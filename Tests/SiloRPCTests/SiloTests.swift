@@ -121,25 +121,25 @@ import Testing
         func known(_ key: [UInt8], at time: ContinuousClock.Instant) -> KnownKey? {
             key.withUnsafeBytes { keys.known($0, at: time) }
         }
-        keys.remember(good, until: now + .seconds(50))
-        keys.remember(bad, until: now + .seconds(10))
+        keys.remember(good, until: now + .seconds(50), age: keys.age)
+        keys.remember(bad, until: now + .seconds(10), age: keys.age)
         #expect(known([1], at: now) === good)
         #expect(known([2], at: now) === bad)
         for other in [[3], [1, 0], []] as [[UInt8]] { #expect(known(other, at: now) == nil) }
         #expect(known([1], at: now + .seconds(50)) == nil)
         // The same key again takes the place of what was known.
         let revoked = KnownKey([1], nil)
-        keys.remember(revoked, until: now + .seconds(50))
+        keys.remember(revoked, until: now + .seconds(50), age: keys.age)
         #expect(known([1], at: now) === revoked)
-        keys.remember(good, until: now + .seconds(50))
+        keys.remember(good, until: now + .seconds(50), age: keys.age)
         let maximum = VerifiedKeys.ways * VerifiedKeys.setCount
         for index in 0..<(4 * maximum) {
-            keys.remember(KnownKey(Array("wrong\(index)".utf8), nil), until: now + .seconds(50))
+            keys.remember(KnownKey(Array("wrong\(index)".utf8), nil), until: now + .seconds(50), age: keys.age)
         }
         #expect(keys.count <= maximum)
         #expect(known([1], at: now) === good, "wrong keys push no right one out")
         for index in 0..<(4 * maximum) {
-            keys.remember(KnownKey(Array("right\(index)".utf8), principal), until: now + .seconds(60))
+            keys.remember(KnownKey(Array("right\(index)".utf8), principal), until: now + .seconds(60), age: keys.age)
         }
         #expect(keys.count == maximum)
     }

@@ -1,6 +1,7 @@
 import HTTPTransport
 import NIOCore
 import RPC
+import ServiceContextModule
 import Synchronization
 
 /// Calls to other silos over gRPC and HTTP/2, signed: one pool of connections for each destination, to the addresses of
@@ -19,13 +20,18 @@ public final class SignedTransport: SiloTransport {
     }
 
     private let keyring: SiloKeyring
-    private let directory: CellDirectory
+    private let directory: any CellDirectorySource
     private let configuration: Configuration
     private let group: any EventLoopGroup
-    private let channels = Mutex<[SiloAddress: RPCChannel]>([:])
+    private let channels = Mutex<[SiloAddress: Way]>([:])
+
+    private struct Way {
+        let address: String
+        let channel: RPCChannel
+    }
 
     public init(
-        keyring: SiloKeyring, directory: CellDirectory, configuration: Configuration = Configuration(),
+        keyring: SiloKeyring, directory: any CellDirectorySource, configuration: Configuration = Configuration(),
         group: any EventLoopGroup = HTTPClientConnection.defaultGroup
     ) {
         self.keyring = keyring
@@ -50,7 +56,7 @@ public final class SignedTransport: SiloTransport {
     public func close() async {
         let all = channels.withLock { channels in
             defer { channels = [:] }
-            return Array(channels.values)
+            return channels.values.map(\.channel)
         }
         for channel in all { await channel.close() }
     }
@@ -59,15 +65,21 @@ public final class SignedTransport: SiloTransport {
         var metadata = call.metadata
         if let organization = call.organizationID { metadata.add(SiloField.organization, "\(organization)") }
         if let key = call.idempotencyKey { metadata.add(SiloField.idempotencyKey, key) }
+        // Each attempt is a span of its own.
+        if let trace = ServiceContext.current?.traceContext?.child() {
+            metadata.add("traceparent", trace.traceparent)
+            if !trace.state.isEmpty { metadata.add("tracestate", trace.state) }
+        }
         return metadata
     }
 
     private func channel(_ destination: SiloAddress) throws(SiloError) -> RPCChannel {
-        if let channel = channels.withLock({ $0[destination] }) { return channel }
+        let address = directory.current.address(of: destination) ?? ""
+        if let way = channels.withLock({ $0[destination] }), way.address == address { return way.channel }
         guard keyring.address == .control || destination == .control else {
             throw .forbidden("cells do not call each other: \(keyring.address) called \(destination)")
         }
-        guard let address = directory.address(of: destination), !address.isEmpty else {
+        guard !address.isEmpty else {
             throw .configuration("the configuration has no address of \(destination)")
         }
         let settings: RPCChannel.Configuration
@@ -76,12 +88,16 @@ public final class SignedTransport: SiloTransport {
         } catch {
             throw .configuration("the address of \(destination): \(error)")
         }
-        return channels.withLock { channels in
-            if let channel = channels[destination] { return channel }
+        let (channel, old) = channels.withLock { channels in
+            let known = channels[destination]
+            if let known, known.address == address { return (known.channel, RPCChannel?.none) }
             let channel = RPCChannel(settings, group: group)
-            channels[destination] = channel
-            return channel
+            channels[destination] = Way(address: address, channel: channel)
+            return (channel, known?.channel)
         }
+        // The silo has another address now: calls that are on their way to the old one may end there.
+        if let old { Task { await old.close(gracePeriod: .seconds(30)) } }
+        return channel
     }
 
     private func settings(_ target: ConnectionTarget, _ destination: SiloAddress) -> RPCChannel.Configuration {

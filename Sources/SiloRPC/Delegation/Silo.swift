@@ -17,7 +17,9 @@ public struct Silo: Sendable {
     public let mode: SiloMode
     /// The cell that this process is: in a monolith the fallback cell, in control nil.
     public let cell: CellName?
-    public let directory: CellDirectory
+    private let directories: any CellDirectorySource
+    /// Cells and localities as they are now.
+    public var directory: CellDirectory { directories.current }
     /// Where organizations live; nil in a monolith, where that is clear.
     public let organizations: (any OrganizationCells)?
     /// nil in a monolith, which calls nobody.
@@ -29,15 +31,16 @@ public struct Silo: Sendable {
     /// - Throws: ``SiloError/configuration(_:)``: a cell without a name, or with one that the directory does not have; no
     ///   caller or no organizations outside a monolith.
     public init(
-        mode: SiloMode, cell: CellName? = nil, directory: CellDirectory, organizations: (any OrganizationCells)? = nil,
+        mode: SiloMode, cell: CellName? = nil, directory: any CellDirectorySource, organizations: (any OrganizationCells)? = nil,
         caller: SiloCaller? = nil, inbound: (any SiloInboundPolicy)? = nil, options: Options = Options()
     ) throws(SiloError) {
+        let current = directory.current
         switch mode {
-        case .monolith: self.cell = directory.fallbackCell
+        case .monolith: self.cell = current.fallbackCell
         case .control: self.cell = nil
         case .cell:
             guard let cell else { throw .configuration("mode cell needs the name of the cell") }
-            guard directory.address(of: .cell(cell)) != nil else {
+            guard current.address(of: .cell(cell)) != nil else {
                 throw .configuration("cell: there is no cell \"\(cell)\" in the configuration")
             }
             self.cell = cell
@@ -46,7 +49,7 @@ public struct Silo: Sendable {
             throw .configuration("mode \(mode.rawValue) needs a transport to the other silos, and to know the organizations")
         }
         self.mode = mode
-        self.directory = directory
+        directories = directory
         self.organizations = organizations
         self.caller = caller
         self.inbound = inbound
@@ -54,8 +57,8 @@ public struct Silo: Sendable {
     }
 
     /// A cell that only calls control.
-    init(calling caller: SiloCaller, from cell: CellName, _ directory: CellDirectory) {
-        (mode, self.cell, self.directory, self.caller) = (.cell, cell, directory, caller)
+    init(calling caller: SiloCaller, from cell: CellName, _ directory: any CellDirectorySource) {
+        (mode, self.cell, directories, self.caller) = (.cell, cell, directory, caller)
         (organizations, inbound, options) = (nil, nil, Options())
     }
 

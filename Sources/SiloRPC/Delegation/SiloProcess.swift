@@ -10,6 +10,8 @@ public struct SiloProcess: Sendable {
     public let replica: OrganizationReplica?
     /// A cell's replica of its organizations' API keys; nil elsewhere.
     public let keys: APIKeyReplica?
+    /// Asks control at once for what a cell's replicas lack; nil elsewhere.
+    public let demand: ReplicaDemand?
 
     /// - Parameters:
     ///   - cell: which one it is, in mode cell.
@@ -17,17 +19,23 @@ public struct SiloProcess: Sendable {
     ///   - caller: the way to the others; nil in a monolith.
     /// - Throws: as ``Silo/init(mode:cell:directory:organizations:caller:inbound:options:)``.
     public init(
-        mode: SiloMode, cell: CellName? = nil, directory: CellDirectory, database: Database, caller: SiloCaller? = nil,
+        mode: SiloMode, cell: CellName? = nil, directory: any CellDirectorySource, database: Database, caller: SiloCaller? = nil,
         inbound: (any SiloInboundPolicy)? = nil, options: Silo.Options = Silo.Options(),
         lifetimes: OrganizationCellCache.Lifetimes = OrganizationCellCache.Lifetimes()
     ) throws(SiloError) {
         self.database = database
         mapping = mode == .cell ? nil : OrganizationMappingStore(database, directory: directory)
         if mode == .cell, let cell, let caller {
-            replica = OrganizationReplica(database, directory: directory, cell: cell, caller: caller)
-            keys = APIKeyReplica(database, directory: directory, cell: cell, caller: caller)
+            let organizations = OrganizationReplica(database, directory: directory, cell: cell, caller: caller)
+            let keys = APIKeyReplica(database, directory: directory, cell: cell, caller: caller)
+            (replica, self.keys) = (organizations, keys)
+            demand = ReplicaDemand {
+                try await organizations.pullAnew()
+                // Keys refer to organizations.
+                try await keys.pullAnew()
+            }
         } else {
-            (replica, keys) = (nil, nil)
+            (replica, keys, demand) = (nil, nil, nil)
         }
         let source: (any OrganizationCells)? = if let replica { replica } else { mapping }
         let cache = mode == .monolith ? nil : source.map { OrganizationCellCache($0, lifetimes: lifetimes) }

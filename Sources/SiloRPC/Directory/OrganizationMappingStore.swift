@@ -7,12 +7,14 @@ public struct OrganizationMappingStore: OrganizationMappingService, Organization
     private static let history = ChangeHistory(name: "organization_mappings")
 
     private let database: Database
-    private let directory: CellDirectory
+    private let directories: any CellDirectorySource
 
-    public init(_ database: Database, directory: CellDirectory) {
+    public init(_ database: Database, directory: any CellDirectorySource) {
         self.database = database
-        self.directory = directory
+        directories = directory
     }
+
+    private var directory: CellDirectory { directories.current }
 
     // MARK: - OrganizationMappingService
 
@@ -70,12 +72,55 @@ public struct OrganizationMappingStore: OrganizationMappingService, Organization
         try await change(organizationID, "is_deleted = 1", [])
     }
 
+    /// Removes an organization for good: its row here, and its place in the table.
+    ///
+    /// - Throws: ``SiloError`` when there is none, or it owns API keys or installations; `StorageError`.
+    public func delete(organizationID id: Int64) async throws {
+        do {
+            try await database.write { transaction in
+                try Self.change(id, "is_deleted = 1", [], transaction)
+                _ = try transaction.execute("DELETE FROM organizations WHERE id = ?", [.integer(id)])
+            }
+        } catch let error as StorageError where error.isConstraintViolation {
+            throw SiloError.invalid("organization \(id) still owns API keys or installations: remove them first")
+        }
+    }
+
     /// Says that an organization lives in another cell now, after its rows have been moved there.
     ///
     /// - Throws: ``SiloError``: no such cell, no such organization; `StorageError`.
     public func move(organizationID: Int64, to cell: CellName) async throws {
         let cell = try directory.cell(named: cell.description).name
         try await change(organizationID, "cell_name = ?", [.text(cell.description)])
+    }
+
+    /// How many organizations live in each cell, by its name; cells without any are left out.
+    public func countsByCell() async throws -> [String: Int64] {
+        try await database.read { transaction in
+            let rows = try transaction.rows(
+                "SELECT cell_name, COUNT(*) AS count FROM organization_mappings WHERE is_deleted = 0 GROUP BY cell_name")
+            var counts: [String: Int64] = [:]
+            for row in rows { counts[try row.text("cell_name")] = try row.integer("count") }
+            return counts
+        }
+    }
+
+    /// A cell may leave the configuration when nobody lives there any more.
+    ///
+    /// - Throws: ``SiloError/configuration(_:)`` that names a cell and one of its organizations; `StorageError`.
+    public func checkUnused(_ cells: [CellName]) async throws {
+        let slugs = try await database.read { transaction in
+            try cells.map { cell in
+                try transaction.row(
+                    "SELECT slug FROM organization_mappings WHERE cell_name = ? AND is_deleted = 0 LIMIT 1",
+                    [.text(cell.description)]
+                )?.text("slug")
+            }
+        }
+        for (cell, slug) in zip(cells, slugs) {
+            guard let slug else { continue }
+            throw SiloError.configuration("cells: \(cell) is not there any more, but organizations live in it, such as \(slug)")
+        }
     }
 
     /// Gives organizations of before there were cells their rows, in the fallback cell.
@@ -100,16 +145,20 @@ public struct OrganizationMappingStore: OrganizationMappingService, Organization
     }
 
     private func change(_ organizationID: Int64, _ assignment: String, _ values: [SQLValue]) async throws {
-        try await database.write { transaction in
-            let sequence = try Self.history.next(transaction)
-            let count = try transaction.execute(
-                "UPDATE organization_mappings SET sequence = ?, \(assignment) WHERE organization_id = ? AND is_deleted = 0",
-                [.integer(sequence)] + values + [.integer(organizationID)]
-            )
-            guard count > 0 else { throw SiloError.notFound("there is no organization \(organizationID)") }
-            // The cell that it has come to needs the keys, the one that it has left must forget them.
-            try APIKeyChanges.noteAll(organizationID: organizationID, transaction)
-        }
+        try await database.write { try Self.change(organizationID, assignment, values, $0) }
+    }
+
+    private static func change(
+        _ organizationID: Int64, _ assignment: String, _ values: [SQLValue], _ transaction: WriteTransaction
+    ) throws {
+        let sequence = try history.next(transaction)
+        let count = try transaction.execute(
+            "UPDATE organization_mappings SET sequence = ?, \(assignment) WHERE organization_id = ? AND is_deleted = 0",
+            [.integer(sequence)] + values + [.integer(organizationID)]
+        )
+        guard count > 0 else { throw SiloError.notFound("there is no organization \(organizationID)") }
+        // The cell that it has come to needs the keys, the one that it has left must forget them.
+        try APIKeyChanges.noteAll(organizationID: organizationID, transaction)
     }
 
     private static func insert(

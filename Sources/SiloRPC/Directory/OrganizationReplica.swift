@@ -14,7 +14,7 @@ public final class OrganizationReplica: OrganizationCells {
     ///   - caller: the way to control.
     ///   - patience: how long after a pull nobody starts another one for an organization that it did not bring.
     public init(
-        _ database: Database, directory: CellDirectory, cell: CellName, caller: SiloCaller, pageSize: Int32 = 1000,
+        _ database: Database, directory: any CellDirectorySource, cell: CellName, caller: SiloCaller, pageSize: Int32 = 1000,
         patience: Duration = .seconds(1)
     ) {
         self.database = database
@@ -44,6 +44,9 @@ public final class OrganizationReplica: OrganizationCells {
     /// - Throws: ``SiloError`` when control cannot be asked, `StorageError`.
     @discardableResult
     public func pull() async throws -> Int { try await puller.pull() }
+
+    /// As ``pull()``, with every change of before the call.
+    func pullAnew() async throws { _ = try await puller.pullAnew() }
 
     private static func store(_ mapping: OrganizationMapping, own: CellName, _ transaction: WriteTransaction) throws {
         try transaction.execute(

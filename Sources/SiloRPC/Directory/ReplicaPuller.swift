@@ -75,6 +75,12 @@ final class ReplicaPuller<Row: Sendable>: Sendable {
         return try await task.value
     }
 
+    /// As ``pull()``, but with every change of before the call: a pull that runs already does not count.
+    func pullAnew() async throws -> Int {
+        if let running = state.withLock({ $0.running }) { _ = try? await running.value }
+        return try await pull()
+    }
+
     private func pullAll() async throws -> Int {
         var count = 0
         while true {

@@ -101,11 +101,20 @@ enum KeyText {
 
     /// - Throws: ``SiloError`` for a key that is too short, or cannot be sent in a header.
     static func check(_ key: String) throws(SiloError) {
-        guard (minimumCount...maximumCount).contains(key.utf8.count) else {
+        guard counts.contains(key.utf8.count) else {
             throw SiloError.invalid("an API key has \(minimumCount) to \(maximumCount) characters")
         }
-        guard key.utf8.allSatisfy({ (0x21...0x7E).contains($0) }) else {
+        guard isPrintable(key.utf8) else {
             throw SiloError.invalid("an API key holds printable ASCII characters without spaces only")
         }
+    }
+
+    /// Whether there can be such a key at all.
+    static func isPossible(_ key: [UInt8]) -> Bool { counts.contains(key.count) && isPrintable(key) }
+
+    private static let counts = minimumCount...maximumCount
+
+    private static func isPrintable(_ key: some Sequence<UInt8>) -> Bool {
+        key.allSatisfy { (0x21...0x7E).contains($0) }
     }
 }

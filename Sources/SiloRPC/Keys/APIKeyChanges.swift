@@ -37,12 +37,16 @@ public struct APIKeyFeed: APIKeyFeedService {
         self.database = database
     }
 
-    /// - Throws: ``SiloError/forbidden(_:)`` when one cell asks for another cell's keys.
+    /// - Throws: ``SiloError/forbidden(_:)`` when one cell asks for another cell's keys, or nobody knows who asks (a call
+    ///   under `rpc0`).
     public func listChanges(
         cellName: String, epoch: String, after: Int64, pageSize: Int32
     ) async throws -> APIKeyFeedServiceListChangesResponse {
-        if case .cell(let source)? = SiloScope.source, source.description != cellName {
+        switch SiloScope.source {
+        case nil: throw SiloError.forbidden("keys are told to silos that have signed with a key of their own only")
+        case .cell(let source)? where source.description != cellName:
             throw SiloError.forbidden("\(source) is told of its own keys only, not of those of \(cellName.prefix(64))")
+        default: break
         }
         let limit = pageSize > 0 ? min(Int(pageSize), Self.maximumPageSize) : Self.maximumPageSize
         return try await database.read { transaction in

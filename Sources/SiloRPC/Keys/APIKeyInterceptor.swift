@@ -9,7 +9,9 @@ import Storage
 /// Runs before the request's body is read, unless that is signed. Puts the ``Principal`` into the service context under
 /// ``PrincipalKey``.
 /// A verified key is remembered for ``cacheLifetime``: that long after a key was revoked by another process,
-/// a server may still accept it. A refused key is remembered for one second.
+/// a server may still accept it, unless somebody tells it (``forget(_:)``). A refused key is remembered for one second.
+///
+/// In a cell, whose keys are a replica, control is asked for a key that the replica lacks: it may have been made a moment ago.
 public struct APIKeyInterceptor: ServerInterceptor {
     /// Five seconds.
     public static let cacheLifetime: Duration = .seconds(5)
@@ -22,17 +24,20 @@ public struct APIKeyInterceptor: ServerInterceptor {
     private let openServices: Set<String>
     private let requiredScopes: [String: Scope]
     private let signatures: SignatureVerifier?
+    private let demand: ReplicaDemand?
 
     /// - Parameters:
     ///   - openServices: full names of services that need no key, such as health.
     ///   - requiredScopes: service name -> scope that every call of it needs.
     ///   - signatures: checks calls with `x-signature`; nil when such calls are refused.
+    ///   - demand: brings what is new when a key is not known; nil where `keys` has all there are.
     public init(
         keys: APIKeyStore, openServices: Set<String> = [], requiredScopes: [String: Scope] = [:],
-        signatures: SignatureVerifier? = nil
+        signatures: SignatureVerifier? = nil, demand: ReplicaDemand? = nil
     ) {
         store = keys
         self.signatures = signatures
+        self.demand = demand
         self.openServices = openServices
         self.requiredScopes = requiredScopes
     }
@@ -69,7 +74,20 @@ public struct APIKeyInterceptor: ServerInterceptor {
         try Self.accept(try await known(metadata))
     }
 
-    private func signer(of call: ServerCall, _ metadata: Metadata, _ header: String) async throws -> KnownKey {
+    /// Looks these keys up again when they come next: their rows have changed.
+    public func forget(_ keyIDs: Set<Int64>) { verified.forget(keyIDs) }
+
+    /// Whose a request is, for handing it on: by its key, or by the key that says to have signed it. A signature is of the
+    /// body too, which is not read here: form, time and key are looked at, the rest is for who answers.
+    ///
+    /// - Throws: as ``intercept(_:context:next:)``.
+    public func organization(of metadata: Metadata) async throws -> Int64 {
+        guard let header = metadata["x-signature"] else { return try await principal(of: metadata).organizationID }
+        return try await verifier(of: metadata).claimedKey(header: header).organizationID
+    }
+
+    /// What checks a call with `x-signature`.
+    private func verifier(of metadata: Metadata) throws -> SignatureVerifier {
         guard let signatures else { throw Self.refusal("x-signature is not accepted here") }
         for name in ["x-api-key", "authorization"] where !metadata.values(name).isEmpty {
             throw Self.refusal("\(name) and x-signature are given both: a key that signs is not sent")
@@ -77,7 +95,11 @@ public struct APIKeyInterceptor: ServerInterceptor {
         guard metadata.values("x-signature").count == 1 else {
             throw Self.refusal("x-signature is given more than once")
         }
-        let key = try await signatures.key(of: call, header: header)
+        return signatures
+    }
+
+    private func signer(of call: ServerCall, _ metadata: Metadata, _ header: String) async throws -> KnownKey {
+        let key = try await verifier(of: metadata).key(of: call, header: header)
         noteUse(key)
         return KnownKey([], key.principal)
     }
@@ -88,7 +110,7 @@ public struct APIKeyInterceptor: ServerInterceptor {
         }
         let now = ContinuousClock.now
         if let known = key.withUnsafeBytes({ verified.known($0, at: now) }) { return known }
-        return try await verify(key, now)
+        return try await verify(key)
     }
 
     /// Lets a call go on as the key's principal.
@@ -110,10 +132,11 @@ public struct APIKeyInterceptor: ServerInterceptor {
         }
     }
 
-    private func verify(_ text: [UInt8], _ now: ContinuousClock.Instant) async throws -> KnownKey {
+    private func verify(_ text: [UInt8]) async throws -> KnownKey {
+        let age: Int
         let stored: APIKey?
         do {
-            stored = try await store.find(hash: SHA256.digest(text))
+            (stored, age) = try await find(text)
         } catch is StorageError {
             throw RPCError(.unavailable, "API keys cannot be checked now")
         }
@@ -123,9 +146,19 @@ public struct APIKeyInterceptor: ServerInterceptor {
         var lifetime = key == nil ? Self.refusalLifetime : Self.cacheLifetime
         if let end = key?.expiresAt { lifetime = min(lifetime, .milliseconds(max(0, end - time))) }
         // What cannot be a key is not worth a place.
-        if text.count <= KeyText.maximumCount { verified.remember(known, until: now + lifetime) }
+        if text.count <= KeyText.maximumCount { verified.remember(known, until: .now + lifetime, age: age) }
         if let key { noteUse(key) }
         return known
+    }
+
+    /// The row of a key, and the age of what is remembered when it was read.
+    private func find(_ text: [UInt8]) async throws -> (APIKey?, Int) {
+        let hash = SHA256.digest(text)
+        var age = verified.age
+        if let key = try await store.find(hash: hash) { return (key, age) }
+        guard let demand, KeyText.isPossible(text), await demand.refresh() else { return (nil, age) }
+        age = verified.age
+        return (try await store.find(hash: hash), age)
     }
 
     private func noteUse(_ key: APIKey) {

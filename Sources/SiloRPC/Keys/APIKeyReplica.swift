@@ -9,7 +9,7 @@ public final class APIKeyReplica: Sendable {
 
     /// - Parameter caller: the way to control.
     public init(
-        _ database: Database, directory: CellDirectory, cell: CellName, caller: SiloCaller, pageSize: Int32 = 1000
+        _ database: Database, directory: any CellDirectorySource, cell: CellName, caller: SiloCaller, pageSize: Int32 = 1000
     ) {
         puller = ReplicaPuller(
             name: "api_keys", database: database,
@@ -31,6 +31,15 @@ public final class APIKeyReplica: Sendable {
     ///   there yet: the next pull brings it again.
     @discardableResult
     public func pull() async throws -> Int { try await puller.pull() }
+
+    /// As ``pull()``, with every change of before the call.
+    func pullAnew() async throws { _ = try await puller.pullAnew() }
+
+    /// Calls `changed` with the ids of the keys whose rows have come, after they were stored: whoever remembers a key must
+    /// forget it, or one that is revoked would go on being accepted.
+    public func observe(_ changed: @escaping @Sendable (Set<Int64>) -> Void) {
+        puller.observe { rows in changed(Set(rows.map(\.keyID))) }
+    }
 
     private static func store(_ record: APIKeyRecord, _ transaction: WriteTransaction) throws {
         guard !record.deleted else {

@@ -12,10 +12,13 @@ public struct KeyAdministration: KeyService {
 
     private let keys: APIKeyStore
     private let audit: AuditLog
+    private let changed: @Sendable (Set<Int64>) -> Void
 
-    public init(keys: APIKeyStore, audit: AuditLog) {
+    /// - Parameter changed: told of keys that end earlier than before, for ``APIKeyInterceptor/forget(_:)``.
+    public init(keys: APIKeyStore, audit: AuditLog, changed: @escaping @Sendable (Set<Int64>) -> Void = { _ in }) {
         self.keys = keys
         self.audit = audit
+        self.changed = changed
     }
 
     public func createKey(
@@ -59,6 +62,7 @@ public struct KeyAdministration: KeyService {
         let rotated = try await mappingErrors {
             try await keys.rotate(id: request.keyID, overlap: seconds * 1000)
         }
+        changed([request.keyID])
         return KeyAPI.RotateKeyResponse(
             key: .init(rotated.key), text: rotated.text, oldKeyExpiresAt: rotated.old.expiresAt.map(Self.timestamp)
         )
@@ -70,6 +74,7 @@ public struct KeyAdministration: KeyService {
         _ = try Self.caller(context)
         let end = try request.expiresAt.map { try Self.milliseconds($0) }
         let key = try await mappingErrors { try await keys.expire(id: request.keyID, at: end) }
+        changed([request.keyID])
         return KeyAPI.ExpireKeyResponse(key: .init(key))
     }
 
@@ -78,6 +83,7 @@ public struct KeyAdministration: KeyService {
     ) async throws -> KeyAPI.RevokeKeyResponse {
         _ = try Self.caller(context)
         try await mappingErrors { try await keys.revoke(id: request.keyID) }
+        changed([request.keyID])
         return KeyAPI.RevokeKeyResponse()
     }
 

@@ -17,15 +17,19 @@ public final class SignatureVerifier: Sendable {
     private let nonces: NonceMemory
     private let window: Int64
     private let startedAt: Int64
+    private let demand: ReplicaDemand?
 
     /// - Parameters:
     ///   - window: how far a client's clock may be off, in seconds.
     ///   - maximumNonceCount: signatures that can be remembered at a time; about 100 bytes each.
     ///   - startedAt: signatures from before this time are refused, in milliseconds since 1970 UTC: what was seen
     ///     then is not known any more.
+    ///   - demand: as of ``APIKeyInterceptor``.
     public init(
-        keys: APIKeyStore, window: Int = 60, maximumNonceCount: Int = 100_000, startedAt: Int64 = EpochTime.now
+        keys: APIKeyStore, window: Int = 60, maximumNonceCount: Int = 100_000, startedAt: Int64 = EpochTime.now,
+        demand: ReplicaDemand? = nil
     ) {
+        self.demand = demand
         store = keys
         self.window = Int64(window) * 1000
         nonces = NonceMemory(maximumCount: maximumNonceCount)
@@ -36,19 +40,9 @@ public final class SignatureVerifier: Sendable {
     ///
     /// - Throws: `RPCError` as above; UNAVAILABLE: the database cannot be read.
     func key(of call: ServerCall, header: String) async throws -> APIKey {
-        guard let signature = RequestSignature(header: header) else {
-            throw APIKeyInterceptor.refusal("x-signature must be: v1 kid=ID,ts=MILLISECONDS,nonce=TEXT,sig=BASE64URL")
-        }
         let now = EpochTime.now
-        try check(signature.timestamp, now)
-        let found: (key: APIKey, secret: [UInt8])?
-        do {
-            found = try await store.findSigning(id: signature.keyID)
-        } catch is StorageError {
-            throw RPCError(.unavailable, "API keys cannot be checked now")
-        }
-        // One text for unknown keys and wrong signatures; nothing of the body is read for a key that is not there.
-        guard let found, found.key.isValid(at: now) else { throw Self.wrong }
+        // Nothing of the body is read for a key that is not there.
+        let (signature, found) = try await claim(header, now)
         let digest = SHA256Digest()
         try await call.readAhead { digest.update($0) }
         let request = call.requestLine
@@ -59,6 +53,33 @@ public final class SignatureVerifier: Sendable {
         guard isValid else { throw Self.wrong }
         try take(signature, now)
         return found.key
+    }
+
+    /// The key that says to have signed, valid now. Whether it has is not known.
+    func claimedKey(header: String) async throws -> APIKey { try await claim(header, EpochTime.now).found.key }
+
+    private func claim(
+        _ header: String, _ now: Int64
+    ) async throws -> (signature: RequestSignature, found: (key: APIKey, secret: [UInt8])) {
+        guard let signature = RequestSignature(header: header) else {
+            throw APIKeyInterceptor.refusal("x-signature must be: v1 kid=ID,ts=MILLISECONDS,nonce=TEXT,sig=BASE64URL")
+        }
+        try check(signature.timestamp, now)
+        let found: (key: APIKey, secret: [UInt8])?
+        do {
+            found = try await find(id: signature.keyID)
+        } catch is StorageError {
+            throw RPCError(.unavailable, "API keys cannot be checked now")
+        }
+        // One text for unknown keys and wrong signatures.
+        guard let found, found.key.isValid(at: now) else { throw Self.wrong }
+        return (signature, found)
+    }
+
+    func find(id: Int64) async throws -> (key: APIKey, secret: [UInt8])? {
+        if let found = try await store.findSigning(id: id) { return found }
+        guard let demand, await demand.refresh() else { return nil }
+        return try await store.findSigning(id: id)
     }
 
     private func check(_ timestamp: Int64, _ now: Int64) throws {

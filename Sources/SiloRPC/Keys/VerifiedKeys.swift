@@ -49,40 +49,65 @@ final class VerifiedKeys: Sendable {
         let expiry: ContinuousClock.Instant
     }
 
-    private let sets = Mutex([[Entry]](repeating: [], count: setCount))
+    private struct State {
+        var sets = [[Entry]](repeating: [], count: setCount)
+        /// How often keys were forgotten: what was read from the database before may be of before.
+        var age = 0
+    }
+
+    private let state = Mutex(State())
+
+    /// To be read before the database is, for ``remember(_:until:age:)``.
+    var age: Int { state.withLock { $0.age } }
 
     /// nil when nothing is known.
     func known(_ key: UnsafeRawBufferPointer, at now: ContinuousClock.Instant) -> KnownKey? {
         let hash = Self.hash(key)
-        return sets.withLock { sets in
-            for entry in sets[hash & (Self.setCount - 1)] where entry.hash == hash && entry.known.hasKey(key) {
+        return state.withLock { state in
+            for entry in state.sets[hash & (Self.setCount - 1)] where entry.hash == hash && entry.known.hasKey(key) {
                 return entry.expiry > now ? entry.known : nil
             }
             return nil
         }
     }
 
-    func remember(_ known: KnownKey, until expiry: ContinuousClock.Instant) {
+    /// - Parameter age: of before the key was looked up; when keys were forgotten since, nothing is remembered.
+    func remember(_ known: KnownKey, until expiry: ContinuousClock.Instant, age: Int) {
         let hash = known.key.withUnsafeBytes(Self.hash)
         let now = ContinuousClock.now
-        sets.withLock { sets in
-            let set = hash & (Self.setCount - 1)
-            sets[set].removeAll { $0.expiry <= now || $0.hash == hash }
-            if sets[set].count >= Self.ways {
-                // A refused key first, then the one that expires first.
-                let victim = sets[set].indices.min { left, right in
-                    let (one, two) = (sets[set][left], sets[set][right])
-                    let (isRight, isOtherRight) = (one.known.principal != nil, two.known.principal != nil)
-                    return isRight == isOtherRight ? one.expiry < two.expiry : !isRight
-                }
-                guard let victim, known.principal != nil || sets[set][victim].known.principal == nil else { return }
-                sets[set].remove(at: victim)
-            }
-            sets[set].append(Entry(hash: hash, known: known, expiry: expiry))
+        state.withLock { state in
+            guard state.age == age else { return }
+            Self.add(Entry(hash: hash, known: known, expiry: expiry), to: &state.sets[hash & (Self.setCount - 1)], now)
         }
     }
 
-    var count: Int { sets.withLock { $0.reduce(0) { $0 + $1.count } } }
+    private static func add(_ entry: Entry, to set: inout [Entry], _ now: ContinuousClock.Instant) {
+        set.removeAll { $0.expiry <= now || $0.hash == entry.hash }
+        if set.count >= ways {
+            // A refused key first, then the one that expires first.
+            let victim = set.indices.min { left, right in
+                let (one, two) = (set[left], set[right])
+                let (isRight, isOtherRight) = (one.known.principal != nil, two.known.principal != nil)
+                return isRight == isOtherRight ? one.expiry < two.expiry : !isRight
+            }
+            guard let victim, entry.known.principal != nil || set[victim].known.principal == nil else { return }
+            set.remove(at: victim)
+        }
+        set.append(entry)
+    }
+
+    /// Forgets keys whose rows have changed, and every refusal: one of the rows may be of a key that was not there.
+    func forget(_ keyIDs: Set<Int64>) {
+        guard !keyIDs.isEmpty else { return }
+        state.withLock { state in
+            state.age &+= 1
+            for index in state.sets.indices where !state.sets[index].isEmpty {
+                state.sets[index].removeAll { $0.known.principal.map { keyIDs.contains($0.keyID) } ?? true }
+            }
+        }
+    }
+
+    var count: Int { state.withLock { $0.sets.reduce(0) { $0 + $1.count } } }
 
     private static func hash(_ key: UnsafeRawBufferPointer) -> Int {
         var hasher = Hasher()
