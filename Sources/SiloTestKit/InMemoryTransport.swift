@@ -45,7 +45,7 @@ public struct InMemoryTransport: SiloTransport {
                     SiloInboundCall(
                         method: handler.method, source: peer.source, organizationID: call.organizationID,
                         idempotencyKey: call.idempotencyKey, viewer: call.metadata[SiloField.viewer],
-                        body: { call.body }
+                        metadata: call.metadata, body: { call.body }
                     ))
             }
         }

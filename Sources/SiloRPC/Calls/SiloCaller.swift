@@ -23,10 +23,14 @@ public struct SiloCaller: Sendable {
     private let destinations: Destinations
     /// What operators change while the process runs.
     public let switches: SiloSwitches
+    private let counters: SiloCallCounters?
 
+    /// - Parameter counters: counts every attempt; nil counts nothing.
     public init(
-        transport: any SiloTransport, policy: SiloCallPolicy = SiloCallPolicy(), switches: SiloSwitches = SiloSwitches()
+        transport: any SiloTransport, policy: SiloCallPolicy = SiloCallPolicy(), switches: SiloSwitches = SiloSwitches(),
+        counters: SiloCallCounters? = nil
     ) {
+        self.counters = counters
         self.transport = transport
         self.policy = policy
         self.switches = switches
@@ -39,9 +43,11 @@ public struct SiloCaller: Sendable {
     /// - Returns: the encoded response message.
     /// - Throws: ``SiloError``; `CancellationError`.
     public func call(_ call: SiloCall) async throws -> [UInt8] {
-        try switches.check(call.method)
+        let requestID = RequestID.make()
+        try switches.check(call.method, requestID: requestID)
+        counters?.note(call.method, caller: "self")
         var call = call
-        call.metadata.add(SiloField.requestID, RequestID.make())
+        call.metadata.add(SiloField.requestID, requestID)
         call.deadline = min(call.deadline, .now + switches.timeout(call.method))
         let destination = destinations.state(call.destination)
         if case .full(let limit) = destination.begin() {
@@ -57,17 +63,21 @@ public struct SiloCaller: Sendable {
         var attempt = 0
         while true {
             if case .open(let pause) = destination.admit(.now) {
+                counters?.note(call, attempt: attempt + 1, .held, nil)
                 throw SiloError.unavailable(
                     call.destination, "its last calls failed; the breaker is open for \(pause) more", retryAfter: pause)
             }
+            let start = ContinuousClock.now
             do {
                 let answer = try await transport.send(call)
                 destination.didAnswer(.now)
+                counters?.note(call, attempt: attempt + 1, .answered, .now - start)
                 return answer
             } catch {
                 let failure = CallFailure(error, call)
                 failure.isSilence ? destination.didFail(.now) : destination.didAnswer(.now)
                 attempt += 1
+                counters?.note(call, attempt: attempt, failure.outcome, .now - start)
                 guard attempt <= retries, failure.mayRepeat(call.method.idempotency), !Task.isCancelled,
                     let delay = delay(afterAttempt: attempt, failure, call.deadline), destination.mayRetry()
                 else { throw failure.report }
@@ -126,6 +136,16 @@ struct CallFailure {
     var isSilence: Bool {
         guard let rpc else { return !(error is SiloError || error is CancellationError) }
         return [.unavailable, .deadlineExceeded, .resourceExhausted].contains(rpc.code)
+    }
+
+    /// For the counters.
+    var outcome: SiloCallCounters.Outcome {
+        if error is CancellationError { return .cancelled }
+        switch rpc?.code {
+        case .cancelled where Task.isCancelled: return .cancelled
+        case .deadlineExceeded: return .late
+        default: return isSilence ? .unavailable : .error
+        }
     }
 
     /// How long the other side asks to wait.

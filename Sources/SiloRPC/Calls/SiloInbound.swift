@@ -2,14 +2,21 @@
 public struct SiloInbound: SiloInboundPolicy {
     public let switches: SiloSwitches
     private let answers: StoredAnswers?
+    private let counters: SiloCallCounters?
 
-    /// - Parameter answers: nil keeps none: calls with a key are then run as often as they come.
-    public init(switches: SiloSwitches, answers: StoredAnswers?) {
+    /// - Parameters:
+    ///   - answers: nil keeps none: calls with a key are then run as often as they come.
+    ///   - counters: counts calls of deprecated methods; nil counts nothing.
+    public init(switches: SiloSwitches, answers: StoredAnswers?, counters: SiloCallCounters? = nil) {
         self.switches = switches
         self.answers = answers
+        self.counters = counters
     }
 
-    public func admit(_ call: SiloInboundCall) throws { try switches.check(call.method) }
+    public func admit(_ call: SiloInboundCall) throws {
+        counters?.note(call.method, caller: call.source?.description ?? "rpc0")
+        try switches.check(call.method, requestID: call.requestID)
+    }
 
     public func answer(
         _ call: SiloInboundCall, _ produce: @Sendable () async throws -> [UInt8]

@@ -10,13 +10,19 @@ public struct SiloInboundCall: Sendable {
     public let idempotencyKey: String?
     /// ``SiloViewer/text``; nil when the caller did not say who acts.
     public let viewer: String?
+    /// What else came with it.
+    private let metadata: Metadata
     /// The encoded request message.
     public let body: @Sendable () -> [UInt8]
 
+    /// Names the call in the logs of both sides; nil when the caller did not name it.
+    public var requestID: String? { metadata[SiloField.requestID] }
+
     public init(
         method: SiloMethod, source: SiloAddress? = nil, organizationID: Int64? = nil, idempotencyKey: String? = nil,
-        viewer: String? = nil, body: @escaping @Sendable () -> [UInt8]
+        viewer: String? = nil, metadata: Metadata = Metadata(), body: @escaping @Sendable () -> [UInt8]
     ) {
+        self.metadata = metadata
         self.method = method
         self.source = source
         self.organizationID = organizationID
@@ -31,7 +37,7 @@ public struct SiloInboundCall: Sendable {
             method: method, source: context.serviceContext[SiloSourceKey.self],
             organizationID: context.metadata[SiloField.organization].flatMap { Int64($0) },
             idempotencyKey: context.metadata[SiloField.idempotencyKey],
-            viewer: context.metadata[SiloField.viewer], body: body
+            viewer: context.metadata[SiloField.viewer], metadata: context.metadata, body: body
         )
     }
 }

@@ -24,7 +24,7 @@ public struct SiloConfiguration: Message {
     public var keys: [KeyConfiguration] = []
     /// Base URL of the monolith's application, and of control's. `{locality}` in it stands for a locality's name.
     public var publicURL: String = ""
-    /// What is changed of methods; read again on SIGHUP, with the keys.
+    /// What is changed of methods.
     public var switches: [SwitchConfiguration] = []
     /// Who must be at the other end of a TLS connection between silos.
     public var identities: [IdentityConfiguration] = []
@@ -73,17 +73,20 @@ public struct SwitchConfiguration: Message {
     public var timeoutMs: UInt32 = 0
     /// Instead of the declared number of attempts after the first.
     public var retries: UInt32?
+    /// When it is off: how many of a hundred calls, the same ones at both sides; all when it is 0.
+    public var disabledPercent: UInt32 = 0
     public var unknownFields = UnknownFields()
     public init() {}
     public init(
         method: String = "", disabled: Bool = false, reason: String = "", timeoutMs: UInt32 = 0,
-        retries: UInt32? = nil
+        retries: UInt32? = nil, disabledPercent: UInt32 = 0
     ) {
         (self.method, self.disabled, self.reason, self.timeoutMs) = (method, disabled, reason, timeoutMs)
-        self.retries = retries
+        (self.retries, self.disabledPercent) = (retries, disabledPercent)
     }
     public static let schema = MessageSchema(Self.self, .siloV1Configuration, 1)
     @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+        try v.field(6, UInt32Field.self, &disabledPercent)
         try v.field(5, UInt32Field.self, &retries)
         try v.field(4, UInt32Field.self, &timeoutMs)
         try v.field(3, StringField.self, &reason)
@@ -229,5 +232,5 @@ public struct KeyConfiguration: Message {
 }
 
 extension FileDescriptor {
-    public static let siloV1Configuration = FileDescriptor(name: "silo/v1/configuration.proto", dependencies: [.siloOptions], base64: "ChtzaWxvL3YxL2NvbmZpZ3VyYXRpb24ucHJvdG8SB3NpbG8udjEaEnNpbG8vb3B0aW9ucy5wcm90byKPBQoRU2lsb0NvbmZpZ3VyYXRpb24SJwoPY29udHJvbF9hZGRyZXNzGAEgASgJUg5jb250cm9sQWRkcmVzcxIwCgVjZWxscxgCIAMoCzIaLnNpbG8udjEuQ2VsbENvbmZpZ3VyYXRpb25SBWNlbGxzEjQKB3JlZ2lvbnMYAyADKAsyGi5zaWxvLnYxLkNlbGxDb25maWd1cmF0aW9uUgdyZWdpb25zEj4KCmxvY2FsaXRpZXMYBCADKAsyHi5zaWxvLnYxLkxvY2FsaXR5Q29uZmlndXJhdGlvblIKbG9jYWxpdGllcxIjCg1mYWxsYmFja19jZWxsGAUgASgJUgxmYWxsYmFja0NlbGwSJwoPbW9ub2xpdGhfcmVnaW9uGAYgASgJUg5tb25vbGl0aFJlZ2lvbhIvChNzaW5nbGVfb3JnYW5pemF0aW9uGAcgASgIUhJzaW5nbGVPcmdhbml6YXRpb24SYQoEa2V5cxgIIAMoCzIZLnNpbG8udjEuS2V5Q29uZmlndXJhdGlvbkIyotQYLm5hbWVzIG9mIGtleXMsIGFuZCBvZiB0aGUgZmlsZXMgdGhhdCBob2xkIHRoZW1SBGtleXMSHQoKcHVibGljX3VybBgJIAEoCVIJcHVibGljVXJsEjgKCHN3aXRjaGVzGAogAygLMhwuc2lsby52MS5Td2l0Y2hDb25maWd1cmF0aW9uUghzd2l0Y2hlcxI+CgppZGVudGl0aWVzGAsgAygLMh4uc2lsby52MS5JZGVudGl0eUNvbmZpZ3VyYXRpb25SCmlkZW50aXRpZXMSLgoEcnBjMBgMIAEoCzIaLnNpbG8udjEuUnBjMENvbmZpZ3VyYXRpb25SBHJwYzAiqwEKE1N3aXRjaENvbmZpZ3VyYXRpb24SFgoGbWV0aG9kGAEgASgJUgZtZXRob2QSGgoIZGlzYWJsZWQYAiABKAhSCGRpc2FibGVkEhYKBnJlYXNvbhgDIAEoCVIGcmVhc29uEh0KCnRpbWVvdXRfbXMYBCABKA1SCXRpbWVvdXRNcxIdCgdyZXRyaWVzGAUgASgNSABSB3JldHJpZXOIAQFCCgoIX3JldHJpZXMiPwoVSWRlbnRpdHlDb25maWd1cmF0aW9uEhIKBHNpbG8YASABKAlSBHNpbG8SEgoEbmFtZRgCIAEoCVIEbmFtZSJBChFScGMwQ29uZmlndXJhdGlvbhIsCgxzZWNyZXRfZmlsZXMYASADKAlCCaLUGAVwYXRoc1ILc2VjcmV0RmlsZXMipQEKEUNlbGxDb25maWd1cmF0aW9uEhIKBG5hbWUYASABKAlSBG5hbWUSIQoMc25vd2ZsYWtlX2lkGAIgASgNUgtzbm93Zmxha2VJZBIYCgdhZGRyZXNzGAMgASgJUgdhZGRyZXNzEicKD2dhdGV3YXlfYWRkcmVzcxgEIAEoCVIOZ2F0ZXdheUFkZHJlc3MSFgoGaGlkZGVuGAUgASgIUgZoaWRkZW4i9AIKFUxvY2FsaXR5Q29uZmlndXJhdGlvbhISCgRuYW1lGAEgASgJUgRuYW1lEhQKBWNlbGxzGAIgAygJUgVjZWxscxIYCgdyZWdpb25zGAMgAygJUgdyZWdpb25zEkMKCGNhdGVnb3J5GAQgASgOMicuc2lsby52MS5Mb2NhbGl0eUNvbmZpZ3VyYXRpb24uQ2F0ZWdvcnlSCGNhdGVnb3J5EjIKFW5ld19vcmdhbml6YXRpb25fY2VsbBgFIAEoCVITbmV3T3JnYW5pemF0aW9uQ2VsbBIWCgZoaWRkZW4YBiABKAhSBmhpZGRlbhIpChFoaWRkZW5fYXRfc2lnbl91cBgHIAEoCFIOaGlkZGVuQXRTaWduVXAiWwoIQ2F0ZWdvcnkSGAoUQ0FURUdPUllfVU5TUEVDSUZJRUQQABIZChVDQVRFR09SWV9NVUxUSV9URU5BTlQQARIaChZDQVRFR09SWV9TSU5HTEVfVEVOQU5UEAIigwEKEEtleUNvbmZpZ3VyYXRpb24SDgoCaWQYASABKAlSAmlkEhYKBnNvdXJjZRgCIAEoCVIGc291cmNlEhoKCGF1ZGllbmNlGAMgASgJUghhdWRpZW5jZRIrCgtzZWNyZXRfZmlsZRgEIAEoCUIKotQYBmEgcGF0aFIKc2VjcmV0RmlsZWIGcHJvdG8z")
+    public static let siloV1Configuration = FileDescriptor(name: "silo/v1/configuration.proto", dependencies: [.siloOptions], base64: "ChtzaWxvL3YxL2NvbmZpZ3VyYXRpb24ucHJvdG8SB3NpbG8udjEaEnNpbG8vb3B0aW9ucy5wcm90byKPBQoRU2lsb0NvbmZpZ3VyYXRpb24SJwoPY29udHJvbF9hZGRyZXNzGAEgASgJUg5jb250cm9sQWRkcmVzcxIwCgVjZWxscxgCIAMoCzIaLnNpbG8udjEuQ2VsbENvbmZpZ3VyYXRpb25SBWNlbGxzEjQKB3JlZ2lvbnMYAyADKAsyGi5zaWxvLnYxLkNlbGxDb25maWd1cmF0aW9uUgdyZWdpb25zEj4KCmxvY2FsaXRpZXMYBCADKAsyHi5zaWxvLnYxLkxvY2FsaXR5Q29uZmlndXJhdGlvblIKbG9jYWxpdGllcxIjCg1mYWxsYmFja19jZWxsGAUgASgJUgxmYWxsYmFja0NlbGwSJwoPbW9ub2xpdGhfcmVnaW9uGAYgASgJUg5tb25vbGl0aFJlZ2lvbhIvChNzaW5nbGVfb3JnYW5pemF0aW9uGAcgASgIUhJzaW5nbGVPcmdhbml6YXRpb24SYQoEa2V5cxgIIAMoCzIZLnNpbG8udjEuS2V5Q29uZmlndXJhdGlvbkIyotQYLm5hbWVzIG9mIGtleXMsIGFuZCBvZiB0aGUgZmlsZXMgdGhhdCBob2xkIHRoZW1SBGtleXMSHQoKcHVibGljX3VybBgJIAEoCVIJcHVibGljVXJsEjgKCHN3aXRjaGVzGAogAygLMhwuc2lsby52MS5Td2l0Y2hDb25maWd1cmF0aW9uUghzd2l0Y2hlcxI+CgppZGVudGl0aWVzGAsgAygLMh4uc2lsby52MS5JZGVudGl0eUNvbmZpZ3VyYXRpb25SCmlkZW50aXRpZXMSLgoEcnBjMBgMIAEoCzIaLnNpbG8udjEuUnBjMENvbmZpZ3VyYXRpb25SBHJwYzAi1gEKE1N3aXRjaENvbmZpZ3VyYXRpb24SFgoGbWV0aG9kGAEgASgJUgZtZXRob2QSGgoIZGlzYWJsZWQYAiABKAhSCGRpc2FibGVkEhYKBnJlYXNvbhgDIAEoCVIGcmVhc29uEh0KCnRpbWVvdXRfbXMYBCABKA1SCXRpbWVvdXRNcxIdCgdyZXRyaWVzGAUgASgNSABSB3JldHJpZXOIAQESKQoQZGlzYWJsZWRfcGVyY2VudBgGIAEoDVIPZGlzYWJsZWRQZXJjZW50QgoKCF9yZXRyaWVzIj8KFUlkZW50aXR5Q29uZmlndXJhdGlvbhISCgRzaWxvGAEgASgJUgRzaWxvEhIKBG5hbWUYAiABKAlSBG5hbWUiQQoRUnBjMENvbmZpZ3VyYXRpb24SLAoMc2VjcmV0X2ZpbGVzGAEgAygJQgmi1BgFcGF0aHNSC3NlY3JldEZpbGVzIqUBChFDZWxsQ29uZmlndXJhdGlvbhISCgRuYW1lGAEgASgJUgRuYW1lEiEKDHNub3dmbGFrZV9pZBgCIAEoDVILc25vd2ZsYWtlSWQSGAoHYWRkcmVzcxgDIAEoCVIHYWRkcmVzcxInCg9nYXRld2F5X2FkZHJlc3MYBCABKAlSDmdhdGV3YXlBZGRyZXNzEhYKBmhpZGRlbhgFIAEoCFIGaGlkZGVuIvQCChVMb2NhbGl0eUNvbmZpZ3VyYXRpb24SEgoEbmFtZRgBIAEoCVIEbmFtZRIUCgVjZWxscxgCIAMoCVIFY2VsbHMSGAoHcmVnaW9ucxgDIAMoCVIHcmVnaW9ucxJDCghjYXRlZ29yeRgEIAEoDjInLnNpbG8udjEuTG9jYWxpdHlDb25maWd1cmF0aW9uLkNhdGVnb3J5UghjYXRlZ29yeRIyChVuZXdfb3JnYW5pemF0aW9uX2NlbGwYBSABKAlSE25ld09yZ2FuaXphdGlvbkNlbGwSFgoGaGlkZGVuGAYgASgIUgZoaWRkZW4SKQoRaGlkZGVuX2F0X3NpZ25fdXAYByABKAhSDmhpZGRlbkF0U2lnblVwIlsKCENhdGVnb3J5EhgKFENBVEVHT1JZX1VOU1BFQ0lGSUVEEAASGQoVQ0FURUdPUllfTVVMVElfVEVOQU5UEAESGgoWQ0FURUdPUllfU0lOR0xFX1RFTkFOVBACIoMBChBLZXlDb25maWd1cmF0aW9uEg4KAmlkGAEgASgJUgJpZBIWCgZzb3VyY2UYAiABKAlSBnNvdXJjZRIaCghhdWRpZW5jZRgDIAEoCVIIYXVkaWVuY2USKwoLc2VjcmV0X2ZpbGUYBCABKAlCCqLUGAZhIHBhdGhSCnNlY3JldEZpbGViBnByb3RvMw==")
 }

@@ -8,18 +8,27 @@ public final class SiloSwitches: Sendable {
     public struct Setting: Sendable, Hashable {
         /// Why the method is off, for callers to read; nil when it is on.
         public var disabledReason: String?
+        /// Of a hundred calls, how many are off: both sides choose the same ones, by the request id.
+        public var disabledPercent: Int
         /// Instead of the declared one; nil leaves it.
         public var timeout: Duration?
         /// Instead of the declared number; nil leaves it.
         public var retries: Int?
 
-        /// - Throws: ``SiloError/configuration(_:)`` for a timeout that is not positive, or retries outside 0...10.
-        public init(disabledReason: String? = nil, timeout: Duration? = nil, retries: Int? = nil) throws(SiloError) {
+        /// - Throws: ``SiloError/configuration(_:)`` for a timeout that is not positive, retries outside 0...10, a share
+        ///   outside 1...100.
+        public init(
+            disabledReason: String? = nil, disabledPercent: Int = 100, timeout: Duration? = nil, retries: Int? = nil
+        ) throws(SiloError) {
+            guard (1...100).contains(disabledPercent) else {
+                throw .configuration("switches: disabledPercent must be 1 to 100, not \(disabledPercent)")
+            }
             if let timeout, timeout <= .zero { throw .configuration("switches: a timeout must be more than 0, not \(timeout)") }
             if let retries, !(0...10).contains(retries) {
                 throw .configuration("switches: retries must be 0 to 10, not \(retries)")
             }
             self.disabledReason = disabledReason
+            self.disabledPercent = disabledPercent
             self.timeout = timeout
             self.retries = retries
         }
@@ -40,16 +49,23 @@ public final class SiloSwitches: Sendable {
     /// nil goes back to what is declared.
     public func set(_ name: String, _ setting: Setting?) { settings.withLock { $0[name] = setting } }
 
-    private func setting(_ method: SiloMethod) -> Setting? {
+    /// What is set for a method, by its own name or its service's; nil for nothing.
+    public func setting(_ method: SiloMethod) -> Setting? {
         settings.withLock { settings in
             settings.isEmpty ? nil : settings[method.key] ?? settings[method.serviceKey]
         }
     }
 
+    /// - Parameter requestID: of the call, which decides when only a part of the calls is off; nil decides by chance.
     /// - Throws: ``SiloError/disabled(method:reason:)``
-    public func check(_ method: SiloMethod) throws(SiloError) {
+    public func check(_ method: SiloMethod, requestID: @autoclosure () -> String? = nil) throws(SiloError) {
         if method.lifecycle == .disabled { throw .disabled(method: method.key, reason: "its contract says so") }
-        if let reason = setting(method)?.disabledReason { throw .disabled(method: method.key, reason: reason) }
+        guard let setting = setting(method), let reason = setting.disabledReason else { return }
+        guard setting.disabledPercent < 100 else { throw .disabled(method: method.key, reason: reason) }
+        let number = requestID().flatMap { UInt64($0, radix: 16) } ?? .random(in: 0 ... .max)
+        if number % 100 < UInt64(setting.disabledPercent) {
+            throw .disabled(method: method.key, reason: "\(reason) (\(setting.disabledPercent) of 100 calls)")
+        }
     }
 
     public func timeout(_ method: SiloMethod) -> Duration { setting(method)?.timeout ?? method.timeout }
