@@ -47,7 +47,7 @@ public struct CrossOriginPolicy: Sendable {
     /// Adds the permission to read an answer, error answers included (rule C5).
     ///
     /// `fields` must be complete: every header in it that a browser would hide is exposed (rule C3).
-    func permitReading(_ fields: inout HTTPFields, by request: HTTPFields) {
+    public func permitReading(_ fields: inout HTTPFields, by request: HTTPFields) {
         guard !allowedOrigins.isEmpty else { return }
         guard let origin = request.first(.origin), allows(origin) else { return fields.append(.vary, "Origin") }
         var exposed = Self.exposedHeaders

@@ -2,8 +2,8 @@ import HTTPTransport
 import NIOCore
 import RPC
 
-/// Control's side of services that live in cells: finds the caller's organization by its key and hands the call on to the
-/// organization's cell, undecoded.
+/// Control's side of services that live in cells: finds the caller's organization by its key and hands the request on to
+/// the organization's cell, undecoded.
 public struct CellProxy: Sendable {
     private let keys: APIKeyInterceptor
     private let organizations: any OrganizationCells
@@ -16,23 +16,37 @@ public struct CellProxy: Sendable {
     }
 
     /// Routes for every method of a service, in every protocol that calls by POST or GET.
-    public func routes(service: String) -> [HTTPRoute] {
-        [HTTPMethod.post, .get].map { method in HTTPRoute(method, "/\(service)/") { await forward($0) } }
+    ///
+    /// - Parameter resources: paths below which the same service is plain HTTP resources, such as `/v1/`.
+    public func routes(service: String, resources: [String] = []) -> [HTTPRoute] {
+        let places = [("/\(service)/", ProxyRefusal.Form.call)] + resources.map { ($0, ProxyRefusal.Form.resource) }
+        return places.flatMap { path, form in
+            [HTTPMethod.post, .get].map { method in HTTPRoute(method, path) { await forward($0, form) } }
+        }
     }
 
-    private func forward(_ exchange: HTTPExchange) async {
-        do {
-            let principal = try await keys.principal(of: Metadata(fields: exchange.fields))
-            guard let name = try await organizations.cell(of: .id(principal.organizationID)), let cell = try? CellName(name)
-            else {
-                return ProxyAnswer.refuse(exchange, 421, "no cell has the organization of this key")
-            }
-            await client.proxy(exchange, to: cell)
-        } catch let error as RPCError {
-            let status = error.code == .unauthenticated ? 401 : error.code == .permissionDenied ? 403 : 503
-            ProxyAnswer.refuse(exchange, status, error.message)
+    private func forward(_ exchange: HTTPExchange, _ form: ProxyRefusal.Form) async {
+        do throws(ProxyRefusal) {
+            let destination = try await cell(of: exchange)
+            await client.proxy(exchange, to: destination, form)
         } catch {
-            ProxyAnswer.refuse(exchange, 503, "the cell of the organization cannot be found now")
+            error.answer(exchange, form, client.configuration.crossOrigin)
+        }
+    }
+
+    private func cell(of exchange: HTTPExchange) async throws(ProxyRefusal) -> CellName {
+        do {
+            let organization = try await keys.organization(of: Metadata(fields: exchange.fields))
+            guard let name = try await organizations.cell(of: .id(organization)), let cell = try? CellName(name) else {
+                throw ProxyRefusal.noCell
+            }
+            return cell
+        } catch let error as ProxyRefusal {
+            throw error
+        } catch let error as RPCError {
+            throw ProxyRefusal(error)
+        } catch {
+            throw ProxyRefusal.unknown
         }
     }
 }

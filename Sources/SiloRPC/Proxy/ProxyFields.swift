@@ -12,8 +12,9 @@ enum ProxyFields {
     /// - Parameter address: of the client, as this process sees it.
     static func request(_ fields: HTTPFields, address: String?) -> HTTPFields {
         var sent = kept(fields) { name in
-            // `x-forwarded-for` that a client has made up says nothing.
+            // `x-forwarded-for` that a client has made up says nothing. Which pages may call is decided here, once.
             name != "host" && name != "content-length" && !name.hasPrefix("x-forwarded-") && name != "forwarded"
+                && name != "origin"
         }
         if fields.values(.te).contains(where: { $0.lowercased().contains("trailers") }) { sent.append(.te, "trailers") }
         if let address, let name = HTTPFieldName("x-forwarded-for") { sent.append(name, address) }
@@ -21,7 +22,7 @@ enum ProxyFields {
         return sent
     }
 
-    static func response(_ fields: HTTPFields) -> HTTPFields { kept(fields) { _ in true } }
+    static func response(_ fields: HTTPFields) -> HTTPFields { kept(fields) { !$0.hasPrefix("access-control-") } }
 
     static func trailers(_ fields: HTTPFields) -> HTTPFields { kept(fields) { $0 != "content-length" } }
 

@@ -1,5 +1,6 @@
 import HTTPTransport
 import NIOCore
+import RPC
 
 /// Plain HTTP between silos: signed requests of a silo's own, and the public's requests handed on. Only to the addresses of
 /// the directory; redirects are never followed.
@@ -15,6 +16,8 @@ public final class SiloHTTPClient: Sendable {
         public var connectTimeout: Duration = .seconds(5)
         /// How long a handed-on request without a deadline may take. Default 30 minutes.
         public var proxyTimeout: Duration = .seconds(1800)
+        /// Pages that may read what the proxy answers. The cells are not asked: they see no `origin`.
+        public var crossOrigin = CrossOriginPolicy()
         /// TLS of `https` addresses.
         public var tls = TLSClientConfiguration()
 
@@ -23,12 +26,12 @@ public final class SiloHTTPClient: Sendable {
 
     let configuration: Configuration
     let client: HTTPClient
-    private let directory: CellDirectory
+    private let directory: any CellDirectorySource
     private let keyring: SiloKeyring
     private let states: ProxyStates
 
     public init(
-        keyring: SiloKeyring, directory: CellDirectory, configuration: Configuration = Configuration(),
+        keyring: SiloKeyring, directory: any CellDirectorySource, configuration: Configuration = Configuration(),
         group: any EventLoopGroup = HTTPClientConnection.defaultGroup
     ) {
         self.keyring = keyring
@@ -58,7 +61,7 @@ public final class SiloHTTPClient: Sendable {
         _ method: HTTPMethod, _ path: String, to destination: SiloAddress, fields: HTTPFields = HTTPFields(),
         body: ByteBuffer = ByteBuffer()
     ) async throws -> HTTPClientResponse {
-        let url = try url(destination, path, base: directory.address(of: destination))
+        let url = try url(destination, path, base: directory.current.address(of: destination))
         var head = HTTPRequestHead(
             method: method, path: url.pathAndQuery, scheme: url.isSecure ? "https" : "http", authority: url.authority,
             fields: fields)
@@ -72,7 +75,7 @@ public final class SiloHTTPClient: Sendable {
 
     /// Where the public's requests to a cell are handed on to.
     func proxyURL(_ cell: CellName, _ path: String) throws -> HTTPURL {
-        let address = directory.cells.first { $0.name == cell }.map { $0.gatewayAddress ?? $0.address }
+        let address = directory.current.cells.first { $0.name == cell }.map { $0.gatewayAddress ?? $0.address }
         return try url(.cell(cell), path, base: address)
     }
 

@@ -3,6 +3,7 @@ import HTTPTransport
 import Logging
 import NIOCore
 import NIOPosix
+import RPC
 import Testing
 
 @testable import SiloRPC
@@ -94,7 +95,7 @@ import Testing
             var fields = HTTPFields()
             for (name, value) in [
                 ("seen", "\(head.method) \(head.path) \(received.count)"), ("names", names.sorted().joined(separator: " ")),
-                ("x-silo-secret", "1"), ("x-other", "2"),
+                ("x-silo-secret", "1"), ("x-other", "2"), ("access-control-allow-origin", "*"),
                 ("forwarded-for", HTTPFieldName("x-forwarded-for").flatMap { head.fields.first($0) } ?? ""),
             ] { if let name = HTTPFieldName(name) { fields.append(name, value) } }
             exchange.sendHead(HTTPResponseHead(status: 418, fields: fields))
@@ -103,11 +104,15 @@ import Testing
         }) { connection in
             let answer = try await Self.send(
                 connection, method, "/a/b?c=d&c=e",
-                [("x-api-key", "k"), ("x-silo-organization", "9"), ("x-forwarded-for", "6.6.6.6"), ("te", "trailers")],
+                [
+                    ("x-api-key", "k"), ("x-silo-organization", "9"), ("x-forwarded-for", "6.6.6.6"), ("te", "trailers"),
+                    ("origin", "https://a.example"),
+                ],
                 body: body)
             #expect(answer.head.status == 418)
             #expect(answer["seen"] == "\(method) /a/b?c=d&c=e 100000")
             #expect(answer["names"] == "te x-api-key x-forwarded-for x-silo-hop")
+            #expect(answer["access-control-allow-origin"] == nil)
             #expect(answer["forwarded-for"] == "127.0.0.1")
             #expect(answer["x-other"] == "2" && answer["x-silo-secret"] == nil)
             #expect(answer.body == body)
@@ -149,6 +154,45 @@ import Testing
             #expect(!String(decoding: plain.body, as: UTF8.self).contains("127.0.0.1"))
             let call = try await Self.send(connection, .post, "/x.Y/Z", [("content-type", "application/grpc")])
             #expect(call.head.status == 200 && call["grpc-status"] == "14")
+        }
+    }
+
+    @Test func `a refusal tells programs why, and a page of an allowed origin may read it`() async throws {
+        let origin = "https://a.example"
+        try await Self.proxied(cell: nil, configure: { $0.crossOrigin.allowedOrigins = [origin] }) { connection in
+            for type in ["application/grpc", "application/grpc-web+proto", "application/grpc-web-text"] {
+                let call = try await Self.send(
+                    connection, .post, "/x.Y/Z", [("content-type", type), ("origin", origin)])
+                #expect(call["content-type"] == type && call["grpc-status"] == "14")
+                #expect(call["access-control-allow-origin"] == origin)
+                #expect(call["access-control-expose-headers"]?.contains("retry-after") == true)
+                let details = try #require(call["grpc-status-details-bin"])
+                let status = try GoogleRPC.Status(
+                    serializedBytes: try #require(Base64.decode(Array(details.utf8))))
+                let info = try #require(try status.details.first?.unpack(GoogleRPC.ErrorInfo.self))
+                #expect(info.domain == "silo" && ["CELL_UNREACHABLE", "CELL_PAUSED"].contains(info.reason))
+            }
+            let plain = try await Self.send(
+                connection, .post, "/x.Y/Z", [("content-type", "application/json"), ("origin", "https://b.example")])
+            #expect(plain.head.status == 503 && plain["access-control-allow-origin"] == nil)
+            let json = String(decoding: plain.body, as: UTF8.self)
+            #expect(json.hasPrefix(#"{"code":"unavailable","message":"the cell "#))
+            #expect(json.contains(#""details":[{"type":"google.rpc.ErrorInfo","value":""#))
+        }
+    }
+
+    @Test func `a service that says unavailable in its own words does not make the cell pause`() async throws {
+        try await Self.proxied(cell: { exchange in
+            var fields = HTTPFields()
+            let isOwn = exchange.head.path.hasPrefix("/own")
+            fields.append(.contentType, isOwn ? "application/json" : "text/plain")
+            exchange.sendHead(HTTPResponseHead(status: 503, fields: fields))
+            exchange.finish()
+        }) { connection in
+            for _ in 0..<40 { #expect(try await Self.send(connection, .post, "/own")["retry-after"] == nil) }
+            var answers: [String?] = []
+            for _ in 0..<120 { answers.append(try await Self.send(connection, .post, "/x")["retry-after"]) }
+            #expect(answers.first == .some(nil) && answers.contains("1"), "a cell that cannot serve does")
         }
     }
 
