@@ -5,6 +5,14 @@ import Synchronization
 final class TLSClientShared: Sendable {
     private let made = Mutex<TLSContext?>(nil)
 
+    /// Reads the files anew, for connections that come later.
+    ///
+    /// - Throws: ``TLSError`` that names the file; what was read before stays.
+    func renew(_ configuration: TLSClientConfiguration) async throws {
+        let context = try await NIOThreadPool.singleton.runIfActive { try TLSContext(configuration) }
+        made.withLock { $0 = context }
+    }
+
     /// Reads the files of the configuration on a thread that may block, the first time.
     ///
     /// - Throws: ``TLSError`` that names the file.

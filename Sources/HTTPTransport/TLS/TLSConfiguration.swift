@@ -125,6 +125,13 @@ public struct TLSClientConfiguration: Sendable {
     public var dangerouslyTrustsAnyServer = false { didSet { shared = TLSClientShared() } }
     var shared = TLSClientShared()
 
+    /// Reads certificates and keys from their files again, here and in all copies of this value: connections that come
+    /// later use what is there now, open ones stay as they are.
+    ///
+    /// - Throws: ``TLSError`` that names the file; then everything stays as it was.
+    public func readFilesAgain() async throws { try await shared.renew(self) }
+
+
     public init(trustRoots: TrustRoots = .system, identity: TLSIdentity? = nil, serverName: String? = nil) {
         self.trustRoots = trustRoots
         self.identity = identity

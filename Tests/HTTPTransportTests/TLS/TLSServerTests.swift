@@ -206,6 +206,38 @@ import Testing
 
     // MARK: Reload
 
+    @Test func `a client's new files are used by new connections, broken ones by none`() async throws {
+        let path = certificates.folder + "/client-\(UUID().uuidString).pem"
+        func install(_ bytes: Data) throws { try bytes.write(to: URL(fileURLWithPath: path), options: .atomic) }
+        func read(_ name: String) throws -> Data { try Data(contentsOf: URL(fileURLWithPath: certificates.file(name))) }
+        // Certificate and key in one file, so that they change together.
+        func pair(_ name: String) throws -> Data { try read("\(name).pem") + (try read("\(name).key")) }
+        let handler: HTTPHandler = { exchange in
+            exchange.sendLast(ByteBuffer(string: exchange.peerIdentity?.subject ?? "-"))
+        }
+        try install(try pair("client"))
+        var tls = certificates.client()
+        tls.identity = TLSIdentity(certificateChain: .file(path), privateKey: .file(path))
+        let configuration = tls
+        try await withTLSServer(certificates.server(clients: certificates.optional), handler: handler) { server in
+            func subject() async throws -> String {
+                let client = try await connect(server, configuration)
+                let body = try await client.call().body
+                await client.close()
+                return String(decoding: body, as: UTF8.self)
+            }
+            #expect(try await subject() == "CN=client,O=Example")
+            let other = try pair("other-client")
+            try install(other)
+            #expect(try await subject() == "CN=client,O=Example", "nobody has asked for the new files")
+            try await configuration.readFilesAgain()
+            #expect(try await subject() == "CN=other-client,O=Example")
+            try install(Data("nonsense".utf8))
+            await #expect(throws: TLSError.self) { try await configuration.readFilesAgain() }
+            #expect(try await subject() == "CN=other-client,O=Example")
+        }
+    }
+
     @Test(arguments: [true, false])
     func `new files are used by new connections, broken ones by none`(watches: Bool) async throws {
         let folder = certificates.folder + "/reload-\(UUID().uuidString)"

@@ -52,6 +52,7 @@ struct TestCertificates: Sendable {
         issue expired-server servers -1 "$names"
         issue client clients 2 'subjectAltName=DNS:billing.test,URI:spiffe://example.test/billing,IP:10.1.2.3\\n\\
         extendedKeyUsage=clientAuth'
+        issue other-client clients 2 'extendedKeyUsage=clientAuth'
         issue expired-client clients -1 'extendedKeyUsage=clientAuth'
         issue wrong-usage clients 2 'extendedKeyUsage=serverAuth'
         issue stranger strangers 2 'extendedKeyUsage=clientAuth'
