@@ -14,6 +14,8 @@ public struct ScmGatewayConfiguration: Sendable {
     /// How long a repository's row is served from memory. A change made by another process, such as the command
     /// line, takes effect in a running server after at most this long.
     public var repositoryCacheLifetime: Duration = .seconds(2)
+    /// Where rows of repositories are read; nil: in the database that the service was given.
+    public var repositories: (any RepositoryDirectoryService)?
     /// Where ListIntegrations looks; nil: there are none.
     public var installations: (any InstallationService)?
 

@@ -1,3 +1,4 @@
+import FrameCodec
 import HTTPTransport
 import Logging
 import NIOPosix
@@ -26,10 +27,11 @@ struct GatewayOperations {
     private let reflection: ReflectionService
     private let administration = Administration()
 
-    init(_ services: [any RPCService]) throws {
+    /// - Parameter publicContract: the file of the service that the public calls.
+    init(_ services: [any RPCService], publicContract file: FileDescriptor) throws {
         health = HealthRegistry(services: Set(services.flatMap { $0.methods.map(\.descriptor.service) }).sorted())
         let all: [any RPCService] = services + [HealthService(health), administration]
-        publicContract = try ContractFiles(Array(services.prefix(1)), additional: ReflectionService.files).descriptorSet
+        publicContract = try ContractFiles([], additional: [file] + ReflectionService.files).descriptorSet
         contract = try ContractFiles(all, additional: ReflectionService.files)
         reflection = try ReflectionService(all)
         publicServices = [HealthService(health), reflection, administration]

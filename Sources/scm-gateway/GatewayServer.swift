@@ -1,5 +1,6 @@
 import ArgumentParser
 import Foundation
+import FrameCodec
 import HTTPTransport
 import Logging
 import NIOPosix
@@ -18,8 +19,23 @@ struct GatewayServer {
     let database: Database
     let logger: Logger
 
+    /// What REST's paths begin with.
+    static let resources = "/v1/"
+    /// What the public calls: served here, or in the cells.
+    private static let contract = FileDescriptor.sentryIntegrationsScmV1Scm
+
+    /// Held as long as the server is there.
+    private let lock: FolderLock
+
+    /// - Throws: `ValidationError`: another server uses the data folder, the database cannot be opened.
     init(settings: Settings) throws {
         self.settings = settings
+        let silo = try settings.silo.address().map { ", \($0)" } ?? ""
+        do {
+            lock = try FolderLock(folder: settings.dataFolder, owner: "scm-gateway serve\(silo)")
+        } catch {
+            throw ValidationError("\(error)")
+        }
         self.database = try GatewayDatabase.open(settings)
         self.logger = Self.logger(settings)
     }
@@ -30,24 +46,26 @@ struct GatewayServer {
     func run(ready: (String) throws -> Void) async throws {
         let silo = try SiloRuntime(settings: settings, database: database, logger: logger)
         let access = GatewayAccess(
-            database: database, limits: settings.limits, logger: Self.logger(settings),
-            siloServices: silo?.serviceNames ?? [])
+            database: database, limits: settings.limits, logger: Self.logger(settings), silo: silo)
         var configuration = try serviceConfiguration
         configuration.installations = try silo?.process.installations()
+        configuration.repositories = try silo?.isControl == false ? silo?.repositories() : nil
         let service = silo?.isControl == true ? nil : try ScmGatewayService(
             configuration: configuration, database: database, logger: logger)
         // Keys are control's rows.
         let keyService = silo?.isControl == false ? nil : access.keyService
         let own: [(any RPCService)?] = [service, keyService]
         let services = own.compactMap { $0 } + (silo?.services ?? [])
-        let operations = try GatewayOperations(services)
-        let rest = try service?.fileDescriptor.map { try RESTRoutes(ScmServiceMethod.types, file: $0) }
+        let operations = try GatewayOperations(services, publicContract: Self.contract)
+        if let silo { operations.metrics.add(silo.metrics) }
+        let rest = try RESTRoutes(ScmServiceMethod.types, file: Self.contract, prefix: Self.resources)
         let rpc = RPCServer(
             services: services + operations.publicServices,
             interceptors: requestIDs + [TraceContextInterceptor()] + (silo?.interceptors ?? []) + access.interceptors
                 + (try silo?.cellGuard() ?? []),
             routes: (silo?.routes(keys: access.keys) ?? []) + routes(operations, rest),
-            rest: rest,
+            // In control its paths lead to the cells.
+            rest: service == nil ? nil : rest,
             configuration: rpcConfiguration,
             logger: logger
         )
@@ -73,26 +91,27 @@ struct GatewayServer {
             Task {
                 // What goes wrong is logged where it happens, and the old certificates stay in use.
                 for await _ in hangUps {
-                    silo?.reload()
+                    await silo?.reload()
                     if settings.tls.certificate != nil { try? await server.reloadCertificates() }
                 }
             }
         }
         let replication = silo.map { silo in Task { await silo.keepUpToDate() } }
+        let certificates = silo.map { silo in Task { await silo.watchCertificates() } }
         await drain(server, operations.health, on: signals)
         reload?.cancel()
         replication?.cancel()
+        certificates?.cancel()
         await administration?.shutdown(gracePeriod: .zero)
         await service?.shutdown()
         await silo?.close()
     }
 
-    /// - Parameter rest: nil where the SCM service is not served; then there is nothing for the console to show.
-    private func routes(_ operations: GatewayOperations, _ rest: RESTRoutes?) -> [HTTPRoute] {
-        let description = rest?.openAPIRoute(title: "scm-gateway", version: "v1")
-        let isShown = settings.console && rest != nil
-        let console = isShown ? WebConsole.routes(contract: operations.publicContract) : []
-        return operations.publicRoutes + [description].compactMap(\.self) + console
+    /// In control too: what the pages call is handed on to the cells.
+    private func routes(_ operations: GatewayOperations, _ rest: RESTRoutes) -> [HTTPRoute] {
+        let description = rest.openAPIRoute(title: "scm-gateway", version: "v1")
+        let console = settings.console ? WebConsole.routes(contract: operations.publicContract) : []
+        return operations.publicRoutes + [description] + console
     }
 
     private func openAdministration(_ operations: GatewayOperations) async throws -> HTTPServer? {

@@ -57,7 +57,7 @@ struct OrganizationCommand: AsyncParsableCommand {
 
     struct Remove: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Removes an organization that owns no keys and no repositories any more."
+            abstract: "Removes an organization that owns no keys and no repositories any more; in control its cell is asked."
         )
 
         @Argument(help: "The organization's ID.")
@@ -66,7 +66,20 @@ struct OrganizationCommand: AsyncParsableCommand {
         @OptionGroup var settings: SettingsOptions
 
         func run() async throws {
-            try await OrganizationStore(try await GatewayDatabase.open(settings)).remove(id: id)
+            let settings = try await Settings.load(settings)
+            let database = try GatewayDatabase.open(settings)
+            switch settings.silo.mode {
+            case .monolith: try await OrganizationStore(database).remove(id: id)
+            case .control:
+                try await SiloRuntime.using(settings, database) { runtime in
+                    let page = try await runtime.repositories().list(organizationID: id, after: 0, pageSize: 1)
+                    guard page.repositories.isEmpty else {
+                        throw ValidationError("organization \(id) owns repositories: scm-gateway repo list in its cell")
+                    }
+                    try await runtime.process.mapping?.delete(organizationID: id)
+                }
+            case .cell: throw ValidationError("organizations are removed in control; the cells learn of it")
+            }
         }
     }
 

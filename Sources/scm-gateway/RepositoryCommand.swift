@@ -36,7 +36,7 @@ struct RepositoryCommand: AsyncParsableCommand {
     }
 
     struct List: AsyncParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "Lists the repositories.")
+        static let configuration = CommandConfiguration(abstract: "Lists the repositories; in control those of an organization, whose cell is asked.")
 
         @Option(help: "Only the repositories of this organization.")
         var organization: Int64?
@@ -45,8 +45,37 @@ struct RepositoryCommand: AsyncParsableCommand {
         @OptionGroup var output: OutputOptions
 
         func run() async throws {
-            let store = RepositoryStore(try await GatewayDatabase.open(settings))
-            try RepositoryCommand.table(try await store.list(organizationID: organization)).show(output)
+            let settings = try await Settings.load(settings)
+            let database = try GatewayDatabase.open(settings)
+            guard settings.silo.mode == .control else {
+                let store = RepositoryStore(database)
+                return try RepositoryCommand.table(try await store.list(organizationID: organization)).show(output)
+            }
+            guard let organization else {
+                throw ValidationError("in control --organization says which cell to ask")
+            }
+            let records = try await SiloRuntime.using(settings, database) { runtime in
+                try await Self.records(of: organization, try runtime.repositories())
+            }
+            try Table(
+                columns: ["id", "organization", "name", "path"],
+                rows: records.map {
+                    [.integer($0.repositoryID), .integer($0.organizationID), .text($0.name), .text($0.externalID)]
+                }
+            ).show(output)
+        }
+
+        /// All of them, a page at a time, from the organization's cell.
+        private static func records(
+            of organization: Int64, _ repositories: RepositoryDirectoryServiceDelegate
+        ) async throws -> [RepositoryRecord] {
+            var records: [RepositoryRecord] = []
+            while true {
+                let page = try await repositories.list(
+                    organizationID: organization, after: records.last?.repositoryID ?? 0, pageSize: 1000)
+                records += page.repositories
+                guard page.hasMore, !page.repositories.isEmpty else { return records }
+            }
         }
     }
 

@@ -9,12 +9,13 @@ import os
 import secrets
 import signal
 import socket
+import ssl
 import struct
 import subprocess
 import time
 from pathlib import Path
 
-from gateway import BINARY
+from gateway import BINARY, environment
 
 CELLS = ["us1", "eu1"]
 SCM = "/sentry.integrations.scm.v1.ScmService/"
@@ -38,19 +39,49 @@ def wait_until(condition, seconds: float = 60):
         time.sleep(0.1)
 
 
+# An authority of this company's own, and a certificate for each silo. `stranger` is nobody's.
+CERTIFICATES = r"""
+key() { openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out $1.key; }
+key ca; openssl req -x509 -key ca.key -subj "/CN=silos" -days 2 -out ca.pem
+for name in control us1 eu1 stranger; do
+    key $name; openssl req -new -key $name.key -subj "/CN=$name" -out $name.csr
+    printf 'basicConstraints=critical,CA:FALSE\nsubjectAltName=DNS:%s.internal,DNS:localhost,IP:127.0.0.1\n' $name > $name.ext
+    openssl x509 -req -in $name.csr -CA ca.pem -CAkey ca.key -days 2 -extfile $name.ext -out $name.pem
+done
+"""
+
+
 class Silo:
     """One process and the folder that it keeps its things in."""
 
-    def __init__(self, name: str, folder: Path, config: Path):
+    def __init__(self, name: str, folder: Path, config: Path, tls: Path | None = None):
         self.name = name
         self.folder = folder / name
         self.config = config
         self.port = free_port()
+        self.admin_port = free_port()
+        self.tls = tls
+        self.options: list[str] = []
         self.process: subprocess.Popen | None = None
+
+    @property
+    def environment(self) -> dict[str, str]:
+        if self.tls is None:
+            return environment()
+        return environment() | {
+            "SCM_GATEWAY_TLS_CERTIFICATE": str(self.tls / f"{self.name}.pem"),
+            "SCM_GATEWAY_TLS_KEY": str(self.tls / f"{self.name}.key"),
+            "SCM_GATEWAY_TLS_CLIENT_CA": str(self.tls / "ca.pem"),
+            "SCM_GATEWAY_TLS_CLIENT_CERTIFICATES": "optional",
+        }
 
     @property
     def address(self) -> str:
         return "control" if self.name == "control" else f"cell:{self.name}"
+
+    @property
+    def url(self) -> str:
+        return f"{'http' if self.tls is None else 'https'}://127.0.0.1:{self.port}"
 
     @property
     def flags(self) -> list[str]:
@@ -60,13 +91,15 @@ class Silo:
     def run(self, *command: str, check: bool = True) -> subprocess.CompletedProcess:
         """A command line of this silo."""
         command = [str(BINARY), *command, *self.flags]
-        return subprocess.run(command, capture_output=True, text=True, timeout=120, check=check)
+        return subprocess.run(
+            command, capture_output=True, text=True, timeout=120, check=check, env=self.environment)
 
     def start(self):
         self.folder.mkdir(exist_ok=True)
         log = open(self.folder / "log", "a")
-        command = [str(BINARY), "serve", "--port", str(self.port), "--console", "off", *self.flags]
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True)
+        command = [str(BINARY), "serve", "--port", str(self.port), "--admin-listen", f"127.0.0.1:{self.admin_port}"]
+        command += [*self.options, *self.flags]
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True, env=self.environment)
         log.close()
         line = self.process.stdout.readline()
         assert line.startswith("ready "), (self.folder / "log").read_text()
@@ -80,11 +113,37 @@ class Silo:
     def log(self) -> str:
         return (self.folder / "log").read_text()
 
-    def post(self, path: str, body: bytes, headers: dict[str, str]) -> tuple[int, dict[str, str], bytes]:
-        """One request on a connection of its own. Thirty seconds mean that it hangs."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+    def reload(self):
+        """Hangs up, and waits until the log says what has become of it."""
+        words = ["read again", "cannot be used"]
+        count = sum(self.log.count(word) for word in words)
+        self.process.send_signal(signal.SIGHUP)
+        wait_until(lambda: sum(self.log.count(word) for word in words) > count)
+
+    def metrics(self) -> str:
+        connection = http.client.HTTPConnection("127.0.0.1", self.admin_port, timeout=30)
         try:
-            connection.request("POST", path, body, headers)
+            connection.request("GET", "/metrics")
+            return connection.getresponse().read().decode()
+        finally:
+            connection.close()
+
+    def connect(self, certificate: str | None = None) -> http.client.HTTPConnection:
+        """- certificate: name of the one that the client presents, with TLS."""
+        if self.tls is None:
+            return http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        context = ssl.create_default_context(cafile=self.tls / "ca.pem")
+        if certificate:
+            context.load_cert_chain(self.tls / f"{certificate}.pem", self.tls / f"{certificate}.key")
+        return http.client.HTTPSConnection("127.0.0.1", self.port, timeout=30, context=context)
+
+    def post(
+        self, path: str, body: bytes, headers: dict[str, str], method: str = "POST", certificate: str | None = None
+    ) -> tuple[int, dict[str, str], bytes]:
+        """One request on a connection of its own. Thirty seconds mean that it hangs."""
+        connection = self.connect(certificate)
+        try:
+            connection.request(method, path, body, headers)
             answer = connection.getresponse()
             return answer.status, dict(answer.getheaders()), answer.read()
         finally:
@@ -100,10 +159,16 @@ class Silo:
 class Silos:
     """Control, us1 and eu1."""
 
-    def __init__(self, folder: Path):
+    def __init__(self, folder: Path, tls: bool = False, **config):
         self.folder = folder
         self.config = folder / "silos.json"
-        self.all = {name: Silo(name, folder, self.config) for name in ["control", *CELLS]}
+        self.scheme = "https" if tls else "http"
+        self.settings = config
+        if tls:
+            subprocess.run(["bash", "-euc", CERTIFICATES], cwd=folder, check=True, capture_output=True)
+        self.all = {
+            name: Silo(name, folder, self.config, folder if tls else None) for name in ["control", *CELLS]
+        }
         self.control = self.all["control"]
         self.secrets: dict[str, str] = {}
         for cell in CELLS:
@@ -124,13 +189,14 @@ class Silos:
             source, audience = ("control" if end == "control" else f"cell:{end}" for end in name.split("-")[:2])
             keys.append({"id": name, "source": source, "audience": audience, "secretFile": name})
         config = {
-            "controlAddress": f"http://127.0.0.1:{self.control.port}",
+            "controlAddress": f"{self.scheme}://127.0.0.1:{self.control.port}",
             "fallbackCell": "us1",
             "cells": [
-                {"name": cell, "snowflakeId": number, "address": f"http://127.0.0.1:{self.all[cell].port}"}
+                {"name": cell, "snowflakeId": number, "address": f"{self.scheme}://127.0.0.1:{self.all[cell].port}"}
                 for number, cell in enumerate(CELLS)
             ],
             "keys": keys,
+            **self.settings,
             **more,
         }
         temporary = self.folder / "silos.json.new"

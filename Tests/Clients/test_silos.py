@@ -70,8 +70,6 @@ def create(silos, slug: str, idempotency_key: str, key: str = "us1-control"):
 
 def test_calls_to_control_are_answered_by_the_cell_of_the_organization(silos, organizations):
     for cell, (_, key) in organizations.items():
-        # A new key takes a moment to reach its cell.
-        wait_until(lambda: silos.control.repositories(key)[0] == 200)
         status, answer = silos.control.repositories(key)
         assert (status, names(answer)) == (200, [f"in-{cell}"])
 

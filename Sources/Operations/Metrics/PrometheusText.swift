@@ -1,7 +1,7 @@
 /// Writes metrics as text: the Prometheus exposition format 0.0.4, or OpenMetrics 1.0.
 ///
 /// The two differ in what a counter's `TYPE` line names (`x_total` against `x`) and in the last line (`# EOF`).
-struct PrometheusText {
+public struct PrometheusText: Sendable {
     enum Format: Sendable {
         case prometheus, openMetrics
 
@@ -13,9 +13,9 @@ struct PrometheusText {
         }
     }
 
-    enum Kind: String { case counter, gauge, histogram }
+    public enum Kind: String, Sendable { case counter, gauge, histogram }
 
-    typealias Labels = [(name: String, value: String)]
+    public typealias Labels = [(name: String, value: String)]
 
     let format: Format
     private(set) var bytes: [UInt8] = []
@@ -25,19 +25,20 @@ struct PrometheusText {
     }
 
     /// Begins a family. A counter's name is given without `_total`.
-    mutating func family(_ name: String, _ kind: Kind, _ help: String) {
+    public mutating func family(_ name: String, _ kind: Kind, _ help: String) {
         let shown = kind == .counter && format == .prometheus ? name + "_total" : name
         // OpenMetrics escapes quotes in help texts too; the older format does not know that escape.
         line("# HELP \(shown) \(Self.escaped(help, quotes: format == .openMetrics))")
         line("# TYPE \(shown) \(kind.rawValue)")
     }
 
-    mutating func sample(_ name: String, _ labels: Labels = [], _ value: Int) {
+    /// One value of the family. A counter's name ends in `_total`.
+    public mutating func sample(_ name: String, _ labels: Labels = [], _ value: Int) {
         line("\(name)\(Self.text(labels)) \(value)")
     }
 
     /// A histogram's samples. `counts` has one entry more than `bounds`: what is above all.
-    mutating func histogram(_ name: String, _ labels: Labels, bounds: [Duration], counts: [Int], sum: Duration) {
+    public mutating func histogram(_ name: String, _ labels: Labels, bounds: [Duration], counts: [Int], sum: Duration) {
         var total = 0
         for (bound, count) in zip(bounds, counts) {
             total &+= count

@@ -3,6 +3,13 @@ import NIOCore
 import RPC
 import Synchronization
 
+/// Counters of another module, for the page of metrics.
+///
+/// Label values must not come from a peer: nobody may make the number of series grow.
+public protocol MetricsSource: Sendable {
+    func write(to text: inout PrometheusText)
+}
+
 /// Everything that a server counts, as Prometheus text. Collected when asked; calls pay for additions only.
 ///
 /// Label values come from the contract, from names of limits and from status codes: never from a peer, so that nobody
@@ -23,9 +30,15 @@ public final class ServerMetrics: Sendable {
     }
 
     private let all: Mutex<[Listener]>
+    private let sources = Mutex<[any MetricsSource]>([])
 
     public init(_ listeners: [Listener] = []) {
         all = Mutex(listeners)
+    }
+
+    /// Adds families of another module.
+    public func add(_ source: any MetricsSource) {
+        sources.withLock { $0.append(source) }
     }
 
     /// Adds a listener; the page of metrics may belong to a server that is part of it.
@@ -44,6 +57,7 @@ public final class ServerMetrics: Sendable {
         var statistics: [(name: String, HTTPServerStatistics)] = []
         for listener in listeners { statistics.append((listener.name, await listener.http.statistics())) }
         Self.write(statistics, to: &text)
+        for source in sources.withLock({ $0 }) { source.write(to: &text) }
         return (format.contentType, text.finish())
     }
 

@@ -18,23 +18,72 @@ public struct RepositoryRecord: Message {
     public var externalID: String = ""
     /// When it was added, in milliseconds since 1970 UTC.
     public var createdAt: Int64 = 0
+    /// When its row was last changed, in milliseconds since 1970 UTC.
+    public var updatedAt: Int64 = 0
+    /// Where people find it.
+    public var url: String = ""
+    /// Folder of its objects on the cell's disk.
+    public var gitFolder: String = ""
+    /// Empty without a commit.
+    public var defaultBranch: String = ""
+    /// The numbers of sentry.integrations.scm.v1.RepositoryStatus.
+    public var status: Int64 = 0
+    /// What the organization has set.
+    public var config: [String: String] = [:]
+    /// Set for a copy of a remote repository.
+    public var mirror: MirrorRecord?
     public var unknownFields = UnknownFields()
     public init() {}
     public init(
         repositoryID: Int64 = 0, organizationID: Int64 = 0, name: String = "", provider: String = "",
-        externalID: String = "", createdAt: Int64 = 0
+        externalID: String = "", createdAt: Int64 = 0, updatedAt: Int64 = 0, url: String = "",
+        gitFolder: String = "", defaultBranch: String = "", status: Int64 = 0, config: [String: String] = [:],
+        mirror: MirrorRecord? = nil
     ) {
         (self.repositoryID, self.organizationID, self.name) = (repositoryID, organizationID, name)
         (self.provider, self.externalID, self.createdAt) = (provider, externalID, createdAt)
+        (self.updatedAt, self.url, self.gitFolder, self.defaultBranch) = (updatedAt, url, gitFolder, defaultBranch)
+        (self.status, self.config, self.mirror) = (status, config, mirror)
     }
     public static let schema = MessageSchema(Self.self, .siloRepositoriesV1Repositories, 0)
     @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+        try v.field(13, MessageField<MirrorRecord>.self, &mirror)
+        try v.map(12, MapField<StringField, StringField>.self, &config)
+        try v.field(11, Int64Field.self, &status)
+        try v.field(10, StringField.self, &defaultBranch)
+        try v.field(9, StringField.self, &gitFolder)
+        try v.field(8, StringField.self, &url)
+        try v.field(7, Int64Field.self, &updatedAt)
         try v.field(6, Int64Field.self, &createdAt)
         try v.field(5, StringField.self, &externalID)
         try v.field(4, StringField.self, &provider)
         try v.field(3, StringField.self, &name)
         try v.field(2, Int64Field.self, &organizationID)
         try v.field(1, Int64Field.self, &repositoryID)
+    }
+}
+
+/// A copy of a remote repository.
+public struct MirrorRecord: Message {
+    /// The numbers of sentry.integrations.scm.v1.MirrorState.
+    public var state: Int64 = 0
+    /// When it was last fetched, in milliseconds since 1970 UTC; 0 before the first clone was whole.
+    public var fetchedAt: Int64 = 0
+    /// A google.rpc.Status, serialised: the last failure; empty for none.
+    public var error: [UInt8] = []
+    /// On disk, in bytes.
+    public var byteCount: Int64 = 0
+    public var unknownFields = UnknownFields()
+    public init() {}
+    public init(state: Int64 = 0, fetchedAt: Int64 = 0, error: [UInt8] = [], byteCount: Int64 = 0) {
+        (self.state, self.fetchedAt, self.error, self.byteCount) = (state, fetchedAt, error, byteCount)
+    }
+    public static let schema = MessageSchema(Self.self, .siloRepositoriesV1Repositories, 1)
+    @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+        try v.field(4, Int64Field.self, &byteCount)
+        try v.field(3, BytesField.self, &error)
+        try v.field(2, Int64Field.self, &fetchedAt)
+        try v.field(1, Int64Field.self, &state)
     }
 }
 
@@ -49,7 +98,7 @@ public struct RepositoryDirectoryServiceGetRequest: Message {
     public init(organizationID: Int64 = 0, repositoryID: Int64 = 0) {
         (self.organizationID, self.repositoryID) = (organizationID, repositoryID)
     }
-    public static let schema = MessageSchema(Self.self, .siloRepositoriesV1Repositories, 1)
+    public static let schema = MessageSchema(Self.self, .siloRepositoriesV1Repositories, 2)
     @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
         try v.field(2, Int64Field.self, &repositoryID)
         try v.field(1, Int64Field.self, &organizationID)
@@ -63,7 +112,7 @@ public struct RepositoryDirectoryServiceGetResponse: Message {
     public var unknownFields = UnknownFields()
     public init() {}
     public init(repository: RepositoryRecord? = nil) { self.repository = repository }
-    public static let schema = MessageSchema(Self.self, .siloRepositoriesV1Repositories, 2)
+    public static let schema = MessageSchema(Self.self, .siloRepositoriesV1Repositories, 3)
     @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
         try v.field(1, MessageField<RepositoryRecord>.self, &repository)
     }
@@ -82,7 +131,7 @@ public struct RepositoryDirectoryServiceListRequest: Message {
     public init(organizationID: Int64 = 0, after: Int64 = 0, pageSize: Int32 = 0) {
         (self.organizationID, self.after, self.pageSize) = (organizationID, after, pageSize)
     }
-    public static let schema = MessageSchema(Self.self, .siloRepositoriesV1Repositories, 3)
+    public static let schema = MessageSchema(Self.self, .siloRepositoriesV1Repositories, 4)
     @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
         try v.field(3, Int32Field.self, &pageSize)
         try v.field(2, Int64Field.self, &after)
@@ -101,7 +150,7 @@ public struct RepositoryDirectoryServiceListResponse: Message {
     public init(repositories: [RepositoryRecord] = [], hasMore: Bool = false) {
         (self.repositories, self.hasMore) = (repositories, hasMore)
     }
-    public static let schema = MessageSchema(Self.self, .siloRepositoriesV1Repositories, 4)
+    public static let schema = MessageSchema(Self.self, .siloRepositoriesV1Repositories, 5)
     @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
         try v.field(2, BoolField.self, &hasMore)
         try v.field(1, MessageField<RepositoryRecord>.self, &repositories)
@@ -119,7 +168,7 @@ public struct RepositoryDirectoryServiceCountRequest: Message {
     public init(cellName: String = "", regionName: String = "") {
         (self.cellName, self.regionName) = (cellName, regionName)
     }
-    public static let schema = MessageSchema(Self.self, .siloRepositoriesV1Repositories, 5)
+    public static let schema = MessageSchema(Self.self, .siloRepositoriesV1Repositories, 6)
     @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
         try v.field(2, StringField.self, &regionName)
         try v.field(1, StringField.self, &cellName)
@@ -133,12 +182,12 @@ public struct RepositoryDirectoryServiceCountResponse: Message {
     public var unknownFields = UnknownFields()
     public init() {}
     public init(count: Int64 = 0) { self.count = count }
-    public static let schema = MessageSchema(Self.self, .siloRepositoriesV1Repositories, 6)
+    public static let schema = MessageSchema(Self.self, .siloRepositoriesV1Repositories, 7)
     @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
         try v.field(1, Int64Field.self, &count)
     }
 }
 
 extension FileDescriptor {
-    public static let siloRepositoriesV1Repositories = FileDescriptor(name: "silo/repositories/v1/repositories.proto", dependencies: [.siloOptions], base64: "CidzaWxvL3JlcG9zaXRvcmllcy92MS9yZXBvc2l0b3JpZXMucHJvdG8SFHNpbG8ucmVwb3NpdG9yaWVzLnYxGhJzaWxvL29wdGlvbnMucHJvdG8i0AEKEFJlcG9zaXRvcnlSZWNvcmQSIwoNcmVwb3NpdG9yeV9pZBgBIAEoA1IMcmVwb3NpdG9yeUlkEicKD29yZ2FuaXphdGlvbl9pZBgCIAEoA1IOb3JnYW5pemF0aW9uSWQSEgoEbmFtZRgDIAEoCVIEbmFtZRIaCghwcm92aWRlchgEIAEoCVIIcHJvdmlkZXISHwoLZXh0ZXJuYWxfaWQYBSABKAlSCmV4dGVybmFsSWQSHQoKY3JlYXRlZF9hdBgGIAEoA1IJY3JlYXRlZEF0InQKJFJlcG9zaXRvcnlEaXJlY3RvcnlTZXJ2aWNlR2V0UmVxdWVzdBInCg9vcmdhbml6YXRpb25faWQYASABKANSDm9yZ2FuaXphdGlvbklkEiMKDXJlcG9zaXRvcnlfaWQYAiABKANSDHJlcG9zaXRvcnlJZCJvCiVSZXBvc2l0b3J5RGlyZWN0b3J5U2VydmljZUdldFJlc3BvbnNlEkYKCnJlcG9zaXRvcnkYASABKAsyJi5zaWxvLnJlcG9zaXRvcmllcy52MS5SZXBvc2l0b3J5UmVjb3JkUgpyZXBvc2l0b3J5IoMBCiVSZXBvc2l0b3J5RGlyZWN0b3J5U2VydmljZUxpc3RSZXF1ZXN0EicKD29yZ2FuaXphdGlvbl9pZBgBIAEoA1IOb3JnYW5pemF0aW9uSWQSFAoFYWZ0ZXIYAiABKANSBWFmdGVyEhsKCXBhZ2Vfc2l6ZRgDIAEoBVIIcGFnZVNpemUijwEKJlJlcG9zaXRvcnlEaXJlY3RvcnlTZXJ2aWNlTGlzdFJlc3BvbnNlEkoKDHJlcG9zaXRvcmllcxgBIAMoCzImLnNpbG8ucmVwb3NpdG9yaWVzLnYxLlJlcG9zaXRvcnlSZWNvcmRSDHJlcG9zaXRvcmllcxIZCghoYXNfbW9yZRgCIAEoCFIHaGFzTW9yZSJmCiZSZXBvc2l0b3J5RGlyZWN0b3J5U2VydmljZUNvdW50UmVxdWVzdBIbCgljZWxsX25hbWUYASABKAlSCGNlbGxOYW1lEh8KC3JlZ2lvbl9uYW1lGAIgASgJUgpyZWdpb25OYW1lIj8KJ1JlcG9zaXRvcnlEaXJlY3RvcnlTZXJ2aWNlQ291bnRSZXNwb25zZRIUCgVjb3VudBgBIAEoA1IFY291bnQypQQKGlJlcG9zaXRvcnlEaXJlY3RvcnlTZXJ2aWNlEqUBCgNHZXQSOi5zaWxvLnJlcG9zaXRvcmllcy52MS5SZXBvc2l0b3J5RGlyZWN0b3J5U2VydmljZUdldFJlcXVlc3QaOy5zaWxvLnJlcG9zaXRvcmllcy52MS5SZXBvc2l0b3J5RGlyZWN0b3J5U2VydmljZUdldFJlc3BvbnNlIiWi1BghCg9vcmdhbml6YXRpb25faWQoATABUgpyZXBvc2l0b3J5EpoBCgRMaXN0Ejsuc2lsby5yZXBvc2l0b3JpZXMudjEuUmVwb3NpdG9yeURpcmVjdG9yeVNlcnZpY2VMaXN0UmVxdWVzdBo8LnNpbG8ucmVwb3NpdG9yaWVzLnYxLlJlcG9zaXRvcnlEaXJlY3RvcnlTZXJ2aWNlTGlzdFJlc3BvbnNlIhei1BgTCg9vcmdhbml6YXRpb25faWQwARKtAQoFQ291bnQSPC5zaWxvLnJlcG9zaXRvcmllcy52MS5SZXBvc2l0b3J5RGlyZWN0b3J5U2VydmljZUNvdW50UmVxdWVzdBo9LnNpbG8ucmVwb3NpdG9yaWVzLnYxLlJlcG9zaXRvcnlEaXJlY3RvcnlTZXJ2aWNlQ291bnRSZXNwb25zZSInotQYIxoYCgljZWxsX25hbWUSC3JlZ2lvbl9uYW1lMAFSBWNvdW50GhKi1BgOCgpyZXBvc2l0b3J5EAJiBnByb3RvMw==")
+    public static let siloRepositoriesV1Repositories = FileDescriptor(name: "silo/repositories/v1/repositories.proto", dependencies: [.siloOptions], base64: "CidzaWxvL3JlcG9zaXRvcmllcy92MS9yZXBvc2l0b3JpZXMucHJvdG8SFHNpbG8ucmVwb3NpdG9yaWVzLnYxGhJzaWxvL29wdGlvbnMucHJvdG8iqwQKEFJlcG9zaXRvcnlSZWNvcmQSIwoNcmVwb3NpdG9yeV9pZBgBIAEoA1IMcmVwb3NpdG9yeUlkEicKD29yZ2FuaXphdGlvbl9pZBgCIAEoA1IOb3JnYW5pemF0aW9uSWQSEgoEbmFtZRgDIAEoCVIEbmFtZRIaCghwcm92aWRlchgEIAEoCVIIcHJvdmlkZXISHwoLZXh0ZXJuYWxfaWQYBSABKAlSCmV4dGVybmFsSWQSHQoKY3JlYXRlZF9hdBgGIAEoA1IJY3JlYXRlZEF0Eh0KCnVwZGF0ZWRfYXQYByABKANSCXVwZGF0ZWRBdBIQCgN1cmwYCCABKAlSA3VybBIdCgpnaXRfZm9sZGVyGAkgASgJUglnaXRGb2xkZXISJQoOZGVmYXVsdF9icmFuY2gYCiABKAlSDWRlZmF1bHRCcmFuY2gSFgoGc3RhdHVzGAsgASgDUgZzdGF0dXMSUwoGY29uZmlnGAwgAygLMjIuc2lsby5yZXBvc2l0b3JpZXMudjEuUmVwb3NpdG9yeVJlY29yZC5Db25maWdFbnRyeUIHsNQYAYABAVIGY29uZmlnEjoKBm1pcnJvchgNIAEoCzIiLnNpbG8ucmVwb3NpdG9yaWVzLnYxLk1pcnJvclJlY29yZFIGbWlycm9yGjkKC0NvbmZpZ0VudHJ5EhAKA2tleRgBIAEoCVIDa2V5EhQKBXZhbHVlGAIgASgJUgV2YWx1ZToCOAEieAoMTWlycm9yUmVjb3JkEhQKBXN0YXRlGAEgASgDUgVzdGF0ZRIdCgpmZXRjaGVkX2F0GAIgASgDUglmZXRjaGVkQXQSFAoFZXJyb3IYAyABKAxSBWVycm9yEh0KCmJ5dGVfY291bnQYBCABKANSCWJ5dGVDb3VudCJ0CiRSZXBvc2l0b3J5RGlyZWN0b3J5U2VydmljZUdldFJlcXVlc3QSJwoPb3JnYW5pemF0aW9uX2lkGAEgASgDUg5vcmdhbml6YXRpb25JZBIjCg1yZXBvc2l0b3J5X2lkGAIgASgDUgxyZXBvc2l0b3J5SWQibwolUmVwb3NpdG9yeURpcmVjdG9yeVNlcnZpY2VHZXRSZXNwb25zZRJGCgpyZXBvc2l0b3J5GAEgASgLMiYuc2lsby5yZXBvc2l0b3JpZXMudjEuUmVwb3NpdG9yeVJlY29yZFIKcmVwb3NpdG9yeSKDAQolUmVwb3NpdG9yeURpcmVjdG9yeVNlcnZpY2VMaXN0UmVxdWVzdBInCg9vcmdhbml6YXRpb25faWQYASABKANSDm9yZ2FuaXphdGlvbklkEhQKBWFmdGVyGAIgASgDUgVhZnRlchIbCglwYWdlX3NpemUYAyABKAVSCHBhZ2VTaXplIo8BCiZSZXBvc2l0b3J5RGlyZWN0b3J5U2VydmljZUxpc3RSZXNwb25zZRJKCgxyZXBvc2l0b3JpZXMYASADKAsyJi5zaWxvLnJlcG9zaXRvcmllcy52MS5SZXBvc2l0b3J5UmVjb3JkUgxyZXBvc2l0b3JpZXMSGQoIaGFzX21vcmUYAiABKAhSB2hhc01vcmUiZgomUmVwb3NpdG9yeURpcmVjdG9yeVNlcnZpY2VDb3VudFJlcXVlc3QSGwoJY2VsbF9uYW1lGAEgASgJUghjZWxsTmFtZRIfCgtyZWdpb25fbmFtZRgCIAEoCVIKcmVnaW9uTmFtZSI/CidSZXBvc2l0b3J5RGlyZWN0b3J5U2VydmljZUNvdW50UmVzcG9uc2USFAoFY291bnQYASABKANSBWNvdW50MqUEChpSZXBvc2l0b3J5RGlyZWN0b3J5U2VydmljZRKlAQoDR2V0Ejouc2lsby5yZXBvc2l0b3JpZXMudjEuUmVwb3NpdG9yeURpcmVjdG9yeVNlcnZpY2VHZXRSZXF1ZXN0Gjsuc2lsby5yZXBvc2l0b3JpZXMudjEuUmVwb3NpdG9yeURpcmVjdG9yeVNlcnZpY2VHZXRSZXNwb25zZSIlotQYIQoPb3JnYW5pemF0aW9uX2lkKAEwAVIKcmVwb3NpdG9yeRKaAQoETGlzdBI7LnNpbG8ucmVwb3NpdG9yaWVzLnYxLlJlcG9zaXRvcnlEaXJlY3RvcnlTZXJ2aWNlTGlzdFJlcXVlc3QaPC5zaWxvLnJlcG9zaXRvcmllcy52MS5SZXBvc2l0b3J5RGlyZWN0b3J5U2VydmljZUxpc3RSZXNwb25zZSIXotQYEwoPb3JnYW5pemF0aW9uX2lkMAESrQEKBUNvdW50Ejwuc2lsby5yZXBvc2l0b3JpZXMudjEuUmVwb3NpdG9yeURpcmVjdG9yeVNlcnZpY2VDb3VudFJlcXVlc3QaPS5zaWxvLnJlcG9zaXRvcmllcy52MS5SZXBvc2l0b3J5RGlyZWN0b3J5U2VydmljZUNvdW50UmVzcG9uc2UiJ6LUGCMaGAoJY2VsbF9uYW1lEgtyZWdpb25fbmFtZTABUgVjb3VudBoSotQYDgoKcmVwb3NpdG9yeRACYgZwcm90bzM=")
 }

@@ -5,7 +5,7 @@ import FrameCodec
 import RPC
 import SiloRPC
 
-/// What control and its tools may ask about a cell's repositories.
+/// What the gateway itself, control and its tools ask about a cell's repositories.
 public protocol RepositoryDirectoryService: Sendable {
     /// Returns one repository; nil when there is none, or no cell has the organization.
     func get(organizationID: Int64, repositoryID: Int64) async throws -> RepositoryRecord?

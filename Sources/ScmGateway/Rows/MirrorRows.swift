@@ -17,6 +17,10 @@ struct StoredMirror: Sendable, Hashable {
     /// The numbers of `MirrorState`.
     enum State: Int64, Sendable { case cloning = 1, ready = 2, fetching = 3, failed = 4 }
 
+    init(state: State, fetchedAt: Int64, error: [UInt8], byteCount: Int64) {
+        (self.state, self.fetchedAt, self.error, self.byteCount) = (state, fetchedAt, error, byteCount)
+    }
+
     /// nil for a repository that is no mirror.
     init?(_ row: SQLRow) throws(StorageError) {
         guard let state = State(rawValue: try row.integer("mirror_state")) else { return nil }

@@ -1,9 +1,8 @@
 import ScmAPI
-import Storage
 import Synchronization
 
 /// Rows of repositories by id, and pages of lists of them, from memory for a moment, so that most calls need no database
-/// read.
+/// read. Rows come from the silo service of repositories, which in a cell refuses other cells' organizations.
 final class RepositoryDirectory: Sendable {
     private struct Key: Hashable {
         let organizationID: Int64
@@ -16,7 +15,7 @@ final class RepositoryDirectory: Sendable {
     }
 
     private static let maximumCount = 10_000
-    private let database: Database
+    private let repositories: any RepositoryDirectoryService
     private let lifetime: Duration
     private let entries = Mutex<[Key: Entry]>([:])
     private let pages = Mutex(Pages())
@@ -38,8 +37,8 @@ final class RepositoryDirectory: Sendable {
     /// A list is expected to show at once what the command line changed; the moments between many callers are enough.
     private static let longestPageLifetime = Duration.milliseconds(100)
 
-    init(database: Database, lifetime: Duration) {
-        self.database = database
+    init(_ repositories: any RepositoryDirectoryService, lifetime: Duration) {
+        self.repositories = repositories
         self.lifetime = lifetime
     }
 
@@ -48,9 +47,8 @@ final class RepositoryDirectory: Sendable {
         let key = Key(organizationID: organizationID, id: id)
         let now = ContinuousClock.now
         if let entry = entries.withLock({ $0[key] }), entry.expiry > now { return entry.repository }
-        let found = try await database.read { transaction in
-            try RepositoryRows.find(id: id, organizationID: organizationID, transaction)
-        }
+        let found = try await repositories.get(organizationID: organizationID, repositoryID: id)
+            .map(StoredRepository.init(_:))
         entries.withLock { entries in
             if entries.count >= Self.maximumCount { entries.removeAll(keepingCapacity: true) }
             entries[key] = found.map { Entry(repository: $0, expiry: now + lifetime) }

@@ -14,10 +14,8 @@ public struct RepositoryDirectoryRows: RepositoryDirectoryService {
 
     public func get(organizationID: Int64, repositoryID: Int64) async throws -> RepositoryRecord? {
         try await database.read { transaction in
-            try transaction.row(
-                "SELECT * FROM repositories WHERE id = ? AND organization_id = ? AND deleted_at IS NULL",
-                [.integer(repositoryID), .integer(organizationID)]
-            ).map(StoredRepository.init).map(RepositoryRecord.init(_:))
+            try RepositoryRows.find(id: repositoryID, organizationID: organizationID, transaction)
+                .map(RepositoryRecord.init(_:))
         }
     }
 
@@ -45,6 +43,33 @@ extension RepositoryRecord {
     init(_ stored: StoredRepository) {
         self.init(
             repositoryID: stored.id, organizationID: stored.organizationID, name: stored.name,
-            provider: stored.provider, externalID: stored.externalID, createdAt: stored.createdAt)
+            provider: stored.provider, externalID: stored.externalID, createdAt: stored.createdAt,
+            updatedAt: stored.updatedAt, url: stored.url, gitFolder: stored.gitFolder,
+            defaultBranch: stored.defaultBranch, status: stored.status.rawValue, config: stored.config,
+            mirror: stored.mirror.map { mirror in
+                MirrorRecord(
+                    state: mirror.state.rawValue, fetchedAt: mirror.fetchedAt, error: mirror.error,
+                    byteCount: mirror.byteCount)
+            })
+    }
+}
+
+extension StoredRepository {
+    init(_ record: RepositoryRecord) {
+        self.init(
+            id: record.repositoryID, organizationID: record.organizationID, provider: record.provider,
+            externalID: record.externalID, name: record.name, url: record.url, gitFolder: record.gitFolder,
+            defaultBranch: record.defaultBranch,
+            // A status of a later version is not one to serve.
+            status: Status(rawValue: record.status) ?? .disabled, config: record.config, createdAt: record.createdAt,
+            updatedAt: record.updatedAt, mirror: record.mirror.flatMap(StoredMirror.init(_:)))
+    }
+}
+
+extension StoredMirror {
+    /// nil for a state of a later version.
+    init?(_ record: MirrorRecord) {
+        guard let state = State(rawValue: record.state) else { return nil }
+        self.init(state: state, fetchedAt: record.fetchedAt, error: record.error, byteCount: record.byteCount)
     }
 }

@@ -41,7 +41,9 @@ public final class ScmGatewayService: ScmService {
         self.configuration = configuration
         self.database = database
         self.logger = logger
-        directory = RepositoryDirectory(database: database, lifetime: configuration.repositoryCacheLifetime)
+        directory = RepositoryDirectory(
+            configuration.repositories ?? RepositoryDirectoryRows(database),
+            lifetime: configuration.repositoryCacheLifetime)
         var git = configuration.git
         let folder = (URL(fileURLWithPath: database.path).path as NSString).deletingLastPathComponent
         git.workspaceFolder = git.workspaceFolder ?? folder + "/git"

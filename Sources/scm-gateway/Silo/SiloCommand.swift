@@ -2,17 +2,17 @@ import ArgumentParser
 import ScmGateway
 import SiloRPC
 
-/// `scm-gateway silo check|methods`.
+/// `scm-gateway silo check|methods|cells`.
 struct SiloCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "silo",
-        abstract: "Several silos: checks their configuration, lists their services.",
+        abstract: "Several silos: checks their configuration, lists their services and cells.",
         discussion: """
             Examples:
               scm-gateway silo check --mode control --silo-config silos.json
               scm-gateway silo methods --silo-config silos.json
             """,
-        subcommands: [Check.self, Methods.self]
+        subcommands: [Check.self, Methods.self, Cells.self]
     )
 
     /// Services, methods, where they run, and what operators have changed.
@@ -55,6 +55,9 @@ struct SiloCommand: AsyncParsableCommand {
         }
 
         private static func state(_ method: SiloMethod, _ switches: SiloSwitches) -> String {
+            if let setting = switches.setting(method), setting.disabledReason != nil, setting.disabledPercent < 100 {
+                return "off for \(setting.disabledPercent) of 100 calls: \(setting.disabledReason ?? "")"
+            }
             do throws(SiloError) {
                 try switches.check(method)
                 return "on"

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Foundation
 import HTTPTransport
 import Logging
 import RPC
@@ -16,6 +17,13 @@ import Storage
 struct SiloRuntime: Sendable {
     let process: SiloProcess
     private let settings: SiloSettings
+    /// As it was at the start: what only a restart changes.
+    private let started: SiloConfiguration
+    private let directory: LiveDirectory
+    private let counters: SiloCallCounters
+    /// Of connections to other silos; nil in clear text.
+    private let tls: TLSClientConfiguration?
+    private let tlsFiles: [String]
     private let keyring: SiloKeyring
     private let verifier: SiloVerifier
     private let switches: SiloSwitches
@@ -32,21 +40,26 @@ struct SiloRuntime: Sendable {
         let (configuration, folder) = try settings.silo.configuration()
         self.settings = settings.silo
         self.logger = logger
+        started = configuration
+        counters = SiloCallCounters(logger: logger)
         do {
-            let directory = try CellDirectory(configuration)
+            directory = LiveDirectory(try CellDirectory(configuration))
             keyring = try SiloKeyring(address: address, keys: try configuration.keys(of: address, folder: folder))
             verifier = SiloVerifier(
                 keyring: keyring, configuration: try configuration.verifierConfiguration(folder: folder))
             switches = SiloSwitches(try configuration.switchSettings())
             var ways = SignedTransport.Configuration()
             var web = SiloHTTPClient.Configuration()
-            if let tls = settings.tls.clientConfiguration() { (ways.tls, web.tls) = (tls, tls) }
+            tls = settings.tls.clientConfiguration()
+            tlsFiles = [settings.tls.clientCA, settings.tls.certificate, settings.tls.key].compactMap(\.self)
+            if let tls { (ways.tls, web.tls) = (tls, tls) }
+            web.crossOrigin.allowedOrigins = Set(settings.corsOrigins)
             transport = SignedTransport(keyring: keyring, directory: directory, configuration: ways)
             client = SiloHTTPClient(keyring: keyring, directory: directory, configuration: web)
             process = try SiloProcess(
                 mode: settings.silo.mode, cell: settings.silo.cell, directory: directory, database: database,
-                caller: SiloCaller(transport: transport, switches: switches),
-                inbound: SiloInbound(switches: switches, answers: StoredAnswers(database)),
+                caller: SiloCaller(transport: transport, switches: switches, counters: counters),
+                inbound: SiloInbound(switches: switches, answers: StoredAnswers(database), counters: counters),
                 options: Silo.Options(isSingleOrganization: configuration.singleOrganization))
         } catch {
             throw ValidationError("\(error)")
@@ -58,9 +71,18 @@ struct SiloRuntime: Sendable {
     /// What other silos may call.
     private var dispatches: [any SiloServiceDispatch] {
         guard !isControl else { return process.dispatches }
-        let repositories = RepositoryDirectoryRows(process.database)
-        return process.dispatches + [RepositoryDirectoryServiceDispatch(repositories, silo: process.silo)]
+        return process.dispatches + [RepositoryDirectoryServiceDispatch(repositoryRows, silo: process.silo)]
     }
+
+    private var repositoryRows: RepositoryDirectoryRows { RepositoryDirectoryRows(process.database) }
+
+    /// The repositories of organizations, wherever they live.
+    func repositories() throws -> RepositoryDirectoryServiceDelegate {
+        try RepositoryDirectoryServiceDelegate(process.silo, local: isControl ? nil : repositoryRows)
+    }
+
+    /// For the page of metrics.
+    var metrics: SiloMetrics { SiloMetrics(counters: counters, verifier: verifier) }
 
     var services: [any RPCService] { dispatches }
 
@@ -86,7 +108,8 @@ struct SiloRuntime: Sendable {
             keyring: keyring, verifier: verifier, methods: dispatches.flatMap(\.siloMethods),
             version: ScmGatewayCommand.configuration.version)
         guard isControl, let organizations = process.silo.organizations else { return [status] }
-        return [status] + CellProxy(keys: keys, organizations: organizations, client: client).routes(service: Self.scmService)
+        let proxy = CellProxy(keys: keys, organizations: organizations, client: client)
+        return [status] + proxy.routes(service: Self.scmService, resources: [GatewayServer.resources])
     }
 
     /// Keeps a cell's replica of control's tables up to date until the task is cancelled. While control is down, that is
@@ -96,23 +119,59 @@ struct SiloRuntime: Sendable {
         await process.keepReplicating { complaints.add($0) }
     }
 
+    /// Uses renewed certificates for new connections to other silos, as the server does for those of its clients.
+    func watchCertificates(every interval: Duration = .seconds(10)) async {
+        guard let tls, !tlsFiles.isEmpty else { return }
+        var known = tlsFiles.map(Self.changeTime)
+        while !Task.isCancelled {
+            try? await Task.sleep(for: interval)
+            let found = tlsFiles.map(Self.changeTime)
+            guard found != known else { continue }
+            do {
+                try await tls.readFilesAgain()
+                known = found
+                logger.notice("certificate for calls of other silos read again")
+            } catch {
+                // The files are not written all at once: the next look may find them whole.
+                logger.warning("the certificate for calls of other silos cannot be used; the old one stays", metadata: [
+                    "error": "\(error)"
+                ])
+            }
+        }
+    }
+
+    private static func changeTime(_ path: String) -> Date? {
+        (try? FileManager.default.attributesOfItem(atPath: path))?[.modificationDate] as? Date
+    }
+
     /// Before the port opens. A cell tries to ask control for what is new, and starts with what it has when control is
     /// down.
     func prepare() async throws { try await process.prepare() }
 
-    /// Takes new keys and switches from the configuration file. What does not fit is logged, and everything stays.
-    func reload() {
+    /// Takes keys, switches, cells, localities and addresses from the configuration file. What does not fit is logged, and
+    /// everything stays as it was.
+    func reload() async {
         do {
             let (configuration, folder) = try settings.configuration()
             let changes = try configuration.switchSettings()
+            let cells = try CellDirectory(configuration)
+            let change = try directory.change(to: cells, at: keyring.address)
+            try await process.mapping?.checkUnused(change.removed)
             try keyring.replace(try configuration.keys(of: keyring.address, folder: folder))
+            directory.replace(cells)
             switches.replace(changes)
             logger.notice("silo configuration read again", metadata: [
                 "signing": "\(keyring.signingIDs.map { "\($0): \($1)" }.sorted())", "verifying": "\(keyring.verifyingIDs)",
-                "switches": "\(changes.keys.sorted())",
+                "switches": "\(changes.keys.sorted())", "cellsAdded": "\(change.added)", "cellsRemoved": "\(change.removed)",
+                "newAddresses": "\(change.readdressed)",
+            ])
+            let waiting = configuration.namesThatNeedRestart(since: started)
+            guard !waiting.isEmpty else { return }
+            logger.warning("these settings of the silo configuration have changed and need a restart", metadata: [
+                "settings": "\(waiting.joined(separator: ", "))"
             ])
         } catch {
-            logger.error("the silo configuration cannot be used; keys and switches stay as they are", metadata: [
+            logger.error("the silo configuration cannot be used; keys, switches and cells stay as they are", metadata: [
                 "error": "\(error)"
             ])
         }

@@ -1,0 +1,215 @@
+"""Running silos: TLS and identities, the old signature, a changed configuration, one server for each data folder."""
+
+import hashlib
+import hmac
+import json
+import os
+import re
+import secrets
+
+import pytest
+
+from silos import CELLS, MAPPING, SCM, Silo, Silos, free_port, wait_until
+from test_silos import names, text_field
+
+IDENTITIES = [
+    {"silo": "control", "name": "control.internal"},
+    {"silo": "cell:us1", "name": "us1.internal"},
+    {"silo": "cell:eu1", "name": "eu1.internal"},
+]
+
+
+@pytest.fixture(scope="module")
+def silos(tmp_path_factory):
+    silos = Silos(tmp_path_factory.mktemp("silos"), tls=True, identities=IDENTITIES)
+    silos.start()
+    yield silos
+    silos.stop()
+
+
+@pytest.fixture(scope="module")
+def organizations(silos):
+    return {cell: silos.add_organization(f"in-{cell}", cell) for cell in CELLS}
+
+
+def ask(silos, slug: str = "in-us1", certificate: str | None = "us1", **sign) -> tuple[int, bytes]:
+    """OrganizationMappingService.GetBySlug, signed as us1."""
+    body = text_field(1, slug)
+    headers = silos.sign("us1-control", silos.control, MAPPING + "GetBySlug", body, {})
+    status, _, answer = silos.control.post(MAPPING + "GetBySlug", body, headers, certificate=certificate)
+    return status, answer
+
+
+def test_silos_talk_over_tls(silos, organizations):
+    for silo in silos.all.values():
+        done = silo.run("silo", "check", check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+    for cell, (_, key) in organizations.items():
+        status, answer = silos.control.repositories(key)
+        assert (status, names(answer)) == (200, [f"in-{cell}"])
+        status, _, answer = silos.all[cell].post(
+            SCM + "ListIntegrations", b"{}", {"content-type": "application/json", "x-api-key": key})
+        assert (status, json.loads(answer)) == (200, {}), "from the cell to control"
+
+
+def test_a_signature_needs_the_certificate_of_its_silo(silos, organizations):
+    assert ask(silos)[0] == 200
+    for wrong in [None, "eu1", "control", "stranger"]:
+        status, answer = ask(silos, certificate=wrong)
+        assert status == 401 and b"TLS_IDENTITY" in answer
+    # The public needs none.
+    assert silos.control.repositories(organizations["us1"][1])[0] == 200
+    assert 'silo_signatures_refused_total{reason="TLS_IDENTITY"}' in silos.control.metrics()
+
+
+def test_a_cell_that_is_not_who_it_says_is_told_so(silos, organizations):
+    """eu1 with somebody else's certificate: control refuses it, and eu1's check says why."""
+    eu1 = silos.all["eu1"]
+    own = {kind: (silos.folder / f"eu1.{kind}").read_bytes() for kind in ["pem", "key"]}
+    try:
+        for kind in own:
+            (silos.folder / f"eu1.{kind}").write_bytes((silos.folder / f"stranger.{kind}").read_bytes())
+        done = eu1.run("silo", "check", check=False)
+        assert done.returncode == 1 and "client certificate for eu1.internal" in done.stdout
+    finally:
+        for kind, data in own.items():
+            (silos.folder / f"eu1.{kind}").write_bytes(data)
+    assert eu1.run("silo", "check", check=False).returncode == 0
+
+
+def test_attempts_are_counted(silos, organizations):
+    metrics = silos.all["us1"].metrics()
+    found = re.search(
+        r'silo_attempts_total\{method="organization_mapping.ListChanges",to="control",outcome="answered"\} (\d+)',
+        metrics)
+    assert found and int(found[1]) > 0
+    assert 'silo_attempt_duration_seconds_bucket{method="api_key_feed.ListChanges",to="control",le="0.001"}' in metrics
+
+
+def test_control_asks_every_cell(silos, organizations):
+    done = silos.control.run("silo", "cells", "--json")
+    rows = {row["cell"]: row for row in map(json.loads, done.stdout.splitlines())}
+    assert {cell: (row["organizations"], row["repositories"]) for cell, row in rows.items()} == {
+        "us1": (1, 1), "eu1": (1, 1)}
+    organization = str(organizations["eu1"][0])
+    assert "in-eu1" in silos.control.run("repo", "list", "--organization", organization).stdout
+    done = silos.control.run("org", "remove", organization, check=False)
+    assert done.returncode != 0 and "owns repositories" in done.stderr
+    silos.all["eu1"].kill()
+    try:
+        done = silos.control.run("silo", "cells", "--timeout", "5", check=False)
+        assert done.returncode == 1 and "1 of 2 cells did not answer: eu1" in done.stderr
+        assert "us1" in done.stdout and "does not answer" in done.stdout
+    finally:
+        silos.all["eu1"].start()
+
+
+def test_an_organization_is_removed_everywhere(silos):
+    number = int(silos.control.run("org", "add", "short-lived", "--in", "us1").stdout)
+    silos.control.run("org", "remove", str(number))
+    status, answer = ask(silos, "short-lived")
+    assert (status, answer) == (200, b""), "no such organization any more"
+    assert "short-lived" not in silos.control.run("org", "list").stdout
+    assert silos.control.run("org", "remove", str(number), check=False).returncode != 0
+    assert silos.all["us1"].run("org", "remove", str(number), check=False).returncode != 0
+
+
+def test_a_new_key_is_known_at_once_and_a_revoked_one_ends(silos, organizations):
+    for cell, (organization, _) in organizations.items():
+        made = silos.control.run("key", "add", "--organization", str(organization), "--json")
+        row = json.loads(made.stdout)
+        # Straight to the cell, which has not pulled since, more often than not.
+        assert silos.all[cell].repositories(row["key"])[0] == 200
+        silos.control.run("key", "revoke", str(row["id"]))
+        wait_until(lambda: silos.all[cell].repositories(row["key"])[0] == 401)
+
+
+def test_while_control_is_down_unknown_keys_are_refused_and_known_ones_go_on(silos, organizations):
+    cell, key = silos.all["us1"], organizations["us1"][1]
+    assert cell.repositories(key)[0] == 200
+    silos.control.kill()
+    try:
+        assert cell.repositories("scm_" + secrets.token_urlsafe(32))[0] == 401
+        assert cell.repositories(key)[0] == 200
+    finally:
+        silos.control.start()
+
+
+def test_one_server_for_each_data_folder(silos):
+    second = Silo("us1", silos.folder, silos.config, silos.folder)
+    done = second.run("serve", "--port", "0", check=False)
+    assert done.returncode != 0
+    assert f"process {silos.all['us1'].process.pid} (scm-gateway serve, cell:us1, since " in done.stderr
+
+
+def test_the_old_signature_is_taken_only_where_it_is_switched_on(silos, organizations):
+    secret = secrets.token_urlsafe(48)
+    file = os.open(silos.folder / "rpc0", os.O_WRONLY | os.O_CREAT, 0o600)
+    os.write(file, secret.encode() + b"\n")
+    os.close(file)
+
+    def call(path: str, body: bytes, token: str | None = None) -> tuple[int, bytes]:
+        code = hmac.new(secret.encode(), path.encode() + b":" + body, hashlib.sha256).hexdigest()
+        headers = {"content-type": "application/proto", "authorization": f"Rpcsignature rpc0:{token or code}"}
+        status, _, answer = silos.control.post(path, body, headers)
+        return status, answer
+
+    body = text_field(1, "in-us1")
+    assert call(MAPPING + "GetBySlug", body)[0] == 401
+    # The switch is for the start: a running process says that it waits for it.
+    silos.write_config(rpc0={"secretFiles": ["rpc0"]})
+    silos.control.reload()
+    wait_until(lambda: "need a restart" in silos.control.log)
+    assert call(MAPPING + "GetBySlug", body)[0] == 401
+    silos.control.kill()
+    silos.control.start()
+    try:
+        status, answer = call(MAPPING + "GetBySlug", body)
+        assert status == 200 and b"in-us1" in answer
+        assert call(MAPPING + "GetBySlug", body, "0" * 64)[0] == 401
+        assert call(MAPPING + "GetBySlug", body + b"\0")[0] != 200 and call(MAPPING + "Get", body)[0] != 200
+        # It says nothing of who calls: keys of organizations are not for it.
+        status, answer = call("/silo.v1.APIKeyFeedService/ListChanges", text_field(1, "us1"))
+        assert status == 403, answer
+        # New signatures are taken beside it.
+        assert ask(silos)[0] == 200
+        assert secret not in silos.control.log
+    finally:
+        silos.write_config()
+        silos.control.kill()
+        silos.control.start()
+    assert call(MAPPING + "GetBySlug", body)[0] == 401
+
+
+def test_cells_and_addresses_change_while_everything_runs(silos, organizations):
+    eu1, key = silos.all["eu1"], organizations["eu1"][1]
+    assert silos.control.repositories(key)[0] == 200
+    eu1.kill()
+    eu1.port = free_port()
+    eu1.start()
+    silos.write_config()
+    silos.control.reload()
+    wait_until(lambda: silos.control.repositories(key)[0] == 200)
+    assert silos.control.run("silo", "check").returncode == 0
+    # Calls that are signed go there too.
+    assert "in-eu1" in silos.control.run("repo", "list", "--organization", str(organizations["eu1"][0])).stdout
+
+    def cells(*names: str) -> list[dict]:
+        return [
+            {"name": name, "snowflakeId": number, "address": f"https://127.0.0.1:{silos.all.get(name, eu1).port}"}
+            for number, name in enumerate(names)
+        ]
+
+    count = silos.control.log.count("cannot be used; keys, switches and cells stay")
+    silos.write_config(cells=cells("us1"))
+    silos.control.reload()
+    assert silos.control.log.count("cannot be used; keys, switches and cells stay") == count + 1
+    assert "organizations live in it, such as in-eu1" in silos.control.log
+    assert silos.control.repositories(key)[0] == 200
+    silos.write_config(cells=cells("us1", "eu1", "ap1"))
+    silos.control.reload()
+    assert "ap1" in silos.control.log.splitlines()[-1] or "cellsAdded=[ap1]" in silos.control.log
+    # Organizations can be made there at once, by another silo's call too.
+    body = text_field(1, "far-away") + text_field(2, "ap1")
+    headers = silos.sign("us1-control", silos.control, MAPPING + "Create", body, {"x-silo-idempotency-key": "far-1"})
+    assert silos.control.post(MAPPING + "Create", body, headers, certificate="us1")[0] == 200
