@@ -1,5 +1,6 @@
 import Foundation
 import GRDB
+import Synchronization
 
 /// Rows in an embedded SQLite database: one writer, many concurrent readers (write-ahead log).
 ///
@@ -14,6 +15,12 @@ public final class Database: Sendable {
     /// Whether the code that asks runs inside the body of a ``write(_:)``, or in a task that such a body started.
     public static var isInTransaction: Bool { isWriting }
     @TaskLocal private static var isWriting = false
+
+    private let commits = Atomic(0)
+
+    /// How many write transactions this object has committed. Grows before ``write(_:)`` returns: while it is the same,
+    /// no write through this object has come to an end.
+    public var commitCount: Int { commits.load(ordering: .acquiring) }
 
     private init(pool: DatabasePool, path: String) {
         self.pool = pool
@@ -67,6 +74,7 @@ public final class Database: Sendable {
                 return (result, actions.list)
             }
         }
+        commits.wrappingAdd(1, ordering: .releasing)
         for action in actions { action() }
         return result
     }

@@ -1,17 +1,22 @@
 /// One result row: values by column name. A plain value, usable after the transaction has ended.
 public struct SQLRow: Sendable, Hashable {
-    private let columns: [String: SQLValue]
+    /// Places by name; all rows of a result share them.
+    private let columns: [String: Int]
+    private let values: [SQLValue]
 
-    init(columns: [String: SQLValue]) {
-        self.columns = columns
+    /// - Parameter columns: places in `values`.
+    init(columns: [String: Int], values: [SQLValue]) {
+        (self.columns, self.values) = (columns, values)
     }
 
     /// The value of a column.
     ///
     /// - Throws: ``StorageError`` when the query has no such column.
     public func value(_ column: String) throws(StorageError) -> SQLValue {
-        guard let value = columns[column] else { throw StorageError(.unexpectedValue, "no column \"\(column)\"") }
-        return value
+        guard let place = columns[column], values.indices.contains(place) else {
+            throw StorageError(.unexpectedValue, "no column \"\(column)\"")
+        }
+        return values[place]
     }
 
     /// - Throws: ``StorageError`` when the column is absent, NULL or not an integer.

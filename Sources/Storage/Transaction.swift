@@ -14,7 +14,13 @@ public struct ReadTransaction {
     /// - Throws: ``StorageError``.
     public func rows(_ sql: String, _ arguments: [SQLValue] = []) throws -> [SQLRow] {
         try StorageError.mapping {
-            try Row.fetchAll(connection, sql: sql, arguments: try statementArguments(arguments)).map(SQLRow.init)
+            let statement = try connection.makeStatement(sql: sql)
+            let columns = statement.places
+            let found = try Row.fetchCursor(statement, arguments: try statementArguments(arguments))
+            var rows: [SQLRow] = []
+            // The cursor's row is the same each time: its values are copied before the next step.
+            while let row = try found.next() { rows.append(SQLRow(row, columns)) }
+            return rows
         }
     }
 
@@ -23,7 +29,10 @@ public struct ReadTransaction {
     /// - Throws: ``StorageError``.
     public func row(_ sql: String, _ arguments: [SQLValue] = []) throws -> SQLRow? {
         try StorageError.mapping {
-            try Row.fetchOne(connection, sql: sql, arguments: try statementArguments(arguments)).map(SQLRow.init)
+            let statement = try connection.makeStatement(sql: sql)
+            return try Row.fetchOne(statement, arguments: try statementArguments(arguments)).map {
+                SQLRow($0, statement.places)
+            }
         }
     }
 }
@@ -100,10 +109,15 @@ extension SQLValue {
     }
 }
 
+extension Statement {
+    /// Places of the result's columns by name; of columns with the same name the first.
+    fileprivate var places: [String: Int] {
+        Dictionary(columnNames.enumerated().map { ($1, $0) }, uniquingKeysWith: { first, _ in first })
+    }
+}
+
 extension SQLRow {
-    fileprivate init(_ row: Row) {
-        var columns: [String: SQLValue] = [:]
-        for (name, value) in row where columns[name] == nil { columns[name] = SQLValue(value) }
-        self.init(columns: columns)
+    fileprivate init(_ row: Row, _ columns: [String: Int]) {
+        self.init(columns: columns, values: row.databaseValues.map(SQLValue.init))
     }
 }

@@ -12,30 +12,23 @@ extension ScmGatewayService {
         let organizationID = try authorise(context, .read, organizationID: request.organizationID)
         let filter = try Self.filter(request, organizationID: organizationID)
         let size = try PageSize.check(request.pageSize)
-        let pageFilter = Self.pageFilter(request, organizationID: organizationID)
+        let pageFilter = try Self.pageFilter(request, organizationID: organizationID)
         let after = try PageToken.parse(request.pageToken, filter: pageFilter)?.position ?? 0
-        return try await directory.page(request.serializedBytes(), organizationID: organizationID) {
-            try await self.page(filter, pageFilter, after: after, size: size, request)
-        }
-    }
-
-    private func page(
-        _ filter: RepositoryFilter, _ pageFilter: PageFilter, after: Int64, size: Int, _ request: ListRepositoriesRequest
-    ) async throws -> ListRepositoriesResponse {
-        let (rows, total) = try await mappingStorageErrors {
-            try await self.database.read { transaction in
-                let total = request.includeTotalSize ? try filter.count(transaction) : 0
+        let includesTotal = request.includeTotalSize
+        let key = RepositoryPages.Key(organizationID: organizationID, request: request.serializedBytes())
+        return try await mappingStorageErrors {
+            try await self.pages.page(key) { transaction in
                 // One more than the page tells whether there is another page.
-                return (try filter.rows(after: after, limit: size + 1, transaction), total)
+                let rows = try filter.rows(after: after, limit: size + 1, transaction)
+                let page = rows.prefix(size)
+                let last = rows.count > size ? page.last : nil
+                return ListRepositoriesResponse(
+                    repositories: page.map(Repository.init),
+                    nextPageToken: last.map { PageToken(filter: pageFilter, position: $0.id).text } ?? "",
+                    totalSize: Int32(clamping: includesTotal ? try filter.count(transaction) : 0)
+                )
             }
         }
-        let page = rows.prefix(size)
-        let last = rows.count > size ? page.last : nil
-        return ListRepositoriesResponse(
-            repositories: page.map(Repository.init),
-            nextPageToken: last.map { PageToken(filter: pageFilter, position: $0.id).text } ?? "",
-            totalSize: Int32(clamping: total)
-        )
     }
 
     private static let maximumExternalIDCount = 1000
@@ -78,9 +71,9 @@ extension ScmGatewayService {
         return filter
     }
 
-    private static func pageFilter(_ request: ListRepositoriesRequest, organizationID: Int64) -> PageFilter {
+    private static func pageFilter(_ request: ListRepositoriesRequest, organizationID: Int64) throws(RPCError) -> PageFilter {
         let time = request.updatedSince.map { "\($0.seconds).\($0.nanos)" } ?? ""
-        return PageFilter(
+        return try PageFilter(
             "ListRepositories",
             ["\(organizationID)", "\(request.provider.rawValue)", request.query, time]
                 + request.statuses.map { "\($0.rawValue)" } + ["external ids"] + request.externalIDs

@@ -3,26 +3,28 @@ import Storage
 
 /// The statements on the repositories table.
 enum RepositoryRows {
+    /// - Parameter mayBorrowObjects: whether a later `objects/info/alternates` is obeyed.
     /// - Throws: `StorageError` with a unique violation when the organization has this folder.
     static func insert(
         _ folder: LocalFolder,
         name: String,
         config: [String: String],
         organizationID: Int64,
+        mayBorrowObjects: Bool,
         _ transaction: WriteTransaction
     ) throws -> StoredRepository {
         let now = EpochTime.now
         let row = try transaction.row(
             """
             INSERT INTO repositories (organization_id, provider, external_id, name, url, git_folder, default_branch,
-                status, config, created_at, updated_at)
-            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING *
+                status, config, created_at, updated_at, may_borrow)
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING *
             """,
             [
                 .integer(organizationID), .text(StoredRepository.localGit), .text(folder.root), .text(name),
                 .text(folder.url), .text(folder.location.gitFolder), .text(folder.defaultBranch),
                 .integer(StoredRepository.Status.active.rawValue), .text(ConfigText.encode(config)),
-                .integer(now), .integer(now),
+                .integer(now), .integer(now), .boolean(mayBorrowObjects),
             ]
         )
         guard let row else { throw RepositoryStoreError("the repository was not stored") }
@@ -85,6 +87,20 @@ enum RepositoryRows {
             "SELECT * FROM repositories WHERE organization_id = ? AND name = ? AND deleted_at IS NULL ORDER BY id LIMIT 2",
             [.integer(organizationID), .text(name)]
         ).map(StoredRepository.init)
+    }
+
+    /// Whether any row in use leads to a git folder.
+    static func isUsed(gitFolder: String, _ transaction: ReadTransaction) throws -> Bool {
+        try transaction.row(
+            "SELECT id FROM repositories WHERE git_folder = ? AND deleted_at IS NULL LIMIT 1", [.text(gitFolder)]
+        ) != nil
+    }
+
+    /// All git folders in use.
+    static func gitFolders(_ transaction: ReadTransaction) throws -> [String] {
+        try transaction.rows("SELECT DISTINCT git_folder FROM repositories WHERE deleted_at IS NULL").map {
+            try $0.text("git_folder")
+        }
     }
 
     /// How long a deleted row still answers "deleted" instead of "not found", in milliseconds: 24 hours.

@@ -1,3 +1,4 @@
+import Foundation
 import SiloRPC
 import Storage
 
@@ -28,7 +29,9 @@ public struct RepositoryStore: Sendable {
         }
         do {
             return try await database.write { transaction in
-                try RepositoryRows.insert(found, name: name, config: [:], organizationID: organizationID, transaction)
+                try RepositoryRows.insert(
+                    found, name: name, config: [:], organizationID: organizationID, mayBorrowObjects: true, transaction
+                )
             }
         } catch let error as StorageError where error.isUniqueViolation {
             throw RepositoryStoreError("\(found.root) is registered already in organization \(organizationID)")
@@ -58,15 +61,20 @@ public struct RepositoryStore: Sendable {
         }
     }
 
-    /// Takes a repository out of service; its folder is not touched. A running server notices within
-    /// ``ScmGatewayConfiguration/repositoryCacheLifetime``.
+    /// Takes a repository out of service. A folder that the operator or a caller registered is not touched; a copy of a
+    /// remote is removed. A running server notices within ``ScmGatewayConfiguration/repositoryCacheLifetime``.
     ///
     /// - Throws: ``RepositoryStoreError`` when there is none, `StorageError`.
     public func remove(id: Int64) async throws {
-        let count = try await database.write { transaction in
-            try transaction.execute("DELETE FROM repositories WHERE id = ? AND deleted_at IS NULL", [.integer(id)])
+        let removed = try await database.write { transaction in
+            try transaction.row(
+                "DELETE FROM repositories WHERE id = ? AND deleted_at IS NULL RETURNING *", [.integer(id)]
+            ).map(StoredRepository.init)
         }
-        guard count > 0 else { throw RepositoryStoreError("there is no repository \(id)") }
+        guard let removed else { throw RepositoryStoreError("there is no repository \(id)") }
+        guard removed.mirror != nil else { return }
+        // A server that is just fetching finds that its row has gone, and removes what it makes.
+        try await offLoop { try? FileManager.default.removeItem(atPath: removed.gitFolder) }
     }
 }
 

@@ -158,5 +158,35 @@ public enum ScmGatewaySchema {
                 );
                 """
         ),
+        Migration(
+            "scm-5-repository-versions",
+            // Counts changes, whoever makes them, so that what is kept of an organization's rows can be checked.
+            sql: """
+                CREATE TABLE repository_versions (
+                    organization_id INTEGER PRIMARY KEY NOT NULL REFERENCES organizations (id) ON DELETE CASCADE,
+                    version INTEGER NOT NULL
+                );
+                CREATE TRIGGER repositories_are_counted_when_added AFTER INSERT ON repositories
+                BEGIN
+                    INSERT INTO repository_versions (organization_id, version) VALUES (NEW.organization_id, 1)
+                    ON CONFLICT (organization_id) DO UPDATE SET version = version + 1;
+                END;
+                CREATE TRIGGER repositories_are_counted_when_changed AFTER UPDATE ON repositories
+                BEGIN
+                    INSERT INTO repository_versions (organization_id, version) VALUES (NEW.organization_id, 1)
+                    ON CONFLICT (organization_id) DO UPDATE SET version = version + 1;
+                END;
+                CREATE TRIGGER repositories_are_counted_when_deleted AFTER DELETE ON repositories
+                BEGIN
+                    INSERT INTO repository_versions (organization_id, version) VALUES (OLD.organization_id, 1)
+                    ON CONFLICT (organization_id) DO UPDATE SET version = version + 1;
+                END;
+                """
+        ),
+        Migration(
+            "scm-6-borrowed-objects",
+            // 0 for folders that a caller registered: they held all their objects themselves.
+            sql: "ALTER TABLE repositories ADD COLUMN may_borrow INTEGER NOT NULL DEFAULT 1;"
+        ),
     ]
 }

@@ -25,6 +25,9 @@ public struct StoredRepository: Sendable, Hashable {
     public let createdAt: Int64
     /// Milliseconds since 1970 UTC.
     public let updatedAt: Int64
+    /// Whether objects may lie in another repository (`objects/info/alternates`): so it is for those that the operator
+    /// registered.
+    let mayBorrowObjects: Bool
     /// nil when the repository is no copy of ours.
     let mirror: StoredMirror?
 
@@ -59,6 +62,7 @@ extension StoredRepository {
             config: ConfigText.decode(try row.text("config")),
             createdAt: try row.integer("created_at"),
             updatedAt: try row.integer("updated_at"),
+            mayBorrowObjects: try row.boolean("may_borrow"),
             mirror: try StoredMirror(row)
         )
     }
@@ -74,6 +78,7 @@ enum ConfigText {
     }
 
     static func decode(_ text: String) -> [String: String] {
-        (try? JSONDecoder().decode([String: String].self, from: Data(text.utf8))) ?? [:]
+        // Most have none, and a decoder is dear.
+        text == "{}" ? [:] : (try? JSONDecoder().decode([String: String].self, from: Data(text.utf8))) ?? [:]
     }
 }
