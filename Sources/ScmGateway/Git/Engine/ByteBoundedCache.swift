@@ -3,22 +3,29 @@ import Synchronization
 /// Keeps the most recently used values up to a number of bytes. Thread-safe.
 ///
 /// Entries form a doubly linked list in an array (indices instead of references), most recent first; every
-/// operation is O(1).
+/// operation is O(1). The links stand apart from the values, which a look-up would otherwise copy each time it moves
+/// one.
 final class ByteBoundedCache<Key: Hashable & Sendable, Value: Sendable>: Sendable {
-    fileprivate struct Node {
+    fileprivate struct Entry {
         var key: Key
         var value: Value
         var byteCount: Int
-        var newer: Int?
-        var older: Int?
+    }
+
+    /// Places of the neighbours; -1 for none.
+    fileprivate struct Links {
+        var newer = -1
+        var older = -1
     }
 
     fileprivate struct State {
-        var nodes: [Node?] = []
+        var entries: [Entry?] = []
+        /// As many as there are entries.
+        var links: [Links] = []
         var free: [Int] = []
         var index: [Key: Int] = [:]
-        var newest: Int?
-        var oldest: Int?
+        var newest = -1
+        var oldest = -1
         var byteCount = 0
     }
 
@@ -32,10 +39,12 @@ final class ByteBoundedCache<Key: Hashable & Sendable, Value: Sendable>: Sendabl
 
     subscript(key: Key) -> Value? {
         state.withLock { state -> Value? in
-            guard let index = state.index[key] else { return nil }
-            state.unlink(index)
-            state.linkAsNewest(index)
-            return state.nodes[index]?.value
+            guard let place = state.index[key] else { return nil }
+            if state.newest != place {
+                state.unlink(place)
+                state.linkAsNewest(place)
+            }
+            return state.entries[place]?.value
         }
     }
 
@@ -44,13 +53,16 @@ final class ByteBoundedCache<Key: Hashable & Sendable, Value: Sendable>: Sendabl
         guard byteCount <= limit / 4 else { return }
         state.withLock { state in
             if let old = state.index[key] { state.remove(old) }
-            let index = state.free.popLast() ?? state.nodes.count
-            if index == state.nodes.count { state.nodes.append(nil) }
-            state.nodes[index] = Node(key: key, value: value, byteCount: byteCount, newer: nil, older: nil)
-            state.index[key] = index
+            let place = state.free.popLast() ?? state.entries.count
+            if place == state.entries.count {
+                state.entries.append(nil)
+                state.links.append(Links())
+            }
+            state.entries[place] = Entry(key: key, value: value, byteCount: byteCount)
+            state.index[key] = place
             state.byteCount += byteCount
-            state.linkAsNewest(index)
-            while state.byteCount > limit, let oldest = state.oldest { state.remove(oldest) }
+            state.linkAsNewest(place)
+            while state.byteCount > limit, state.oldest >= 0 { state.remove(state.oldest) }
         }
     }
 
@@ -59,25 +71,24 @@ final class ByteBoundedCache<Key: Hashable & Sendable, Value: Sendable>: Sendabl
 }
 
 extension ByteBoundedCache.State {
-    mutating func unlink(_ index: Int) {
-        guard let node = nodes[index] else { return }
-        if let newer = node.newer { nodes[newer]?.older = node.older } else { newest = node.older }
-        if let older = node.older { nodes[older]?.newer = node.newer } else { oldest = node.newer }
+    mutating func unlink(_ place: Int) {
+        let (newer, older) = (links[place].newer, links[place].older)
+        if newer >= 0 { links[newer].older = older } else { newest = older }
+        if older >= 0 { links[older].newer = newer } else { oldest = newer }
     }
 
-    mutating func linkAsNewest(_ index: Int) {
-        nodes[index]?.newer = nil
-        nodes[index]?.older = newest
-        if let newest { nodes[newest]?.newer = index } else { oldest = index }
-        newest = index
+    mutating func linkAsNewest(_ place: Int) {
+        links[place] = ByteBoundedCache.Links(newer: -1, older: newest)
+        if newest >= 0 { links[newest].newer = place } else { oldest = place }
+        newest = place
     }
 
-    mutating func remove(_ index: Int) {
-        guard let node = nodes[index] else { return }
-        unlink(index)
-        byteCount -= node.byteCount
-        self.index[node.key] = nil
-        nodes[index] = nil
-        free.append(index)
+    mutating func remove(_ place: Int) {
+        guard let entry = entries[place] else { return }
+        unlink(place)
+        byteCount -= entry.byteCount
+        index[entry.key] = nil
+        entries[place] = nil
+        free.append(place)
     }
 }

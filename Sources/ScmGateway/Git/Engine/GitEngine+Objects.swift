@@ -15,12 +15,16 @@ extension GitEngine {
             return found
         }
         guard revision.isHead else { return try await lookUp(revision, in: repository) }
-        return try await resolveHead(in: repository)
+        // A look at the files costs two changes of thread, more than all else that an answer from memory takes.
+        let freshness = configuration.headFreshness
+        guard freshness > .zero else { return try await lookAtHead(in: repository) }
+        if let known = repository.head.commit(notOlderThan: freshness) { return known }
+        return try await repository.head.look(notOlderThan: freshness) {
+            try await self.lookAtHead(in: repository)
+        }.value
     }
 
-    private func resolveHead(in repository: GitRepository) async throws -> ObjectID {
-        // A look at the files costs two changes of thread, more than all else that an answer from memory takes.
-        if let known = repository.head.commit(notOlderThan: configuration.headFreshness) { return known }
+    private func lookAtHead(in repository: GitRepository) async throws -> ObjectID {
         let lookedAt = ContinuousClock.now
         guard let files = try await offLoop({ HeadFiles(repository.location) }) else {
             throw await explain(.notARepository("HEAD cannot be read"), in: repository)
@@ -152,7 +156,7 @@ extension GitEngine {
         try await ask(names, .info, in: repository)
     }
 
-    private func ask(
+    func ask(
         _ names: [[UInt8]],
         _ form: ObjectAnswers.Form,
         in repository: GitRepository
@@ -178,6 +182,8 @@ extension GitEngine {
             totalByteLimit: configuration.maximumOutputByteCount
         )
         do {
+            // A process that runs reads the list of lenders again when it misses an object.
+            try repository.location.checkBorrowing()
             try await readers.ask(answers, in: repository)
         } catch let error as GitError {
             throw await explain(error, in: repository)

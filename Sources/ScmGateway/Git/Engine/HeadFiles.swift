@@ -67,27 +67,54 @@ final class KnownHead: Sendable {
         var lookedAt: ContinuousClock.Instant
     }
 
-    private let known = Mutex<Known?>(nil)
+    private struct Look {
+        let startedAt: ContinuousClock.Instant
+        let task: Task<ObjectID, any Error>
+    }
+
+    private struct State {
+        var known: Known?
+        var look: Look?
+    }
+
+    private let state = Mutex(State())
 
     /// What the last look found, unless that look began longer ago than `age`.
     func commit(notOlderThan age: Duration) -> ObjectID? {
         let now = ContinuousClock.now
-        return known.withLock { known in
-            guard let known, now - known.lookedAt < age else { return nil }
+        return state.withLock { state in
+            guard let known = state.known, now - known.lookedAt < age else { return nil }
             return known.commit
+        }
+    }
+
+    /// The look that runs, unless it began longer ago than `age`; else a new one. So that of many callers who find the
+    /// last look too old at the same time only one looks.
+    func look(
+        notOlderThan age: Duration, _ body: @escaping @Sendable () async throws -> ObjectID
+    ) -> Task<ObjectID, any Error> {
+        let now = ContinuousClock.now
+        return state.withLock { state in
+            if let look = state.look, now - look.startedAt < age { return look.task }
+            let task = Task {
+                defer { self.state.withLock { if $0.look?.startedAt == now { $0.look = nil } } }
+                return try await body()
+            }
+            state.look = Look(startedAt: now, task: task)
+            return task
         }
     }
 
     /// The commit, if `files`, whose look began at `lookedAt`, are what they were.
     func commit(for files: HeadFiles, lookedAt: ContinuousClock.Instant) -> ObjectID? {
-        known.withLock { known in
-            guard known?.files == files else { return nil }
-            known?.lookedAt = lookedAt
-            return known?.commit
+        state.withLock { state in
+            guard state.known?.files == files else { return nil }
+            state.known?.lookedAt = lookedAt
+            return state.known?.commit
         }
     }
 
     func remember(_ commit: ObjectID, for files: HeadFiles, lookedAt: ContinuousClock.Instant) {
-        known.withLock { $0 = Known(files: files, commit: commit, lookedAt: lookedAt) }
+        state.withLock { $0.known = Known(files: files, commit: commit, lookedAt: lookedAt) }
     }
 }

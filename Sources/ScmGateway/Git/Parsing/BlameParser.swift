@@ -20,7 +20,9 @@ struct GitBlameHunk: Hashable, Sendable {
     }
 
     /// Memory that a cached copy takes, roughly, in bytes.
-    var byteCount: Int { 160 + originalPath.count + details.byteCount }
+    var byteCount: Int {
+        160 + originalPath.count + (previous.map { $0.path.count + 100 } ?? 0) + details.byteCount
+    }
 }
 
 /// What `git blame` says about a commit, besides its id.
@@ -30,7 +32,7 @@ struct GitBlameCommit: Hashable, Sendable {
     /// First line of the message.
     var summary = ""
 
-    var byteCount: Int { 200 + summary.utf8.count }
+    var byteCount: Int { 200 + summary.utf8.count + author.byteCount + committer.byteCount }
 }
 
 /// Parses the output of `git blame --incremental`, fed in pieces of any size.

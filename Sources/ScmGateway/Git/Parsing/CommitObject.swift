@@ -8,7 +8,9 @@ struct CommitObject: Hashable, Sendable {
     var message = ""
 
     /// Memory that a cached copy takes, roughly, in bytes.
-    var byteCount: Int { 400 + message.utf8.count + parents.count * 80 }
+    var byteCount: Int {
+        400 + message.utf8.count + parents.count * 80 + author.byteCount + committer.byteCount
+    }
 }
 
 extension CommitObject {

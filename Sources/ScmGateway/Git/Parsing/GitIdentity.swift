@@ -14,6 +14,9 @@ struct GitIdentity: Hashable, Sendable {
         self.offsetMinutes = offsetMinutes
     }
 
+    /// Memory of the texts, in bytes.
+    var byteCount: Int { name.utf8.count + email.utf8.count }
+
     /// Reads `Name <e-mail> seconds +hhmm`. Never fails: old tools wrote lines without some of the parts.
     init(line: ArraySlice<UInt8>, encoding: String?) {
         let open = line.firstIndex(of: UInt8(ascii: "<")) ?? line.endIndex

@@ -24,17 +24,26 @@ struct RepositoryPath: Hashable, Sendable {
     /// For messages; bytes that are not UTF-8 become U+FFFD.
     var text: String { String(decoding: bytes, as: UTF8.self) }
 
+    private static let dot = UInt8(ascii: ".")
+
     private static func fault(_ bytes: ArraySlice<UInt8>) -> String? {
         if bytes.isEmpty { return "a path must not be empty" }
         if bytes.count > maximumByteCount { return "a path has at most \(maximumByteCount) bytes" }
         if bytes.contains(0) { return "a path must not hold NUL" }
         if bytes.first == UInt8(ascii: "/") { return "a path must be relative to the repository" }
         if bytes.first == UInt8(ascii: "-") { return "a path must not begin with \"-\"" }
-        for segment in bytes.split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false) {
-            if segment.isEmpty { return "a path must not hold \"//\"" }
-            if segment.elementsEqual("..".utf8) { return "a path must not hold a \"..\" segment" }
-            if segment.elementsEqual(".".utf8) { return "a path must not hold a \".\" segment" }
+        // By hand: a cut array would be an allocation for each part of every path that is asked for.
+        var start = bytes.startIndex
+        while true {
+            let end = bytes[start...].firstIndex(of: UInt8(ascii: "/")) ?? bytes.endIndex
+            switch end - start {
+            case 0: return "a path must not hold \"//\""
+            case 1 where bytes[start] == dot: return "a path must not hold a \".\" segment"
+            case 2 where bytes[start] == dot && bytes[start + 1] == dot: return "a path must not hold a \"..\" segment"
+            default: break
+            }
+            guard end < bytes.endIndex else { return nil }
+            start = end + 1
         }
-        return nil
     }
 }
