@@ -15,14 +15,13 @@ enum CommitListRequest {
     }
 
     /// Everything but the page's size and token.
-    static func pageFilter(_ request: ListCommitsRequest) -> PageFilter {
+    static func pageFilter(_ request: ListCommitsRequest) throws(RPCError) -> PageFilter {
         var plain = request
         plain.unknownFields = UnknownFields()
         plain.pageSize = 0
         plain.pageToken = ""
         // No map fields: the same request always serialises to the same bytes.
-        let bytes = plain.serializedBytes()
-        return PageFilter("ListCommits", [String(decoding: Base64.encode(bytes), as: UTF8.self)])
+        return try PageFilter("ListCommits", message: plain)
     }
 
     /// nil when the range is empty by definition.

@@ -9,7 +9,7 @@ extension ScmGatewayService {
     ) async throws -> CompareCommitsResponse {
         guard !request.head.isEmpty else { throw RPCError.badField("head", "a revision is required") }
         let size = try PageSize.check(request.pageSize)
-        let filter = PageFilter("CompareCommits", ["\(request.repositoryID)", request.base, request.head])
+        let filter = try PageFilter("CompareCommits", ["\(request.repositoryID)", request.base, request.head])
         let token = try PageToken.parse(request.pageToken, filter: filter)
         return try await reading(
             context, organizationID: request.organizationID, repositoryID: request.repositoryID,

@@ -6,9 +6,11 @@ extension ScmGatewayService {
         _ request: GetTreeRequest, responses: ResponseWriter<GetTreeResponse>, context: CallContext
     ) async throws {
         guard request.maxEntries >= 0 else { throw RPCError.badField("max_entries", "a number is not negative") }
-        let filter = PageFilter("GetTree", [
+        // A longer path is refused below, whatever its rest is.
+        let rawPath = request.rawPath.prefix(RepositoryPath.maximumByteCount + 1)
+        let filter = try PageFilter("GetTree", [
             "\(request.repositoryID)", request.path, request.ref, "\(request.recursive)",
-            "\(request.includeDirectories)", request.rawPath.map { "\($0)" }.joined(separator: ","),
+            "\(request.includeDirectories)", rawPath.map { "\($0)" }.joined(separator: ","),
         ])
         let token = try PageToken.parse(request.pageToken, filter: filter)
         try await reading(

@@ -10,7 +10,7 @@ extension ScmGatewayService {
     ) async throws -> ListIntegrationsResponse {
         let organizationID = try authorise(context, .read, organizationID: request.organizationID)
         let size = try PageSize.check(request.pageSize)
-        let filter = PageFilter("ListIntegrations", ["\(organizationID)", "\(request.provider.rawValue)"])
+        let filter = try PageFilter("ListIntegrations", ["\(organizationID)", "\(request.provider.rawValue)"])
         let token = try PageToken.parse(request.pageToken, filter: filter)
         guard let installations = configuration.installations else { return ListIntegrationsResponse() }
         let slug = request.provider == .unspecified ? "" : Self.providerSlugs[request.provider] ?? "unknown"

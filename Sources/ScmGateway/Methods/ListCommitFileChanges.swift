@@ -10,7 +10,7 @@ extension ScmGatewayService {
     ) async throws -> ListCommitFileChangesResponse {
         let size = try PageSize.check(request.pageSize)
         let options = try Self.options(request)
-        let filter = PageFilter("ListCommitFileChanges", [
+        let filter = try PageFilter("ListCommitFileChanges", [
             "\(request.repositoryID)", request.sha, "\(request.noRenames)", "\(request.parent)",
         ])
         let token = try PageToken.parse(request.pageToken, filter: filter)

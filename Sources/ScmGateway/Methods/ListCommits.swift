@@ -5,7 +5,7 @@ import ScmAPI
 extension ScmGatewayService {
     public func listCommits(_ request: ListCommitsRequest, context: CallContext) async throws -> ListCommitsResponse {
         let size = try CommitListRequest.pageSize(request)
-        let filter = CommitListRequest.pageFilter(request)
+        let filter = try CommitListRequest.pageFilter(request)
         let token = try PageToken.parse(request.pageToken, filter: filter)
         let fields = GitFields(
             revision: request.endSHA.isEmpty ? "ref" : "end_sha",

@@ -75,7 +75,7 @@ private struct ReferencePage {
         guard query.utf8.count <= Revision.maximumByteCount else {
             throw RPCError.badField("query", "at most \(Revision.maximumByteCount) bytes")
         }
-        filter = PageFilter(method, ["\(repositoryID)", query, "\(order.rawValue)"])
+        filter = try PageFilter(method, ["\(repositoryID)", query, "\(order.rawValue)"])
         self.query = query
         isNewestFirst = order == .newest
         self.size = try PageSize.check(size)

@@ -41,7 +41,7 @@ extension ScmGatewayService {
         guard request.name.unicodeScalars.count <= Self.maximumCheckNameCount, !request.name.utf8.contains(0) else {
             throw RPCError.badField("name", "at most \(Self.maximumCheckNameCount) characters and no NUL")
         }
-        let filter = PageFilter("ListStatusChecks", ["\(row.id)", request.sha, request.name])
+        let filter = try PageFilter("ListStatusChecks", ["\(row.id)", request.sha, request.name])
         let after = try PageToken.parse(request.pageToken, filter: filter)?.anchor ?? ""
         guard !after.utf8.contains(0) else { throw RPCError.badField("page_token", "not a page token of this service") }
         let sha = try await fullID(request.sha, of: row, field: "sha")

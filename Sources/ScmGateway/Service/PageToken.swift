@@ -72,16 +72,38 @@ struct PageToken: Equatable {
 
 /// Everything in a request that chooses which items a list has.
 struct PageFilter {
+    /// Longer requests are refused: hashing what a caller sends happens on an event loop, and no request that makes
+    /// sense is as long.
+    static let maximumFilterByteCount = 256 * 1024
     private(set) var hash: [UInt8]
 
     /// - Parameter fields: in a fixed order; lengths go into the hash, so that two lists of fields never run together.
-    init(_ method: String, _ fields: [String]) {
+    /// - Throws: INVALID_ARGUMENT for fields longer than ``maximumFilterByteCount``.
+    init(_ method: String, _ fields: [String]) throws(RPCError) {
+        try Self.check(fields.reduce(0) { $0 + $1.utf8.count })
         var bytes: [UInt8] = []
         for field in [method] + fields {
             bytes += Array("\(field.utf8.count):".utf8)
             bytes += Array(field.utf8)
         }
         hash = Array(SHA256.digest(bytes).prefix(8))
+    }
+
+    /// - Parameter message: without map fields: then the same message always has the same bytes.
+    /// - Throws: INVALID_ARGUMENT for a message longer than ``maximumFilterByteCount``.
+    init(_ method: String, message: some Message) throws(RPCError) {
+        try Self.check(message.encodedByteCount)
+        hash = Array(SHA256.digest(Array("\(method):".utf8) + message.serializedBytes()).prefix(8))
+    }
+
+    private static func check(_ byteCount: Int) throws(RPCError) {
+        guard byteCount <= maximumFilterByteCount else {
+            throw RPCError(
+                .invalidArgument, .badRequest,
+                "what chooses the items is longer than maximumFilterByteCount (\(maximumFilterByteCount))",
+                facts: ["limit": "maximumFilterByteCount"]
+            )
+        }
     }
 }
 

@@ -60,6 +60,16 @@ import Testing
         #expect(files[0].lines.map(\.number) == [10, 11, 20, 21])
     }
 
+    @Test func linesNearTheLastKeptMatchAreKeptWhateverTheyAre() throws {
+        let match = marked([("x", true)])
+        let bytes = try (1...5).flatMap { try record("a", $0, match) } + record("b", 1, match)
+        let files = try parse([bytes[...]], maximum: 2)
+        #expect(files.map(\.isTruncated) == [true, false])
+        #expect(files[0].lines.map(\.number) == [1, 2, 3])
+        #expect(files[0].lines.map(\.isMatch) == [true, true, false])
+        #expect(files[0].lines[2] == FoundLine(number: 3, text: "x", ranges: [], isMatch: false))
+    }
+
     @Test func whatIsNoAnswerIsRefused() throws {
         let good = try output()
         for cut in [1, 45, good.count - 1] {

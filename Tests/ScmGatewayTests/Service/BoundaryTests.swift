@@ -18,6 +18,17 @@ import Testing
         await expectError(.invalidArgument, "BAD_REQUEST", field: "query") {
             try await gateway.service.listRepositories(long, context: gateway.context())
         }
+        // What would be hashed on an event loop, whatever field it is in.
+        let text = String(repeating: "x", count: PageFilter.maximumFilterByteCount)
+        await expectError(.invalidArgument, "BAD_REQUEST") {
+            try await gateway.service.listRepositories(
+                ListRepositoriesRequest(externalIDs: ["a", text]), context: gateway.context())
+        }
+        await expectError(.invalidArgument, "BAD_REQUEST") {
+            try await gateway.service.listCommits(
+                ListCommitsRequest(repositoryID: 1, message: text), context: gateway.context())
+        }
+        await gateway.service.shutdown()
     }
 
     @Test(arguments: ["%", "_", "%\u{301}", "\\", "_\u{20DD}"])
@@ -41,14 +52,14 @@ import Testing
         for anchor in [String(repeating: "0", count: 40), String(repeating: "a", count: 40), blob, "main", ""] {
             var changed = request
             changed.pageToken = PageToken(
-                filter: CommitListRequest.pageFilter(request), position: 0, anchor: anchor
+                filter: try CommitListRequest.pageFilter(request), position: 0, anchor: anchor
             ).text
             await expectError(.invalidArgument, "BAD_REQUEST", field: "page_token") {
                 try await gateway.service.listCommits(changed, context: gateway.context())
             }
         }
         var good = request
-        good.pageToken = PageToken(filter: CommitListRequest.pageFilter(request), position: 0, anchor: commit.hex).text
+        good.pageToken = PageToken(filter: try CommitListRequest.pageFilter(request), position: 0, anchor: commit.hex).text
         #expect(try await gateway.service.listCommits(good, context: gateway.context()).commits.count == 1)
     }
 

@@ -61,6 +61,7 @@ extension GitEngine {
         )
         // The first file goes out at once, later ones together: each time costs a question about their contents' ids.
         var waiting: [FoundFile] = []
+        var locator = BlobLocator(self, repository, at: query.commit)
         var nextDelivery = ContinuousClock.now
         do {
             try await runner.stream(command(for: query, colours), in: repository) { chunk in
@@ -68,9 +69,9 @@ extension GitEngine {
                 guard !waiting.isEmpty, ContinuousClock.now >= nextDelivery || waiting.count >= Self.deliveryCount else {
                     return
                 }
-                let files = try await self.withBlobs(waiting, at: query.commit, in: repository)
+                let files = waiting
                 waiting.removeAll()
-                guard try await deliver(files) else { throw EnoughOutput() }
+                guard try await deliver(Array(zip(files, try await locator.ids(of: files.map(\.path))))) else { throw EnoughOutput() }
                 nextDelivery = .now + .milliseconds(20)
             }
         } catch is EnoughOutput {
@@ -80,7 +81,7 @@ extension GitEngine {
         }
         if let last = try parser.finish(), pattern.conditions.holds(for: last.path) { waiting.append(last) }
         guard !waiting.isEmpty else { return true }
-        return try await deliver(try await withBlobs(waiting, at: query.commit, in: repository))
+        return try await deliver(Array(zip(waiting, try await locator.ids(of: waiting.map(\.path)))))
     }
 
     /// Files that are handed over without waiting for more.
@@ -126,8 +127,9 @@ extension GitEngine {
             .flag(.nulTerminated).flag(.lineNumber).flag(.withoutBinary).flag(.noTextConversion)
             .flag(.colour, "always").configured("color.grep.match", colours.match.setting)
             .configured("color.grep.selected", colours.rest.setting)
-            // One more than is kept tells whether there are more.
-            .flag(.maximumCount, Int64(pattern.maximumMatchCount) + 1)
+            // One more than is kept tells whether there are more; and git prints nothing behind the last one, so lines
+            // near the last kept match, which may all be matches themselves, are asked for, too.
+            .flag(.maximumCount, Int64(pattern.maximumMatchCount + pattern.contextLineCount) + 1)
         for part in ["filename", "linenumber", "separator", "context", "column", "function"] {
             command = command.configured("color.grep.\(part)", "")
         }
@@ -139,30 +141,6 @@ extension GitEngine {
         if pattern.contextLineCount > 0 { command = command.context(pattern.contextLineCount) }
         let included = pattern.included.isEmpty ? pattern.conditions.patterns : pattern.included
         return command.searching(pattern.text).including(query.commit).paths(included + pattern.excluded)
-    }
-
-    private func withBlobs(
-        _ files: [FoundFile], at commit: ObjectID, in repository: GitRepository
-    ) async throws -> [(file: FoundFile, blob: ObjectID)] {
-        var found: [(file: FoundFile, blob: ObjectID)] = []
-        var rest = files[...]
-        while !rest.isEmpty {
-            // As many names as fit into a pipe's buffer.
-            var byteCount = 0
-            let part = rest.prefix { file in
-                byteCount += file.path.count + 80
-                return byteCount < 48 * 1024
-            }
-            rest = rest.dropFirst(part.count)
-            let answers = try await info(part.map { Self.name($0.path[...], commit) }, in: repository)
-            for (file, answer) in zip(part, answers) {
-                guard case .found(let object) = answer else {
-                    throw await explain(.fileNotFound(path: String(decoding: file.path, as: UTF8.self)), in: repository)
-                }
-                found.append((file, object.info.id))
-            }
-        }
-        return found
     }
 
     /// git's texts are stable in the locale that it runs in.

@@ -38,16 +38,16 @@ extension GitEngine {
         let folder = slash.map { path.bytes[..<$0] } ?? []
         let name = slash.map { path.bytes[($0 + 1)...] } ?? path.bytes[...]
         let results = try await info([path.bytes[...], folder].map { Self.name($0, commit) }, in: repository)
-        guard results.count == 2, case .found(let tree) = results[1], tree.info.kind == .tree else {
+        guard results.count == 2, case .found(let folder) = results[1], folder.info.kind == .tree else {
             let error = await explain(.fileNotFound(path: path.text), in: repository)
             if case .fileNotFound = error { return nil }
             throw error
         }
-        let content = try await content(tree.info, in: repository)
-        var entry = try TreeObject.entry(
-            named: name, in: content, path: path.bytes, idByteCount: commit.hex.utf8.count / 2
-        )
-        if case .found(let object) = results[0], object.info.kind == .blob { entry?.byteCount = object.info.byteCount }
+        let content = try await content(folder.info, in: repository)
+        var tree = TreeObject(content, idByteCount: commit.hex.utf8.count / 2)
+        guard let found = try tree.find(name) else { return nil }
+        var entry = GitTreeEntry(path: path.bytes, mode: found.mode, id: found.id)
+        if case .found(let object) = results[0], object.info.kind == .blob { entry.byteCount = object.info.byteCount }
         return entry
     }
 

@@ -83,6 +83,8 @@ struct GrepParser {
     private var isSkipping = false
     private var file: FoundFile?
     private var matchCount = 0
+    /// Number of the last matching line that is kept.
+    private var lastMatch = 0
     private var fileByteCount = 0
 
     /// - Parameter maximumMatchCount: matching lines kept for one file.
@@ -98,16 +100,24 @@ struct GrepParser {
     /// - Throws: ``GitError/corruptAnswer(_:)``.
     mutating func feed(_ chunk: [UInt8]) throws(GitError) -> [FoundFile] {
         var complete: [FoundFile] = []
-        var bytes = chunk[...]
+        var position = 0
         if isSkipping {
-            guard let end = Self.index(of: UInt8(ascii: "\n"), in: bytes) else { return [] }
-            bytes = bytes[(end + 1)...]
+            guard let end = chunk.firstIndex(of: UInt8(ascii: "\n")) else { return [] }
+            position = end + 1
             isSkipping = false
         }
-        buffer += bytes
-        var position = 0
-        while let end = try record(from: position, &complete) { position = end }
-        buffer.removeFirst(min(position, buffer.count))
+        // What is left of the last chunk is less than a line.
+        let bytes = buffer.isEmpty ? chunk : buffer + chunk[position...]
+        if !buffer.isEmpty { position = 0 }
+        buffer = []
+        let failure = bytes.withUnsafeBytes { memory -> GitError? in
+            do throws(GitError) {
+                while let end = try record(memory, from: position, &complete) { position = end }
+                return nil
+            } catch { return error }
+        }
+        if let failure { throw failure }
+        buffer = Array(bytes[min(position, bytes.count)...])
         return complete
     }
 
@@ -121,94 +131,114 @@ struct GrepParser {
     }
 
     /// - Returns: where the next record begins; nil when more bytes are needed.
-    private mutating func record(from start: Int, _ complete: inout [FoundFile]) throws(GitError) -> Int? {
-        let bytes = buffer[start...]
-        if bytes.starts(with: "--\n".utf8) { return start + 3 }
-        guard bytes.count > prefix.count else { return nil }
-        guard bytes.starts(with: prefix) else { throw GitError.corruptAnswer("grep printed a line without its commit") }
-        guard let nameEnd = Self.index(of: 0, in: bytes), let numberEnd = Self.index(of: 0, in: buffer[(nameEnd + 1)...])
+    private mutating func record(
+        _ bytes: UnsafeRawBufferPointer, from start: Int, _ complete: inout [FoundFile]
+    ) throws(GitError) -> Int? {
+        if Self.has(bytes, Self.gap, at: start) { return start + Self.gap.count }
+        guard bytes.count - start > prefix.count else { return nil }
+        guard Self.has(bytes, prefix, at: start) else {
+            throw GitError.corruptAnswer("grep printed a line without its commit")
+        }
+        guard let nameEnd = Self.index(of: 0, in: bytes, from: start + prefix.count),
+            let numberEnd = Self.index(of: 0, in: bytes, from: nameEnd + 1)
         else {
-            guard bytes.count < 1 << 20 else { throw GitError.corruptAnswer("a name that grep printed does not end") }
+            guard bytes.count - start < 1 << 20 else { throw GitError.corruptAnswer("a name that grep printed does not end") }
             return nil
         }
-        guard let number = decimal(buffer[(nameEnd + 1)..<numberEnd]) else {
+        guard let number = Self.number(bytes[(nameEnd + 1)..<numberEnd]) else {
             throw GitError.corruptAnswer("grep printed a line without its number")
         }
         let lineStart = numberEnd + 1
-        let end = Self.index(of: UInt8(ascii: "\n"), in: buffer[lineStart...])
-        guard let end = end ?? (buffer.count - lineStart > Self.maximumLineByteCount ? buffer.count : nil) else { return nil }
-        isSkipping = end == buffer.count
+        let end = Self.index(of: UInt8(ascii: "\n"), in: bytes, from: lineStart)
+        guard let end = end ?? (bytes.count - lineStart > Self.maximumLineByteCount ? bytes.count : nil) else { return nil }
+        isSkipping = end == bytes.count
         add(
-            Int(clamping: number), buffer[lineStart..<min(end, lineStart + Self.maximumLineByteCount)],
-            of: bytes[(start + prefix.count)..<nameEnd], &complete
+            number,
+            UnsafeRawBufferPointer(rebasing: bytes[lineStart..<min(end, lineStart + Self.maximumLineByteCount)]),
+            of: UnsafeRawBufferPointer(rebasing: bytes[(start + prefix.count)..<nameEnd]), &complete
         )
         return isSkipping ? end : end + 1
     }
 
     private mutating func add(
-        _ number: Int, _ line: ArraySlice<UInt8>, of path: ArraySlice<UInt8>, _ complete: inout [FoundFile]
+        _ number: Int, _ line: UnsafeRawBufferPointer, of path: UnsafeRawBufferPointer, _ complete: inout [FoundFile]
     ) {
-        if file?.path.elementsEqual(path) != true {
+        if file.map({ $0.path.count == path.count && Self.has(path, $0.path, at: 0) }) != true {
             if let file { complete.append(file) }
             file = FoundFile(path: Array(path))
-            (matchCount, fileByteCount) = (0, 0)
+            (matchCount, lastMatch, fileByteCount) = (0, 0, 0)
         }
-        guard file?.isTruncated == false else { return }
-        let isMatch = line.starts(with: rest) || line.starts(with: match)
-        if isMatch { matchCount += 1 }
-        guard matchCount <= maximumMatchCount, fileByteCount < Self.maximumFileByteCount else {
-            truncate()
-            return
+        let isMarked = Self.has(line, rest, at: 0) || Self.has(line, match, at: 0)
+        if isMarked { matchCount += 1 }
+        if matchCount > maximumMatchCount || fileByteCount >= Self.maximumFileByteCount { file?.isTruncated = true }
+        var isMatch = isMarked
+        if file?.isTruncated == true {
+            // A match that is not kept may still be near one that is.
+            guard fileByteCount < Self.maximumFileByteCount, number <= lastMatch + contextLineCount else {
+                cutContext()
+                return
+            }
+            isMatch = false
+        } else if isMatch {
+            lastMatch = number
         }
-        let found = isMatch ? marked(line, number) : FoundLine(
+        var found = isMarked ? marked(line, number) : FoundLine(
             number: number, text: Self.text(line), ranges: [], isMatch: false
         )
+        if !isMatch { (found.ranges, found.isMatch) = ([], false) }
         fileByteCount += found.text.utf8.count + found.ranges.count * 16 + 60
         file?.lines.append(found)
     }
 
-    /// Ends a file early, without the lines that are near a match that was left out and none that was kept.
-    private mutating func truncate() {
-        file?.isTruncated = true
-        guard let lines = file?.lines, let last = lines.last(where: \.isMatch)?.number else { return }
-        file?.lines.removeAll { $0.number > last + contextLineCount }
+    /// Drops the lines that are near a match that was left out and none that was kept.
+    private mutating func cutContext() {
+        guard let last = file?.lines.last?.number, last > lastMatch + contextLineCount else { return }
+        file?.lines.removeAll { $0.number > lastMatch + contextLineCount }
     }
 
     /// A line of marked parts. A part ends with a reset where the next mark, or the line's end, follows; another
     /// reset is the file's own.
-    private func marked(_ line: ArraySlice<UInt8>, _ number: Int) -> FoundLine {
-        var found = FoundLine(number: number, text: "", ranges: [], isMatch: true)
-        var part = line.startIndex
-        while part < line.endIndex {
-            let isMatch = line[part...].starts(with: match)
+    private func marked(_ line: UnsafeRawBufferPointer, _ number: Int) -> FoundLine {
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(line.count)
+        // Parts that are not ASCII are read one by one, so that what is no UTF-8 in one does not move the others.
+        var text: String?
+        var ranges: [Range<Int>] = []
+        var part = 0
+        while part < line.count {
+            let isMatch = Self.has(line, match, at: part)
             let start = part + (isMatch ? match.count : rest.count)
             let next = nextMark(line, from: start)
-            var body = line[min(start, next)..<next]
-            if body.suffix(GrepColours.reset.count).elementsEqual(GrepColours.reset) {
-                body = body.dropLast(GrepColours.reset.count)
+            var end = next
+            if end - start >= GrepColours.reset.count, Self.has(line, GrepColours.reset, at: end - GrepColours.reset.count) {
+                end -= GrepColours.reset.count
             }
-            let before = found.text.utf8.count
-            found.text += String(decoding: body, as: UTF8.self)
-            if isMatch, !body.isEmpty { found.ranges.append(before..<found.text.utf8.count) }
+            let body = UnsafeRawBufferPointer(rebasing: line[min(start, end)..<end])
+            let before = text?.utf8.count ?? bytes.count
+            if text == nil, !Self.isASCII(body) { text = String(decoding: bytes, as: UTF8.self) }
+            if text == nil { bytes.append(contentsOf: body) } else { text?.append(String(decoding: body, as: UTF8.self)) }
+            let after = text?.utf8.count ?? bytes.count
+            if isMatch, !body.isEmpty { ranges.append(before..<after) }
             part = next
         }
-        found.text = Self.cut(found.text)
-        let end = found.text.utf8.count
-        found.ranges = found.ranges.compactMap { $0.lowerBound < end ? $0.clamped(to: 0..<end) : nil }
-        return found
+        let whole = Self.cut(text ?? String(decoding: bytes, as: UTF8.self))
+        let end = whole.utf8.count
+        if let last = ranges.last, last.upperBound > end {
+            ranges = ranges.compactMap { $0.lowerBound < end ? $0.clamped(to: 0..<end) : nil }
+        }
+        return FoundLine(number: number, text: whole, ranges: ranges, isMatch: true)
     }
 
-    private func nextMark(_ line: ArraySlice<UInt8>, from start: Int) -> Int {
+    private func nextMark(_ line: UnsafeRawBufferPointer, from start: Int) -> Int {
         var position = start
-        while position < line.endIndex, let escape = Self.index(of: 0x1B, in: line[position...]) {
-            let rest = line[escape...]
-            if rest.starts(with: match) || rest.starts(with: self.rest) { return escape }
+        while let escape = Self.index(of: 0x1B, in: line, from: position) {
+            if Self.has(line, match, at: escape) || Self.has(line, rest, at: escape) { return escape }
             position = escape + 1
         }
-        return line.endIndex
+        return line.count
     }
 
-    private static func text(_ line: ArraySlice<UInt8>) -> String { cut(String(decoding: line, as: UTF8.self)) }
+    private static func text(_ line: UnsafeRawBufferPointer) -> String { cut(String(decoding: line, as: UTF8.self)) }
 
     private static func cut(_ text: String) -> String {
         let text = text.utf8.last == UInt8(ascii: "\r") ? String(text.unicodeScalars.dropLast()) : text
@@ -216,11 +246,41 @@ struct GrepParser {
         return String(text.unicodeScalars.prefix(maximumLineCharacterCount))
     }
 
-    /// As `firstIndex(of:)`, with the C library's fast search.
-    private static func index(of byte: UInt8, in bytes: ArraySlice<UInt8>) -> Int? {
-        bytes.withUnsafeBytes { memory in
-            guard let base = memory.baseAddress, let found = memchr(base, Int32(byte), memory.count) else { return nil }
-            return bytes.startIndex + (UnsafeRawPointer(found) - base)
+    // MARK: Bytes
+
+    /// Between places that are not next to each other.
+    private static let gap = Array("--\n".utf8)
+
+    /// Whether `wanted` is in `bytes` at a place; false when `bytes` ends before.
+    private static func has(_ bytes: UnsafeRawBufferPointer, _ wanted: [UInt8], at place: Int) -> Bool {
+        guard let base = bytes.baseAddress, place >= 0, bytes.count - place >= wanted.count else { return wanted.isEmpty }
+        return wanted.withUnsafeBytes { other in
+            guard let start = other.baseAddress else { return true }
+            return memcmp(base + place, start, other.count) == 0
         }
+    }
+
+    private static func index(of byte: UInt8, in bytes: UnsafeRawBufferPointer, from start: Int) -> Int? {
+        guard let base = bytes.baseAddress, start < bytes.count,
+            let found = memchr(base + start, Int32(byte), bytes.count - start)
+        else { return nil }
+        return UnsafeRawPointer(found) - base
+    }
+
+    private static func isASCII(_ bytes: UnsafeRawBufferPointer) -> Bool {
+        var all: UInt8 = 0
+        for byte in bytes { all |= byte }
+        return all < 0x80
+    }
+
+    /// A number of at most eighteen digits, which cannot overflow.
+    private static func number(_ digits: Slice<UnsafeRawBufferPointer>) -> Int? {
+        guard (1...18).contains(digits.count) else { return nil }
+        var number = 0
+        for digit in digits {
+            guard (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(digit) else { return nil }
+            number = number * 10 + Int(digit - UInt8(ascii: "0"))
+        }
+        return number
     }
 }

@@ -13,27 +13,42 @@ struct GitTreeEntry: Hashable, Sendable {
 }
 
 /// The content of a tree object: `<octal mode> SP <name> NUL <20 or 32 raw bytes of id>`, again and again.
-enum TreeObject {
-    /// The entry of a name; nil when there is none.
+struct TreeObject {
+    private let content: [UInt8]
+    private let idByteCount: Int
+    /// Behind the entry that was found last.
+    private var position = 0
+
+    /// - Parameter idByteCount: 20 for SHA-1, 32 for SHA-256.
+    init(_ content: [UInt8], idByteCount: Int) {
+        (self.content, self.idByteCount) = (content, idByteCount)
+    }
+
+    /// The entry of a name; nil when there is none. Names that are asked for in git's order are found in one pass.
     ///
-    /// - Parameters:
-    ///   - folder: path of the tree, put before the name in the entry's path.
-    ///   - idByteCount: 20 for SHA-1, 32 for SHA-256.
     /// - Throws: ``GitError/corruptAnswer(_:)``.
-    static func entry(
-        named name: ArraySlice<UInt8>, in content: [UInt8], path: [UInt8], idByteCount: Int
-    ) throws(GitError) -> GitTreeEntry? {
-        var rest = content[...]
+    mutating func find(_ name: ArraySlice<UInt8>) throws(GitError) -> (mode: Int32, id: ObjectID)? {
+        let start = position
+        if let found = try find(name, in: start..<content.count) { return found }
+        return try find(name, in: 0..<start)
+    }
+
+    /// - Parameter range: of whole entries.
+    private mutating func find(
+        _ name: ArraySlice<UInt8>, in range: Range<Int>
+    ) throws(GitError) -> (mode: Int32, id: ObjectID)? {
+        var rest = content[range]
         while !rest.isEmpty {
             guard let space = rest.firstIndex(of: UInt8(ascii: " ")), let end = rest[space...].firstIndex(of: 0),
                 rest.endIndex - end > idByteCount
             else { throw GitError.corruptAnswer("a tree's entry is cut short") }
             let next = end + 1 + idByteCount
             if rest[(space + 1)..<end].elementsEqual(name) {
-                guard let mode = octal(rest[..<space]), let id = ObjectID(bytes: hexadecimal(rest[(end + 1)..<next])) else {
-                    throw GitError.corruptAnswer("a tree's entry has no mode")
-                }
-                return GitTreeEntry(path: path, mode: mode, id: id)
+                guard let mode = Self.octal(rest[..<space]),
+                    let id = ObjectID(bytes: Self.hexadecimal(rest[(end + 1)..<next]))
+                else { throw GitError.corruptAnswer("a tree's entry has no mode") }
+                position = next
+                return (mode, id)
             }
             rest = rest[next...]
         }
@@ -47,8 +62,14 @@ enum TreeObject {
     }
 
     private static func hexadecimal(_ bytes: ArraySlice<UInt8>) -> [UInt8] {
-        let digits = Array("0123456789abcdef".utf8)
-        return bytes.flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] }
+        func digit(_ value: UInt8) -> UInt8 { value < 10 ? UInt8(ascii: "0") + value : UInt8(ascii: "a") - 10 + value }
+        var digits: [UInt8] = []
+        digits.reserveCapacity(bytes.count * 2)
+        for byte in bytes {
+            digits.append(digit(byte >> 4))
+            digits.append(digit(byte & 15))
+        }
+        return digits
     }
 }
 

@@ -122,7 +122,7 @@ extension ScmGatewayService {
         let organizationID = try authorise(context, .read, organizationID: request.organizationID)
         guard request.integrationID == 0 else { throw Self.integrationNotFound }
         let size = try PageSize.check(request.pageSize)
-        let pageFilter = PageFilter(
+        let pageFilter = try PageFilter(
             "ListCodeMappings", ["\(organizationID)", "\(request.projectID)", "\(request.repositoryID)"]
         )
         let last = try PageToken.parse(request.pageToken, filter: pageFilter).map(MappingRank.init)

@@ -47,7 +47,7 @@ extension ScmGatewayService {
     public func listCodeOwners(_ request: ListCodeOwnersRequest, context: CallContext) async throws -> ListCodeOwnersResponse {
         let organizationID = try authorise(context, .read, organizationID: request.organizationID)
         let size = min(try PageSize.check(request.pageSize), 100)
-        let pageFilter = PageFilter(
+        let pageFilter = try PageFilter(
             "ListCodeOwners", ["\(organizationID)", "\(request.projectID)", "\(request.repositoryID)"]
         )
         let after = try PageToken.parse(request.pageToken, filter: pageFilter)?.position ?? 0

@@ -37,7 +37,7 @@ extension ScmGatewayService {
     ) async throws -> ListIssueCommentsResponse {
         let organizationID = try authorise(context, .read, organizationID: request.organizationID)
         let size = min(try PageSize.check(request.pageSize), Self.maximumIssuePageSize)
-        let pageFilter = PageFilter("ListIssueComments", ["\(organizationID)", "\(request.externalIssueID)"])
+        let pageFilter = try PageFilter("ListIssueComments", ["\(organizationID)", "\(request.externalIssueID)"])
         let start = try PageToken.parse(request.pageToken, filter: pageFilter).map { token throws(RPCError) in
             guard let id = Int64(token.anchor) else {
                 throw RPCError.badField("page_token", "not a page token of this service")

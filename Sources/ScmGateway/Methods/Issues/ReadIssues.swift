@@ -75,7 +75,7 @@ extension ScmGatewayService {
             organizationID: organizationID, groupID: request.groupID, isClosed: try IssueRules.isClosed(request.state)
         )
         let size = try PageSize.check(request.pageSize)
-        let pageFilter = PageFilter(
+        let pageFilter = try PageFilter(
             "ListExternalIssues", ["\(organizationID)", "\(request.groupID)", "\(request.state.rawValue)"]
         )
         let start = try PageToken.parse(request.pageToken, filter: pageFilter)?.position ?? 0
@@ -108,7 +108,7 @@ extension ScmGatewayService {
             project: request.project, text: request.query, isClosed: try IssueRules.isClosed(request.state)
         )
         let size = min(try PageSize.check(request.pageSize), Self.maximumIssuePageSize)
-        let pageFilter = PageFilter(
+        let pageFilter = try PageFilter(
             "SearchIssues", ["\(organizationID)", request.project, request.query, "\(request.state.rawValue)"]
         )
         let place = try PageToken.parse(request.pageToken, filter: pageFilter).map(IssueSearchPlace.init)

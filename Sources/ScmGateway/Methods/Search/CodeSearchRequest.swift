@@ -52,10 +52,10 @@ struct CodeSearchRequest: Sendable {
     }
 
     /// Everything that chooses what is found.
-    static func pageFilter(_ request: SearchCodeRequest, organizationID: Int64) -> PageFilter {
+    static func pageFilter(_ request: SearchCodeRequest, organizationID: Int64) throws(RPCError) -> PageFilter {
         var request = request
         (request.pageToken, request.pageSize, request.organizationID) = ("", 0, organizationID)
-        return PageFilter("SearchCode", [request.serializedBytes().map { String($0, radix: 16) }.joined(separator: " ")])
+        return try PageFilter("SearchCode", message: request)
     }
 
     private static func globs(_ globs: [String], _ field: String, isExcluded: Bool) throws -> [PathPattern] {
@@ -108,7 +108,8 @@ extension CodeFragment {
             let isLast = index + 1 == lines.count || lines[index + 1].number != line.number + 1
             guard isLast else { continue }
             fragments.append(CodeFragment(
-                startLine: Int32(clamping: line.number - text.count + 1), text: text.joined(separator: "\n"), ranges: ranges
+                startLine: Int32(clamping: line.number - text.count + 1),
+                text: text.count == 1 ? line.text : text.joined(separator: "\n"), ranges: ranges
             ))
             (text, ranges, byteCount) = ([], [], 0)
         }

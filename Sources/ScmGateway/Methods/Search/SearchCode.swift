@@ -13,7 +13,7 @@ extension ScmGatewayService {
         let organizationID = try authorise(context, .read, organizationID: request.organizationID)
         let search = try CodeSearchRequest(request)
         let size = min(try PageSize.check(request.pageSize), Self.maximumSearchPageSize)
-        let filter = CodeSearchRequest.pageFilter(request, organizationID: organizationID)
+        let filter = try CodeSearchRequest.pageFilter(request, organizationID: organizationID)
         var place = try PageToken.parse(request.pageToken, filter: filter).map(SearchPlace.init) ?? SearchPlace()
         var page = SearchPage(size: size, maximumByteCount: Self.maximumSearchPageByteCount)
         let repositories = SearchedRepositories(service: self, organizationID: organizationID, search: search)

@@ -17,7 +17,7 @@ extension ScmGatewayService {
             throw RPCError.badField("query", "longer than any name (\(LocalFolder.maximumNameCount) characters)")
         }
         let size = min(try PageSize.check(request.pageSize), 100)
-        let filter = PageFilter("SearchRepositories", ["\(organizationID)", request.query, "\(request.provider.rawValue)"])
+        let filter = try PageFilter("SearchRepositories", ["\(organizationID)", request.query, "\(request.provider.rawValue)"])
         let after = try PageToken.parse(request.pageToken, filter: filter)?.anchor ?? ""
         let roots = configuration.repositoryRoots
         let query = request.query.lowercased()
