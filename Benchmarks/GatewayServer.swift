@@ -22,11 +22,16 @@ struct GatewayServerCommand: AsyncParsableCommand {
     @Option(help: "Event loop threads.")
     var threads = 1
 
+    @Option(help: "Memory for results, resultCacheByteCount, in MiB.")
+    var cache = 64
+
     func run() async throws {
         var logger = Logger(label: "gateway-server")
         logger.logLevel = .error
+        var configuration = ScmGatewayConfiguration()
+        configuration.git.resultCacheByteCount = cache << 20
         let running = try await RunningGateway.start(
-            GatewayFixture.open(database), ScmGatewayConfiguration(),
+            GatewayFixture.open(database), configuration,
             group: MultiThreadedEventLoopGroup(numberOfThreads: threads), logger: logger
         )
         FileHandle.standardOutput.write(Data("ready \(running.http.port)\n".utf8))
@@ -44,7 +49,8 @@ struct RunningGateway {
     ) async throws -> RunningGateway {
         let service = try ScmGatewayService(configuration: configuration, database: database, logger: logger)
         let server = RPCServer(
-            services: [service], interceptors: [APIKeyInterceptor(keys: APIKeyStore(database))], logger: logger
+            services: [service], interceptors: [APIKeyInterceptor(keys: APIKeyStore(database))],
+            routes: [MemoryReport.route(service)], logger: logger
         )
         let http = try await HTTPServer.start(HTTPServerConfiguration(), group: group, logger: logger, service: server)
         return RunningGateway(service: service, http: http)
@@ -125,14 +131,16 @@ struct GatewayFixture {
     }
 
     /// The server as a process of its own.
-    func startServer(threads: Int = 1, pinned: Bool = true) throws -> MeasuredServer {
+    func startServer(threads: Int = 1, pinned: Bool = true, cacheMiB: Int = 64) throws -> MeasuredServer {
         try MeasuredServer.ours(
-            ["gateway-server", "--database", databasePath, "--threads", "\(threads)"], pinned: pinned
+            ["gateway-server", "--database", databasePath, "--threads", "\(threads)", "--cache", "\(cacheMiB)"],
+            pinned: pinned
         )
     }
 }
 
-/// Time on a core of this process and of the processes that it has reaped.
+/// Time on a core of this process, of the processes that it has reaped, and of those that it keeps, such as
+/// `git cat-file`.
 struct CPUTime {
     private let start = Self.now
 
@@ -145,8 +153,20 @@ struct CPUTime {
             getrusage(who, &usage)
             for time in [usage.ru_utime, usage.ru_stime] { total += Double(time.tv_sec) + Double(time.tv_usec) / 1e6 }
         }
-        return total
+        return total + runningChildren
     }
+
+    private static var runningChildren: Double {
+        let threads = (try? FileManager.default.contentsOfDirectory(atPath: "/proc/self/task")) ?? []
+        let children = threads.flatMap { thread in
+            text("/proc/self/task/\(thread)/children").split(separator: " ").map(String.init)
+        }
+        return children.reduce(0) { total, child in
+            total + (text("/proc/\(child)/schedstat").split(separator: " ").first.flatMap { Double($0) } ?? 0) / 1e9
+        }
+    }
+
+    private static func text(_ path: String) -> String { (try? String(contentsOfFile: path, encoding: .utf8)) ?? "" }
 }
 
 enum Median {

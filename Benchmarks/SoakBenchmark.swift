@@ -9,10 +9,12 @@ import Synchronization
 struct SoakCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "soak",
-        abstract: "Mixed load of many clients over many repositories: latencies, errors, memory of the server."
+        abstract: "Mixed load of many clients over many repositories: latencies, errors, memory of the server.",
+        discussion: "Needs curl. Clients go at it without a rest until the server's cache of results is full; "
+            + "then the time begins."
     )
 
-    @Option(help: "How long, in seconds.")
+    @Option(help: "How long, in seconds, once the server's caches are full.")
     var seconds = 30
 
     @Option(help: "Clients, each with a connection of its own and one call at a time.")
@@ -24,41 +26,73 @@ struct SoakCommand: AsyncParsableCommand {
     @Option(help: "Milliseconds that a client rests after a call; 0 keeps all of them at it.")
     var rest = 20
 
+    @Option(help: "Memory of the server for results, in MiB.")
+    var cache = 64
+
+    @Option(help: "Longest time for filling the server's caches, in seconds.")
+    var warmUp = 300
+
     func run() async throws {
         try BenchmarksCommand.refuseDebugBuild()
         let fixture = try await GatewayFixture.make(repository: ".", smallCount: repositories)
         defer { fixture.remove() }
-        let server = try fixture.startServer(threads: 2, pinned: false)
+        let server = try fixture.startServer(threads: 2, pinned: false, cacheMiB: cache)
         defer { server.stop() }
         let record = SoakRecord()
-        let end = ContinuousClock.now + .seconds(seconds)
-        let memory = try await withThrowingTaskGroup(of: [Int].self) { group in
+        try await withThrowingTaskGroup(of: Void.self) { group in
             for number in 0..<clients {
-                group.addTask {
-                    try await client(number, fixture, server.port, until: end, record)
-                    return []
-                }
+                group.addTask { try await client(number, fixture, server.port, record) }
             }
             group.addTask {
-                var samples: [Int] = []
-                while ContinuousClock.now < end {
-                    try await Task.sleep(for: .seconds(max(1, Double(seconds) / 30)))
-                    samples.append(server.residentBytes)
-                }
-                return samples
+                try await fill(server)
+                record.start()
+                try await watch(server)
+                record.stop()
             }
-            return try await group.reduce(into: []) { $0 += $1 }
+            try await group.waitForAll()
         }
-        report(record, memory)
+        report(record)
+    }
+
+    /// Waits until the cache of results is full.
+    private func fill(_ server: MeasuredServer) async throws {
+        let start = ContinuousClock.now
+        while ContinuousClock.now - start < .seconds(warmUp) {
+            try await Task.sleep(for: .seconds(5))
+            let memory = try MemoryReport.of(server)
+            print("filling  \(memory.text)")
+            if memory.isFull { return }
+        }
+        print("the cache of results is not full after \(warmUp) s: memory will still grow")
+    }
+
+    private func watch(_ server: MeasuredServer) async throws {
+        var samples: [MemoryReport] = []
+        let end = ContinuousClock.now + .seconds(seconds)
+        while ContinuousClock.now < end {
+            try await Task.sleep(for: .seconds(max(1, Double(seconds) / 30)))
+            samples.append(try MemoryReport.of(server))
+            if samples.count % 3 == 0 { print("running  \(samples[samples.count - 1].text)") }
+        }
+        guard let first = samples.first, let last = samples.last else { return }
+        // A sample may catch a list of 50 rows more or less: thirds are steadier than ends.
+        let third = max(1, samples.count / 3)
+        let (early, late) = (mean(samples.prefix(third)), mean(samples.suffix(third)))
+        print("memory: \(first.resident >> 20) MiB at the beginning, \(last.resident >> 20) at the end; "
+            + "last third to first third \(BenchmarkTable.rounded(late / early))")
+    }
+
+    private func mean(_ samples: ArraySlice<MemoryReport>) -> Double {
+        samples.reduce(0) { $0 + Double($1.resident) } / Double(max(1, samples.count))
     }
 
     private func client(
-        _ number: Int, _ fixture: GatewayFixture, _ port: Int, until end: ContinuousClock.Instant, _ record: SoakRecord
+        _ number: Int, _ fixture: GatewayFixture, _ port: Int, _ record: SoakRecord
     ) async throws {
         let channel = fixture.channel(port: port)
         let client = ScmServiceClient(channel: channel)
         var dice = SplitMix(state: UInt64(number + 1))
-        while ContinuousClock.now < end {
+        while record.phase != .over, !Task.isCancelled {
             let id = fixture.smallIDs.randomElement(using: &dice) ?? fixture.repositoryID
             let kind = SoakCall.all[Int(dice.next() % UInt64(SoakCall.all.count))]
             let line = Int32(dice.next() % 50 + 1)
@@ -70,12 +104,12 @@ struct SoakCommand: AsyncParsableCommand {
             } catch {
                 record.fail("\(kind.name): \(error)")
             }
-            if rest > 0 { try await Task.sleep(for: .milliseconds(rest)) }
+            if rest > 0, record.phase == .counting { try await Task.sleep(for: .milliseconds(rest)) }
         }
         await channel.close()
     }
 
-    private func report(_ record: SoakRecord, _ memory: [Int]) {
+    private func report(_ record: SoakRecord) {
         let all = record.times.values.flatMap { $0 }.sorted()
         func milliseconds(_ sorted: [Double], _ share: Double) -> Double {
             sorted.isEmpty ? .nan : sorted[min(sorted.count - 1, Int(Double(sorted.count) * share))] * 1e3
@@ -90,12 +124,6 @@ struct SoakCommand: AsyncParsableCommand {
         }
         let (middle, last) = (milliseconds(all, 0.5), milliseconds(all, 0.99))
         print("p99 / p50 \(BenchmarkTable.rounded(last / middle)), goal 10")
-        // The first third fills caches.
-        let tail = memory.dropFirst(memory.count / 3)
-        if let first = tail.first, let last = tail.last {
-            print("memory after a third \(first >> 20) MiB, at the end \(last >> 20) MiB, "
-                + "ratio \(BenchmarkTable.rounded(Double(last) / Double(first)))")
-        }
     }
 }
 
@@ -135,15 +163,23 @@ private struct SoakCall: Sendable {
 }
 
 private final class SoakRecord: Sendable {
-    private let state = Mutex<(times: [String: [Double]], failures: [String])>(([:], []))
+    enum Phase { case filling, counting, over }
 
+    private let state = Mutex<(phase: Phase, times: [String: [Double]], failures: [String])>((.filling, [:], []))
+
+    /// Calls of the first phase do not count, their failures do.
     func add(_ name: String, _ time: Duration) {
         let seconds = Double(time.components.seconds) + Double(time.components.attoseconds) / 1e18
-        state.withLock { $0.times[name, default: []].append(seconds) }
+        state.withLock { state in
+            if state.phase == .counting { state.times[name, default: []].append(seconds) }
+        }
     }
 
     func fail(_ text: String) { state.withLock { $0.failures.append(text) } }
+    func start() { state.withLock { $0.phase = .counting } }
+    func stop() { state.withLock { $0.phase = .over } }
 
+    var phase: Phase { state.withLock { $0.phase } }
     var times: [String: [Double]] { state.withLock { $0.times } }
     var failures: [String] { state.withLock { $0.failures } }
 }
