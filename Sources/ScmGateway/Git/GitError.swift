@@ -7,6 +7,8 @@ enum GitError: Error, Sendable, Equatable {
     case repositoryMissing
     /// The folder exists and is not a git repository.
     case notARepository(String)
+    /// The folder held its objects itself when it was registered, and does not now.
+    case borrowsObjects
     /// HEAD points to a branch without a commit.
     case emptyRepository
     case revisionNotFound(String)

@@ -136,7 +136,8 @@ extension ScmGatewayService {
         )
         guard let old else {
             return try RepositoryRows.insert(
-                folder, name: name, config: config, organizationID: organizationID, transaction
+                folder, name: name, config: config, organizationID: organizationID, mayBorrowObjects: false,
+                transaction
             )
         }
         guard old.status == .hidden else { throw exists(old) }

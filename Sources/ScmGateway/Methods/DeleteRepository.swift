@@ -20,7 +20,9 @@ extension ScmGatewayService {
                 method: "DeleteRepository", requestID: request.requestID, organizationID: organizationID,
                 body: ["\(id)", "\(request.force)"]
             )
-        let copy = try await copy(id, organizationID: organizationID)
+        let old = try await mappingStorageErrors {
+            try await self.database.read { try RepositoryRows.find(id: id, organizationID: organizationID, $0) }
+        }
         let exists = try await mappingStorageErrors {
             try await self.database.write { transaction in
                 switch try memory?.recall(transaction.reading) {
@@ -37,17 +39,18 @@ extension ScmGatewayService {
             }
         }
         guard exists else { throw Self.repositoryNotFound }
-        // Only what this service made itself is removed from the disk.
-        if let copy { await mirrors.remove(copy) }
+        if let old { try await removeFiles(of: old) }
         noteRepositoryChange("deleted", id, organizationID: organizationID, context)
         return Protobuf.Empty()
     }
 
-    /// The row, when it is that of a mirror.
-    private func copy(_ id: Int64, organizationID: Int64) async throws -> StoredRepository? {
-        let row = try await mappingStorageErrors {
-            try await self.database.read { try RepositoryRows.find(id: id, organizationID: organizationID, $0) }
+    /// Only what this service made itself is removed from the disk.
+    private func removeFiles(of row: StoredRepository) async throws {
+        let isUsed = try await mappingStorageErrors {
+            try await self.database.read { try RepositoryRows.isUsed(gitFolder: row.gitFolder, $0) }
         }
-        return row.flatMap { $0.mirror == nil ? nil : $0 }
+        // Another organization may have the same folder.
+        if !isUsed { await localGit.engine.forget(gitFolder: row.gitFolder) }
+        if row.mirror != nil { await mirrors.remove(row) }
     }
 }

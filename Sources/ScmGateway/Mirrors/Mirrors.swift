@@ -174,7 +174,12 @@ final class Mirrors: Sendable {
             // Also when this task was cancelled: a task of its own can still write.
             let status = GoogleRPC.Status(failure.rpcError)
             await Task {
-                try? await self.store(row) { try MirrorRows.fail($0.id, status, $1) }
+                do {
+                    try await self.store(row) { try MirrorRows.fail($0.id, status, $1) }
+                } catch MirrorFailure.cancelled {
+                    // The command line has removed the row; nobody else removes what was made since.
+                    try? await offLoop { try? FileManager.default.removeItem(atPath: row.gitFolder) }
+                } catch {}
             }.value
             return failure
         }

@@ -10,7 +10,9 @@ struct LocalGitProvider: RepositoryProvider {
 
     /// - Throws: ``GitError/repositoryMissing``: the folder has gone, or leads elsewhere than when it was added.
     func repository(_ row: StoredRepository) async throws -> any SourceRepository {
-        let repository = try await engine.repository(gitFolder: row.gitFolder)
+        let repository = try await engine.repository(
+            gitFolder: row.gitFolder, mayBorrowObjects: row.mayBorrowObjects
+        )
         guard repository.location.gitFolder == row.gitFolder else { throw GitError.repositoryMissing }
         return LocalGitRepository(engine: engine, repository: repository)
     }

@@ -50,7 +50,7 @@ extension RepositoryRecord {
                 MirrorRecord(
                     state: mirror.state.rawValue, fetchedAt: mirror.fetchedAt, error: mirror.error,
                     byteCount: mirror.byteCount)
-            })
+            }, mayBorrowObjects: stored.mayBorrowObjects)
     }
 }
 
@@ -62,7 +62,7 @@ extension StoredRepository {
             defaultBranch: record.defaultBranch,
             // A status of a later version is not one to serve.
             status: Status(rawValue: record.status) ?? .disabled, config: record.config, createdAt: record.createdAt,
-            updatedAt: record.updatedAt, mirror: record.mirror.flatMap(StoredMirror.init(_:)))
+            updatedAt: record.updatedAt, mayBorrowObjects: record.mayBorrowObjects, mirror: record.mirror.flatMap(StoredMirror.init(_:)))
     }
 }
 

@@ -59,6 +59,11 @@ extension ScmGatewayService {
             return RPCError(.failedPrecondition, .repositoryUnreadable, "the repository's folder has gone")
         case .notARepository:
             return RPCError(.failedPrecondition, .repositoryUnreadable, "the folder is no git repository any more")
+        case .borrowsObjects:
+            return RPCError(
+                .failedPrecondition, .repositoryUnreadable,
+                "the repository has begun to borrow objects from another one (objects/info/alternates)"
+            )
         case .tooLarge(let what, let limit, let knob):
             return RPCError(
                 .resourceExhausted, .limitReached, "\(what) exceeds \(knob) (\(limit) bytes)", facts: ["limit": knob]

@@ -16,6 +16,7 @@ public final class ScmGatewayService: ScmService {
     let configuration: ScmGatewayConfiguration
     let database: Database
     let directory: RepositoryDirectory
+    let pages: RepositoryPages
     let localGit: LocalGitProvider
     /// Of other kinds of repositories, by the value of the rows' provider column.
     let providers: [String: any RepositoryProvider]
@@ -44,6 +45,7 @@ public final class ScmGatewayService: ScmService {
         directory = RepositoryDirectory(
             configuration.repositories ?? RepositoryDirectoryRows(database),
             lifetime: configuration.repositoryCacheLifetime)
+        pages = RepositoryPages(database: database)
         var git = configuration.git
         let folder = (URL(fileURLWithPath: database.path).path as NSString).deletingLastPathComponent
         git.workspaceFolder = git.workspaceFolder ?? folder + "/git"
@@ -77,12 +79,20 @@ public final class ScmGatewayService: ScmService {
         return provider
     }
 
-    /// Goes on with clones and fetches that the end of the last process broke off. Call it once, before serving.
+    /// Goes on with clones and fetches that the end of the last process broke off, and removes what is left of
+    /// repositories that are gone. Call it once, before serving.
     ///
     /// - Throws: `StorageError`.
     public func resume() async throws {
+        await localGit.engine.keepOnly(gitFolders: try await database.read { try RepositoryRows.gitFolders($0) })
         try await mirrors.resume()
     }
+
+    /// Memory that results of git take, by the service's own estimate, in bytes: at most ``resultCacheByteLimit``.
+    public var resultCacheByteCount: Int { localGit.engine.cache.byteCount }
+
+    /// ``GitConfiguration/resultCacheByteCount``.
+    public var resultCacheByteLimit: Int { configuration.git.resultCacheByteCount }
 
     /// Ends all pooled git processes and waits until they are reaped. Calls that still run get UNAVAILABLE.
     public func shutdown() async {

@@ -100,6 +100,18 @@ import Testing
         await gateway.service.shutdown()
     }
 
+    @Test func theCommandLineRemovesTheCopyToo() async throws {
+        let source = try makeSource()
+        let gateway = try await gateway(source)
+        let added = try await create(gateway, "file://\(source.path)")
+        #expect(try await whenDone(gateway, added.id).mirror?.state == .ready)
+        #expect(copies(gateway).count == 1)
+        try await RepositoryStore(gateway.database).remove(id: added.id)
+        #expect(copies(gateway).isEmpty)
+        await expectError(.notFound) { try await get(gateway, added.id) }
+        await gateway.service.shutdown()
+    }
+
     @Test func theSameRequestClonesOnce() async throws {
         let source = try makeSource()
         let gateway = try await gateway(source)

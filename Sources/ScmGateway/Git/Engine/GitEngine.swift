@@ -15,7 +15,12 @@ final class GitEngine: Sendable {
     let cache: ByteBoundedCache<CacheKey, CachedResult>
     /// Blame results that outlive this process.
     let blames: BlameStore?
-    private let opened = Mutex<[String: GitRepository]>([:])
+    private let opened = Mutex<[Opened: GitRepository]>([:])
+
+    private struct Opened: Hashable {
+        let gitFolder: String
+        let mayBorrowObjects: Bool
+    }
 
     /// - Throws: ``GitError/gitNotFound(_:)``.
     init(configuration: GitConfiguration = GitConfiguration(), blames: BlameStore? = nil) throws(GitError) {
@@ -33,15 +38,39 @@ final class GitEngine: Sendable {
     /// The repository whose git folder is `gitFolder`, as ``RepositoryLocation/gitFolder`` gave it. Looks at the
     /// disk the first time only.
     ///
+    /// - Parameter mayBorrowObjects: see ``RepositoryLocation/mayBorrowObjects``.
     /// - Throws: ``GitError/repositoryMissing``, ``GitError/notARepository(_:)``.
-    func repository(gitFolder: String) async throws -> GitRepository {
-        if let known = opened.withLock({ $0[gitFolder] }) { return known }
-        let location = try await offLoop { try RepositoryLocation(gitFolder: gitFolder) }
+    func repository(gitFolder: String, mayBorrowObjects: Bool = true) async throws -> GitRepository {
+        let key = Opened(gitFolder: gitFolder, mayBorrowObjects: mayBorrowObjects)
+        if let known = opened.withLock({ $0[key] }) { return known }
+        let found = try await offLoop { try RepositoryLocation(gitFolder: gitFolder) }
+        let location = mayBorrowObjects ? found : found.withoutBorrowing
         let fresh = GitRepository(location: location, configuration: configuration)
         return opened.withLock { opened in
-            if let known = opened[gitFolder] { return known }
-            opened[gitFolder] = fresh
+            if let known = opened[key] { return known }
+            opened[key] = fresh
             return fresh
+        }
+    }
+
+    /// For a folder that nobody needs any more: ends its processes, and removes what was made for it.
+    func forget(gitFolder: String) async {
+        let known = opened.withLock { opened in
+            [true, false].compactMap { opened.removeValue(forKey: Opened(gitFolder: gitFolder, mayBorrowObjects: $0)) }
+        }
+        for repository in known { readers.discard(repository.location) }
+        let workspace = runner.process.workspace
+        try? await offLoop {
+            guard let location = known.first?.location ?? (try? RepositoryLocation(gitFolder: gitFolder)) else { return }
+            workspace.removeStandIn(for: location)
+        }
+    }
+
+    /// Removes what was made for folders that are not among these. Call it before the first use.
+    func keepOnly(gitFolders: [String]) async {
+        let workspace = runner.process.workspace
+        try? await offLoop {
+            workspace.removeStandIns(except: gitFolders.compactMap { try? RepositoryLocation(gitFolder: $0) })
         }
     }
 
@@ -56,7 +85,9 @@ final class GitEngine: Sendable {
     func explain(_ error: GitError, in repository: GitRepository) async -> GitError {
         guard (try? await offLoop({ repository.location.isMissing })) == true else { return error }
         readers.discard(repository.location)
-        _ = opened.withLock { $0.removeValue(forKey: repository.location.gitFolder) }
+        let location = repository.location
+        let key = Opened(gitFolder: location.gitFolder, mayBorrowObjects: location.mayBorrowObjects)
+        _ = opened.withLock { $0.removeValue(forKey: key) }
         return .repositoryMissing
     }
 }

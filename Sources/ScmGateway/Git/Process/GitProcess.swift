@@ -16,8 +16,9 @@ struct GitProcess: Sendable {
 
     /// Looks at the disk: not for event loops.
     ///
-    /// - Throws: ``GitError/workspace(_:)``.
+    /// - Throws: ``GitError/workspace(_:)``, ``GitError/borrowsObjects``.
     func configuration(_ command: GitCommand, in repository: RepositoryLocation) throws(GitError) -> Configuration {
+        try repository.checkBorrowing()
         let gitFolder = try workspace.standIn(for: repository)
         var options = PlatformOptions()
         // A group of its own, because git starts helpers, and a kill must reach them all.

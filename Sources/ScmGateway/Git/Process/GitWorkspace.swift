@@ -35,11 +35,7 @@ struct GitWorkspace: Sendable {
     ///
     /// - Throws: ``GitError/workspace(_:)``.
     func standIn(for repository: RepositoryLocation) throws(GitError) -> String {
-        // Everything that the stand-in is made of: another repository in the same place gets another one.
-        let parts = [repository.gitFolder, repository.commonFolder, repository.objectFormat.rawValue]
-        let name = SHA256.digest(Array(parts.joined(separator: "\0").utf8)).prefix(16)
-            .map { String($0 >> 4, radix: 16) + String($0 & 15, radix: 16) }.joined()
-        let path = "\(folder)/\(name)"
+        let path = "\(folder)/\(Self.name(for: repository))"
         guard access(path + "/HEAD", F_OK) != 0 else { return path }
         do {
             try make(path, for: repository)
@@ -47,6 +43,37 @@ struct GitWorkspace: Sendable {
             throw GitError.workspace("\(path): \(error.localizedDescription)")
         }
         return path
+    }
+
+    private static let nameLength = 32
+
+    private static func name(for repository: RepositoryLocation) -> String {
+        // Everything that the stand-in is made of: another repository in the same place gets another one.
+        let parts = [repository.gitFolder, repository.commonFolder, repository.objectFormat.rawValue]
+        return SHA256.digest(Array(parts.joined(separator: "\0").utf8)).prefix(nameLength / 2)
+            .map { String($0 >> 4, radix: 16) + String($0 & 15, radix: 16) }.joined()
+    }
+
+    /// For a repository that nobody needs any more; one that is used after all is made again.
+    func removeStandIn(for repository: RepositoryLocation) {
+        removeStandIn(Self.name(for: repository))
+    }
+
+    /// Removes what is left of repositories that are not among these.
+    func removeStandIns(except repositories: [RepositoryLocation]) {
+        let wanted = Set(repositories.map(Self.name))
+        let names = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
+        for name in names where !wanted.contains(name) {
+            let hash = name.utf8.prefix(Self.nameLength)
+            if hash.count == Self.nameLength, hash.allSatisfy(isLowerHex) { removeStandIn(name) }
+        }
+    }
+
+    /// In one step for git, which must not see half of it.
+    private func removeStandIn(_ name: String) {
+        let gone = "\(folder)/\(name.prefix(Self.nameLength))-\(UUID().uuidString)"
+        guard rename("\(folder)/\(name)", gone) == 0 else { return }
+        try? FileManager.default.removeItem(atPath: gone)
     }
 
     func remove() {

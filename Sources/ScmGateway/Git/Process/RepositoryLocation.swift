@@ -7,6 +7,9 @@ struct RepositoryLocation: Hashable, Sendable {
     /// Where objects and branches are; differs from `gitFolder` only for linked work trees.
     let commonFolder: String
     let objectFormat: ObjectFormat
+    /// Whether objects may lie in another repository. A caller may register a folder that holds its objects itself, and
+    /// write an `objects/info/alternates` into it later, which leads to somebody else's.
+    private(set) var mayBorrowObjects = true
 
     enum ObjectFormat: String, Sendable, CaseIterable { case sha1, sha256 }
 
@@ -57,6 +60,20 @@ struct RepositoryLocation: Hashable, Sendable {
 
     /// Objects are borrowed from another repository, which may belong to somebody else.
     var borrowsObjects: Bool { Self.exists(commonFolder + "/objects/info/alternates") }
+
+    /// The same place, where borrowing is an error.
+    var withoutBorrowing: RepositoryLocation {
+        var location = self
+        location.mayBorrowObjects = false
+        return location
+    }
+
+    /// Asked before git looks at the objects. Blocks on the file system.
+    ///
+    /// - Throws: ``GitError/borrowsObjects``.
+    func checkBorrowing() throws(GitError) {
+        guard mayBorrowObjects || !borrowsObjects else { throw GitError.borrowsObjects }
+    }
 
     /// Every place that git reads, with symbolic links resolved: objects and references may lie elsewhere.
     var realPlaces: [String] {

@@ -1,0 +1,107 @@
+import Foundation
+import RPC
+import ScmAPI
+import SiloRPC
+import Storage
+import Testing
+
+@testable import ScmGateway
+
+/// What the service makes on the disk for a repository goes with it, and what others put there is not obeyed.
+@Suite struct RemovalTests {
+    private func standIns(_ gateway: Gateway) -> Int {
+        (try? FileManager.default.contentsOfDirectory(atPath: gateway.folder + "/data/git"))?.count ?? 0
+    }
+
+    private func look(_ gateway: Gateway, _ id: Int64, organizationID: Int64? = nil, at sha: String = "HEAD") async throws {
+        _ = try await gateway.service.getCommit(
+            GetCommitRequest(repositoryID: id, sha: sha), context: gateway.context(organizationID: organizationID))
+    }
+
+    @Test func theStandInOfARepositoryGoesWithItsLastRow() async throws {
+        let gateway = try await Gateway()
+        let repository = try TestRepository()
+        try repository.commit("first", ["a": "x\n"])
+        let mine = try await gateway.add(repository)
+        let theirs = try await gateway.add(repository, organizationID: gateway.second)
+        try await look(gateway, mine)
+        #expect(standIns(gateway) == 1)
+        _ = try await gateway.service.deleteRepository(
+            DeleteRepositoryRequest(repositoryID: mine), context: gateway.context())
+        #expect(standIns(gateway) == 1)
+        try await look(gateway, theirs, organizationID: gateway.second)
+        _ = try await gateway.service.deleteRepository(
+            DeleteRepositoryRequest(repositoryID: theirs), context: gateway.context(organizationID: gateway.second))
+        #expect(standIns(gateway) == 0)
+        try await look(gateway, try await gateway.add(repository))
+        #expect(standIns(gateway) == 1)
+        await gateway.service.shutdown()
+    }
+
+    @Test func aStartRemovesStandInsOfRepositoriesThatAreGone() async throws {
+        let gateway = try await Gateway()
+        let repositories = try (0..<2).map { _ in try TestRepository() }
+        var ids: [Int64] = []
+        for repository in repositories {
+            try repository.commit("first", ["a": "x\n"])
+            ids.append(try await gateway.add(repository))
+            try await look(gateway, ids[ids.count - 1])
+        }
+        let strange = gateway.folder + "/data/git/not-ours"
+        try FileManager.default.createDirectory(atPath: strange, withIntermediateDirectories: true)
+        #expect(standIns(gateway) == 3)
+        try await RepositoryStore(gateway.database).remove(id: ids[0])
+        try await gateway.service.resume()
+        #expect(standIns(gateway) == 2)
+        #expect(FileManager.default.fileExists(atPath: strange))
+        try await look(gateway, ids[1])
+        await gateway.service.shutdown()
+    }
+
+    @Test func aFolderThatACallerRegisteredMayNotBorrowLater() async throws {
+        let secret = try TestRepository()
+        let hidden = try secret.commit("secret", ["s": "secret\n"])
+        let mine = try TestRepository()
+        let own = try mine.commit("first", ["a": "x\n"])
+        let gateway = try await Gateway { $0.repositoryRoots = [mine.path] }
+        let id = try await gateway.service.createRepository(
+            CreateRepositoryRequest(provider: .localGit, identifier: mine.path), context: gateway.context()
+        ).id
+        try await look(gateway, id, at: own.hex)
+        await expectError(.notFound) { try await look(gateway, id, at: hidden.hex) }
+        try "\(secret.path)/.git/objects\n".write(
+            toFile: mine.path + "/.git/objects/info/alternates", atomically: true, encoding: .utf8)
+        await expectError(.failedPrecondition, "REPOSITORY_UNREADABLE") { try await look(gateway, id, at: hidden.hex) }
+        await expectError(.failedPrecondition, "REPOSITORY_UNREADABLE") {
+            try await gateway.blame(BlameFileRequest(repositoryID: id, path: "a"))
+        }
+        // The operator knows what a folder is.
+        let free = try await gateway.add(mine, organizationID: gateway.second)
+        try await look(gateway, free, organizationID: gateway.second, at: hidden.hex)
+        try FileManager.default.removeItem(atPath: mine.path + "/.git/objects/info/alternates")
+        #expect(try await gateway.blame(BlameFileRequest(repositoryID: id, path: "a")).count == 1)
+        await gateway.service.shutdown()
+    }
+
+    @Test func callersThatFindTheLastLookTooOldShareOne() async throws {
+        let head = KnownHead()
+        let commit = try #require(ObjectID(String(repeating: "a", count: 40)))
+        let count = Box(0)
+        let gate = AsyncSemaphore(limit: 1, queueLimit: 10, knob: "gate")
+        let look: @Sendable () -> Task<ObjectID, any Error> = {
+            head.look(notOlderThan: .seconds(3600)) {
+                count.withLock { $0 += 1 }
+                try await gate.withUnit {}
+                return commit
+            }
+        }
+        try await gate.withUnit {
+            let looks = (0..<5).map { _ in look() }
+            #expect(Set(looks).count == 1)
+            #expect(head.look(notOlderThan: .zero) { commit } != looks[0])
+        }
+        while try await look().value != commit {}
+        #expect(try await look().value == commit)
+        #expect(count.withLock { $0 } >= 2)
+    }
+}
