@@ -7,19 +7,15 @@ import Storage
 /// organizations also become rows of `organizations`, which keys and repositories refer to.
 public final class OrganizationReplica: OrganizationCells {
     private let database: Database
-    private let patience: Duration
     private let puller: ReplicaPuller<OrganizationMapping>
+    private let demand: ReplicaDemand
 
-    /// - Parameters:
-    ///   - caller: the way to control.
-    ///   - patience: how long after a pull nobody starts another one for an organization that it did not bring.
+    /// - Parameter caller: the way to control.
     public init(
-        _ database: Database, directory: any CellDirectorySource, cell: CellName, caller: SiloCaller, pageSize: Int32 = 1000,
-        patience: Duration = .seconds(1)
+        _ database: Database, directory: any CellDirectorySource, cell: CellName, caller: SiloCaller, pageSize: Int32 = 1000
     ) {
         self.database = database
-        self.patience = patience
-        puller = ReplicaPuller(
+        let puller = ReplicaPuller<OrganizationMapping>(
             name: "organization_mappings", database: database,
             fetch: { epoch, after in
                 let control = Silo(calling: caller, from: cell, directory)
@@ -30,6 +26,8 @@ public final class OrganizationReplica: OrganizationCells {
             clear: { _ = try $0.execute("DELETE FROM organization_mapping_replica") },
             store: { try Self.store($0, own: cell, $1) }
         )
+        self.puller = puller
+        demand = ReplicaDemand { _ = try await puller.pullAnew() }
     }
 
     /// Calls `changed` with the organizations whose rows have come, after they were stored: whoever remembers them must
@@ -87,9 +85,9 @@ public final class OrganizationReplica: OrganizationCells {
         }
     }
 
-    /// Pulls first, unless that has just been done. While control is down the replica's word is the best there is.
+    /// Asks control first, as ``ReplicaDemand`` does. While control is down the replica's word is the best there is.
     public func refreshedCell(of organization: OrganizationReference) async throws -> String? {
-        if !puller.isFresh(patience) { _ = try? await pull() }
+        _ = await demand.refresh()
         return try await cell(of: organization)
     }
 

@@ -30,7 +30,6 @@ final class ReplicaPuller<Row: Sendable>: Sendable {
 
     private struct State {
         var running: Task<Int, any Error>?
-        var lastPull: ContinuousClock.Instant?
         var changed: (@Sendable ([Row]) -> Void)?
     }
 
@@ -50,9 +49,6 @@ final class ReplicaPuller<Row: Sendable>: Sendable {
     /// Calls `changed` with the rows of every page, after they were stored.
     func observe(_ changed: @escaping @Sendable ([Row]) -> Void) { state.withLock { $0.changed = changed } }
 
-    /// Whether a pull has ended less than `patience` ago.
-    func isFresh(_ patience: Duration) -> Bool { state.withLock { $0.lastPull.map { $0 + patience > .now } ?? false } }
-
     /// Many who pull at the same time share one pull.
     ///
     /// - Returns: how many rows came.
@@ -61,12 +57,7 @@ final class ReplicaPuller<Row: Sendable>: Sendable {
             if let running = state.running { return running }
             // Not a child of the caller: others wait for it too, when the caller has given up.
             let task = Task {
-                defer {
-                    self.state.withLock { state in
-                        state.running = nil
-                        state.lastPull = .now
-                    }
-                }
+                defer { self.state.withLock { $0.running = nil } }
                 return try await self.pullAll()
             }
             state.running = task

@@ -53,8 +53,9 @@ import Testing
             #expect(try await replica.cell(of: .slug("o-1")) == "eu")
             // The slug is free again, also in the replica.
             let again = try await store.create(slug: "o-9", cellName: "us")
-            #expect(try await replica.refreshedCell(of: .id(again.organizationID)) == nil, "pulled a moment ago")
-            #expect(try await replica.pull() == 1)
+            #expect(try await replica.cell(of: .id(again.organizationID)) == nil)
+            #expect(try await replica.refreshedCell(of: .id(again.organizationID)) == "us", "however short ago it pulled")
+            #expect(try await replica.pull() == 0)
         }
     }
 
