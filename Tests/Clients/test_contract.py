@@ -106,3 +106,17 @@ def test_required_parameters_know_the_order_of_deployment(tmp_path):
         status, text = check(tmp_path, files)
         assert (status == 0) == is_safe, text
         assert is_safe or f"{message}.limit: became required: cells are deployed first" in text
+
+
+def test_the_table_in_silo_md_names_tests_that_exist():
+    tests = {}
+    for path in (CHECKOUT / "Tests").rglob("*.swift"):
+        tests[path.stem] = tests.get(path.stem, "") + path.read_text()
+    found = 0
+    for row in (CHECKOUT / "docs/silo.md").read_text().splitlines():
+        for suite, names in re.findall(r'`(\w+Tests)`((?:[^`"]*"[^"]+")*)', row if row.startswith("| ") else ""):
+            assert suite in tests, f"{suite} is no suite: {row}"
+            for name in re.findall(r'"([^"]+)"', names):
+                found += 1
+                assert name in tests[suite], f"{suite} has no test \"{name}\""
+    assert found > 40

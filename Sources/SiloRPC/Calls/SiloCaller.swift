@@ -60,7 +60,9 @@ public struct SiloCaller: Sendable {
 
     private func attempts(_ call: SiloCall, _ destination: DestinationState) async throws -> [UInt8] {
         let retries = switches.retries(call.method)
+        let begin = ContinuousClock.now
         var attempt = 0
+        var first: CallFailure?
         while true {
             if case .open(let pause) = destination.admit(.now) {
                 counters?.note(call, attempt: attempt + 1, .held, nil)
@@ -72,18 +74,34 @@ public struct SiloCaller: Sendable {
                 let answer = try await transport.send(call)
                 destination.didAnswer(.now)
                 counters?.note(call, attempt: attempt + 1, .answered, .now - start)
+                noteTrouble(call, attempt + 1, .answered, first, begin)
                 return answer
             } catch {
                 let failure = CallFailure(error, call)
                 failure.isSilence ? destination.didFail(.now) : destination.didAnswer(.now)
                 attempt += 1
+                first = first ?? failure
                 counters?.note(call, attempt: attempt, failure.outcome, .now - start)
                 guard attempt <= retries, failure.mayRepeat(call.method.idempotency), !Task.isCancelled,
                     let delay = delay(afterAttempt: attempt, failure, call.deadline), destination.mayRetry()
-                else { throw failure.report }
+                else {
+                    noteTrouble(call, attempt, failure.outcome, first, begin)
+                    throw failure.report
+                }
                 try await Task.sleep(for: delay)
             }
         }
+    }
+
+    /// Says something of a call that took several attempts, or as long as it has time.
+    private func noteTrouble(
+        _ call: SiloCall, _ attempts: Int, _ outcome: SiloCallCounters.Outcome, _ first: CallFailure?,
+        _ begin: ContinuousClock.Instant
+    ) {
+        guard let counters else { return }
+        let duration = ContinuousClock.now - begin
+        guard attempts > 1 || duration >= switches.timeout(call.method) else { return }
+        counters.noteTrouble(call, attempts: attempts, outcome, firstError: first?.kind, duration)
     }
 
     /// nil when there is no time left for another attempt.
@@ -137,6 +155,9 @@ struct CallFailure {
         guard let rpc else { return !(error is SiloError || error is CancellationError) }
         return [.unavailable, .deadlineExceeded, .resourceExhausted].contains(rpc.code)
     }
+
+    /// What kind of error it is, without any of its text.
+    var kind: String { rpc.map { "\($0.code)" } ?? "\(type(of: error))" }
 
     /// For the counters.
     var outcome: SiloCallCounters.Outcome {

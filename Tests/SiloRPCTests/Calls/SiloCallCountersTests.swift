@@ -25,8 +25,51 @@ import Testing
         #expect(attempts.outcomes == [.unavailable: 1, .answered: 1, .error: 1, .late: 1, .cancelled: 1])
         #expect(attempts.repeats == 1)
         #expect(attempts.durationCounts.reduce(0, +) == 5)
-        #expect(log.all.count == 5)
-        #expect(log.all[1].contains(#""attempt": 2"#) && log.all[1].contains(#""outcome": answered"#))
+        let lines = log.all.filter { $0.hasPrefix("attempt at") }
+        #expect(lines.count == 5)
+        #expect(lines[1].contains(#""attempt": 2"#) && lines[1].contains(#""outcome": answered"#))
+    }
+
+    /// Lines about calls that were slow or made more than once.
+    private func trouble(_ transport: ScriptedTransport, _ switches: SiloSwitches = SiloSwitches()) async -> [String] {
+        let log = LogLines()
+        let caller = SiloCaller(
+            transport: transport, policy: Fixture.quick, switches: switches, counters: counters(log))
+        _ = try? await caller.call(Fixture.call(body: Array("a-secret-body".utf8), timeout: .seconds(60)))
+        return log.all.filter { $0.hasPrefix("a call of another silo was slow") }
+    }
+
+    @Test("a call that no connection was made for at first, and then one: one line with first error, attempts and time")
+    func troubleThenGood() async throws {
+        let lines = await trouble(
+            ScriptedTransport(ScriptedTransport.fail(.unavailable, wasNotProcessed: true), { _ in [1] }))
+        let line = try #require(lines.first)
+        #expect(lines.count == 1)
+        for part in [#""attempts": 2"#, #""firstError": UNAVAILABLE"#, #""outcome": answered"#, #""duration": "#] {
+            #expect(line.contains(part), "\(line)")
+        }
+        #expect(!line.contains("secret") && !line.contains("scripted"))
+    }
+
+    @Test("the first error is the one that is told, the last one the one that is thrown")
+    func firstError() async throws {
+        let lines = await trouble(
+            ScriptedTransport(ScriptedTransport.fail(.unavailable), ScriptedTransport.fail(.internalError)))
+        #expect(lines.count == 1)
+        #expect(lines[0].contains(#""firstError": UNAVAILABLE"#) && lines[0].contains(#""outcome": error"#))
+    }
+
+    @Test("a call that takes all of its time is told without a repeat; a quick one, or a plain error, is not")
+    func slow() async throws {
+        let short = SiloSwitches(["things.Do": try .init(timeout: .milliseconds(1))])
+        let lines = await trouble(
+            ScriptedTransport({ _ in
+                try await Task.sleep(for: .milliseconds(5))
+                return [1]
+            }), short)
+        #expect(lines.count == 1 && lines[0].contains(#""attempts": 1"#) && lines[0].contains(#""firstError": none"#))
+        #expect(await trouble(ScriptedTransport({ _ in [1] })).isEmpty)
+        #expect(await trouble(ScriptedTransport(ScriptedTransport.fail(.notFound))).isEmpty)
     }
 
     @Test("what the breaker holds back is counted, without a duration")
