@@ -139,7 +139,7 @@ def test_every_client_calls_through_control(silos, organizations, scm, client_ki
             assert synced
             with pytest.raises(CallFailed) as failed:
                 client.unary("GetRepository", scm.GetRepositoryRequest(repository_id=999_999))
-            assert failed.value.code == 5
+            assert failed.value.code.value[0] == 5
         finally:
             client.close()
 
@@ -178,6 +178,9 @@ def test_a_cell_that_is_down_is_told_in_the_words_of_each_protocol(silos, organi
         assert "127.0.0.1" not in details + fields["grpc-message"] + json.dumps(problem)
         # The other cell's organizations notice nothing.
         assert control.repositories(organizations["us1"][1])[0] == 200
+        metrics = control.metrics()
+        assert re.search(r'silo_proxied_requests_total\{cell="eu1",outcome="CELL_UNREACHABLE"\} \d', metrics)
+        assert re.search(r'silo_proxied_requests_total\{cell="us1",outcome="200"\} \d', metrics)
     finally:
         silos.all["eu1"].start()
     wait_until(lambda: control.repositories(key)[0] == 200)

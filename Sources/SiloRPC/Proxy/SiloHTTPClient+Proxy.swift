@@ -19,7 +19,10 @@ extension SiloHTTPClient {
     public func proxy(_ exchange: HTTPExchange, to cell: CellName) async { await proxy(exchange, to: cell, .call) }
 
     func proxy(_ exchange: HTTPExchange, to cell: CellName, _ form: ProxyRefusal.Form) async {
-        func refuse(_ refusal: ProxyRefusal) { refusal.answer(exchange, form, configuration.crossOrigin) }
+        func refuse(_ refusal: ProxyRefusal) {
+            note(cell, refusal.reason)
+            refusal.answer(exchange, form, configuration.crossOrigin)
+        }
         if let name = HTTPFieldName(SiloField.hop), exchange.fields.count(of: name) > 0 { return refuse(.loop) }
         let state = state(cell)
         guard state.begin() == nil else { return refuse(.busy(configuration.maximumProxiedExchanges)) }
@@ -34,6 +37,7 @@ extension SiloHTTPClient {
             if refusal != .gone { state.didFail(.now) }
             return refuse(refusal)
         }
+        note(cell, "\(response.status)")
         Self.isSilence(response) ? state.didFail(.now) : state.didAnswer(.now)
         await giveBack(response, exchange)
     }

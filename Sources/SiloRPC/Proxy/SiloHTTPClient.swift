@@ -81,6 +81,11 @@ public final class SiloHTTPClient: Sendable {
 
     func state(_ cell: CellName) -> DestinationState { states.state(cell) }
 
+    /// How many requests were handed on, by cell and outcome.
+    public var proxiedRequests: [ProxiedRequests: Int] { states.counts }
+
+    func note(_ cell: CellName, _ outcome: String) { states.note(cell, outcome) }
+
     private func url(_ destination: SiloAddress, _ path: String, base: String?) throws -> HTTPURL {
         guard keyring.address == .control || destination == .control else {
             throw SiloError.forbidden("cells do not call each other: \(keyring.address) called \(destination)")

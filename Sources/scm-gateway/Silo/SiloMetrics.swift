@@ -5,6 +5,7 @@ import SiloRPC
 struct SiloMetrics: MetricsSource {
     let counters: SiloCallCounters
     let verifier: SiloVerifier
+    let client: SiloHTTPClient
 
     func write(to text: inout PrometheusText) {
         let attempts = counters.attempts.sorted { Self.key($0.key) < Self.key($1.key) }
@@ -26,6 +27,11 @@ struct SiloMetrics: MetricsSource {
         let deprecated = counters.deprecatedCalls.sorted { "\($0.key)" < "\($1.key)" }
         for (call, count) in deprecated {
             text.sample("silo_deprecated_calls_total", [("method", call.method), ("caller", call.caller)], count)
+        }
+        text.family("silo_proxied_requests", .counter, "Requests of the public handed on, by cell and outcome.")
+        for (request, count) in client.proxiedRequests.sorted(by: { "\($0.key)" < "\($1.key)" }) {
+            let labels: PrometheusText.Labels = [("cell", "\(request.cell)"), ("outcome", request.outcome)]
+            text.sample("silo_proxied_requests_total", labels, count)
         }
         text.family("silo_signatures_refused", .counter, "Calls of other silos whose signature was refused.")
         for (reason, count) in verifier.refusalCounts.sorted(by: { $0.key.rawValue < $1.key.rawValue }) {

@@ -82,7 +82,7 @@ struct SiloRuntime: Sendable {
     }
 
     /// For the page of metrics.
-    var metrics: SiloMetrics { SiloMetrics(counters: counters, verifier: verifier) }
+    var metrics: SiloMetrics { SiloMetrics(counters: counters, verifier: verifier, client: client) }
 
     var services: [any RPCService] { dispatches }
 

@@ -34,7 +34,7 @@ import Testing
     /// - Parameter cell: nil for a cell that is not there.
     static func proxied<R: Sendable>(
         cell: HTTPHandler?, configure: (inout SiloHTTPClient.Configuration) -> Void = { _ in },
-        _ body: @Sendable (HTTPClientConnection) async throws -> R
+        counted: [String: Int]? = nil, _ body: @Sendable (HTTPClientConnection) async throws -> R
     ) async throws -> R {
         var configuration = SiloHTTPClient.Configuration()
         configure(&configuration)
@@ -52,6 +52,10 @@ import Testing
                 let result = try await body(connection)
                 await connection.close()
                 return result
+            }
+            if let counted {
+                let counts = client.proxiedRequests.map { ($0.key.outcome, $0.value) }
+                #expect(Dictionary(uniqueKeysWithValues: counts) == counted)
             }
             await client.close()
             return result
@@ -139,7 +143,12 @@ import Testing
     }
 
     @Test func `a request that was handed on already is refused, whatever marks it`() async throws {
-        try await Self.proxied(cell: { $0.finish() }) { connection in
+        let cell: HTTPHandler = { exchange in
+            exchange.sendHead(HTTPResponseHead(status: 200))
+            exchange.finish()
+        }
+        try await Self.proxied(cell: cell, counted: ["PROXY_LOOP": 2, "200": 1]) { connection in
+            #expect(try await Self.send(connection, .get, "/").head.status == 200)
             for value in ["1", ""] {
                 let answer = try await Self.send(connection, .get, "/", [("x-silo-hop", value)])
                 #expect(answer.head.status == 508)
@@ -148,7 +157,7 @@ import Testing
     }
 
     @Test func `a cell that is down is 503, or UNAVAILABLE for a call, and its address is not told`() async throws {
-        try await Self.proxied(cell: nil) { connection in
+        try await Self.proxied(cell: nil, counted: ["CELL_UNREACHABLE": 2]) { connection in
             let plain = try await Self.send(connection, .get)
             #expect(plain.head.status == 503 && plain["retry-after"] == "1")
             #expect(!String(decoding: plain.body, as: UTF8.self).contains("127.0.0.1"))
