@@ -12,7 +12,7 @@ struct ServerPeersCommand: AsyncParsableCommand {
             """
     )
 
-    @Argument(help: "Folder with the built peers: cpp, cpp-queue, go, grpc-swift, sonora. One that is missing is left out.")
+    @Argument(help: "Folder with the built peers: cpp, go, grpc-swift, sonora. One that is missing is left out.")
     var folder: String
 
     @Option(help: "Measurements of each server and workload, in turns; the median counts.")
@@ -102,9 +102,7 @@ final class PeerComparison {
     }
 
     static let ours = "ours"
-    private static let peers = [
-        ("C++ gRPC", "cpp"), ("C++ queue", "cpp-queue"), ("grpc-go", "go"), ("grpc-swift-2", "grpc-swift"), ("sonora", "sonora"),
-    ]
+    private static let peers = [("C++ gRPC", "cpp"), ("grpc-go", "go"), ("grpc-swift-2", "grpc-swift"), ("sonora", "sonora")]
 
     private var started: [Server] = []
     private let folder: URL

@@ -1,4 +1,5 @@
-// benchmark.Echo by C++ gRPC's callback interface, the one it recommends. Usage: callback LIST_FILE; prints `ready PORT`.
+// benchmark.Echo by C++ gRPC's callback interface, the one it recommends; state machines by hand on its completion queue
+// take as long. Usage: server LIST_FILE; prints `ready PORT`.
 
 #include <fstream>
 #include <iostream>
@@ -108,7 +109,7 @@ int main(int argument_count, char** arguments) {
   ListRepositoriesResponse list;
   std::ifstream file(argument_count > 1 ? arguments[1] : "", std::ios::binary);
   if (!file || !list.ParseFromIstream(&file)) {
-    std::cerr << "usage: callback LIST_FILE\n";
+    std::cerr << "usage: server LIST_FILE\n";
     return 1;
   }
   EchoService service(&list);
