@@ -1,0 +1,68 @@
+import NIOCore
+
+/// What ends a connection although its peer does not: shutdown, age, and every timer, looked at by ``ServerLoop``'s ticks.
+extension ServerConnection {
+    func beginDrain() {
+        isDraining = true
+        switch mode {
+        case .handshaking, .sniffing: close(reason: "the server is shutting down")
+        case .http1(let driver): driver.beginDrain()
+        case .http2(let driver): driver.beginDrain()
+        case .lingering, .closed: break
+        }
+    }
+
+    /// Lets go of a connection that has become old: drains it, then closes it.
+    private func checkAge(_ timeouts: HTTPTimeouts, now: UInt64) {
+        guard let age = timeouts.connectionAge else { return }
+        // A hash of where the object lies spreads the ends of connections that began together.
+        let share = 100 - Int(UInt(bitPattern: ObjectIdentifier(self).hashValue) % 10)
+        let own = age * share / 100
+        if !isDraining, Self.isPast(own, since: startTime, now) { beginDrain() }
+        if isDraining, Self.isPast(own + timeouts.connectionAgeGrace, since: startTime, now) {
+            log("connection closed: HTTPTimeouts.connectionAgeGrace passed", limit: "connectionAgeGrace")
+            close(reason: "HTTPTimeouts.connectionAge and connectionAgeGrace passed")
+        }
+    }
+
+    /// - Parameter now: as timers see it.
+    func tick(now: UInt64) {
+        let timeouts = server.timeouts
+        checkAge(timeouts, now: now)
+        switch mode {
+        case .handshaking:
+            if Self.isPast(timeouts.tlsHandshake, since: startTime, now) {
+                server.limitHits.add("tlsHandshake")
+                close(reason: "HTTPTimeouts.tlsHandshake passed")
+            }
+        case .sniffing:
+            if Self.isPast(timeouts.requestHead, since: startTime, now) {
+                server.limitHits.add("requestHead")
+                close(reason: "HTTPTimeouts.requestHead passed before the first request")
+            }
+        case .http1(let driver): driver.tick(now: now)
+        case .http2(let driver): driver.tick(now: now)
+        case .lingering(let since):
+            if let since, Self.isPast(timeouts.lingeringClose, since: since, now) { close(reason: "closed") }
+        case .closed: break
+        }
+        guard let context else { return }
+        let buffered = bufferedByteCount(context)
+        if stall.isStalled(
+            bufferedByteCount: buffered, progress: writtenByteCount &- buffered, period: timeouts.writeStall,
+            bytesPerSecond: timeouts.writeBytesPerSecond, now: now)
+        {
+            log("the peer takes next to nothing: HTTPTimeouts.writeStall passed", limit: "writeStall")
+            close(reason: "HTTPTimeouts.writeStall passed")
+        }
+    }
+
+    private func bufferedByteCount(_ context: ChannelHandlerContext) -> Int {
+        (try? context.channel.syncOptions?.getOption(.bufferedWritableBytes)) ?? 0
+    }
+
+    static func isPast(_ limit: Duration?, since start: UInt64, _ now: UInt64) -> Bool {
+        guard let limit, now > start else { return false }
+        return now - start > UInt64(clamping: limit.nanoseconds)
+    }
+}
