@@ -102,7 +102,9 @@ final class PeerComparison {
     }
 
     static let ours = "ours"
-    private static let peers = [("C++ gRPC", "cpp"), ("grpc-go", "go"), ("grpc-swift-2", "grpc-swift"), ("sonora", "sonora")]
+    private static let peers = [
+        ("C++ gRPC", "cpp"), ("grpc-go", "go"), ("grpc-swift-2", "grpc-swift"), ("sonora", "sonora"),
+    ]
 
     private var started: [Server] = []
     private let folder: URL
@@ -151,7 +153,8 @@ final class PeerComparison {
         // gRPC-Web has the status in the body, and each server its own words for it.
         let length = workload.isWeb ? EchoRequest.frame.count : expected.count
         guard found.prefix(length) == expected.prefix(length), workload.isWeb || found.count == length else {
-            throw ValidationError("\(server.name) answers \(workload.name) with other bytes: \(found.count), not \(length)")
+            throw ValidationError(
+                "\(server.name) answers \(workload.name) with other bytes: \(found.count), not \(length)")
         }
     }
 

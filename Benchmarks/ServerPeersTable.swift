@@ -26,7 +26,8 @@ struct PeerRow {
         var goals: [Goal] = []
         for goal in Self.leastRatios where goal.workload == workload.name {
             guard let found = ratio(goal.peer) else { continue }
-            let text = "\(goal.workload): \(goal.peer) takes at least \(BenchmarkTable.rounded(goal.least)) times as long"
+            let least = BenchmarkTable.rounded(goal.least)
+            let text = "\(goal.workload): \(goal.peer) takes at least \(least) times as long"
             goals.append(Goal(text: text, measured: found, isMet: found >= goal.least))
         }
         if let most = Self.mostMicroseconds[workload.name] {

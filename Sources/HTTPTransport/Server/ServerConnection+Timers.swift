@@ -1,6 +1,6 @@
 import NIOCore
 
-/// What ends a connection although its peer does not: shutdown, age, and every timer, looked at by ``ServerLoop``'s ticks.
+/// What ends a connection although its peer does not: shutdown, age, and timers, which ``ServerLoop``'s ticks look at.
 extension ServerConnection {
     func beginDrain() {
         isDraining = true

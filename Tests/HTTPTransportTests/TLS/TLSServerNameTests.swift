@@ -26,7 +26,9 @@ import Testing
             ("a.b.wild.test", "server", false), ("wild.test", "server", false), ("x.own.wild.test", "server", false),
             ("unknown", "server", false),
         ], TLSVersion.allCases)
-    func `the name that is asked for chooses`(_ each: (name: String, shown: String, isValid: Bool), version: TLSVersion) throws {
+    func `the name that is asked for chooses`(
+        _ each: (name: String, shown: String, isValid: Bool), version: TLSVersion
+    ) throws {
         var client = certificates.client()
         client.versions = version...version
         let pair = try TLSEnginePair(client, server(), host: each.name)

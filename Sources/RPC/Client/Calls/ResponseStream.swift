@@ -29,7 +29,8 @@ public struct RequestWriter<Request: Message>: Sendable {
 
     /// Sends one message; suspends while the server reads too slowly.
     ///
-    /// - Parameter isCompressed: false leaves this message as it is in a call that compresses; see ``ClientCall/send(_:isCompressed:)``.
+    /// - Parameter isCompressed: false leaves this message as it is in a call that compresses; see
+    ///   ``ClientCall/send(_:isCompressed:)``.
     public func send(_ message: Request, isCompressed: Bool = true) async throws {
         try await call.send(message, isCompressed: isCompressed)
     }
