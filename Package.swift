@@ -175,7 +175,7 @@ let package = Package(
         .executableTarget(
             name: "Benchmarks",
             dependencies: [
-                "FrameCodec", "HTTPTransport", "RPC", "ScmAPI", "ScmGateway", "SiloRPC", "Storage", log,
+                "FrameCodec", "HTTPTransport", "Operations", "RPC", "ScmAPI", "ScmGateway", "SiloRPC", "Storage", log,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ] + nio,
             path: "Benchmarks",

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Operations
 
 /// `swift run -c release Benchmarks`: the codec; `... Benchmarks server`: the server against nghttpd;
 /// `... Benchmarks silo`: calls between silos.
@@ -14,6 +15,12 @@ struct BenchmarksCommand: AsyncParsableCommand {
         ],
         defaultSubcommand: CodecCommand.self
     )
+
+    static func main() async {
+        // As the gateway does.
+        ProcessMemory.limitArenas()
+        await main(nil)
+    }
 
     /// A debug build is tens of times slower in uneven ways: its figures would mislead.
     static func refuseDebugBuild() throws {

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Operations
 
 /// The command line: wiring and words only; what it starts lives in the modules.
 @main
@@ -23,4 +24,9 @@ struct ScmGatewayCommand: AsyncParsableCommand {
             RepositoryCommand.self, AuditCommand.self, AdminCommand.self, SiloCommand.self,
         ]
     )
+
+    static func main() async {
+        ProcessMemory.limitArenas()
+        await main(nil)
+    }
 }
