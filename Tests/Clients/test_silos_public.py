@@ -188,12 +188,20 @@ def test_a_cell_that_is_down_is_told_in_the_words_of_each_protocol(silos, organi
 
 def test_a_cell_that_does_not_answer_in_time_is_504(silos, organizations):
     key, eu1 = organizations["eu1"][1], silos.all["eu1"]
-    wait_until(lambda: silos.control.repositories(key)[0] == 200)
-    eu1.process.send_signal(signal.SIGSTOP)
-    try:
-        headers = {"content-type": "application/json", "x-api-key": key, "connect-timeout-ms": "1500"}
-        status, _, answer = silos.control.post(SCM + "ListRepositories", b"{}", headers)
-        assert status == 504 and json.loads(answer)["code"] == "deadline_exceeded"
-    finally:
-        eu1.process.send_signal(signal.SIGCONT)
+    headers = {"content-type": "application/json", "x-api-key": key, "connect-timeout-ms": "1500"}
+
+    def ask_while_it_stands_still() -> tuple[int, str]:
+        wait_until(lambda: silos.control.repositories(key)[0] == 200)
+        eu1.process.send_signal(signal.SIGSTOP)
+        try:
+            status, _, answer = silos.control.post(SCM + "ListRepositories", b"{}", headers)
+            return status, json.loads(answer)["code"]
+        finally:
+            eu1.process.send_signal(signal.SIGCONT)
+
+    # Without a connection from before, there is none to be had: that is 503.
+    seen = [ask_while_it_stands_still()]
+    while seen[-1] == (503, "unavailable") and len(seen) < 5:
+        seen.append(ask_while_it_stands_still())
+    assert seen[-1] == (504, "deadline_exceeded"), seen
     wait_until(lambda: silos.control.repositories(key)[0] == 200)
