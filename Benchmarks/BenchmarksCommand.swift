@@ -10,8 +10,8 @@ struct BenchmarksCommand: AsyncParsableCommand {
         abstract: "Measures the serialisation hot path and the server, each against a peer in the same run.",
         discussion: "Only ratios of one run mean something: machines differ, and are shared.",
         subcommands: [
-            CodecCommand.self, ServerCommand.self, ServerPeersCommand.self, BlameCommand.self, SearchCommand.self,
-            ScmCommand.self, SoakCommand.self, SiloCommand.self, EchoServerCommand.self, GatewayServerCommand.self,
+            CodecCommand.self, ServerCommand.self, ServerPeersCommand.self, IdleCommand.self, BlameCommand.self,
+            SearchCommand.self, ScmCommand.self, SoakCommand.self, SiloCommand.self, EchoServerCommand.self, GatewayServerCommand.self,
         ],
         defaultSubcommand: CodecCommand.self
     )

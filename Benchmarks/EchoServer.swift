@@ -42,6 +42,8 @@ struct EchoServerCommand: AsyncParsableCommand {
         let server = RPCServer(services: [EchoService()], interceptors: interceptors, logger: logger)
         var configuration = HTTPServerConfiguration()
         configuration.address = .tcp(host: "127.0.0.1", port: port)
+        // The load has only one address.
+        configuration.limits.connectionsPerAddress = nil
         if let tlsCertificate, let tlsKey {
             configuration.tls = TLSServerConfiguration(certificateFile: tlsCertificate, keyFile: tlsKey)
         }
@@ -55,6 +57,20 @@ struct EchoServerCommand: AsyncParsableCommand {
 }
 
 extension EchoServerCommand {
+    /// Makes a certificate with the `openssl` program, for ``certificateArguments(folder:)``.
+    static func makeCertificate(folder: String) throws {
+        _ = try ChildProcess.output(
+            "openssl",
+            [
+                "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=localhost",
+                "-days", "2", "-keyout", "\(folder)/key", "-out", "\(folder)/certificate",
+            ])
+    }
+
+    static func certificateArguments(folder: String) -> [String] {
+        ["--tls-certificate", "\(folder)/certificate", "--tls-key", "\(folder)/key"]
+    }
+
     private func keyCheck() async throws -> APIKeyInterceptor {
         let folder = FileManager.default.temporaryDirectory.appendingPathComponent("benchmarks-\(UUID().uuidString)")
         let database = try Database.open(

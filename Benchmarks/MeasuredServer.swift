@@ -79,6 +79,12 @@ struct MeasuredServer {
         }
     }
 
+    /// Areas of the server's address space: the kernel allows 65,530 (vm.max_map_count).
+    var mappingCount: Int {
+        let maps = try? String(contentsOfFile: "/proc/\(process.processIdentifier)/maps", encoding: .utf8)
+        return maps?.split(separator: "\n").count ?? 0
+    }
+
     var residentBytes: Int {
         let statm = (try? String(contentsOfFile: "/proc/\(process.processIdentifier)/statm", encoding: .utf8)) ?? ""
         let pages = statm.split(separator: " ").dropFirst().first.flatMap { Int($0) } ?? 0

@@ -45,7 +45,7 @@ struct ServerCommand: AsyncParsableCommand {
 
         if !json { print(Self.row(["workload", "peer", "peer us", "our us", "ratio", "goal"])) }
         for workload in workloads {
-            if workload.isTLS { try Self.makeCertificate(folder: folder.path) }
+            if workload.isTLS { try EchoServerCommand.makeCertificate(folder: folder.path) }
             guard let peer = try workload.startPeer(folder: folder.path) else {
                 Progress.note("\(workload.name): \(workload.peer.rawValue) is not installed; skipped")
                 continue
@@ -87,15 +87,6 @@ struct ServerCommand: AsyncParsableCommand {
             let cells = [theirs, mine, mine / theirs].map { BenchmarkTable.rounded($0) }
             print(Self.row([workload.name, workload.peer.rawValue] + cells + [workload.goal]))
         }
-    }
-
-    private static func makeCertificate(folder: String) throws {
-        _ = try ChildProcess.output(
-            "openssl",
-            [
-                "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=localhost",
-                "-days", "2", "-keyout", "\(folder)/key", "-out", "\(folder)/certificate",
-            ])
     }
 
     private static func row(_ cells: [String]) -> String {
@@ -149,7 +140,7 @@ struct Workload {
 
     func serverArguments(folder: String) -> [String] {
         (isSecured ? ["--secured"] : [])
-            + (isTLS ? ["--tls-certificate", "\(folder)/certificate", "--tls-key", "\(folder)/key"] : [])
+            + (isTLS ? EchoServerCommand.certificateArguments(folder: folder) : [])
     }
 
     func loadArguments(_ frame: String) -> [String] {

@@ -42,6 +42,8 @@ final class HTTP2Engine {
         var scanner: FrameScanner
         var headPairs = NameValueArray()
         var trailerPairs = NameValueArray()
+        /// Nothing has happened since ``HTTP2Engine/trim()``.
+        var isTrimmed = false
     }
 
     private let memory = SessionMemory()
@@ -100,6 +102,7 @@ final class HTTP2Engine {
     func feed(_ slice: UnsafeRawBufferPointer, now: UInt64) -> Bool {
         guard let session, failure == nil, nghttp2_session_want_read(session) != 0 else { return false }
         self.now = now
+        state.pointee.isTrimmed = false
         guard let base = slice.baseAddress?.assumingMemoryBound(to: UInt8.self), slice.count > 0 else {
             return true
         }
@@ -139,6 +142,7 @@ final class HTTP2Engine {
     func drain(into output: inout ByteBuffer, upTo limit: Int, now: UInt64) -> Bool {
         guard let session else { return false }
         self.now = now
+        state.pointee.isTrimmed = false
         var hasMore = true
         var frame = UnsafeRawBufferPointer(start: nil, count: 0)
         while hasMore, output.readableBytes < limit {
@@ -231,13 +235,20 @@ final class HTTP2Engine {
     /// Takes back the memory of a received head that nobody else holds.
     func reuse(_ storage: FieldStorage) { state.pointee.assembler.reuse(storage) }
 
-    /// An idle connection holds no memory for streams to come.
+    /// An idle connection holds no memory for streams to come. Costs nothing when nothing has happened since.
     func trim() {
+        guard !state.pointee.isTrimmed else { return }
+        state.pointee.isTrimmed = true
         while let stream = state.pointee.spareStreams.popLast() { discard(stream) }
-        state.pointee.headPairs.removeAll()
-        state.pointee.trailerPairs.removeAll()
+        state.pointee.spareStreams = []
+        if state.pointee.openStreams.isEmpty { state.pointee.openStreams = [] }
+        if state.pointee.closedStreams.isEmpty { state.pointee.closedStreams = [] }
+        if state.pointee.events.isEmpty { state.pointee.events = [] }
+        state.pointee.headPairs = NameValueArray()
+        state.pointee.trailerPairs = NameValueArray()
         state.pointee.assembler.trim()
         memory.trim()
+        if let session, nghttp2_session_want_write(session) == 0 { memory.releasePages() }
     }
 
     /// The connection is gone: forgets all streams. Nothing must be fed or ordered any more.
@@ -246,6 +257,7 @@ final class HTTP2Engine {
         session = nil
         while let stream = state.pointee.openStreams.popLast() { discard(stream) }
         recycleClosed()
+        state.pointee.isTrimmed = false
         trim()
     }
 

@@ -21,6 +21,7 @@ enum SessionFactory {
             engine.role == .server
             ? nghttp2_session_server_new3(&session, callbacks, owner, options, &allocator)
             : nghttp2_session_client_new3(&session, callbacks, owner, options, &allocator)
+        memory.didMakeSession()
         return result == 0 ? session : nil
     }
 

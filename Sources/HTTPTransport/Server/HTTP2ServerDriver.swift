@@ -327,6 +327,8 @@ final class HTTP2ServerDriver: ExchangeDriver {
         }
         if !engine.hasOpenStreams, connection.runningHandlers == 0 {
             engine.trim()
+            if starting.isEmpty { starting = [] }
+            if touched.isEmpty { touched = [] }
             if drain == .none, ServerConnection.isPast(timeouts.idleHTTP2, since: idleSince, now) {
                 sendFinalGoAway()
             }

@@ -89,6 +89,9 @@ public final class HTTPServer: Sendable {
             }
             .childChannelOption(.allowRemoteHalfClosure, value: true)
             .childChannelOption(.maxMessagesPerRead, value: 4)
+            // NIO keeps what it reads into, and lets it grow for those who send much.
+            .childChannelOption(
+                .recvAllocator, value: AdaptiveRecvByteBufferAllocator(minimum: 512, initial: 512, maximum: 64 * 1024))
         if case .tcp = listener.address {
             bootstrap =
                 bootstrap

@@ -65,6 +65,41 @@ import Testing
             ])
     }
 
+    @Test func `trimming between exchanges changes no byte, with answers that fill the frame buffer too`() throws {
+        func answers(trims: Bool) throws -> [[UInt8]] {
+            let server = try TestEngine(.server)
+            var outputs = [server.feed(Wire.begin)]
+            for (index, count) in [1, 5_000, 40_000, 3].enumerated() {
+                if trims { server.engine.trim() }
+                let id = UInt32(index * 2 + 1)
+                outputs.append(server.feed(Wire.headers(id, Wire.requestBlock())))
+                let stream = try #require(server.streams[Int32(id)])
+                server.engine.respond(
+                    stream, HTTPResponseHead(status: 200, fields: [.contentType: "a/\(count)"]), endsStream: false)
+                server.engine.send(ByteBuffer(repeating: UInt8(index), count: count), on: stream)
+                server.engine.end(stream, trailers: [.grpcStatus: "0"])
+                outputs.append(server.drain())
+                if trims { server.engine.trim() }
+                // PING while idle.
+                outputs.append(server.feed(Wire.frame(type: 6, flags: 0, stream: 0, [1, 2, 3, 4, 5, 6, 7, 8])))
+            }
+            return outputs
+        }
+        #expect(try answers(trims: true) == answers(trims: false))
+    }
+
+    @Test func `trimming with frames that wait to be sent keeps them`() throws {
+        func output(trims: Bool) throws -> [UInt8] {
+            let server = try TestEngine(.server)
+            _ = server.feed(Wire.begin)
+            let ping = Wire.frame(type: 6, flags: 0, stream: 0, [1, 2, 3, 4, 5, 6, 7, 8])
+            for _ in 0..<3 { server.feed(ping, drains: false) }
+            if trims { server.engine.trim() }
+            return server.drain()
+        }
+        #expect(try output(trims: true) == output(trims: false))
+    }
+
     @Test func `S9 a response without body is one HEADERS frame with flags 5`() throws {
         let server = try TestEngine(.server)
         _ = server.feed(Wire.begin + Wire.headers(1, Wire.requestBlock()))

@@ -110,6 +110,82 @@ import Testing
             table.release(again)
         }
     }
+
+    // MARK: Pages
+
+    private static let tableByteCount = 256 * 16
+    private static let frameByteCount = 16 * 1024 + 10
+
+    private func areZeros(_ block: UnsafeMutableRawPointer, _ count: Int) -> Bool {
+        UnsafeRawBufferPointer(start: block, count: count).allSatisfy { $0 == 0 }
+    }
+
+    @Test func `the two large blocks of a session lose their memory when they are released`() throws {
+        try withMemory { memory, table in
+            let streams = try #require(table.allocateCleared(256, 16))
+            let frame = try #require(table.allocate(Self.frameByteCount))
+            #expect(UInt(bitPattern: streams) % 4096 == 0)
+            #expect(areZeros(streams, Self.tableByteCount))
+            frame.initializeMemory(as: UInt8.self, repeating: 5, count: Self.frameByteCount)
+            memory.releasePages()
+            #expect(areZeros(frame, Self.frameByteCount))
+            frame.initializeMemory(as: UInt8.self, repeating: 6, count: Self.frameByteCount)
+            #expect(areZeros(streams, Self.tableByteCount))
+        }
+    }
+
+    @Test func `a table of streams with something in it stays as it is`() throws {
+        try withMemory { memory, table in
+            let streams = try #require(table.allocateCleared(256, 16))
+            let last = Self.tableByteCount - 1
+            streams.storeBytes(of: 3, toByteOffset: last, as: UInt8.self)
+            memory.releasePages()
+            #expect(streams.load(fromByteOffset: last, as: UInt8.self) == 3)
+        }
+    }
+
+    @Test func `a block that was given back, or comes after the session was made, has no pages`() throws {
+        try withMemory { memory, table in
+            let first = try #require(table.allocate(Self.frameByteCount))
+            table.release(first)
+            memory.didMakeSession()
+            for size in [Self.tableByteCount, Self.frameByteCount] {
+                let later = try #require(table.allocate(size))
+                later.initializeMemory(as: UInt8.self, repeating: 4, count: size)
+                memory.releasePages()
+                #expect(UnsafeRawBufferPointer(start: later, count: size).allSatisfy { $0 == 4 })
+                table.release(later)
+            }
+        }
+    }
+
+    @Test func `a block in the pages can grow out of them`() throws {
+        try withMemory { _, table in
+            let block = try #require(table.allocate(Self.tableByteCount))
+            block.initializeMemory(as: UInt8.self, repeating: 8, count: Self.tableByteCount)
+            #expect(table.reallocate(block, 100) == block)
+            let moved = try #require(table.reallocate(block, 100_000))
+            #expect(moved != block)
+            #expect(UnsafeRawBufferPointer(start: moved, count: Self.tableByteCount).allSatisfy { $0 == 8 })
+            table.release(moved)
+        }
+    }
+
+    @Test func `pages of an ended session are zeros for the next, and never two sessions'`() throws {
+        for _ in 0..<3 {
+            let memories = (0..<100).map { _ in SessionMemory() }
+            defer { for memory in memories { memory.destroy() } }
+            var seen: Set<UnsafeMutableRawPointer> = []
+            for memory in memories {
+                for size in [Self.tableByteCount, Self.frameByteCount] {
+                    let block = try #require(memory.callbacks.allocate(size))
+                    #expect(areZeros(block, size))
+                    #expect(seen.insert(block).inserted)
+                    block.initializeMemory(as: UInt8.self, repeating: 0xFF, count: size)
+                }
+            }
+        }
+    }
 }
 
 extension nghttp2_mem {
