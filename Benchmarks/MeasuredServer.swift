@@ -33,20 +33,24 @@ struct MeasuredServer {
         return MeasuredServer(process: process, port: port)
     }
 
-    static func echo(_ arguments: [String] = []) throws -> MeasuredServer {
-        try ours(["echo-server"] + arguments)
+    static func echo(_ arguments: [String] = [], environment: [String: String] = [:]) throws -> MeasuredServer {
+        try ours(["echo-server"] + arguments, environment: environment)
     }
 
     /// A subcommand of this program that prints `ready PORT`.
-    static func ours(_ arguments: [String], pinned: Bool = true) throws -> MeasuredServer {
-        try start([ProcessInfo.processInfo.arguments[0]] + arguments, pinned: pinned)
+    static func ours(
+        _ arguments: [String], pinned: Bool = true, environment: [String: String] = [:]
+    ) throws -> MeasuredServer {
+        try start([ProcessInfo.processInfo.arguments[0]] + arguments, pinned: pinned, environment: environment)
     }
 
     /// A program that prints `ready PORT`.
-    static func start(_ command: [String], pinned: Bool = true, hasWorkers: Bool = false) throws -> MeasuredServer {
+    static func start(
+        _ command: [String], pinned: Bool = true, hasWorkers: Bool = false, environment: [String: String] = [:]
+    ) throws -> MeasuredServer {
         let pipe = Pipe()
         let pinning = pinned ? ["taskset", "-c", "0"] : []
-        let process = try ChildProcess.start(pinning + command, standardOutput: pipe)
+        let process = try ChildProcess.start(pinning + command, standardOutput: pipe, environment: environment)
         let line = String(decoding: pipe.fileHandleForReading.availableData, as: UTF8.self)
         guard let port = Int(line.trimmingCharacters(in: .whitespacesAndNewlines).dropFirst("ready ".count)) else {
             process.terminate()
@@ -93,8 +97,14 @@ struct MeasuredServer {
 }
 
 enum ChildProcess {
-    static func start(_ command: [String], standardOutput: Pipe? = nil) throws -> Process {
+    /// - Parameter environment: in addition to this process's own.
+    static func start(
+        _ command: [String], standardOutput: Pipe? = nil, environment: [String: String] = [:]
+    ) throws -> Process {
         let process = Process()
+        if !environment.isEmpty {
+            process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
+        }
         process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
         process.arguments = command
         process.standardOutput = standardOutput ?? FileHandle.nullDevice

@@ -5,11 +5,13 @@ import Foundation
 struct ServerCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "server",
-        abstract: "CPU time for each request over HTTP, against servers of static files in the same run.",
+        abstract: "CPU time and allocations of each request over HTTP, against servers of static files in one run.",
         discussion: """
             Needs h2load, nghttpd and taskset, and nginx for one workload (Debian: nghttp2-client, \
             nghttp2-server, nginx-light). All servers run on one core, the load on another; CPU time is the \
-            server's own, from /proc. Workloads: \(Workload.all.map(\.name).joined(separator: ", ")).
+            server's own, from /proc. Allocations are counted in a run of their own, for each request or, of a \
+            stream, for each message; they need a C compiler. \
+            Workloads: \(Workload.all.map(\.name).joined(separator: ", ")).
             """
     )
 
@@ -43,7 +45,10 @@ struct ServerCommand: AsyncParsableCommand {
         let frame = folder.appendingPathComponent("frame")
         try EchoRequest.frame.write(to: frame)
 
-        if !json { print(Self.row(["workload", "peer", "peer us", "our us", "ratio", "goal"])) }
+        let counter = AllocationCounter(folder: folder.path)
+        if counter == nil { Progress.note("there is no C compiler: allocations are not counted") }
+
+        if !json { print(Self.row(["workload", "peer", "peer us", "our us", "ratio", "allocations", "goal"])) }
         for workload in workloads {
             if workload.isTLS { try EchoServerCommand.makeCertificate(folder: folder.path) }
             guard let peer = try workload.startPeer(folder: folder.path) else {
@@ -53,18 +58,38 @@ struct ServerCommand: AsyncParsableCommand {
             defer { peer.stop() }
             let ours = try MeasuredServer.echo(workload.serverArguments(folder: folder.path))
             defer { ours.stop() }
-            try measure(workload, ours, peer, frame.path)
+            let allocations = try counter.map { try count(workload, $0, folder: folder.path, frame.path) }
+            try measure(workload, ours, peer, allocations, frame.path)
         }
     }
 
-    private func measure(
-        _ workload: Workload, _ ours: MeasuredServer, _ peer: MeasuredServer, _ frame: String
-    ) throws {
-        let load = Load(
+    private func load(_ workload: Workload) -> Load {
+        Load(
             requests: max(workload.connections ?? connections, requests / workload.costliness),
             connections: workload.connections ?? connections, streams: workload.streams ?? streams,
             isHTTP1: workload.isWeb
         )
+    }
+
+    /// Allocations for each message of the answers, of a server that is warm; connecting is a part of them.
+    private func count(
+        _ workload: Workload, _ counter: AllocationCounter, folder: String, _ frame: String
+    ) throws -> Double {
+        let server = try MeasuredServer.echo(
+            workload.serverArguments(folder: folder), environment: counter.environment)
+        defer { server.stop() }
+        let load = load(workload)
+        let arguments = workload.loadArguments(frame)
+        try load.run(server, path: workload.path, arguments: arguments, isTLS: workload.isTLS)
+        let before = counter.count
+        try load.run(server, path: workload.path, arguments: arguments, isTLS: workload.isTLS)
+        return Double(counter.count - before) / Double(load.requests * workload.messages)
+    }
+
+    private func measure(
+        _ workload: Workload, _ ours: MeasuredServer, _ peer: MeasuredServer, _ allocations: Double?, _ frame: String
+    ) throws {
+        let load = load(workload)
         var peerTimes: [Double] = []
         var ourTimes: [Double] = []
         for _ in 1...max(1, rounds) {
@@ -81,17 +106,20 @@ struct ServerCommand: AsyncParsableCommand {
             print(
                 "{\"workload\":\"\(workload.name)\",\"peer\":\"\(workload.peer.rawValue)\","
                     + "\"peerMicroseconds\":\(theirs),\"microseconds\":\(mine),"
-                    + "\"ratio\":\(mine / theirs),\"residentBytes\":\(ours.residentBytes)}"
+                    + "\"ratio\":\(mine / theirs),\"residentBytes\":\(ours.residentBytes),"
+                    + "\"allocations\":\(allocations.map { "\($0)" } ?? "null")}"
             )
         } else {
-            let cells = [theirs, mine, mine / theirs].map { BenchmarkTable.rounded($0) }
+            let cells =
+                [theirs, mine, mine / theirs].map { BenchmarkTable.rounded($0) }
+                + [allocations.map { BenchmarkTable.rounded($0) } ?? "-"]
             print(Self.row([workload.name, workload.peer.rawValue] + cells + [workload.goal]))
         }
     }
 
     private static func row(_ cells: [String]) -> String {
         cells.enumerated().map { index, cell in
-            let width = index == 0 ? 14 : index == 5 ? 0 : 9
+            let width = index == 0 ? 14 : index == 5 ? 11 : index == 6 ? 0 : 9
             return cell + String(repeating: " ", count: max(0, width - cell.count))
         }.joined(separator: " ")
     }
@@ -121,6 +149,8 @@ struct Workload {
     var isTLS = false
     /// A request is worth that many echoes.
     var costliness = 1
+    /// Of one answer.
+    var messages = 1
     let goal: String
 
     static let all = [
@@ -132,7 +162,8 @@ struct Workload {
         Workload(name: "tls", peer: .clearText, isTLS: true, goal: "to clear text"),
         Workload(name: "list", method: "List", costliness: 20, goal: "under 28 us"),
         Workload(
-            name: "stream", method: "Stream", connections: 1, streams: 4, costliness: 200, goal: "under 1,000 us"
+            name: "stream", method: "Stream", connections: 1, streams: 4, costliness: 200, messages: 1000,
+            goal: "under 1,000 us; 0 allocations"
         ),
     ]
 
@@ -171,6 +202,11 @@ struct Load {
         _ server: MeasuredServer, path: String, arguments: [String], isTLS: Bool = false
     ) throws -> Double {
         let before = server.cpuSeconds
+        try run(server, path: path, arguments: arguments, isTLS: isTLS)
+        return (server.cpuSeconds - before) * 1_000_000 / Double(requests)
+    }
+
+    func run(_ server: MeasuredServer, path: String, arguments: [String], isTLS: Bool = false) throws {
         let h2load = [
             "-c", "1", "h2load", "-n", "\(requests)", "-c", "\(connections)", "-m", "\(streams)", "-t", "1",
         ]
@@ -185,6 +221,5 @@ struct Load {
         guard output.contains("\(requests) succeeded, 0 failed") else {
             throw ValidationError("h2load had failures:\n\(output)")
         }
-        return (server.cpuSeconds - before) * 1_000_000 / Double(requests)
     }
 }
