@@ -46,7 +46,7 @@ struct NameValueArray {
         fields.forEachEntry { token, name, value in
             guard !token.isConnectionSpecific, !(isRequest && token == .host) else { return }
             if token == .other, !Self.isSendable(name) { return }
-            append(name, value, flags: Self.flags(for: token))
+            append(name, value, flags: Self.flags(for: token, name))
         }
     }
 
@@ -65,12 +65,21 @@ struct NameValueArray {
                 namelen: name.count, valuelen: value.count, flags: flags))
     }
 
-    /// Error texts differ every time: indexing them would push useful entries out of the peer's table.
-    private static func flags(for token: FieldToken) -> UInt8 {
+    /// What differs every time would push useful entries out of the peer's table: error texts, the time that is left,
+    /// names of single calls.
+    private static func flags(for token: FieldToken, _ name: UnsafeRawBufferPointer) -> UInt8 {
         switch token {
-        case .grpcMessage, .grpcStatusDetailsBin, .authorization: noCopy | noIndex
+        case .grpcMessage, .grpcStatusDetailsBin, .grpcTimeout, .authorization, .traceparent: noCopy | noIndex
+        case .other where isUnique(name): noCopy | noIndex
         default: noCopy
         }
+    }
+
+    /// `...-id`
+    private static func isUnique(_ name: UnsafeRawBufferPointer) -> Bool {
+        let count = name.count
+        return count > 3 && name[count - 1] == UInt8(ascii: "d") && name[count - 2] == UInt8(ascii: "i")
+            && name[count - 3] == UInt8(ascii: "-")
     }
 
     private static func isSendable(_ name: UnsafeRawBufferPointer) -> Bool {
