@@ -1,37 +1,42 @@
 import Foundation
-import FrameCodec
 import HTTPTransport
 import Logging
-import NIOCore
 import NIOPosix
 import RPC
 import SiloRPC
 
-/// A service that does nothing, so that the way to it is what is measured.
-struct FixedMapping: OrganizationMappingService {
-    static let mapping = OrganizationMapping(
-        organizationID: 7, slug: "acme", cellName: "us1", sequence: 12, createdAt: 1_700_000_000_000)
-
-    func get(organizationID: Int64) async throws -> OrganizationMapping? { Self.mapping }
-    func getBySlug(slug: String) async throws -> OrganizationMapping? { Self.mapping }
-    func create(slug: String, cellName: String) async throws -> OrganizationMapping { Self.mapping }
-    func listChanges(
-        epoch: String, after: Int64, pageSize: Int32
-    ) async throws -> OrganizationMappingServiceListChangesResponse { .init() }
-}
-
-/// Control and a cell that calls it, in this process: signed, plain, and as JSON.
+/// Control and a cell that calls it, in this process.
 struct SiloWorld: Sendable {
-    private static let jsonPath = "/api/0/internal/rpc/organization_mapping/get/"
-    private static let service = OrganizationMappingServiceMethod.get.descriptor.service
+    /// A call in one form.
+    struct Form: Sendable {
+        let name: String
+        let call: @Sendable () async throws -> Void
+    }
+
+    /// The same call in all forms: plain, signed, as JSON.
+    struct Question: Sendable {
+        let name: String
+        let forms: [Form]
+    }
+
+    private static let services: Set = [
+        OrganizationMappingServiceMethod.get.descriptor.service, InstallationServiceMethod.list.descriptor.service,
+    ]
+    private typealias Mapping = JSONMethod<CodableForm.GetMapping, CodableForm.Mapping?>
+    private typealias OwnMapping = JSONMethod<
+        OrganizationMappingServiceGetRequest, OrganizationMappingServiceGetResponse
+    >
+    private typealias Installations = JSONMethod<CodableForm.ListInstallations, [CodableForm.Installation]>
+    private typealias OwnInstallations = JSONMethod<InstallationServiceListRequest, InstallationServiceListResponse>
 
     private let servers: [HTTPServer]
     private let transport: SignedTransport
-    private let delegate: OrganizationMappingServiceDelegate
+    private let mappings: OrganizationMappingServiceDelegate
+    private let installations: InstallationServiceDelegate
     private let channel: RPCChannel
     private let client: HTTPClient
-    private let rpc0: RPC0Verifier
-    private let jsonURL: HTTPURL
+    private let foundation: SiloCaller
+    private let own: SiloCaller
 
     static func monolith(_ options: Silo.Options = Silo.Options()) throws -> Silo {
         try Silo(mode: .monolith, directory: CellDirectory(cells: [], fallbackCell: try CellName("us1")), options: options)
@@ -46,17 +51,35 @@ struct SiloWorld: Sendable {
         ]
         let verifier = SiloVerifier(keyring: try SiloKeyring(address: .control, keys: keys))
         let rpc0 = try RPC0Verifier(secrets: [secret])
-        let control = OrganizationMappingServiceDispatch(FixedMapping(), silo: try monolith())
+        let control: [any RPCService] = [
+            OrganizationMappingServiceDispatch(FixedMapping(), silo: try monolith()),
+            InstallationServiceDispatch(FixedInstallations(), silo: try monolith()),
+        ]
         let guarded = try await serve(
             RPCServer(
-                services: [control],
+                services: control,
                 interceptors: [
-                    SiloSignatureInterceptor(verifier: verifier, services: [service]),
-                    SiloErrorInterceptor(services: [service], logger: quiet),
+                    SiloSignatureInterceptor(verifier: verifier, services: services),
+                    SiloErrorInterceptor(services: services, logger: quiet),
                 ], logger: quiet))
-        let open = try await serve(
-            RPCServer(services: [control], routes: [jsonRoute(rpc0)], logger: quiet))
+        let open = try await serve(RPCServer(services: control, routes: jsonRoutes(rpc0), logger: quiet))
         return try SiloWorld(us1, keys, rpc0, guarded, open)
+    }
+
+    private static func jsonRoutes(_ rpc0: RPC0Verifier) -> [HTTPRoute] {
+        let (mapping, installations) = (FixedMapping(), FixedInstallations())
+        return [
+            Mapping.foundation(OrganizationMappingServiceMethod.get).route(rpc0) { _ in CodableForm.mapping },
+            OwnMapping.own(OrganizationMappingServiceMethod.get).route(rpc0) {
+                OrganizationMappingServiceGetResponse(mapping: try await mapping.get(organizationID: $0.organizationID))
+            },
+            Installations.foundation(InstallationServiceMethod.list).route(rpc0) { _ in CodableForm.installations },
+            OwnInstallations.own(InstallationServiceMethod.list).route(rpc0) {
+                InstallationServiceListResponse(
+                    installations: try await installations.list(
+                        organizationID: $0.organizationID, provider: $0.provider))
+            },
+        ]
     }
 
     private init(
@@ -68,16 +91,22 @@ struct SiloWorld: Sendable {
             cells: [Cell(name: cell, address: "http://127.0.0.1:1")], fallbackCell: cell,
             controlAddress: "http://127.0.0.1:\(guarded.port)")
         transport = SignedTransport(keyring: try SiloKeyring(address: us1, keys: keys), directory: directory)
-        delegate = try OrganizationMappingServiceDelegate(
-            try Silo(
-                mode: .cell, cell: cell, directory: directory, organizations: Nowhere(),
-                caller: SiloCaller(transport: transport)))
-        channel = try RPCChannel("http://127.0.0.1:\(open.port)")
+        let silo = try Silo(
+            mode: .cell, cell: cell, directory: directory, organizations: Nowhere(),
+            caller: SiloCaller(transport: transport))
+        mappings = try OrganizationMappingServiceDelegate(silo)
+        installations = try InstallationServiceDelegate(silo)
+        let base = "http://127.0.0.1:\(open.port)"
+        channel = try RPCChannel(base)
         var settings = HTTPClient.Configuration()
         settings.maximumConnectionsPerAddress = 64
-        client = HTTPClient(settings)
-        self.rpc0 = rpc0
-        jsonURL = try HTTPURL("http://127.0.0.1:\(open.port)\(Self.jsonPath)")
+        let client = HTTPClient(settings)
+        self.client = client
+        let json: (String) -> SiloCaller = { prefix in
+            SiloCaller(transport: JSONTransport(client: client, base: base, prefix: prefix, rpc0: rpc0))
+        }
+        foundation = json("/api/0/internal/rpc")
+        own = json("/own")
     }
 
     func stop() async {
@@ -89,58 +118,59 @@ struct SiloWorld: Sendable {
 
     // MARK: Calls
 
-    func plain() async throws {
-        let answer: OrganizationMappingServiceGetResponse = try await channel.unary(
-            OrganizationMappingServiceMethod.get.descriptor, OrganizationMappingServiceGetRequest(organizationID: 7))
-        precondition(answer.mapping?.slug == "acme")
+    var questions: [Question] {
+        [Question(name: "where an organization lives", forms: mappingForms),
+         Question(name: "10 installations of an organization", forms: installationForms)]
     }
 
-    func signed() async throws {
-        let mapping = try await delegate.get(organizationID: 7)
-        precondition(mapping?.slug == "acme")
+    private var mappingForms: [Form] {
+        let method = OrganizationMappingServiceMethod.get
+        return [
+            Form(name: "plain echo") {
+                let answer: OrganizationMappingServiceGetResponse = try await channel.unary(
+                    method.descriptor, OrganizationMappingServiceGetRequest(organizationID: 7))
+                precondition(answer.mapping?.slug == "acme")
+            },
+            Form(name: "signed remote") {
+                let mapping = try await mappings.get(organizationID: 7)
+                precondition(mapping?.slug == "acme")
+            },
+            Form(name: "JSON, HTTP/1.1") {
+                let mapping = try await Mapping.foundation(method).call(foundation, .init(organizationID: 7))
+                precondition(mapping?.slug == "acme")
+            },
+            Form(name: "JSON, own codec") {
+                let answer = try await OwnMapping.own(method).call(own, .init(organizationID: 7))
+                precondition(answer.mapping?.slug == "acme")
+            },
+        ]
     }
 
-    func json() async throws {
-        let arguments = try OrganizationMappingServiceGetRequest(organizationID: 7).jsonString()
-        let body = Array(#"{"meta":{},"args":\#(arguments)}"#.utf8)
-        var fields: HTTPFields = [.contentType: "application/json; charset=utf-8"]
-        fields.append(.authorization, "Rpcsignature \(rpc0.sign(path: Self.jsonPath, body: body))")
-        let response = try await client.execute(
-            HTTPClientRequest(.post, jsonURL, fields: fields, body: .bytes(ByteBuffer(bytes: body))))
-        let text = String(decoding: try await response.body.collect().readableBytesView, as: UTF8.self)
-        guard let value = Self.part("value", of: text) else { preconditionFailure("status \(response.status)") }
-        let answer = try OrganizationMappingServiceGetResponse(jsonString: value)
-        precondition(answer.mapping?.slug == "acme")
+    private var installationForms: [Form] {
+        let method = InstallationServiceMethod.list
+        return [
+            Form(name: "plain echo") {
+                let answer: InstallationServiceListResponse = try await channel.unary(
+                    method.descriptor, InstallationServiceListRequest(organizationID: 7, provider: ""))
+                precondition(answer.installations.count == 10)
+            },
+            Form(name: "signed remote") {
+                let list = try await installations.list(organizationID: 7, provider: "")
+                precondition(list.count == 10)
+            },
+            Form(name: "JSON, HTTP/1.1") {
+                let list = try await Installations.foundation(method).call(
+                    foundation, .init(organizationID: 7, provider: ""))
+                precondition(list.count == 10)
+            },
+            Form(name: "JSON, own codec") {
+                let answer = try await OwnInstallations.own(method).call(own, .init(organizationID: 7, provider: ""))
+                precondition(answer.installations.count == 10)
+            },
+        ]
     }
 
     // MARK: Served
-
-    private static func jsonRoute(_ rpc0: RPC0Verifier) -> HTTPRoute {
-        let service = FixedMapping()
-        return HTTPRoute(.post, jsonPath) { exchange in
-            var body = exchange.takeCompleteBody() ?? ByteBuffer()
-            while let bytes = try? await exchange.readBody() { body.writeImmutableBuffer(bytes) }
-            let token = exchange.fields.first(.authorization)?.split(separator: " ").last.map(String.init) ?? ""
-            let isValid = body.withUnsafeReadableBytes { rpc0.isValid(token, path: exchange.head.path, body: $0) }
-            let text = String(decoding: body.readableBytesView, as: UTF8.self)
-            guard isValid, let arguments = part("args", of: text),
-                let request = try? OrganizationMappingServiceGetRequest(jsonString: arguments),
-                let mapping = try? await service.get(organizationID: request.organizationID),
-                let value = try? OrganizationMappingServiceGetResponse(mapping: mapping).jsonString()
-            else {
-                exchange.sendHead(HTTPResponseHead(status: 401))
-                return exchange.finish()
-            }
-            exchange.sendHead(HTTPResponseHead(status: 200, fields: [.contentType: "application/json"]))
-            exchange.sendLast(ByteBuffer(string: #"{"meta":{},"value":\#(value)}"#))
-        }
-    }
-
-    /// The last member of the envelope; cheaper than any parser, which only helps the JSON form.
-    private static func part(_ name: String, of text: String) -> String? {
-        guard let start = text.range(of: "\"\(name)\":") else { return nil }
-        return String(text[start.upperBound...].dropLast())
-    }
 
     private static func serve(_ rpc: RPCServer) async throws -> HTTPServer {
         var http = HTTPServerConfiguration()
