@@ -65,6 +65,9 @@ public struct Metadata: Sendable, Equatable {
         return true
     }
 
+    /// Appends a printable value under a name that is known to be metadata.
+    package mutating func add(known name: HTTPFieldName, _ value: String) { fields.append(name, value) }
+
     /// Appends bytes under a `-bin` name, written as unpadded base64.
     @discardableResult
     public mutating func add(_ name: String, bytes: [UInt8]) -> Bool {

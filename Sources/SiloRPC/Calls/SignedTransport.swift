@@ -63,7 +63,7 @@ public final class SignedTransport: SiloTransport {
 
     private func metadata(_ call: SiloCall) -> Metadata {
         var metadata = call.metadata
-        if let organization = call.organizationID { metadata.add(SiloField.organization, "\(organization)") }
+        if let organization = call.organizationID { metadata.add(known: SiloFieldName.organization, String(organization)) }
         if let key = call.idempotencyKey { metadata.add(SiloField.idempotencyKey, key) }
         // Each attempt is a span of its own.
         if let trace = ServiceContext.current?.traceContext?.child() {

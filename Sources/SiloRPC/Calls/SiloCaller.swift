@@ -47,7 +47,7 @@ public struct SiloCaller: Sendable {
         try switches.check(call.method, requestID: requestID)
         counters?.note(call.method, caller: "self")
         var call = call
-        call.metadata.add(SiloField.requestID, requestID)
+        call.metadata.add(known: SiloFieldName.requestID, requestID)
         call.deadline = min(call.deadline, .now + switches.timeout(call.method))
         let destination = destinations.state(call.destination)
         if case .full(let limit) = destination.begin() {
@@ -201,7 +201,18 @@ struct CallFailure {
 /// Names one call in the logs of both sides: 16 hexadecimal digits.
 enum RequestID {
     static func make() -> String {
-        let text = String(UInt64.random(in: .min ... .max), radix: 16)
-        return String(repeating: "0", count: 16 - text.count) + text
+        String(unsafeUninitializedCapacity: 16) { text in
+            var end = 0
+            for byte in SecureRandom.short(8) {
+                text[end] = digit(byte >> 4)
+                text[end + 1] = digit(byte & 15)
+                end += 2
+            }
+            return end
+        }
+    }
+
+    private static func digit(_ value: UInt8) -> UInt8 {
+        value < 10 ? UInt8(ascii: "0") + value : UInt8(ascii: "a") - 10 + value
     }
 }

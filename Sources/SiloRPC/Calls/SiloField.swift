@@ -1,3 +1,5 @@
+import HTTPTransport
+
 /// Metadata of calls between silos. All of it is signed (``Silo1Message/routingPrefix``), and never taken from or given
 /// to the public.
 public enum SiloField {
@@ -11,4 +13,12 @@ public enum SiloField {
     public static let hop = "x-silo-hop"
     /// Who acts: ``SiloViewer/text``.
     public static let viewer = "x-silo-viewer"
+}
+
+/// The same as names that were checked once.
+enum SiloFieldName {
+    static let organization = HTTPFieldName(known: "x-silo-organization")
+    static let idempotencyKey = HTTPFieldName(known: "x-silo-idempotency-key")
+    static let requestID = HTTPFieldName(known: "x-silo-request-id")
+    static let viewer = HTTPFieldName(known: "x-silo-viewer")
 }

@@ -1,3 +1,4 @@
+import HTTPTransport
 import RPC
 import ServiceContextModule
 
@@ -16,7 +17,7 @@ public struct SiloInboundCall: Sendable {
     public let body: @Sendable () -> [UInt8]
 
     /// Names the call in the logs of both sides; nil when the caller did not name it.
-    public var requestID: String? { metadata[SiloField.requestID] }
+    public var requestID: String? { Self.text(SiloFieldName.requestID, metadata) }
 
     public init(
         method: SiloMethod, source: SiloAddress? = nil, organizationID: Int64? = nil, idempotencyKey: String? = nil,
@@ -34,18 +35,18 @@ public struct SiloInboundCall: Sendable {
     /// What the metadata of an RPC says.
     init(method: SiloMethod, context: CallContext, body: @escaping @Sendable () -> [UInt8]) {
         self.init(
-            method: method, source: context.serviceContext[SiloSourceKey.self],
-            organizationID: context.metadata[SiloField.organization].flatMap { Int64($0) },
-            idempotencyKey: context.metadata[SiloField.idempotencyKey],
-            viewer: context.metadata[SiloField.viewer], metadata: context.metadata, body: body
+            method: method, source: context.serviceContext[SiloPeerKey.self]?.source,
+            organizationID: Self.text(SiloFieldName.organization, context.metadata).flatMap { Int64($0) },
+            idempotencyKey: Self.text(SiloFieldName.idempotencyKey, context.metadata),
+            viewer: Self.text(SiloFieldName.viewer, context.metadata), metadata: context.metadata, body: body
         )
     }
 }
 
-/// Where the interceptor that verifies signatures leaves who sent the call.
-public enum SiloSourceKey: ServiceContextKey {
-    public typealias Value = SiloAddress
-    public static var nameOverride: String? { "silo-source" }
+extension SiloInboundCall {
+    private static func text(_ name: HTTPFieldName, _ metadata: Metadata) -> String? {
+        metadata.withFirst(name) { String(decoding: $0, as: UTF8.self) }
+    }
 }
 
 /// What stands between an arrived call and the service: switches, stored answers.

@@ -19,7 +19,11 @@ public enum SiloScope {
     static func serving<R>(
         _ source: SiloAddress?, _ viewer: SiloViewer, _ body: () async throws -> R
     ) async throws -> R {
-        try await $source.withValue(source) {
+        // What is as it should be is not set again.
+        if idempotencyKey == nil, viewer == Self.viewer {
+            return try await $source.withValue(source, operation: body)
+        }
+        return try await $source.withValue(source) {
             // A key is for the call that it was given to, not for those that it causes.
             try await $idempotencyKey.withValue(nil) { try await $viewer.withValue(viewer, operation: body) }
         }

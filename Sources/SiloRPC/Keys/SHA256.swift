@@ -5,7 +5,7 @@ import Synchronization
 /// The SHA-256 digest (FIPS 180-4), by OpenSSL.
 public enum SHA256 {
     /// Fetched once: `EVP_sha256()` is looked up again for every digest.
-    private static nonisolated(unsafe) let algorithm = EVP_MD_fetch(nil, "SHA256", nil)
+    static nonisolated(unsafe) let algorithm = EVP_MD_fetch(nil, "SHA256", nil)
 
     /// 32 bytes.
     public static func digest(_ bytes: [UInt8]) -> [UInt8] { bytes.withUnsafeBytes { digest($0) } }
@@ -81,5 +81,27 @@ enum SecureRandom {
         var bytes = [UInt8](repeating: 0, count: Int(count))
         precondition(RAND_bytes(&bytes, count) == 1, "OpenSSL has no random bytes")
         return bytes
+    }
+
+    /// Bytes that were made earlier, a kilobyte at a time: a few bytes cost OpenSSL as much as many. For what a call
+    /// needs, not for keys.
+    private struct Reserve {
+        var bytes: [UInt8] = []
+        var used = 0
+    }
+
+    private static let reserve = Mutex(Reserve())
+    private static let reserveByteCount = 1024
+
+    /// For values that are made with every call: up to 64 bytes.
+    static func short(_ count: Int) -> [UInt8] {
+        reserve.withLock { reserve in
+            if reserve.used + count > reserve.bytes.count {
+                reserve.bytes = bytes(Int32(reserveByteCount))
+                reserve.used = 0
+            }
+            defer { reserve.used += count }
+            return Array(reserve.bytes[reserve.used..<reserve.used + count])
+        }
     }
 }

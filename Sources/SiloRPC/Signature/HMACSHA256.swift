@@ -1,42 +1,62 @@
 import COpenSSL
 
-/// HMAC with SHA-256 (RFC 2104) under one key, by OpenSSL. The key itself cannot be read back.
+/// HMAC with SHA-256 (RFC 2104) under one key, by OpenSSL's digest. The key itself cannot be read back.
 ///
-/// `@unchecked Sendable`: the prepared state never changes; every code is computed on a copy of it.
+/// What does not depend on the message, a block of hashing on each side, is done once for the key; a code copies those
+/// two states. OpenSSL's own `EVP_MAC` does the same with a dozen allocations for each copy.
+///
+/// `@unchecked Sendable`: the prepared states never change; every code is computed on a copy of them.
 final class HMACSHA256: @unchecked Sendable, CustomStringConvertible, CustomReflectable {
     static let byteCount = 32
+    private static let blockByteCount = 64
 
-    private static nonisolated(unsafe) let algorithm = EVP_MAC_fetch(nil, "HMAC", nil)
-    private let prepared: OpaquePointer
+    private let inner: OpaquePointer
+    private let outer: OpaquePointer
 
     init(key: [UInt8]) {
-        // Fails only without memory or without the algorithm; a code that is not computed must never be accepted.
-        guard let context = EVP_MAC_CTX_new(Self.algorithm),
-            shim_EVP_MAC_CTX_use_hmac_sha256(context, key, key.count) == 1, EVP_MAC_init(context, nil, 0, nil) == 1
-        else { preconditionFailure("OpenSSL cannot compute HMAC with SHA-256") }
-        prepared = context
+        let short = key.count > Self.blockByteCount ? SHA256.digest(key) : key
+        var block = short + [UInt8](repeating: 0, count: Self.blockByteCount - short.count)
+        defer { OPENSSL_cleanse(&block, block.count) }
+        inner = Self.begun(block, with: 0x36)
+        outer = Self.begun(block, with: 0x5C)
     }
 
-    deinit { EVP_MAC_CTX_free(prepared) }
+    deinit {
+        EVP_MD_CTX_free(inner)
+        EVP_MD_CTX_free(outer)
+    }
+
+    private static func begun(_ key: [UInt8], with pad: UInt8) -> OpaquePointer {
+        var block = key.map { $0 ^ pad }
+        defer { OPENSSL_cleanse(&block, block.count) }
+        // Fails only without memory or without the algorithm; a code that is not computed must never be accepted.
+        guard let context = EVP_MD_CTX_new(), EVP_DigestInit_ex(context, SHA256.algorithm, nil) == 1,
+            EVP_DigestUpdate(context, block, block.count) == 1
+        else { preconditionFailure("OpenSSL cannot compute SHA-256") }
+        return context
+    }
 
     /// 32 bytes.
     func code(_ message: [UInt8]) -> [UInt8] { message.withUnsafeBytes { code($0) } }
 
-    /// 32 bytes.
-    func code(_ message: UnsafeRawBufferPointer...) -> [UInt8] {
-        guard let context = EVP_MAC_CTX_dup(prepared) else { preconditionFailure("OpenSSL cannot copy an HMAC") }
-        defer { EVP_MAC_CTX_free(context) }
-        var isDone = true
-        for part in message {
-            isDone = EVP_MAC_update(context, part.baseAddress?.assumingMemoryBound(to: UInt8.self), part.count) == 1 && isDone
+    /// 32 bytes, of both parts together.
+    func code(
+        _ message: UnsafeRawBufferPointer, _ rest: UnsafeRawBufferPointer = UnsafeRawBufferPointer(start: nil, count: 0)
+    ) -> [UInt8] {
+        let context = EVP_MD_CTX_new()
+        defer { EVP_MD_CTX_free(context) }
+        return [UInt8](unsafeUninitializedCapacity: Self.byteCount) { memory, count in
+            let isDone =
+                EVP_MD_CTX_copy_ex(context, inner) == 1
+                && EVP_DigestUpdate(context, message.baseAddress, message.count) == 1
+                && EVP_DigestUpdate(context, rest.baseAddress, rest.count) == 1
+                && EVP_DigestFinal_ex(context, memory.baseAddress, nil) == 1
+                && EVP_MD_CTX_copy_ex(context, outer) == 1
+                && EVP_DigestUpdate(context, memory.baseAddress, Self.byteCount) == 1
+                && EVP_DigestFinal_ex(context, memory.baseAddress, nil) == 1
+            precondition(isDone, "OpenSSL cannot compute HMAC with SHA-256")
+            count = Self.byteCount
         }
-        var count = 0
-        let code = [UInt8](unsafeUninitializedCapacity: Self.byteCount) { memory, used in
-            isDone = EVP_MAC_final(context, memory.baseAddress, &count, Self.byteCount) == 1 && isDone
-            used = Self.byteCount
-        }
-        precondition(isDone && count == Self.byteCount, "OpenSSL cannot compute HMAC with SHA-256")
-        return code
     }
 
     /// Compares in a time that does not depend on where the difference is.

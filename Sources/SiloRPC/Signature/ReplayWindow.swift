@@ -11,6 +11,15 @@ final class ReplayWindow: Sendable {
     private struct Nonces {
         var buckets: [Int64: Set<UInt64>] = [:]
         var count = 0
+
+        /// - Parameter maximum: of all buckets together.
+        mutating func use(_ hash: UInt64, bucket: Int64, maximum: Int) -> Answer {
+            if buckets[bucket]?.contains(hash) == true { return .seen }
+            guard count < maximum else { return .full }
+            buckets[bucket, default: []].insert(hash)
+            count += 1
+            return .fresh
+        }
     }
 
     static let bucketMilliseconds: Int64 = 10_000
@@ -31,15 +40,11 @@ final class ReplayWindow: Sendable {
         return nonces.withLock { nonces in
             let bucket = time / Self.bucketMilliseconds
             // In place: taking the entry out would copy its sets.
-            let isKnown = nonces[keyID, default: Nonces()].buckets[bucket]?.contains(hash) ?? false
-            if isKnown { return .seen }
-            if nonces[keyID, default: Nonces()].buckets[bucket] == nil {
-                Self.forget(&nonces, before: (now - tolerance) / Self.bucketMilliseconds)
+            if let place = nonces.index(forKey: keyID), nonces.values[place].buckets[bucket] != nil {
+                return nonces.values[place].use(hash, bucket: bucket, maximum: maximumCountPerKey)
             }
-            guard nonces[keyID, default: Nonces()].count < maximumCountPerKey else { return .full }
-            nonces[keyID, default: Nonces()].buckets[bucket, default: []].insert(hash)
-            nonces[keyID, default: Nonces()].count += 1
-            return .fresh
+            Self.forget(&nonces, before: (now - tolerance) / Self.bucketMilliseconds)
+            return nonces[keyID, default: Nonces()].use(hash, bucket: bucket, maximum: maximumCountPerKey)
         }
     }
 

@@ -27,49 +27,88 @@ struct Silo1Header: Sendable, Equatable {
     }
 
     /// nil when the value is not exactly of the form.
-    init?(_ value: String) {
-        guard value.utf8.count <= Self.maximumByteCount, value.hasPrefix(Self.scheme + " ") else { return nil }
-        let parts = value.dropFirst(Self.scheme.count + 1).split(separator: ",", omittingEmptySubsequences: false)
-        guard parts.count == 5, let keyID = Self.value("kid=", parts[0]), SiloKey.isID(keyID),
-            let digits = Self.value("ts=", parts[1]), (1...15).contains(digits.utf8.count),
-            digits.utf8.allSatisfy({ (0x30...0x39).contains($0) }), let time = Int64(digits), "\(time)" == digits,
-            let nonce = Self.bytes("nonce=", parts[2], Self.nonceByteCount),
-            let names = Self.value("sh=", parts[3]), let signedFields = Self.names(names),
-            let signature = Self.bytes("sig=", parts[4], HMACSHA256.byteCount)
+    init?(_ value: UnsafeRawBufferPointer) {
+        guard value.count <= Self.maximumByteCount else { return nil }
+        var parts = Parts(rest: value)
+        guard parts.skip("Silo1 "), let keyID = parts.next("kid="), SiloKey.isID(keyID),
+            let time = parts.next("ts=").flatMap(Self.number),
+            let nonce = parts.next("nonce=").flatMap({ Self.bytes($0, Self.nonceByteCount) }),
+            let signedFields = parts.next("sh=").flatMap(Self.names),
+            let signature = parts.last("sig=").flatMap({ Self.bytes($0, HMACSHA256.byteCount) })
         else { return nil }
-        self.init(keyID: String(keyID), time: time, nonce: nonce, signedFields: signedFields, signature: signature)
+        self.init(
+            keyID: String(decoding: keyID, as: UTF8.self), time: time, nonce: nonce, signedFields: signedFields,
+            signature: signature)
     }
 
-    var text: String {
-        "\(Self.scheme) kid=\(keyID),ts=\(time),nonce=\(Self.base64(nonce)),sh=\(signedFields.joined(separator: ";"))"
-            + ",sig=\(Self.base64(signature))"
+    /// The value.
+    var bytes: [UInt8] {
+        var value: [UInt8] = []
+        value.reserveCapacity(256)
+        value.append(contentsOf: "Silo1 kid=".utf8)
+        value.append(contentsOf: keyID.utf8)
+        value.append(contentsOf: ",ts=".utf8)
+        value.append(contentsOf: String(time).utf8)
+        value.append(contentsOf: ",nonce=".utf8)
+        value.append(contentsOf: Base64.encode(nonce, padded: false))
+        value.append(contentsOf: ",sh=".utf8)
+        value.append(contentsOf: signedFields.joined(separator: ";").utf8)
+        value.append(contentsOf: ",sig=".utf8)
+        value.append(contentsOf: Base64.encode(signature, padded: false))
+        return value
     }
 
-    private static func base64(_ bytes: [UInt8]) -> String {
-        String(decoding: Base64.encode(bytes, padded: false), as: UTF8.self)
+    /// The value, part by part.
+    private struct Parts {
+        var rest: UnsafeRawBufferPointer
+
+        mutating func skip(_ text: StaticString) -> Bool {
+            let count = text.utf8CodeUnitCount
+            guard rest.count >= count,
+                rest.prefix(count).elementsEqual(UnsafeBufferPointer(start: text.utf8Start, count: count))
+            else { return false }
+            rest = UnsafeRawBufferPointer(rebasing: rest[count...])
+            return true
+        }
+
+        /// What stands between `key` and the next comma.
+        mutating func next(_ key: StaticString) -> UnsafeRawBufferPointer? {
+            guard skip(key), let comma = rest.firstIndex(of: UInt8(ascii: ",")) else { return nil }
+            defer { rest = UnsafeRawBufferPointer(rebasing: rest[(comma + 1)...]) }
+            return UnsafeRawBufferPointer(rebasing: rest[..<comma])
+        }
+
+        mutating func last(_ key: StaticString) -> UnsafeRawBufferPointer? { skip(key) ? rest : nil }
     }
 
-    private static func value(_ key: String, _ part: Substring) -> Substring? {
-        part.hasPrefix(key) ? part.dropFirst(key.count) : nil
+    /// Decimal digits as they are written, without a leading zero.
+    private static func number(_ digits: UnsafeRawBufferPointer) -> Int64? {
+        guard (1...15).contains(digits.count), digits[0] != UInt8(ascii: "0") || digits.count == 1,
+            digits.allSatisfy({ (0x30...0x39).contains($0) })
+        else { return nil }
+        return digits.reduce(0) { $0 * 10 + Int64($1 &- 0x30) }
     }
 
-    private static func bytes(_ key: String, _ part: Substring, _ count: Int) -> [UInt8]? {
-        guard let text = value(key, part), let bytes = Base64.decode(Array(text.utf8)), bytes.count == count,
+    private static func bytes(_ text: UnsafeRawBufferPointer, _ count: Int) -> [UInt8]? {
+        guard let bytes = Base64.decode(text), bytes.count == count,
             // One text for one value: neither padding nor stray bits.
-            base64(bytes) == text
+            Base64.encode(bytes, padded: false).elementsEqual(text)
         else { return nil }
         return bytes
     }
 
-    private static func names(_ text: Substring) -> [String]? {
+    private static func names(_ text: UnsafeRawBufferPointer) -> [String]? {
         guard !text.isEmpty else { return [] }
-        let names = text.split(separator: ";", omittingEmptySubsequences: false)
-        let isName: (Substring) -> Bool = { name in
-            !name.isEmpty
-                && name.utf8.allSatisfy { (0x61...0x7A).contains($0) || (0x30...0x39).contains($0) || $0 == 0x2D }
+        var names: [String] = []
+        for part in text.split(separator: UInt8(ascii: ";"), omittingEmptySubsequences: false) {
+            let isName = part.allSatisfy { byte in
+                (0x61...0x7A).contains(byte) || (0x30...0x39).contains(byte) || byte == 0x2D
+            }
+            guard !part.isEmpty, isName, names.count < maximumSignedFieldCount else { return nil }
+            let name = String(decoding: part, as: UTF8.self)
+            guard !names.contains(name) else { return nil }
+            names.append(name)
         }
-        guard names.count <= maximumSignedFieldCount, names.allSatisfy(isName), Set(names).count == names.count
-        else { return nil }
-        return names.map(String.init)
+        return names
     }
 }

@@ -17,66 +17,80 @@ enum Silo1Message {
     static let routingPrefix = "x-silo-"
 
     static func isCovered(_ name: UnsafeRawBufferPointer) -> Bool {
-        name.starts(with: routingPrefix.utf8) || covered.contains { name.elementsEqual($0.utf8) }
+        if name.count >= routingPrefix.utf8.count, name.starts(with: routingPrefix.utf8) { return true }
+        return covered.contains { isEqual(name, $0) }
+    }
+
+    private static func isEqual(_ bytes: UnsafeRawBufferPointer, _ text: String) -> Bool {
+        bytes.count == text.utf8.count && bytes.elementsEqual(text.utf8)
     }
 
     /// The names to sign of a request, sorted.
     static func fieldsToSign(_ fields: HTTPFields) -> [String] {
-        var names: Set<String> = []
+        var names: [String] = []
         fields.forEach { name, _ in
-            if isCovered(name) { names.insert(String(decoding: name, as: UTF8.self)) }
+            guard isCovered(name), !names.contains(where: { isEqual(name, $0) }) else { return }
+            names.append(String(decoding: name, as: UTF8.self))
         }
-        return names.sorted()
+        names.sort()
+        return names
     }
 
     /// Whether the request has nothing covered that is not signed.
     static func signsEverything(_ fields: HTTPFields, _ names: [String]) -> Bool {
         var isComplete = true
         fields.forEach { name, _ in
-            if isCovered(name), !names.contains(where: { name.elementsEqual($0.utf8) }) { isComplete = false }
+            if isCovered(name), !names.contains(where: { isEqual(name, $0) }) { isComplete = false }
         }
         return isComplete
     }
 
     static func bytes(_ header: Silo1Header, _ head: HTTPRequestHead, bodyHash: [UInt8]) -> [UInt8] {
-        var message: [UInt8] = []
-        message.reserveCapacity(512)
-        append(Silo1Header.scheme, to: &message)
-        append(header.keyID, to: &message)
-        append("\(header.time)", to: &message)
-        append(header.nonce, to: &message)
-        append(head.method.description, to: &message)
-        append(head.authority ?? "", to: &message)
-        head.withPath { append($0, to: &message) }
-        append(head.fields.first(.contentType) ?? "", to: &message)
-        append(header.signedFields.joined(separator: ";"), to: &message)
+        var message = SignedParts()
+        message.append(Silo1Header.scheme)
+        message.append(header.keyID)
+        message.append(number: header.time)
+        message.append(header.nonce)
+        message.append(head.method.description)
+        if head.withAuthority({ message.append($0) }) == nil { message.append("") }
+        head.withPath { message.append($0) }
+        if head.fields.withFirst(.contentType, { message.append($0) }) == nil { message.append("") }
+        message.append(header.signedFields.joined(separator: ";"))
         for name in header.signedFields { append(valuesOf: name, head.fields, to: &message) }
-        append(bodyHash, to: &message)
-        return message
+        message.append(bodyHash)
+        return message.bytes
     }
 
-    private static func append(valuesOf name: String, _ fields: HTTPFields, to message: inout [UInt8]) {
-        guard let field = HTTPFieldName(name) else { return append("0", to: &message) }
-        let count = fields.count(of: field)
-        append("\(count)", to: &message)
+    private static func append(valuesOf name: String, _ fields: HTTPFields, to message: inout SignedParts) {
+        var count: Int64 = 0
+        fields.forEach { other, _ in if isEqual(other, name) { count += 1 } }
+        message.append(number: count)
         guard count > 0 else { return }
-        fields.forEach { other, value in
-            if other.elementsEqual(name.utf8) { append(value, to: &message) }
-        }
+        fields.forEach { other, value in if isEqual(other, name) { message.append(value) } }
     }
+}
 
-    private static func append(_ text: String, to message: inout [UInt8]) {
+/// Parts, each after its length.
+private struct SignedParts {
+    private(set) var bytes: [UInt8] = []
+
+    init() { bytes.reserveCapacity(512) }
+
+    mutating func append(_ text: String) {
         var text = text
-        text.withUTF8 { append(UnsafeRawBufferPointer($0), to: &message) }
+        text.withUTF8 { append(UnsafeRawBufferPointer($0)) }
     }
 
-    private static func append(_ bytes: [UInt8], to message: inout [UInt8]) {
-        bytes.withUnsafeBytes { append($0, to: &message) }
-    }
+    mutating func append(_ part: [UInt8]) { part.withUnsafeBytes { append($0) } }
 
-    private static func append(_ bytes: UnsafeRawBufferPointer, to message: inout [UInt8]) {
-        let count = UInt32(truncatingIfNeeded: bytes.count)
-        for shift in [24, 16, 8, 0] as [UInt32] { message.append(UInt8(truncatingIfNeeded: count >> shift)) }
-        message.append(contentsOf: bytes)
+    mutating func append(number: Int64) { append(String(number)) }
+
+    mutating func append(_ part: UnsafeRawBufferPointer) {
+        let count = UInt32(truncatingIfNeeded: part.count)
+        bytes.append(UInt8(truncatingIfNeeded: count >> 24))
+        bytes.append(UInt8(truncatingIfNeeded: count >> 16))
+        bytes.append(UInt8(truncatingIfNeeded: count >> 8))
+        bytes.append(UInt8(truncatingIfNeeded: count))
+        bytes.append(contentsOf: part)
     }
 }

@@ -16,7 +16,7 @@ public struct SiloKey: Sendable, CustomStringConvertible {
 
     /// - Throws: ``SiloKeyError``: invalid id, short secret, source and audience that do not call each other.
     public init(id: String, source: SiloAddress, audience: SiloAddress, secret: [UInt8]) throws(SiloKeyError) {
-        guard Self.isID(id) else {
+        guard Self.isID(id.utf8) else {
             throw SiloKeyError("a key's id has 1 to 64 characters of A-Z a-z 0-9 . _ -; this is not one: \"\(id.prefix(64))\"")
         }
         guard secret.count >= Self.minimumSecretByteCount else {
@@ -33,9 +33,9 @@ public struct SiloKey: Sendable, CustomStringConvertible {
         mac = HMACSHA256(key: secret)
     }
 
-    static func isID(_ text: some StringProtocol) -> Bool {
-        (1...64).contains(text.utf8.count)
-            && text.utf8.allSatisfy { byte in
+    static func isID(_ bytes: some Collection<UInt8>) -> Bool {
+        (1...64).contains(bytes.count)
+            && bytes.allSatisfy { byte in
                 switch byte {
                 case UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "a")...UInt8(ascii: "z"),
                     UInt8(ascii: "0")...UInt8(ascii: "9"):

@@ -53,7 +53,6 @@ public struct SiloSignatureInterceptor: ServerInterceptor {
 
     private func admit(_ peer: SiloPeer, _ context: inout CallContext) {
         context.serviceContext[SiloPeerKey.self] = peer
-        context.serviceContext[SiloSourceKey.self] = peer.source
         context.noteIdentity("silo \(peer.source.map { "\($0)" } ?? "rpc0") key \(peer.keyID)")
     }
 }

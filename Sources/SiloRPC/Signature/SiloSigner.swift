@@ -21,7 +21,7 @@ public struct SiloSigner: RequestSigner {
     ///
     /// - Throws: ``SiloKeyError`` when there is no key for this destination.
     public func sign(_ head: inout HTTPRequestHead, body: ByteBuffer) throws {
-        try sign(&head, body: body, nonce: SecureRandom.bytes(Int32(Silo1Header.nonceByteCount)))
+        try sign(&head, body: body, nonce: SecureRandom.short(Silo1Header.nonceByteCount))
     }
 
     func sign(_ head: inout HTTPRequestHead, body: ByteBuffer, nonce: [UInt8]) throws(SiloKeyError) {
@@ -32,6 +32,6 @@ public struct SiloSigner: RequestSigner {
             keyID: key.id, time: now(), nonce: nonce, signedFields: Silo1Message.fieldsToSign(head.fields))
         let hash = body.withUnsafeReadableBytes { SHA256.digest($0) }
         header.signature = key.mac.code(Silo1Message.bytes(header, head, bodyHash: hash))
-        head.fields.append(.authorization, header.text)
+        head.fields.append(.authorization, bytes: header.bytes)
     }
 }

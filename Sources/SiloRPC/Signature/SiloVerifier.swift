@@ -94,13 +94,15 @@ public final class SiloVerifier: Sendable {
     // MARK: Head
 
     private func check(_ head: HTTPRequestHead, _ identity: TLSPeerIdentity?) throws(SignatureRefusal) -> Head {
-        guard head.fields.count(of: .authorization) == 1, let value = head.fields.first(.authorization) else {
+        guard head.fields.count(of: .authorization) == 1 else {
             throw SignatureRefusal(.missing, "calls between silos need one authorization of the Silo1 scheme")
         }
-        if configuration.rpc0 != nil, let token = RPC0Verifier.token(value) {
+        if configuration.rpc0 != nil, let token = head.fields.first(.authorization).flatMap(RPC0Verifier.token) {
             return Head(scheme: .rpc0(token), head: head)
         }
-        guard let header = Silo1Header(value), head.fields.count(of: .contentType) <= 1 else {
+        guard let header = head.fields.withFirst(.authorization, Silo1Header.init) ?? nil,
+            head.fields.count(of: .contentType) <= 1
+        else {
             throw SignatureRefusal(.malformed, "authorization is not of the form Silo1 kid=,ts=,nonce=,sh=,sig=")
         }
         guard let key = keyring.verifyingKey(id: header.keyID) else {
