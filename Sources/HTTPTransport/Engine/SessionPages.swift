@@ -38,7 +38,8 @@ struct SessionPages {
 
     /// The place for a block of this size, zeros; nil when it is not for here or taken.
     mutating func take(_ byteCount: Int) -> UnsafeMutableRawPointer? {
-        if byteCount > Self.frameOffset / 2, byteCount <= Self.frameOffset, !isTableTaken {
+        // Smaller ones, such as the session itself, would waste the rest of a page.
+        if byteCount > Self.frameOffset / 4 * 3, byteCount <= Self.frameOffset, !isTableTaken {
             isTableTaken = true
             return base
         }
