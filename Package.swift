@@ -129,7 +129,8 @@ let package = Package(
         .target(
             name: "ScmGateway",
             dependencies: [
-                "SiloRPC", "ScmAPI", "RPC", "HTTPTransport", "FrameCodec", "Storage", "COpenSSL", log, serviceContext, nio[0],
+                "SiloRPC", "ScmAPI", "RPC", "HTTPTransport", "FrameCodec", "Storage", "COpenSSL", log, serviceContext,
+                nio[0],
                 .product(name: "Subprocess", package: "swift-subprocess"),
                 .product(name: "SystemPackage", package: "swift-system"),
             ],
@@ -141,15 +142,16 @@ let package = Package(
             name: "WebConsole",
             dependencies: ["RPC", "HTTPTransport", nio[0]],
             resources: [
-                "app.js", "blame.js", "commits.js", "dom.js", "files.js", "icon.svg", "index.html", "json.js",
-                "methods.js", "protobuf.js", "repositories.js", "rpc.js", "search.js", "style.css",
+                "app.js", "blame.js", "commits.js", "describe.js", "dom.js", "files.js", "icon.svg",
+                "index.html", "json.js", "methods.js", "protobuf.js", "repositories.js", "rpc.js", "search.js", "style.css",
             ].map { .embedInCode("Pages/\($0)") },
             swiftSettings: served
         ),
         .executableTarget(
             name: "scm-gateway",
             dependencies: [
-                "WebConsole", "ScmGateway", "ScmAPI", "SiloRPC", "Storage", "Operations", "RPC", "HTTPTransport", "FrameCodec", log,
+                "WebConsole", "ScmGateway", "ScmAPI", "SiloRPC", "Storage", "Operations", "RPC", "HTTPTransport",
+                "FrameCodec", log,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Configuration", package: "swift-configuration"),
                 .product(name: "SystemPackage", package: "swift-system"),
@@ -162,6 +164,11 @@ let package = Package(
         // The Swift program of docs/tutorial.md.
         .executableTarget(
             name: "who-wrote", dependencies: ["ScmAPI", "RPC"], path: "examples/tutorial/swift", swiftSettings: strict
+        ),
+
+        // The Swift program of README.md.
+        .executableTarget(
+            name: "blame-readme", dependencies: ["ScmAPI", "RPC"], path: "examples/readme", swiftSettings: strict
         ),
 
         // .proto -> Swift.
@@ -220,7 +227,8 @@ let package = Package(
         ),
         .testTarget(
             name: "RPCTests",
-            dependencies: ["ScriptedPeer", "RPC", "Compression", "FrameCodec", "HTTPTransport", log, serviceContext] + nio,
+            dependencies: ["ScriptedPeer", "RPC", "Compression", "FrameCodec", "HTTPTransport", log, serviceContext]
+                + nio,
             swiftSettings: strict
         ),
         // The public gRPC interoperability tests, as programs.
@@ -263,7 +271,8 @@ let package = Package(
         .testTarget(
             name: "ScmGatewayTests",
             dependencies: [
-                "ScmGateway", "ScmAPI", "SiloTestKit", "SiloRPC", "RPC", "FrameCodec", "Storage", "HTTPTransport", log, serviceContext,
+                "ScmGateway", "ScmAPI", "SiloTestKit", "SiloRPC", "RPC", "FrameCodec", "Storage", "HTTPTransport", log,
+                serviceContext
             ] + nio,
             swiftSettings: strict
         ),

@@ -10,8 +10,9 @@ build_packages=(git ca-certificates pkg-config libnghttp2-dev libssl-dev libsqli
     libzstd-dev)
 
 # What the tests need besides: protoc and the well-known .proto files, Python with venv, curl, openssl, a browser and a
-# font for it, Go for the tutorial.
-test_packages=(protobuf-compiler libprotobuf-dev python3 python3-venv curl openssl chromium fonts-dejavu-core golang-go)
+# font for it, and what makes and checks the tutorial's Go and TypeScript.
+test_packages=(protobuf-compiler libprotobuf-dev python3 python3-venv curl openssl chromium fonts-dejavu-core golang-go
+    golang-google-grpc-dev golang-google-genproto-dev protoc-gen-go protoc-gen-go-grpc node-typescript)
 
 # Oldest Swift that builds the package.
 swift_minimum="6.2"

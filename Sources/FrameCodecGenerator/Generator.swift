@@ -31,8 +31,17 @@ public enum Generator {
         var namespaces: Set<String> = []
         for file in request.protoFile where request.fileToGenerate.contains(file.name ?? "") {
             let context = FileContext(file, request: request, options: options, index: index)
-            if options.output == .markdown {
-                outputs.append((name: markdownName(context.path), ReferencePrinter(context: context).content()))
+            switch options.output {
+            case .swift: break
+            case .markdown:
+                outputs.append((name: name(context.path, ".md"), ReferencePrinter(context: context).content()))
+                continue
+            case .comments:
+                outputs.append(
+                    (name: name(context.path, ".comments.swift"), CommentsPrinter(context: context).content()))
+                continue
+            case .typescript:
+                outputs.append((name: name(context.path, ".ts"), try TypeScriptPrinter(context: context).content()))
                 continue
             }
             if options.messages == .all, let namespace = options.namespace(of: context.path),
@@ -83,8 +92,8 @@ public enum Generator {
         """
     }
 
-    private static func markdownName(_ path: String) -> String {
-        String(path.dropLast(".proto".count).split(separator: "/").last ?? "") + ".md"
+    private static func name(_ path: String, _ ending: String) -> String {
+        String(path.dropLast(".proto".count).split(separator: "/").last ?? "") + ending
     }
 
     private static func outputName(_ path: String, _ layout: Options.Layout, _ ending: String) -> String {

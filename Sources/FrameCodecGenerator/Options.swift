@@ -23,6 +23,10 @@ public struct Options: Sendable {
         case swift
         /// An API reference for people.
         case markdown
+        /// The comments alone, in Swift, for documents made while a program runs.
+        case comments
+        /// A typed client of one file, without libraries.
+        case typescript
     }
 
     public var output = Output.swift
@@ -62,7 +66,10 @@ public struct Options: Sendable {
           messages=all|none       none leaves messages, enums and services out: what remains is the file's descriptor, for
                                   files that only others' options refer to. Default all.
           required=error|optional what to do with `required` fields of proto2. Default error.
-          output=swift|markdown   markdown: a reference of services and messages, NAME.md. Default swift.
+          output=swift|markdown|comments|typescript
+                                  markdown: a reference of services and messages, NAME.md. comments: the comments as a
+                                  Swift text, NAME.comments.swift. typescript: types and a client that need no library,
+                                  NAME.ts, for a single file. Default swift.
 
           protoc-gen-framecodec check-silo RELEASED.binpb CURRENT.binpb
 

@@ -79,7 +79,8 @@ struct GatewayServer {
         // Signals are trapped before the port opens: a supervisor may stop the server as soon as it answers.
         let signals = await UnixSignalsSequence(trapping: .sigint, .sigterm)
         // With nothing to read again a hang-up does what it always does.
-        let hangUps = settings.tls.certificate == nil && silo == nil ? nil : await UnixSignalsSequence(trapping: .sighup)
+        let hangUps =
+            settings.tls.certificate == nil && silo == nil ? nil : await UnixSignalsSequence(trapping: .sighup)
         let server = try await HTTPServer.start(
             try httpConfiguration(), group: MultiThreadedEventLoopGroup.singleton, logger: logger,
             service: rpc
@@ -109,7 +110,9 @@ struct GatewayServer {
 
     /// In control too: what the pages call is handed on to the cells.
     private func routes(_ operations: GatewayOperations, _ rest: RESTRoutes) -> [HTTPRoute] {
-        let description = rest.openAPIRoute(title: "scm-gateway", version: "v1")
+        let description = rest.openAPIRoute(title: "scm-gateway", version: "v1") {
+            ContractComments(ScmComments.text)
+        }
         let console = settings.console ? WebConsole.routes(contract: operations.publicContract) : []
         return operations.publicRoutes + [description] + console
     }

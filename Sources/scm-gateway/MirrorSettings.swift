@@ -28,6 +28,15 @@ struct MirrorOptions: ParsableArguments {
         help: "Port besides 443, 22 and 80; repeatable. [env: SCM_GATEWAY_MIRROR_PORTS, default: 8443]"
     )
     var ports: [Int] = []
+
+    @Option(
+        name: .customLong("mirror-interval"),
+        help: """
+            Seconds between the fetches of a mirror that has no interval of its own; 0 for never. \
+            [env: SCM_GATEWAY_MIRROR_INTERVAL, default: 3600]
+            """
+    )
+    var interval: Int?
 }
 
 /// The same, effective, and what has no flag: `mirrorSshKey`, `mirrorSshKnownHosts`, `mirrorCa` (paths) and
@@ -40,12 +49,14 @@ struct MirrorSettings: Sendable {
     private var sshKnownHosts: String?
     private var authorities: String?
     private var authorization: [String] = []
+    private var interval = 3600
 
     mutating func read(_ reader: ConfigReader) async throws {
         schemes = try await Settings.value("mirrorSchemes") { try await reader.fetchStringArray(forKey: $0) } ?? schemes
         addresses =
             try await Settings.value("mirrorAddresses") { try await reader.fetchStringArray(forKey: $0) } ?? addresses
         ports = try await Settings.value("mirrorPorts") { try await reader.fetchIntArray(forKey: $0) } ?? ports
+        interval = try await Settings.value("mirrorInterval") { try await reader.fetchInt(forKey: $0) } ?? interval
         sshKey = try await Settings.value("mirrorSshKey") { try await reader.fetchString(forKey: $0) }
         sshKnownHosts = try await Settings.value("mirrorSshKnownHosts") { try await reader.fetchString(forKey: $0) }
         authorities = try await Settings.value("mirrorCa") { try await reader.fetchString(forKey: $0) }
@@ -59,6 +70,7 @@ struct MirrorSettings: Sendable {
         if !flags.schemes.isEmpty { schemes = flags.schemes }
         if !flags.addresses.isEmpty { addresses = flags.addresses }
         if !flags.ports.isEmpty { ports = flags.ports }
+        if let seconds = flags.interval { interval = seconds }
     }
 
     /// - Throws: `ValidationError` that names the setting.
@@ -78,13 +90,19 @@ struct MirrorSettings: Sendable {
             throw ValidationError("mirrorPorts: \(port) is no port")
         }
         configuration.additionalPorts = Set(ports)
+        guard interval == 0 || MirrorConfiguration.intervals.contains(interval) else {
+            let (first, last) = (MirrorConfiguration.intervals.lowerBound, MirrorConfiguration.intervals.upperBound)
+            throw ValidationError("mirrorInterval: 0 for never, or \(first) to \(last) seconds")
+        }
+        configuration.fetchInterval = .seconds(interval)
         configuration.sshKeyFile = sshKey
         configuration.sshKnownHostsFile = sshKnownHosts
         configuration.certificateAuthorityFile = authorities
         for entry in authorization {
             let parts = entry.split(separator: "=", maxSplits: 1).map(String.init)
             guard parts.count == 2, parts[1].utf8.allSatisfy({ $0 >= 0x20 && $0 != 0x7F }) else {
-                throw ValidationError("mirrorAuthorization must look like HOST=VALUE, such as git.example.org=Basic ...")
+                throw ValidationError(
+                    "mirrorAuthorization must look like HOST=VALUE, such as git.example.org=Basic ...")
             }
             configuration.authorization[parts[0].lowercased()] = parts[1]
         }

@@ -2,12 +2,12 @@ import ArgumentParser
 import ScmGateway
 import SiloRPC
 
-/// `scm-gateway repo add|list|remove`.
+/// `scm-gateway repo add|list|mirrors|mirror-interval|remove`.
 struct RepositoryCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "repo",
         abstract: "Git repositories on this machine that the server serves.",
-        subcommands: [Add.self, List.self, Remove.self]
+        subcommands: [Add.self, List.self, Mirrors.self, MirrorInterval.self, Remove.self]
     )
 
     struct Add: AsyncParsableCommand {
@@ -76,6 +76,68 @@ struct RepositoryCommand: AsyncParsableCommand {
                 records += page.repositories
                 guard page.hasMore, !page.repositories.isEmpty else { return records }
             }
+        }
+    }
+
+    struct Mirrors: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Lists the copies of remote repositories: their state, last and next fetch, interval and size.",
+            discussion: "interval: seconds of its own; empty follows --mirror-interval, 0 is never."
+        )
+
+        @Option(help: "Only the repositories of this organization.")
+        var organization: Int64?
+
+        @OptionGroup var settings: SettingsOptions
+        @OptionGroup var output: OutputOptions
+
+        func run() async throws {
+            let store = RepositoryStore(try await GatewayDatabase.open(settings))
+            let mirrors = try await store.mirrors(organizationID: organization)
+            func time(_ milliseconds: Int64) -> Table.Value { .time(milliseconds > 0 ? milliseconds : nil) }
+            let rows: [[Table.Value]] = mirrors.map { mirror in
+                [
+                    .integer(mirror.id), .text(mirror.name), .text(mirror.state), time(mirror.fetchedAt),
+                    time(mirror.nextFetchAt), mirror.interval.map { .integer($0) } ?? .none,
+                    .integer(mirror.failureCount), time(mirror.maintainedAt), .integer(mirror.byteCount),
+                ]
+            }
+            let columns = [
+                "id", "name", "state", "fetchedAt", "nextFetchAt", "interval", "failures", "maintainedAt", "bytes",
+            ]
+            try Table(columns: columns, rows: rows).show(output)
+        }
+    }
+
+    struct MirrorInterval: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            commandName: "mirror-interval",
+            abstract: "Sets how often a mirror is fetched by itself.",
+            discussion: "The next fetch is then due after that time, or at once with --now."
+        )
+
+        @Argument(help: "The repository's ID, from `scm-gateway repo mirrors`.")
+        var id: Int64
+
+        @Argument(help: "Seconds, 60 to 31536000; 0 for never; \"default\" to follow the server.")
+        var seconds: String
+
+        @Flag(help: "Fetch as soon as the server looks, within 15 seconds.")
+        var now = false
+
+        @OptionGroup var settings: SettingsOptions
+
+        func run() async throws {
+            let interval = Int64(seconds)
+            guard
+                seconds == "default"
+                    || interval.map({ $0 == 0 || MirrorConfiguration.intervals.contains(Int($0)) }) == true
+            else { throw ValidationError("write 0, 60 to 31536000 (seconds) or default") }
+            var configuration = MirrorConfiguration()
+            try await Settings.load(settings).mirrors.apply(to: &configuration)
+            try await RepositoryStore(try await GatewayDatabase.open(settings)).setMirrorInterval(
+                interval, of: id, server: configuration.fetchInterval, isDueNow: now
+            )
         }
     }
 

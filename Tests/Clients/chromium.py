@@ -28,7 +28,8 @@ class Chromium:
         program = shutil.which("chromium") or shutil.which("chromium-browser") or "chromium"
         command = [
             program, "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run",
-            "--disable-background-networking", "--disable-component-update", "--disable-extensions", "--hide-scrollbars",
+            "--disable-background-networking", "--disable-component-update", "--disable-extensions",
+            "--hide-scrollbars",
             "--force-color-profile=srgb", f"--user-data-dir={self._folder}", "--remote-debugging-port=0",
             "--remote-allow-origins=*", "about:blank",
         ]
@@ -101,7 +102,9 @@ class Chromium:
         end = time.monotonic() + self._patience
         while not self.run(f"Boolean({expression})"):
             if time.monotonic() > end:
-                raise PageError(f"did not become true: {expression}\npage: {self.run('document.body.innerText')}\n{self.log}")
+                raise PageError(
+                    f"did not become true: {expression}\npage: {self.run('document.body.innerText')}\n{self.log}"
+                )
             time.sleep(0.02)
 
     def type(self, text: str) -> None:

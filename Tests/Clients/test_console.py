@@ -103,7 +103,8 @@ def shoot(browser, name):
 
 
 def blamed(count):
-    return f"document.querySelectorAll('.first').length >= {count} && document.querySelector('#status').innerText.includes(' in ')"
+    said = "document.querySelector('#status').innerText.includes(' in ')"
+    return f"document.querySelectorAll('.first').length >= {count} && {said}"
 
 
 def test_a_wrong_key_is_refused_and_the_page_stays(browser, gateway):
@@ -112,12 +113,14 @@ def test_a_wrong_key_is_refused_and_the_page_stays(browser, gateway):
     browser.wait("document.activeElement?.id == 'key'")
     browser.type("scm_not-a-key-at-all")
     browser.press("Enter")
-    browser.wait("document.querySelector('#status').innerText.startsWith('UNAUTHENTICATED')")
+    browser.wait("document.querySelector('.problem').innerText.startsWith('UNAUTHENTICATED')")
+    assert browser.run("document.querySelector('#key').getAttribute('aria-invalid')") == "true"
     shoot(browser, "key")
 
 
 def test_the_key_is_nowhere_but_in_memory(console, gateway):
-    places = "JSON.stringify([{...localStorage}, {...sessionStorage}, document.cookie, location.href, document.documentElement.outerHTML])"
+    places = """JSON.stringify([{...localStorage}, {...sessionStorage}, document.cookie, location.href,
+        document.documentElement.outerHTML])"""
     assert gateway.key not in console.run(places)
     console.run("document.querySelector('#leave').click()")
     console.wait("document.querySelector('#key')")
@@ -142,9 +145,12 @@ def test_repositories_folders_and_files(console, gateway):
 
 def test_blame_is_coloured_by_age(console, gateway):
     go(console, f"#/r/{gateway.repository_id}/file//src/ages.py", blamed(len(DAYS)))
-    ages = console.run("[...document.querySelectorAll('.line.first')].map((row) => [...row.classList].find((name) => name.startsWith('age-')))")
+    ages = console.run("""[...document.querySelectorAll('.line.first')].map(
+        (row) => [...row.classList].find((name) => name.startsWith('age-')))""")
     assert ages == [f"age-{age}" for age in range(7, -1, -1)]
-    colours = console.run("[...document.querySelectorAll('.first .margin')].map((cell) => getComputedStyle(cell).borderInlineStartColor)")
+    colours = console.run(
+        "[...document.querySelectorAll('.first .margin')].map((cell) => getComputedStyle(cell).borderInlineStartColor)"
+    )
     assert len(set(colours)) == len(DAYS)
     assert "Ada 3000" in text(console, ".first .margin")
     for key in "jjnn":
@@ -179,16 +185,23 @@ def test_code_search(console, gateway):
     shoot(console, "search")
     console.run("document.querySelector('.match h2 a').click()")
     console.wait(blamed(len(DAYS)))
-    go(console, f"#/r/{gateway.repository_id}/search/?q=no+such+text", "document.querySelector('#status').innerText == 'nothing found'")
+    go(
+        console, f"#/r/{gateway.repository_id}/search/?q=no+such+text",
+        "document.querySelector('#status').innerText == 'nothing found'"
+    )
 
 
 def test_the_method_explorer_calls(console, gateway):
     go(console, "#/methods", "document.querySelectorAll('.rows li').length > 40")
     assert "KeyService" not in text(console), "reflection is for administrators"
+    assert "Tells which commit last touched one line" in text(console), "what the contract says of it"
     shoot(console, "methods")
     service = "sentry.integrations.scm.v1.ScmService"
     go(console, f"#/methods/{service}/ListCommits", "document.querySelector('textarea')")
     assert '"repositoryId": 0' in console.run("document.querySelector('textarea').value")
+    assert "newest first" in text(console, ".description") and "Start from here" in text(console, ".fields")
+    console.run("[...document.querySelectorAll('button')].find((one) => one.innerText == 'Fill in an example').click()")
+    assert '"path": "README.md"' in console.run("document.querySelector('textarea').value")
     fill(console, f'{{"repositoryId": {gateway.repository_id}, "pageSize": 1, "since": "2001-02-03T04:05:06Z"}}')
     console.wait("document.querySelector('.answer pre')")
     assert '"name": "Ada 1"' in text(console, ".answer")
@@ -204,7 +217,9 @@ def test_the_method_explorer_calls(console, gateway):
 
 
 def fill(browser, request):
-    browser.run(f"document.querySelector('textarea').value = {request!r}; document.querySelector('form.call').requestSubmit()")
+    browser.run(
+        f"document.querySelector('textarea').value = {request!r}; document.querySelector('form.call').requestSubmit()"
+    )
 
 
 def test_administrators_see_everything_by_reflection(browser, gateway):
@@ -222,8 +237,10 @@ def test_everything_can_be_reached_with_a_keyboard_and_has_a_name(console, gatew
     unnamed = """[...document.querySelectorAll('input, select, textarea, button, a')].filter((element) =>
         !(element.innerText?.trim() || element.ariaLabel || element.labels?.length || element.textContent.trim())).map((element) => element.outerHTML)"""
     for address, condition in [
-        ("#/", "document.querySelector('.rows li')"), (f"#/r/{gateway.repository_id}/tree/", "document.querySelector('.readme')"),
-        (f"#/r/{gateway.repository_id}/file//src/ages.py", blamed(8)), (f"#/r/{gateway.repository_id}/search/", "document.querySelector('form')"),
+        ("#/", "document.querySelector('.rows li')"),
+        (f"#/r/{gateway.repository_id}/tree/", "document.querySelector('.readme')"),
+        (f"#/r/{gateway.repository_id}/file//src/ages.py", blamed(8)),
+        (f"#/r/{gateway.repository_id}/search/", "document.querySelector('form')"),
         ("#/methods/sentry.integrations.scm.v1.ScmService/GetCommit", "document.querySelector('textarea')"),
     ]:
         go(console, address, condition)
@@ -245,7 +262,10 @@ def test_the_files_are_guarded(gateway):
     def get(path):
         return urllib.request.urlopen(gateway.url + path, timeout=30)
 
-    for path, kind in [("/", "text/html"), ("/console/app.js", "text/javascript"), ("/console/contract.binpb", "application/x-protobuf")]:
+    for path, kind in [
+        ("/", "text/html"), ("/console/app.js", "text/javascript"),
+        ("/console/contract.binpb", "application/x-protobuf")
+    ]:
         with get(path) as answer:
             policy = answer.headers["content-security-policy"]
             assert "default-src 'none'" in policy and "unsafe" not in policy

@@ -195,7 +195,9 @@ def test_a_signed_call_passes(gateway, signer, scm):
 def test_curl_signs_too(gateway, signer):
     command = [CHECKOUT / "examples/signed-calls/signed-curl", gateway.url, str(signer["id"]), "ListRepositories", "{}"]
     done = subprocess.run(
-        command, env={"PATH": "/usr/bin:/bin", "SCM_GATEWAY_SIGNING_KEY": signer["key"]}, capture_output=True, check=True
+        command, env={
+            "PATH": "/usr/bin:/bin", "SCM_GATEWAY_SIGNING_KEY": signer["key"]
+        }, capture_output=True, check=True
     )
     assert json.loads(done.stdout)["repositories"][0]["id"] == str(gateway.repository_id)
 
@@ -224,7 +226,9 @@ def test_a_signature_is_for_one_request_once(gateway, signer, scm):
         assert error.code() == grpc.StatusCode.UNAUTHENTICATED and "not of this request" in error.details()
     old = sign().split("ts=")[0] + f"ts={int(time.time() * 1000) - 3_600_000}," + sign().split(",", 2)[2]
     assert "signatureWindow" in refusal(old).details()
-    for malformed in ["", "v1", "v2 kid=1,ts=1,nonce=" + "a" * 16 + ",sig=AAAA", good + ",kid=1", good.replace("nonce", "n")]:
+    for malformed in [
+        "", "v1", "v2 kid=1,ts=1,nonce=" + "a" * 16 + ",sig=AAAA", good + ",kid=1", good.replace("nonce", "n")
+    ]:
         assert refusal(malformed).code() == grpc.StatusCode.UNAUTHENTICATED
     assert "both" in refusal(sign(), extra=[("x-api-key", gateway.key)]).details()
 
@@ -250,11 +254,24 @@ def test_changes_are_written_down_and_reads_are_not(gateway, admin, keys_pb2, sc
     by_method = {entry.method: entry for entry in entries}
     changed = by_method[f"{SERVICE}/UpdateRepository"]
     assert changed.subject == f"repository.id={gateway.repository_id}" and changed.outcome == "OK"
+    assert changed.result.split()[0] == f"id={gateway.repository_id}", "the ids in the answer"
+    made = admin.CreateKey(keys_pb2.CreateKeyRequest(name="for the audit")).key
+    (entry,) = admin.ListAuditEntries(keys_pb2.ListAuditEntriesRequest(subject=f"key.id={made.id}")).entries
+    assert entry.method.endswith("/CreateKey") and "for the audit" not in str(entry)
+    ask = keys_pb2.ListAuditEntriesRequest(method="Repository", outcome="NOT_FOUND", key_id=changed.key_id)
+    assert {found.subject for found in admin.ListAuditEntries(ask).entries} == {"repositoryId=4711"}
+    ask = keys_pb2.ListAuditEntriesRequest(since=changed.at, until=changed.at)
+    assert not admin.ListAuditEntries(ask).entries
     assert (changed.request_id, changed.peer) == ("request 7", "127.0.0.1") and changed.key_id > 0
     refused = by_method[f"{SERVICE}/DeleteRepository"]
     assert (refused.subject, refused.outcome) == ("repositoryId=4711", "NOT_FOUND")
     assert "renamed" not in str(entries)
     commands = rows("audit", "--limit", "1000", *data(gateway))
     assert [entry["id"] for entry in commands][-len(entries):] == [entry.id for entry in entries]
+    filtered = rows(
+        "audit", "--method", "DeleteRepo", "--outcome", "NOT_FOUND", "--since", "2020-01-01T00:00:00Z", *data(gateway)
+    )
+    assert [entry["subject"] for entry in filtered] == ["repositoryId=4711"]
+    assert run("audit", "--since", "yesterday", *data(gateway)).returncode != 0
     assert any(entry["method"] == "key add" and entry["peer"] == "command line" for entry in commands)
     assert '"audit"' in gateway.read_log() and "UpdateRepository" in gateway.read_log()

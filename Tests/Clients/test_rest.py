@@ -16,7 +16,9 @@ from raw_http import RawHTTP
 schemathesis.checks.load_all_checks()
 CHECKS = [
     schemathesis.checks.CHECKS.get_one(name)
-    for name in ["not_a_server_error", "content_type_conformance", "response_schema_conformance", "status_code_conformance"]
+    for name in [
+        "not_a_server_error", "content_type_conformance", "response_schema_conformance", "status_code_conformance"
+    ]
 ]
 
 
@@ -38,13 +40,13 @@ def document(gateway):
         return json.load(answer)
 
 
-def ask(gateway, path, body=None, key=True, headers=None):
+def ask(gateway, path, body=None, key=True, headers=None, verb=None):
     """Status, headers and JSON of an answer."""
     fields = {"x-api-key": gateway.key} if key else {}
     if body is not None:
         fields["content-type"] = "application/json"
         body = body if isinstance(body, bytes) else json.dumps(body).encode()
-    request = urllib.request.Request(gateway.url + path, data=body, headers=fields | (headers or {}))
+    request = urllib.request.Request(gateway.url + path, data=body, headers=fields | (headers or {}), method=verb)
     try:
         with urllib.request.urlopen(request, timeout=30) as answer:
             return answer.status, answer.headers, json.load(answer)
@@ -70,10 +72,59 @@ def test_resources_are_read_with_get(gateway):
     assert ask(gateway, f"{place}/revisions/refs/heads/main")[2]["objectId"]
 
 
+def test_resources_are_made_changed_and_removed(gateway):
+    """POST, PATCH, PUT and DELETE; body, path and query are one request, and the path wins."""
+    mapping = {"projectId": 1, "repositoryId": gateway.repository_id, "stackRoot": "/srv/rest/", "sourceRoot": ""}
+    status, _, made = ask(gateway, "/v1/code-mappings", mapping)
+    assert (status, made["stackRoot"]) == (200, "/srv/rest/")
+    place = f"/v1/code-mappings/{made['id']}"
+    change = {"id": "4711", "sourceRoot": "lib/", "stackRoot": "not in the mask"}
+    status, _, changed = ask(gateway, f"{place}?updateMask=sourceRoot", change, verb="PATCH")
+    assert (
+        status, changed["id"], changed["sourceRoot"], changed["stackRoot"]
+    ) == (200, made["id"], "lib/", "/srv/rest/")
+    status, _, owners = ask(gateway, f"{place}/code-owners", {"raw": "*.py @backend"}, verb="PUT")
+    assert status == 200 and owners["codeMappingId"] == made["id"]
+    status, _, again = ask(gateway, "/v1/code-owners", {"codeMappingId": made["id"], "raw": "*.py @backend"})
+    assert (status, again["id"]) == (200, owners["id"]), "another binding of the same method"
+    status, _, problem = ask(gateway, place, verb="DELETE")
+    assert (status, problem["reason"]) == (400, "CODEOWNERS_USES_MAPPING")
+    assert ask(gateway, f"{place}/code-owners", verb="DELETE")[0] == 200
+    assert ask(gateway, place, verb="DELETE")[0] == 200
+    assert ask(gateway, place)[0] == 404
+
+
+def test_verbs_behind_a_colon(gateway):
+    _, _, issue = ask(gateway, "/v1/issues", {"project": "rest", "title": "slow", "groupId": "7"})
+    place = f"/v1/issues/{issue['id']}"
+    sync = {"direction": "SYNC_DIRECTION_OUTBOUND", "groupId": "7", "resolved": True}
+    assert ask(gateway, f"{place}:syncStatus", sync)[0] == 200
+    assert ask(gateway, f"{place}?integrationId=0")[2]["state"] == "ISSUE_STATE_CLOSED"
+    lines = {"repositoryId": gateway.repository_id, "lines": [{"path": "lib/core/application.py", "line": 1}]}
+    assert len(ask(gateway, "/v1/blame:batchGet", lines)[2]["results"]) == 1
+    assert ask(gateway, "/v1/repositories/by-name/history")[2]["id"] == str(gateway.repository_id)
+    assert ask(gateway, f"{place}/groups/7", verb="DELETE")[0] == 200
+    settings = ask(gateway, "/v1/integrations/0/issue-settings?updateMask=syncComments", {}, verb="PATCH")[2]
+    assert "syncComments" not in settings and settings["syncStatusForward"] is True
+    check = {"name": "tests", "status": "CHECK_STATUS_RUNNING"}
+    _, _, commits = ask(gateway, f"/v1/repositories/{gateway.repository_id}/commits?pageSize=1")
+    sha = commits["commits"][0]["key"]
+    checks = f"/v1/repositories/{gateway.repository_id}/commits/{sha}/checks"
+    assert ask(gateway, checks, check)[2]["sha"] == sha
+    assert [found["name"] for found in ask(gateway, checks)[2]["statusChecks"]] == ["tests"]
+
+
 def test_every_unary_method_takes_post(gateway, document):
     status, _, found = ask(gateway, "/v1/GetRepository", {"repositoryId": gateway.repository_id})
     assert (status, found["id"]) == (200, str(gateway.repository_id))
     posts = {path for path, item in document["paths"].items() if "post" in item}
+    operations = [operation for item in document["paths"].values() for operation in item.values()]
+    names = {operation["operationId"] for operation in operations}
+    assert len(names) == len(operations)
+    # Each is a resource too, and says what it does.
+    methods = {name for name in names if name[0].isupper()}
+    assert {name[0].lower() + name[1:] for name in methods} <= names and len(methods) > 45
+    assert all(operation["summary"] and operation["description"] for operation in operations)
     assert {"/v1/BatchGetCommitContext", "/v1/CreateCodeMapping", "/v1/ListRepositories"} < posts
     assert not any("BlameFile" in path or "GetTree" in path for path in posts), "streams are not for REST"
 
@@ -90,7 +141,11 @@ def test_every_unary_method_takes_post(gateway, document):
     ("/v1/nothing", None, 404, None, "openapi.json"),
     ("/v1/BlameFile", b"{}", 404, None, "openapi.json"),
     ("/v1/ListRepositories", None, 405, None, "POST"),
-    ("/v1/repositories", b"{}", 405, None, "GET"),
+    ("/v1/integrations", b"{}", 405, None, "GET"),
+    ("/v1/issues/1:syncStatus", None, 405, None, "POST"),
+    ("/v1/issues", b"{", 400, "INVALID_ARGUMENT", "not valid JSON"),
+    ("/v1/issues?project=a", b"{}", 400, "INVALID_ARGUMENT", "no query"),
+    ("/v1/issues", b'{"title": 5}', 400, "INVALID_ARGUMENT", "not valid JSON"),
 ])
 def test_problems(gateway, path, body, status, code, text):
     """RFC 9457."""
@@ -116,9 +171,9 @@ def test_problems_say_why(gateway):
 def test_other_verbs_and_origins(gateway):
     with RawHTTP(gateway.port) as raw:
         head = f"host: x\r\nx-api-key: {gateway.key}\r\n"
-        raw.send(f"DELETE /v1/repositories/1 HTTP/1.1\r\n{head}\r\n".encode())
+        raw.send(f"PUT /v1/repositories/1 HTTP/1.1\r\n{head}content-length: 0\r\n\r\n".encode())
         answer = raw.read_answer()
-        assert answer.status == 405 and answer.headers["allow"] == "GET, OPTIONS"
+        assert answer.status == 405 and answer.headers["allow"] == "DELETE, GET, PATCH, OPTIONS"
         ask_first = "origin: http://a.example\r\naccess-control-request-method: GET\r\n"
         raw.send(f"OPTIONS /v1/repositories HTTP/1.1\r\n{head}{ask_first}\r\n".encode())
         answer = raw.read_answer()
@@ -133,8 +188,9 @@ def test_limits_and_audit_are_those_of_calls(gateway):
     assert statuses == [200, 429, 429]
     _, headers, problem = ask(gateway, "/v1/repositories", headers={"x-api-key": key})
     assert problem["reason"] == "RATE_LIMITED" and 1 <= int(headers["retry-after"]) <= 60
-    ask(gateway, "/v1/DeleteRepository", {"repositoryId": 4711})
+    ask(gateway, "/v1/repositories/4711", verb="DELETE")
     assert rows("audit", "--limit", "1", *data)[0]["subject"] == "repositoryId=4711"
+    assert rows("audit", "--subject", "repositoryId=4711", "--outcome", "NOT_FOUND", *data)
 
 
 # ------------------------------------------------------------------------------------------------ OpenAPI
@@ -143,12 +199,12 @@ def test_limits_and_audit_are_those_of_calls(gateway):
 def test_the_server_keeps_to_its_document(gateway, document):
     """Requests made up from the document: never a server error, answers always as described."""
     operations = [found.ok() for found in schemathesis.openapi.from_dict(document).get_all_operations()]
-    assert len(operations) > 60
+    assert len(operations) > 100
     for operation in operations:
         answers = []
 
         @settings(
-            max_examples=6, deadline=None, derandomize=True, database=None, phases=[Phase.explicit, Phase.generate],
+            max_examples=4, deadline=None, derandomize=True, database=None, phases=[Phase.explicit, Phase.generate],
             suppress_health_check=list(HealthCheck),
         )
         @given(case=operation.as_strategy())
@@ -161,3 +217,26 @@ def test_the_server_keeps_to_its_document(gateway, document):
 
         ask_as_described()
         assert answers, operation.label
+
+
+def test_the_examples_of_the_document_are_fine_requests(gateway, document):
+    """Every request has an example that the server understands, and that fits its own schema."""
+    for path, item in document["paths"].items():
+        for verb, operation in item.items():
+            query = []
+            for parameter in operation.get("parameters", []):
+                if parameter["in"] == "path":
+                    path = path.replace(
+                        "{" + parameter["name"] + "}", urllib.parse.quote(str(parameter["example"]), "")
+                    )
+                elif "example" in parameter:
+                    values = parameter["example"] if isinstance(parameter["example"], list) else [parameter["example"]]
+                    query += [(parameter["name"], str(value)) for value in values]
+            body = None
+            if "requestBody" in operation:
+                body = operation["requestBody"]["content"]["application/json"]["example"]
+            target = path + ("?" + urllib.parse.urlencode(query) if query else "")
+            status, _, answer = ask(gateway, target, body, verb=verb.upper())
+            assert status < 500 or answer.get("reason") == "CAPABILITY_MISSING", (target, answer)
+            assert "not valid JSON" not in answer.get("detail", ""), (target, body, answer)
+            assert str(status) in operation["responses"] or status == 412, (target, status)

@@ -31,12 +31,17 @@ class Tenant:
         self.client = GrpcioClient(gateway.url, key, scm)
         self.path = make_small_repository(folder / f"{name}.git", name)
         tree = git(self.path, "rev-parse", "HEAD^{tree}").decode().strip()
-        owners = git(self.path, "hash-object", "-w", "--stdin", stdin=f"* @{name} # {SECRET}{name}\n".encode()).decode().strip()
+        owners = git(
+            self.path, "hash-object", "-w", "--stdin", stdin=f"* @{name} # {SECRET}{name}\n".encode()
+        ).decode().strip()
         code = git(self.path, "hash-object", "-w", "--stdin", stdin=f"line, {SECRET}{name}\n".encode()).decode().strip()
-        entries = git(self.path, "ls-tree", tree) + f"100644 blob {owners}\tCODEOWNERS\n100644 blob {code}\t{name}.py\n".encode()
+        added = f"100644 blob {owners}\tCODEOWNERS\n100644 blob {code}\t{name}.py\n".encode()
+        entries = git(self.path, "ls-tree", tree) + added
         tree = git(self.path, "mktree", stdin=entries).decode().strip()
         identity = ["-c", f"user.name={name}", "-c", f"user.email=x@{name}.example.org"]
-        self.sha = git(self.path, *identity, "commit-tree", tree, "-m", f"commit, {SECRET}{name}", "-p", "HEAD").decode().strip()
+        self.sha = git(
+            self.path, *identity, "commit-tree", tree, "-m", f"commit, {SECRET}{name}", "-p", "HEAD"
+        ).decode().strip()
         git(self.path, "update-ref", "HEAD", self.sha)
         git(self.path, "tag", f"tag-{name}", self.sha)
         arguments = ["--organization", str(self.organization), "--name", name, *data]
@@ -47,15 +52,25 @@ class Tenant:
         call = self.client.unary
         mapping = call("CreateCodeMapping", scm.CreateCodeMappingRequest(
             project_id=77, repository_id=self.repository, stack_root=f"{name}/", default_branch="main"))
-        owners = call("ImportCodeOwners", scm.ImportCodeOwnersRequest(code_mapping_id=mapping.id, raw=f"* @{name} # {SECRET}{name}\n"))
+        owners = call(
+            "ImportCodeOwners",
+            scm.ImportCodeOwnersRequest(code_mapping_id=mapping.id, raw=f"* @{name} # {SECRET}{name}\n")
+        )
         issues = [
             call("CreateExternalIssue", scm.CreateExternalIssueRequest(
                 group_id=5, project=name, title=f"issue, {SECRET}{name}", description=SECRET + name))
             for _ in range(2)
         ]
-        comment = call("CreateIssueComment", scm.CreateIssueCommentRequest(external_issue_id=issues[0].id, body=SECRET + name))
+        states = scm.IssueStatusMapping(project=SECRET + name, resolved_status="closed", unresolved_status="open")
+        settings = scm.IssueSettings(status_mappings=[states])
+        call("UpdateIssueSettings", scm.UpdateIssueSettingsRequest(
+            issue_settings=settings, update_mask={"paths": ["status_mappings"]}))
+        comment = call(
+            "CreateIssueComment", scm.CreateIssueCommentRequest(external_issue_id=issues[0].id, body=SECRET + name)
+        )
         check = call("CreateStatusCheck", scm.CreateStatusCheckRequest(status_check=scm.StatusCheck(
-            repository_id=self.repository, sha=self.sha, name=name, title=SECRET + name, status=scm.CHECK_STATUS_PENDING)))
+            repository_id=self.repository, sha=self.sha, name=name, title=SECRET + name,
+            status=scm.CHECK_STATUS_PENDING)))
         self.numbers = [self.organization, self.repository, mapping.id, *(issue.id for issue in issues), 5, 77]
         for identifier in (owners.id, comment.id, check.id):
             self.numbers += [int(identifier)] if str(identifier).isdigit() else []
@@ -65,7 +80,8 @@ class Tenant:
             call("SearchCode", scm.SearchCodeRequest(query="e", page_size=1)).next_page_token,
         ]
         self.texts = [
-            name, self.sha, self.sha[:10], str(self.path), self.path.as_uri(), f"{name}.py", f"{name}/x.py", f"tag-{name}",
+            name, self.sha, self.sha[:10], str(self.path), self.path.as_uri(), f"{name}.py", f"{name}/x.py",
+            f"tag-{name}",
             "main", "HEAD", "CODEOWNERS", issues[0].key, str(comment.id), str(check.id), "e", *filter(None, pages),
         ]
 
@@ -73,12 +89,17 @@ class Tenant:
         """What the organization sees of itself."""
         call = self.client.unary
         state = [
-            call("ListRepositories", scm.ListRepositoriesRequest()), call("ListCodeMappings", scm.ListCodeMappingsRequest()),
-            call("ListCodeOwners", scm.ListCodeOwnersRequest()), call("ListExternalIssues", scm.ListExternalIssuesRequest()),
+            call("ListRepositories", scm.ListRepositoriesRequest()),
+            call("ListCodeMappings", scm.ListCodeMappingsRequest()),
+            call("ListCodeOwners", scm.ListCodeOwnersRequest()),
+            call("ListExternalIssues", scm.ListExternalIssuesRequest()),
             call("ListStatusChecks", scm.ListStatusChecksRequest(repository_id=self.repository, sha=self.sha)),
+            call("GetIssueSettings", scm.GetIssueSettingsRequest()),
         ]
         state += [
-            call("ListIssueComments", scm.ListIssueCommentsRequest(external_issue_id=issue.id)) for issue in state[3].external_issues
+            call(
+                "ListIssueComments", scm.ListIssueCommentsRequest(external_issue_id=issue.id)
+            ) for issue in state[3].external_issues
         ]
         return [answer.SerializeToString(deterministic=True) for answer in state]
 
@@ -109,7 +130,8 @@ class Dice:
                 target = target.add() if repeated else target
                 target.SetInParent()
                 if field.message_type.name == "FieldMask":
-                    target.paths.append(self.dice.choice(["name", "status", "config", "title", "stack_root", "repository_id"]))
+                    names = ["name", "status", "config", "title", "stack_root", "repository_id", "sync_comments"]
+                    target.paths.append(self.dice.choice(names))
                 else:
                     self.fill(target, depth + 1)
         elif repeated:
@@ -140,7 +162,10 @@ class Dice:
 def answers(client, method, request) -> list:
     """All answers, or the error with its details, as text that may be searched."""
     try:
-        return [json_format.MessageToJson(answer, ensure_ascii=False) for answer in client.stream(method, request, timeout=60)]
+        return [
+            json_format.MessageToJson(answer, ensure_ascii=False) for answer in client.stream(method, request,
+            timeout=60)
+        ]
     except CallFailed as failed:
         assert failed.code not in (Code.UNKNOWN, Code.INTERNAL, Code.UNAVAILABLE), f"{method}: {failed}\n{request}"
         return [f"{failed.message} {failed.status}"]

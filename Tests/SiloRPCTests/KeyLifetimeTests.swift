@@ -90,19 +90,21 @@ import Testing
         #expect(error?.detail(GoogleRPC.RetryInfo.self)?.retryDelay?.seconds == 60)
         for _ in 0..<10 { try interceptor.admit(context(60), now: now) }
         // No principal: an open service.
-        try interceptor.admit(CallContext(method: MethodDescriptor(service: "a.B", method: "C", kind: .unary)), now: now)
+        try interceptor.admit(
+            CallContext(method: MethodDescriptor(service: "a.B", method: "C", kind: .unary)), now: now)
     }
 
     @Test func `the audit log keeps numbers, outcomes and the newest entries`() async throws {
         try await Self.withStore { _, organization, database in
             let log = AuditLog(database, retentionDays: 1)
-            let first = try await log.begin(organizationID: organization.id, keyID: 7, method: "/a.B/C", subject: "id=1", peer: "::1")
+            let first = try await log.begin(
+                organizationID: organization.id, keyID: 7, method: "/a.B/C", subject: "id=1", peer: "::1")
             #expect(try await log.list(limit: 10).map(\.outcome) == [AuditLog.started])
             await log.end(first, outcome: "NOT_FOUND")
             _ = try await log.begin(organizationID: 2, method: "key add", subject: "", peer: "", outcome: "OK")
             #expect(try await log.list(limit: 10).map(\.outcome) == ["OK", "NOT_FOUND"])
-            #expect(try await log.list(organizationID: 2, limit: 10).count == 1)
-            #expect(try await log.list(keyID: 7, limit: 10).map(\.id) == [first])
+            #expect(try await log.list(AuditFilter(organizationID: 2), limit: 10).count == 1)
+            #expect(try await log.list(AuditFilter(keyID: 7), limit: 10).map(\.id) == [first])
             #expect(try await log.list(before: first, limit: 10).isEmpty)
             // Entries of long ago go with the next sweep.
             _ = try await database.write { try $0.execute("UPDATE audit_entries SET at = 1, id = id + 998") }
@@ -110,6 +112,44 @@ import Testing
             _ = try await log.begin(organizationID: 2, method: "m", subject: "", peer: "", outcome: "OK")
             #expect(try await log.list(limit: 10).allSatisfy { $0.at > 1 })
         }
+    }
+
+    @Test func `audit entries are found by method, outcome, subject, result and time`() async throws {
+        try await Self.withStore { _, organization, database in
+            let log = AuditLog(database)
+            for (index, subject) in ["id=1", "id=12", "x=id=1", ""].enumerated() {
+                let id = try await log.begin(
+                    organizationID: organization.id, method: "/a.B/C\(index % 2)", subject: subject, peer: ""
+                )
+                await log.end(id, outcome: index == 0 ? "OK" : "NOT_FOUND", result: index == 3 ? "y=2 id=1" : "")
+                _ = try await database.write { try $0.execute("UPDATE audit_entries SET at = ? WHERE id = ?",
+                    [.integer(Int64(1000 * index)), .integer(id)]) }
+            }
+            func count(_ change: (inout AuditFilter) -> Void) async throws -> Int {
+                var filter = AuditFilter()
+                change(&filter)
+                return try await log.list(filter, limit: 10).count
+            }
+            #expect(try await count { $0.method = "/C1" } == 2)
+            #expect(try await count { $0.outcome = "NOT_FOUND" } == 3)
+            #expect(try await count { $0.outcome = "NOT" } == 0)
+            #expect(try await count { $0.subject = "id=1" } == 2)
+            #expect(try await count { $0.subject = "%" } == 0)
+            #expect(try await count { $0.since = 1000 } == 3)
+            #expect(try await count { ($0.since, $0.until) = (1000, 3000) } == 2)
+            #expect(try await count { ($0.method, $0.outcome) = ("C0", "OK") } == 1)
+        }
+    }
+
+    @Test func `of an answer only ids are kept`() {
+        let made = KeyAPI.CreateKeyResponse(
+            key: KeyAPI.ApiKey(id: 7, organizationID: 3, name: "secret", use: .bearer, callsPerMinute: 9), text: "scm_x"
+        )
+        #expect(AnswerIDs.text(made) == "key.id=7 key.organizationId=3")
+        let keys = KeyAPI.ListKeysResponse(keys: [KeyAPI.ApiKey(id: 7)], nextPageToken: "t")
+        #expect(AnswerIDs.text(keys) == "")
+        #expect(AnswerIDs.text(KeyAPI.AuditEntry(id: 1, requestID: "17")) == "id=1 requestId=17")
+        #expect(AnswerIDs.text(KeyAPI.AuditEntry(requestID: "seventeen")) == "")
     }
 
     @Test func `of a request only its numbers are kept`() {

@@ -1,132 +1,95 @@
-// Who wrote the lines in this stack trace? `go run who_wrote.go PROJECT < traceback.txt`: JSON over plain HTTP, with
-// the standard library alone.
+// Who wrote the lines in this stack trace? `who_wrote PROJECT < traceback.txt`: gRPC, with the client that
+// `scripts/generate-client go` makes.
 //
 // SCM_GATEWAY_ADDRESS is the server (http://127.0.0.1:8080), SCM_GATEWAY_API_KEY the key.
 package main
 
 import (
-	"bytes"
-	"encoding/json"
+	"context"
 	"fmt"
 	"io"
 	"log"
-	"net/http"
 	"os"
 	"regexp"
 	"strconv"
 	"strings"
 	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/metadata"
+
+	"example.com/scmv1"
 )
 
-type status struct {
-	Code    int    `json:"code"`
-	Message string `json:"message"`
-}
-
-type frame struct {
-	Filename string `json:"filename"`
-	AbsPath  string `json:"absPath"`
-	Line     int    `json:"lineno"`
-}
-
-type place struct {
-	Path         string `json:"path"`
-	RepositoryID string `json:"repositoryId"`
-	Status       status `json:"status"`
-}
-
-type line struct {
-	RepositoryID string `json:"repositoryId"`
-	Path         string `json:"path"`
-	Line         int    `json:"line"`
-}
-
-type blamed struct {
-	Status  status `json:"status"`
-	Context struct {
-		CommitID    string    `json:"blameCommitId"`
-		CommittedAt time.Time `json:"committedAt"`
-		Author      struct {
-			Name string `json:"name"`
-		} `json:"blameAuthor"`
-		Commit struct {
-			Message string `json:"message"`
-		} `json:"commit"`
-	} `json:"context"`
-}
-
-var client = http.Client{Timeout: 30 * time.Second}
-
-func call(method string, request, answer any) {
-	address := os.Getenv("SCM_GATEWAY_ADDRESS")
+func main() {
+	address := strings.TrimPrefix(os.Getenv("SCM_GATEWAY_ADDRESS"), "http://")
 	if address == "" {
-		address = "http://127.0.0.1:8080"
+		address = "127.0.0.1:8080"
 	}
-	body, err := json.Marshal(request)
+	connection, err := grpc.Dial(address, grpc.WithInsecure())
 	check(err)
-	post, err := http.NewRequest(http.MethodPost, address+"/v1/"+method, bytes.NewReader(body))
+	defer connection.Close()
+	scm := scmv1.NewScmServiceClient(connection)
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	ctx = metadata.AppendToOutgoingContext(ctx, "x-api-key", os.Getenv("SCM_GATEWAY_API_KEY"))
+
+	project, err := strconv.ParseInt(os.Args[1], 10, 64)
 	check(err)
-	post.Header.Set("content-type", "application/json")
-	post.Header.Set("x-api-key", os.Getenv("SCM_GATEWAY_API_KEY"))
-	response, err := client.Do(post)
+	frames := readFrames(os.Stdin)
+	resolved, err := scm.ResolveSourcePath(ctx, &scmv1.ResolveSourcePathRequest{
+		ProjectId: project, Platform: "python", Frames: frames,
+	})
 	check(err)
-	defer response.Body.Close()
-	if response.StatusCode != http.StatusOK {
-		problem, _ := io.ReadAll(response.Body)
-		log.Fatalf("%s: %s", response.Status, problem)
+
+	request := &scmv1.BatchGetCommitContextRequest{MaxAgeDays: -1}
+	positions := map[int]int{}
+	for index, place := range resolved.Frames {
+		if place.Path != "" {
+			positions[index] = len(request.Lines)
+			request.Lines = append(request.Lines, &scmv1.BlameLine{
+				RepositoryId: place.RepositoryId, Path: place.Path, Line: frames[index].Lineno,
+			})
+		}
 	}
-	check(json.NewDecoder(response.Body).Decode(answer))
+	blame, err := scm.BatchGetCommitContext(ctx, request)
+	check(err)
+
+	for index, frame := range frames {
+		place, status := resolved.Frames[index], resolved.Frames[index].GetStatus()
+		position, isFound := positions[index]
+		if isFound {
+			status = blame.Results[position].GetStatus()
+		}
+		if !isFound || status.GetCode() != 0 {
+			fmt.Printf("%s:%d  %s\n", frame.Filename, frame.Lineno, status.GetMessage())
+			continue
+		}
+		found := blame.Results[position].GetContext()
+		summary, _, _ := strings.Cut(found.Commit.Message, "\n")
+		fmt.Printf("%s:%d  %s  %s  %s  %s", place.Path, frame.Lineno, found.BlameCommitId[:10],
+			found.CommittedAt.AsTime().Format("2006-01-02"), found.BlameAuthor.Name, summary)
+		if position == int(blame.NewestIndex) {
+			fmt.Print("  <- newest")
+		}
+		fmt.Println()
+	}
+}
+
+func readFrames(trace io.Reader) []*scmv1.StackFrame {
+	text, err := io.ReadAll(trace)
+	check(err)
+	var frames []*scmv1.StackFrame
+	for _, found := range regexp.MustCompile(`File "(.+)", line (\d+)`).FindAllStringSubmatch(string(text), -1) {
+		number, err := strconv.ParseInt(found[2], 10, 32)
+		check(err)
+		frames = append(frames, &scmv1.StackFrame{Filename: found[1], AbsPath: found[1], Lineno: int32(number)})
+	}
+	return frames
 }
 
 func check(err error) {
 	if err != nil {
 		log.Fatal(err)
-	}
-}
-
-func main() {
-	trace, err := io.ReadAll(os.Stdin)
-	check(err)
-	var frames []frame
-	for _, found := range regexp.MustCompile(`File "(.+)", line (\d+)`).FindAllStringSubmatch(string(trace), -1) {
-		number, err := strconv.Atoi(found[2])
-		check(err)
-		frames = append(frames, frame{found[1], found[1], number})
-	}
-	var resolved struct{ Frames []place }
-	call("ResolveSourcePath", map[string]any{"projectId": os.Args[1], "platform": "python", "frames": frames}, &resolved)
-
-	lines := []line{}
-	positions := map[int]int{}
-	for index, place := range resolved.Frames {
-		if place.Path != "" {
-			positions[index] = len(lines)
-			lines = append(lines, line{place.RepositoryID, place.Path, frames[index].Line})
-		}
-	}
-	var blame struct {
-		Results     []blamed
-		NewestIndex int
-	}
-	call("BatchGetCommitContext", map[string]any{"maxAgeDays": -1, "lines": lines}, &blame)
-
-	for index, frame := range frames {
-		position, isFound := positions[index]
-		if !isFound || blame.Results[position].Status.Code != 0 {
-			reason := resolved.Frames[index].Status.Message
-			if isFound {
-				reason = blame.Results[position].Status.Message
-			}
-			fmt.Printf("%s:%d  %s\n", frame.Filename, frame.Line, reason)
-			continue
-		}
-		context := blame.Results[position].Context
-		summary, _, _ := strings.Cut(context.Commit.Message, "\n")
-		fmt.Printf("%s:%d  %s  %s  %s  %s", resolved.Frames[index].Path, frame.Line, context.CommitID[:10],
-			context.CommittedAt.UTC().Format("2006-01-02"), context.Author.Name, summary)
-		if position == blame.NewestIndex {
-			fmt.Print("  <- newest")
-		}
-		fmt.Println()
 	}
 }

@@ -76,7 +76,7 @@ enum ProblemDetails {
 }
 
 /// JSON whose members keep their order.
-indirect enum JSONValue {
+indirect enum JSONValue: Sendable {
     case text(String)
     case number(Int)
     case boolean(Bool)

@@ -16,20 +16,39 @@ extension RPCServer {
             return problem(exchange, 405, "this resource is for \(verb)", fields)
         case .post(let types):
             guard let method = served(types) else { return problem(exchange, 404, "this method is not served here") }
-            let form = exchange.fields.withFirst(.contentType) { WireForm(contentType: $0) } ?? nil
-            guard form == .connectJSON, exchange.fields.count(of: .contentType) == 1 else {
-                return problem(exchange, 415, "send the request message as application/json")
-            }
-            return begin(exchange, exchange.fields, method, .restJSON, query: nil)
-        case .get(let types, let values):
-            guard let method = served(types) else { return problem(exchange, 404, "this method is not served here") }
-            do {
-                let query = ConnectQuery(json: try message(exchange, types, values))
-                return begin(exchange, exchange.fields, method, .restJSON, query: query)
-            } catch {
-                return refuse(exchange, .restJSON, method, error)
-            }
+            return isJSON(exchange)
+                ? begin(exchange, exchange.fields, method, .restJSON, query: nil) : refuseMedia(exchange)
+        case .resource(let resource, let values): return admit(exchange, resource, values)
         }
+    }
+
+    private func admit(
+        _ exchange: HTTPExchange, _ resource: RESTRoutes.Resource, _ values: [(name: String, value: [UInt8])]
+    ) -> Admission {
+        guard let method = served(resource.method) else {
+            return problem(exchange, 404, "this method is not served here")
+        }
+        let head: [UInt8]
+        do {
+            head = try message(exchange, resource, values)
+        } catch {
+            return refuse(exchange, .restJSON, method, error)
+        }
+        guard case .none = resource.body else {
+            guard isJSON(exchange) else { return refuseMedia(exchange) }
+            let body = RESTBody(part: resource.body, request: resource.method.request, head: head)
+            return begin(exchange, exchange.fields, method, .restJSON, query: nil, body: body)
+        }
+        return begin(exchange, exchange.fields, method, .restJSON, query: ConnectQuery(json: head))
+    }
+
+    private func isJSON(_ exchange: HTTPExchange) -> Bool {
+        let form = exchange.fields.withFirst(.contentType) { WireForm(contentType: $0) } ?? nil
+        return form == .connectJSON && exchange.fields.count(of: .contentType) == 1
+    }
+
+    private func refuseMedia(_ exchange: HTTPExchange) -> Admission {
+        problem(exchange, 415, "send the request message as application/json")
     }
 
     private func served(_ types: MethodTypes) -> ServedMethod? {
@@ -37,12 +56,17 @@ extension RPCServer {
         return path.withUTF8 { methods.method(path: UnsafeRawBufferPointer($0)) }
     }
 
+    /// What path and query say.
     private func message(
-        _ exchange: HTTPExchange, _ types: MethodTypes, _ values: [(name: String, value: [UInt8])]
+        _ exchange: HTTPExchange, _ resource: RESTRoutes.Resource, _ values: [(name: String, value: [UInt8])]
     ) throws(RPCError) -> [UInt8] {
-        var message = QueryMessage(types.request)
+        var message = QueryMessage(resource.method.request)
         for (name, value) in values { try message.add(name, value) }
-        try message.addQuery(exchange.withPath { Array($0) })
+        let target = exchange.withPath { Array($0) }
+        if case .whole = resource.body, let query = target.firstIndex(of: UInt8(ascii: "?")), query + 1 < target.count {
+            throw RPCError(.invalidArgument, "the body is the whole request: this resource has no query")
+        }
+        try message.addQuery(target)
         return message.json
     }
 

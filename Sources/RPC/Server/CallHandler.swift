@@ -88,8 +88,11 @@ public final class RPCMethod: Sendable {
         RPCMethod(descriptor) { call, context in
             // Each `await` costs an executor switch even when nothing suspends; the usual call has only one here.
             let request =
-                if let whole = try call.receiveWhole(Request.self) { whole } else { try await call.receiveOnly(Request.self) }
+                if let whole = try call.receiveWhole(Request.self) { whole } else {
+                    try await call.receiveOnly(Request.self)
+                }
             let response = try await body(request, context)
+            if call.isAnswerKept { call.keep(response) }
             if try !call.sendNow(response) { try await call.send(response) }
         }
     }
@@ -101,7 +104,9 @@ public final class RPCMethod: Sendable {
     ) -> RPCMethod {
         RPCMethod(descriptor) { call, context in
             let request =
-                if let whole = try call.receiveWhole(Request.self) { whole } else { try await call.receiveOnly(Request.self) }
+                if let whole = try call.receiveWhole(Request.self) { whole } else {
+                    try await call.receiveOnly(Request.self)
+                }
             try await body(request, ResponseWriter(call: call), context)
         }
     }

@@ -24,6 +24,8 @@ struct InboundMessages {
     private(set) var wasCompressed = false
     /// Bytes that decompressing has added since somebody last looked.
     private var growth = 0
+    /// What the body is only a part of.
+    private var rest: RESTBody?
 
     init(_ wire: WireProtocol, algorithm: CompressionAlgorithm?, configuration: RPCServerConfiguration) {
         self.wire = wire
@@ -38,6 +40,11 @@ struct InboundMessages {
     mutating func take(message: [UInt8]) {
         buffer = ByteBuffer(bytes: message)
         hasEnded = true
+    }
+
+    /// The only message of a request that has a part of it elsewhere than in its body.
+    mutating func take(_ body: RESTBody) {
+        rest = body
     }
 
     /// Bytes that decompressing has added since this was last asked.
@@ -87,8 +94,10 @@ struct InboundMessages {
             guard hasEnded, !isMessageTaken else { return nil }
             isMessageTaken = true
             wasCompressed = algorithm != nil && buffer.readableBytes > 0
-            guard let algorithm, buffer.readableBytes > 0 else { return buffer }
-            return try inflated(buffer, algorithm)
+            var message = buffer
+            if let algorithm, buffer.readableBytes > 0 { message = try inflated(buffer, algorithm) }
+            guard let rest else { return message }
+            return try rest.complete(message)
         }
         let slice: FrameSlice?
         do {
@@ -144,7 +153,9 @@ struct InboundMessages {
         try reader.finish(rest)
     }
 
-    private mutating func inflated(_ payload: ByteBuffer, _ algorithm: CompressionAlgorithm) throws(RPCError) -> ByteBuffer {
+    private mutating func inflated(_ payload: ByteBuffer, _ algorithm: CompressionAlgorithm) throws(RPCError)
+        -> ByteBuffer
+    {
         do {
             let bytes = try payload.withUnsafeReadableBytes { bytes throws(CompressionError) in
                 try Decompressor.decompress(
@@ -163,9 +174,11 @@ struct InboundMessages {
     private func refusal(_ error: CompressionError, _ algorithm: CompressionAlgorithm) -> RPCError {
         switch error {
         case .tooLarge(let limit):
-            RPCError(.resourceExhausted, "request message exceeds maximumRequestMessageByteCount (\(limit)) when inflated")
+            RPCError(
+                .resourceExhausted, "request message exceeds maximumRequestMessageByteCount (\(limit)) when inflated")
         case .ratioTooHigh(let limit):
-            RPCError(.resourceExhausted, "request message grows more than CompressionPolicy.maximumRatio (\(limit)) times")
+            RPCError(
+                .resourceExhausted, "request message grows more than CompressionPolicy.maximumRatio (\(limit)) times")
         case .failed: RPCError(.internalError, "\(error)")
         default: RPCError(wire.badInputCode, "request message is not valid \(algorithm): \(error)")
         }

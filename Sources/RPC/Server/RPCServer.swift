@@ -112,7 +112,8 @@ public final class RPCServer: HTTPService {
             while passed < gates.count, try gates[passed].interceptNow(call, &context) { passed += 1 }
             guard passed == gates.count, let immediate = method.immediate, try immediate(call, context) else {
                 call.rest = ServerCall.Rest(
-                    server: self, handler: method.chain[passed], serviceContext: context.serviceContext, caller: context.caller,
+                    server: self, handler: method.chain[passed], serviceContext: context.serviceContext,
+                    caller: context.caller,
                     passed: passed
                 )
                 call.startDeadline()
@@ -145,13 +146,16 @@ public final class RPCServer: HTTPService {
             return refuseContentType(exchange, method.descriptor)
         }
         guard fields.count(of: .contentType) == 1 else { return refuseRepeatedContentType(exchange) }
-        if form.wireProtocol.needsHTTP2, exchange.version != .http2 { return refuseVersion(exchange, method.descriptor) }
+        if form.wireProtocol.needsHTTP2, exchange.version != .http2 {
+            return refuseVersion(exchange, method.descriptor)
+        }
         return begin(exchange, fields, method, form, query: nil)
     }
 
     /// Refuses what can be refused by the head alone.
     func begin(
-        _ exchange: HTTPExchange, _ fields: HTTPFields, _ method: ServedMethod, _ form: WireForm, query: ConnectQuery?
+        _ exchange: HTTPExchange, _ fields: HTTPFields, _ method: ServedMethod, _ form: WireForm, query: ConnectQuery?,
+        body: RESTBody? = nil
     ) -> Admission {
         let wire = form.wireProtocol
         do throws(RPCError) {
@@ -165,11 +169,13 @@ public final class RPCServer: HTTPService {
             guard method.isEnabled else { throw method.disabledError }
             let timeout = configuration.effectiveTimeout(requested: requested, kind: method.descriptor.kind)
             let call = ServerCall(
-                exchange: exchange, method: method, form: form, answerForm: form.answering(fields), encodings: encodings,
+                exchange: exchange, method: method, form: form, answerForm: form.answering(fields),
+                encodings: encodings,
                 deadline: timeout.map { exchange.receivedAt + .nanoseconds(Int64(clamping: min($0, 1 << 60))) },
                 configuration: configuration
             )
             if let query { call.inbound.take(message: query.message) }
+            if let body { call.inbound.take(body) }
             return .call(call, method)
         } catch {
             return refuse(exchange, form, method, error)
@@ -182,14 +188,16 @@ public final class RPCServer: HTTPService {
         if wire.isConnect {
             let version = fields.first(.connectProtocolVersion)
             guard version == nil || version == "1" else {
-                throw RPCError(.invalidArgument, "connect-protocol-version must be 1, not \"\((version ?? "").bounded)\"")
+                throw RPCError(
+                    .invalidArgument, "connect-protocol-version must be 1, not \"\((version ?? "").bounded)\"")
             }
         } else if wire == .grpc, fields.count(of: .te) == 0 {
             // Rule M2: a proxy that drops `te` may drop trailers too; worth knowing, no reason to refuse.
             logger.debug("gRPC request without te: trailers", metadata: ["method": "\(method.path)"])
         }
         if !wire.isWholeBody, let coding = fields.first(.contentEncoding), coding != "identity" {
-            throw RPCError(wire.badInputCode, "content-encoding is not for framed bodies; compress the messages instead")
+            throw RPCError(
+                wire.badInputCode, "content-encoding is not for framed bodies; compress the messages instead")
         }
         if configuration.values.crossOrigin.allowsCredentials,
             configuration.values.crossOrigin.isForgeable(fields, method)

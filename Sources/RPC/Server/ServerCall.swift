@@ -52,6 +52,8 @@ public final class ServerCall: @unchecked Sendable {
     )
     var encodings: CallEncodings
     let answerMetadata = Mutex(AnswerMetadata())
+    private let keepsAnswer = Atomic(false)
+    private let keptAnswer = Mutex<(any Message)?>(nil)
     var textEncoder = Base64StreamEncoder()
     /// The frame of an answer that is sent when the call has ended.
     var heldFrame: ByteBuffer?
@@ -91,6 +93,18 @@ public final class ServerCall: @unchecked Sendable {
         usesJSON = form.codec == .json
         method.counters.didStart(shard: exchange.eventLoopIndex)
     }
+
+    /// Keeps the answer of a unary method for ``answer``: for interceptors that look at it after the handler.
+    public func keepAnswer() { keepsAnswer.store(true, ordering: .relaxed) }
+
+    /// What the handler of a unary method has answered; nil unless ``keepAnswer()`` was called before it ran.
+    public var answer: (any Message)? { keptAnswer.withLock { $0 } }
+
+    @usableFromInline
+    var isAnswerKept: Bool { keepsAnswer.load(ordering: .relaxed) }
+
+    @usableFromInline
+    func keep(_ message: any Message) { keptAnswer.withLock { $0 = message } }
 
     /// How the messages are written. A handler of raw bytes reads and writes in this codec.
     public var codec: MessageCodec { requestForm.codec }
@@ -166,7 +180,9 @@ public final class ServerCall: @unchecked Sendable {
         guard requestForm.wireProtocol == .grpc || requestForm.wireProtocol == .web else { return }
         let limit = configuration.values.maximumRequestMessageByteCount
         try exchange.withCompleteBody { bytes in
-            guard let range = InboundMessages.onlyMessage(in: bytes, maximumMessageByteCount: limit) else { return false }
+            guard let range = InboundMessages.onlyMessage(in: bytes, maximumMessageByteCount: limit) else {
+                return false
+            }
             traffic.didReceive(range.count)
             try body(UnsafeRawBufferPointer(rebasing: bytes[range]))
             return true

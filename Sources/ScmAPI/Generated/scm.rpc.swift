@@ -7,22 +7,28 @@ import RPC
 /// Source control for one organization.
 public protocol ScmService: RPCService {
     /// Lists the organization's repositories from our own rows; no provider is asked. Ordered by id, ascending.
+    /// Example: {"pageSize": 10, "query": "shop"}
     func listRepositories(
         _ request: ListRepositoriesRequest, context: CallContext
     ) async throws -> ListRepositoriesResponse
     /// Returns one repository, found by id, by provider and external id, or by name.
     /// FAILED_PRECONDITION (AMBIGUOUS) when a name fits more than one.
+    /// Example: {"repositoryId": 1}
     func getRepository(_ request: GetRepositoryRequest, context: CallContext) async throws -> Repository
     /// Adds a repository. One that was hidden, or that lost its integration, is brought back with its id.
     /// ALREADY_EXISTS (REPO_EXISTS) when it is there; FAILED_PRECONDITION (NO_REPO_ACCESS) when it cannot be read.
+    /// Example: {"provider": "PROVIDER_LOCAL_GIT", "identifier": "/srv/git/shop.git"}
     func createRepository(_ request: CreateRepositoryRequest, context: CallContext) async throws -> Repository
     /// Changes the fields named in the mask. INVALID_ARGUMENT for an empty mask or a field that cannot change.
+    /// Example: {"repository": {"id": 1, "name": "shop"}, "updateMask": "name"}
     func updateRepository(_ request: UpdateRepositoryRequest, context: CallContext) async throws -> Repository
     /// Removes a repository from the service; what it points to (a folder, a hosted project) stays untouched. The
     /// same repository can be added again at once. Deleting it twice within 24 hours answers OK.
     /// FAILED_PRECONDITION (CODEOWNERS_USES_MAPPING) while a code owners import needs one of its mappings.
+    /// Example: {"repositoryId": 4711}
     func deleteRepository(_ request: DeleteRepositoryRequest, context: CallContext) async throws -> Protobuf.Empty
     /// Looks for repositories that could be added, at the provider. Ordered by integration, then name.
+    /// Example: {"query": "shop"}
     func searchRepositories(
         _ request: SearchRepositoriesRequest, context: CallContext
     ) async throws -> SearchRepositoriesResponse
@@ -32,31 +38,40 @@ public protocol ScmService: RPCService {
         _ request: SyncRepositoriesRequest, responses: ResponseWriter<SyncRepositoriesResponse>, context: CallContext
     ) async throws
     /// Lists branches.
+    /// Example: {"repositoryId": 1, "order": "REF_ORDER_NEWEST"}
     func listBranches(_ request: ListBranchesRequest, context: CallContext) async throws -> ListBranchesResponse
     /// Lists tags, annotated and lightweight.
+    /// Example: {"repositoryId": 1}
     func listTags(_ request: ListTagsRequest, context: CallContext) async throws -> ListTagsResponse
     /// Turns a revision into the object id it stands for now. NOT_FOUND (REVISION_NOT_FOUND) when there is none;
     /// FAILED_PRECONDITION (AMBIGUOUS) when an abbreviated id fits several objects.
+    /// Example: {"repositoryId": 1, "revision": "main"}
     func resolveRevision(
         _ request: ResolveRevisionRequest, context: CallContext
     ) async throws -> ResolveRevisionResponse
     /// Returns one commit. NOT_FOUND (COMMIT_NOT_FOUND); FAILED_PRECONDITION (AMBIGUOUS) for a short id.
+    /// Example: {"repositoryId": 1, "sha": "main", "includeFileChanges": true}
     func getCommit(_ request: GetCommitRequest, context: CallContext) async throws -> Commit
     /// Lists commits, newest first, in the order of `git log`: reachable from `ref`, or those of a range.
+    /// Example: {"repositoryId": 1, "path": "README.md", "pageSize": 10}
     func listCommits(_ request: ListCommitsRequest, context: CallContext) async throws -> ListCommitsResponse
     /// Lists the files that one commit changed against its first parent, ordered by path bytes.
+    /// Example: {"repositoryId": 1, "sha": "main", "includeStats": true}
     func listCommitFileChanges(
         _ request: ListCommitFileChangesRequest, context: CallContext
     ) async throws -> ListCommitFileChangesResponse
     /// Compares two revisions: commits on one side only, their counts, the merge base, the changed files.
+    /// Example: {"repositoryId": 1, "base": "v1.0.0", "head": "main"}
     func compareCommits(
         _ request: CompareCommitsRequest, context: CallContext
     ) async throws -> CompareCommitsResponse
     /// Tells which commit last touched one line. NOT_FOUND with FILE_NOT_FOUND, NO_BLAME_RANGE (the line is beyond
     /// the end) or COMMIT_TOO_OLD (then the ErrorInfo's metadata has `sha` and `committedAt`).
+    /// Example: {"repositoryId": 1, "filepath": "README.md", "lineNumber": 1, "maxAgeDays": -1}
     func getCommitContext(_ request: GetCommitContextRequest, context: CallContext) async throws -> CommitContext
     /// GetCommitContext for up to 100 lines of any files and repositories of the organization, for example all
     /// frames of a stack trace. One missing file or line never fails the whole call.
+    /// Example: {"repositoryId": 1, "lines": [{"path": "README.md", "line": 1}], "maxAgeDays": -1}
     func batchGetCommitContext(
         _ request: BatchGetCommitContextRequest, context: CallContext
     ) async throws -> BatchGetCommitContextResponse
@@ -67,6 +82,7 @@ public protocol ScmService: RPCService {
         _ request: BlameFileRequest, responses: ResponseWriter<BlameHunk>, context: CallContext
     ) async throws
     /// Tells whether a file exists at a revision. A missing file is an answer (`exists` false), not an error.
+    /// Example: {"repositoryId": 1, "path": "README.md"}
     func checkFile(_ request: CheckFileRequest, context: CallContext) async throws -> CheckFileResponse
     /// Streams the bytes of a file: first a message with metadata, then the data in order, in chunks of at most
     /// 256 KiB. NOT_FOUND (FILE_NOT_FOUND); FAILED_PRECONDITION when the path is a directory or a submodule.
@@ -80,6 +96,7 @@ public protocol ScmService: RPCService {
         _ request: GetTreeRequest, responses: ResponseWriter<GetTreeResponse>, context: CallContext
     ) async throws
     /// Searches file contents at a revision. Ordered by repository id, then path bytes.
+    /// Example: {"repositoryId": 1, "query": "TODO"}
     func searchCode(_ request: SearchCodeRequest, context: CallContext) async throws -> SearchCodeResponse
     /// SearchCode as a stream: matches come as they are found, without pages.
     func streamSearchCode(
@@ -87,110 +104,152 @@ public protocol ScmService: RPCService {
     ) async throws
     /// Adds a mapping from stack trace paths to repository paths. ALREADY_EXISTS (CODE_MAPPING_EXISTS) when the
     /// project has one with this `stack_root`.
+    /// Example: {"projectId": 1, "repositoryId": 1, "stackRoot": "/srv/shop/", "sourceRoot": ""}
     func createCodeMapping(_ request: CreateCodeMappingRequest, context: CallContext) async throws -> CodeMapping
     /// Changes the fields named in the mask. An automatically generated mapping that is edited counts as made by a
     /// user from then on. ALREADY_EXISTS (CODE_MAPPING_EXISTS).
+    /// Example: {"codeMapping": {"id": 1, "sourceRoot": "src/"}, "updateMask": "sourceRoot"}
     func updateCodeMapping(_ request: UpdateCodeMappingRequest, context: CallContext) async throws -> CodeMapping
     /// Removes a mapping. FAILED_PRECONDITION (CODEOWNERS_USES_MAPPING) while a code owners import uses it.
+    /// Example: {"codeMappingId": 4711}
     func deleteCodeMapping(
         _ request: DeleteCodeMappingRequest, context: CallContext
     ) async throws -> Protobuf.Empty
     /// Returns one mapping. NOT_FOUND (CODE_MAPPING_NOT_FOUND).
+    /// Example: {"codeMappingId": 1}
     func getCodeMapping(_ request: GetCodeMappingRequest, context: CallContext) async throws -> CodeMapping
     /// Lists mappings. With `project_id` in the order in which they are tried: made by users before generated,
     /// absolute stack roots before relative, longer before shorter, then by id. Without it by id.
+    /// Example: {"projectId": 1}
     func listCodeMappings(
         _ request: ListCodeMappingsRequest, context: CallContext
     ) async throws -> ListCodeMappingsResponse
     /// Finds mappings that would explain the frames of stack traces, by looking for their files in the trees of the
     /// organization's repositories. ABORTED (LOCKED) while another CREATE derivation of the organization runs.
+    /// Example: {"projectId": 1, "platform": "python", "frames": [{"filename": "/srv/shop/app.py"}], "mode":
+    /// "DERIVE_MODE_DRY_RUN"}
     func deriveCodeMappings(
         _ request: DeriveCodeMappingsRequest, context: CallContext
     ) async throws -> DeriveCodeMappingsResponse
     /// Works out a mapping from one stack path and the web address of the same file. Stores nothing.
+    /// Example: {"projectId": 1, "stackPath": "/srv/shop/app.py", "sourceUrl":
+    /// "https://git.example/shop/blob/main/app.py"}
     func parseCodeMapping(
         _ request: ParseCodeMappingRequest, context: CallContext
     ) async throws -> ParseCodeMappingResponse
     /// Turns stack frames into repository paths and web addresses with the project's mappings.
+    /// Example: {"projectId": 1, "platform": "python", "frames": [{"filename": "/srv/shop/app.py", "lineno": 3}]}
     func resolveSourcePath(
         _ request: ResolveSourcePathRequest, context: CallContext
     ) async throws -> ResolveSourcePathResponse
     /// Shows how one frame is matched: each mapping in order, what was compared, what came out, and why not.
+    /// Example: {"projectId": 1, "platform": "python", "frame": {"filename": "/srv/shop/app.py"}}
     func explainMapping(
         _ request: ExplainMappingRequest, context: CallContext
     ) async throws -> ExplainMappingResponse
     /// Returns the code owners file of a repository. NOT_FOUND (CODE_OWNERS_NOT_FOUND) when it has none.
+    /// Example: {"repositoryId": 1}
     func getCodeOwnersFile(
         _ request: GetCodeOwnersFileRequest, context: CallContext
     ) async throws -> CodeOwnersFile
     /// Imports the code owners of a code mapping's repository; a second import replaces the first.
+    /// Example: {"codeMappingId": 1, "raw": "*.py @backend", "dialect": "CODE_OWNERS_DIALECT_GITHUB"}
     func importCodeOwners(_ request: ImportCodeOwnersRequest, context: CallContext) async throws -> CodeOwners
     /// Lists imports, ordered by id.
+    /// Example: {"projectId": 1}
     func listCodeOwners(
         _ request: ListCodeOwnersRequest, context: CallContext
     ) async throws -> ListCodeOwnersResponse
     /// Removes the import of a code mapping. NOT_FOUND (CODE_OWNERS_NOT_FOUND).
+    /// Example: {"codeMappingId": 4711}
     func deleteCodeOwners(_ request: DeleteCodeOwnersRequest, context: CallContext) async throws -> Protobuf.Empty
     /// Tells who owns paths or stack frames, and which rule on which line decided.
+    /// Example: {"repositoryId": 1, "paths": ["app.py"]}
     func resolveCodeOwners(
         _ request: ResolveCodeOwnersRequest, context: CallContext
     ) async throws -> ResolveCodeOwnersResponse
     /// Opens an issue in the tracker and, with `group_id`, links it. If only the link fails, the issue stays and the
     /// error's ErrorInfo names it in `externalIssueId`.
+    /// Example: {"project": "shop", "title": "Orders fail", "groupId": 7}
     func createExternalIssue(
         _ request: CreateExternalIssueRequest, context: CallContext
     ) async throws -> ExternalIssue
     /// Links an issue that exists in the tracker to a group. ALREADY_EXISTS (ALREADY_LINKED). A comment that cannot
     /// be posted does not fail the call; trailing metadata `x-scm-warning` tells.
+    /// Example: {"groupId": 8, "externalKey": "shop#1"}
     func linkExternalIssue(_ request: LinkExternalIssueRequest, context: CallContext) async throws -> ExternalIssue
     /// Carries an issue's status to the tracker, or the tracker's status to the groups linked to the issue. Trailing
     /// metadata `x-scm-sync-outcome` says `changed`, `unchanged` or `skipped:REASON`.
+    /// Example: {"externalIssueId": 1, "direction": "SYNC_DIRECTION_OUTBOUND", "groupId": 7, "resolved": true}
     func syncIssueStatus(_ request: SyncIssueStatusRequest, context: CallContext) async throws -> Protobuf.Empty
     /// Carries an assignee in either direction; outcome as with SyncIssueStatus.
+    /// Example: {"externalIssueId": 1, "direction": "SYNC_DIRECTION_OUTBOUND", "user": "ada"}
     func syncIssueAssignee(
         _ request: SyncIssueAssigneeRequest, context: CallContext
     ) async throws -> Protobuf.Empty
     /// Searches issues in the tracker. Newest first, then by key.
+    /// Example: {"query": "orders", "state": "ISSUE_STATE_OPEN"}
     func searchIssues(_ request: SearchIssuesRequest, context: CallContext) async throws -> SearchIssuesResponse
     /// Returns one linked issue. NOT_FOUND (ISSUE_NOT_FOUND).
+    /// Example: {"externalIssueId": 1}
     func getExternalIssue(_ request: GetExternalIssueRequest, context: CallContext) async throws -> ExternalIssue
     /// Lists linked issues, ordered by id.
+    /// Example: {"groupId": 7}
     func listExternalIssues(
         _ request: ListExternalIssuesRequest, context: CallContext
     ) async throws -> ListExternalIssuesResponse
     /// Changes title, description or state, here and in the tracker.
+    /// Example: {"externalIssue": {"id": 1, "state": "ISSUE_STATE_CLOSED"}, "updateMask": "state"}
     func updateExternalIssue(
         _ request: UpdateExternalIssueRequest, context: CallContext
     ) async throws -> ExternalIssue
     /// Removes the link between an issue and a group; with the last link our row goes too. The tracker's issue stays.
+    /// Example: {"externalIssueId": 4711, "groupId": 7}
     func unlinkExternalIssue(
         _ request: UnlinkExternalIssueRequest, context: CallContext
     ) async throws -> Protobuf.Empty
     /// Adds a comment to an issue in the tracker.
+    /// Example: {"externalIssueId": 1, "body": "Seen again in 2.1."}
     func createIssueComment(
         _ request: CreateIssueCommentRequest, context: CallContext
     ) async throws -> IssueComment
     /// Changes a comment. UNIMPLEMENTED where the tracker cannot edit comments.
+    /// Example: {"externalIssueId": 1, "commentId": "1", "body": "Seen again in 2.2."}
     func updateIssueComment(
         _ request: UpdateIssueCommentRequest, context: CallContext
     ) async throws -> IssueComment
     /// Lists the comments of an issue, oldest first, then by id.
+    /// Example: {"externalIssueId": 1}
     func listIssueComments(
         _ request: ListIssueCommentsRequest, context: CallContext
     ) async throws -> ListIssueCommentsResponse
+    /// Returns how an integration's issues follow our groups and the other way round. Without settings of its own an
+    /// integration carries everything both ways.
+    /// Example: {"integrationId": 0}
+    func getIssueSettings(_ request: GetIssueSettingsRequest, context: CallContext) async throws -> IssueSettings
+    /// Changes the fields named in the mask. INVALID_ARGUMENT for a state that the tracker does not have.
+    /// Example: {"issueSettings": {"syncComments": true}, "updateMask": "syncComments"}
+    func updateIssueSettings(
+        _ request: UpdateIssueSettingsRequest, context: CallContext
+    ) async throws -> IssueSettings
     /// Tells what a repository's or an integration's provider can do, before it is tried.
+    /// Example: {"repositoryId": 1}
     func getCapabilities(
         _ request: GetCapabilitiesRequest, context: CallContext
     ) async throws -> GetCapabilitiesResponse
     /// Tells how much of the provider's request allowance is left.
+    /// Example: {"integrationId": 1}
     func getRateLimit(_ request: GetRateLimitRequest, context: CallContext) async throws -> GetRateLimitResponse
     /// Lists the organization's integrations, ordered by id. No secrets.
+    /// Example: {"pageSize": 10}
     func listIntegrations(
         _ request: ListIntegrationsRequest, context: CallContext
     ) async throws -> ListIntegrationsResponse
     /// Reports the state of a check on a commit. The same repository, commit and name replace the check before.
+    /// Example: {"statusCheck": {"repositoryId": 1, "sha": "main", "name": "tests", "status": "CHECK_STATUS_RUNNING"}}
     func createStatusCheck(_ request: CreateStatusCheckRequest, context: CallContext) async throws -> StatusCheck
     /// Lists the checks of a commit, ordered by name, then id.
+    /// Example: {"repositoryId": 1, "sha": "main"}
     func listStatusChecks(
         _ request: ListStatusChecksRequest, context: CallContext
     ) async throws -> ListStatusChecksResponse
@@ -246,6 +305,8 @@ public enum ScmServiceMethod {
     public static let createIssueComment = descriptor("CreateIssueComment", .unary, .idempotent)
     public static let updateIssueComment = descriptor("UpdateIssueComment", .unary, .idempotent)
     public static let listIssueComments = descriptor("ListIssueComments", .unary, .noSideEffects)
+    public static let getIssueSettings = descriptor("GetIssueSettings", .unary, .noSideEffects)
+    public static let updateIssueSettings = descriptor("UpdateIssueSettings", .unary, .idempotent)
     public static let getCapabilities = descriptor("GetCapabilities", .unary, .noSideEffects)
     public static let getRateLimit = descriptor("GetRateLimit", .unary, .noSideEffects)
     public static let listIntegrations = descriptor("ListIntegrations", .unary, .noSideEffects)
@@ -267,7 +328,8 @@ public enum ScmServiceMethod {
         getCodeOwnersFile, importCodeOwners, listCodeOwners, deleteCodeOwners, resolveCodeOwners,
         createExternalIssue, linkExternalIssue, syncIssueStatus, syncIssueAssignee, searchIssues, getExternalIssue,
         listExternalIssues, updateExternalIssue, unlinkExternalIssue, createIssueComment, updateIssueComment,
-        listIssueComments, getCapabilities, getRateLimit, listIntegrations, createStatusCheck, listStatusChecks
+        listIssueComments, getIssueSettings, updateIssueSettings, getCapabilities, getRateLimit, listIntegrations,
+        createStatusCheck, listStatusChecks
     ]
 
     public static let types: [MethodTypes] = [
@@ -383,6 +445,10 @@ public enum ScmServiceMethod {
         .init(
             descriptor: listIssueComments, request: ListIssueCommentsRequest.self,
             response: ListIssueCommentsResponse.self
+        ),
+        .init(descriptor: getIssueSettings, request: GetIssueSettingsRequest.self, response: IssueSettings.self),
+        .init(
+            descriptor: updateIssueSettings, request: UpdateIssueSettingsRequest.self, response: IssueSettings.self
         ),
         .init(
             descriptor: getCapabilities, request: GetCapabilitiesRequest.self,
@@ -633,6 +699,16 @@ extension ScmService {
     ) async throws -> ListIssueCommentsResponse {
         throw RPCError.unimplemented(ScmServiceMethod.listIssueComments)
     }
+    public func getIssueSettings(
+        _ request: GetIssueSettingsRequest, context: CallContext
+    ) async throws -> IssueSettings {
+        throw RPCError.unimplemented(ScmServiceMethod.getIssueSettings)
+    }
+    public func updateIssueSettings(
+        _ request: UpdateIssueSettingsRequest, context: CallContext
+    ) async throws -> IssueSettings {
+        throw RPCError.unimplemented(ScmServiceMethod.updateIssueSettings)
+    }
     public func getCapabilities(
         _ request: GetCapabilitiesRequest, context: CallContext
     ) async throws -> GetCapabilitiesResponse {
@@ -720,6 +796,8 @@ extension ScmService {
             .unary(ScmServiceMethod.createIssueComment) { try await self.createIssueComment($0, context: $1) },
             .unary(ScmServiceMethod.updateIssueComment) { try await self.updateIssueComment($0, context: $1) },
             .unary(ScmServiceMethod.listIssueComments) { try await self.listIssueComments($0, context: $1) },
+            .unary(ScmServiceMethod.getIssueSettings) { try await self.getIssueSettings($0, context: $1) },
+            .unary(ScmServiceMethod.updateIssueSettings) { try await self.updateIssueSettings($0, context: $1) },
             .unary(ScmServiceMethod.getCapabilities) { try await self.getCapabilities($0, context: $1) },
             .unary(ScmServiceMethod.getRateLimit) { try await self.getRateLimit($0, context: $1) },
             .unary(ScmServiceMethod.listIntegrations) { try await self.listIntegrations($0, context: $1) },
@@ -735,6 +813,7 @@ public struct ScmServiceClient: Sendable {
     public init(channel: RPCChannel) { self.channel = channel }
 
     /// Lists the organization's repositories from our own rows; no provider is asked. Ordered by id, ascending.
+    /// Example: {"pageSize": 10, "query": "shop"}
     public func listRepositories(
         _ request: ListRepositoriesRequest, options: CallOptions = CallOptions()
     ) async throws -> ListRepositoriesResponse {
@@ -743,6 +822,7 @@ public struct ScmServiceClient: Sendable {
 
     /// Returns one repository, found by id, by provider and external id, or by name.
     /// FAILED_PRECONDITION (AMBIGUOUS) when a name fits more than one.
+    /// Example: {"repositoryId": 1}
     public func getRepository(
         _ request: GetRepositoryRequest, options: CallOptions = CallOptions()
     ) async throws -> Repository {
@@ -751,6 +831,7 @@ public struct ScmServiceClient: Sendable {
 
     /// Adds a repository. One that was hidden, or that lost its integration, is brought back with its id.
     /// ALREADY_EXISTS (REPO_EXISTS) when it is there; FAILED_PRECONDITION (NO_REPO_ACCESS) when it cannot be read.
+    /// Example: {"provider": "PROVIDER_LOCAL_GIT", "identifier": "/srv/git/shop.git"}
     public func createRepository(
         _ request: CreateRepositoryRequest, options: CallOptions = CallOptions()
     ) async throws -> Repository {
@@ -758,6 +839,7 @@ public struct ScmServiceClient: Sendable {
     }
 
     /// Changes the fields named in the mask. INVALID_ARGUMENT for an empty mask or a field that cannot change.
+    /// Example: {"repository": {"id": 1, "name": "shop"}, "updateMask": "name"}
     public func updateRepository(
         _ request: UpdateRepositoryRequest, options: CallOptions = CallOptions()
     ) async throws -> Repository {
@@ -767,6 +849,7 @@ public struct ScmServiceClient: Sendable {
     /// Removes a repository from the service; what it points to (a folder, a hosted project) stays untouched. The
     /// same repository can be added again at once. Deleting it twice within 24 hours answers OK.
     /// FAILED_PRECONDITION (CODEOWNERS_USES_MAPPING) while a code owners import needs one of its mappings.
+    /// Example: {"repositoryId": 4711}
     public func deleteRepository(
         _ request: DeleteRepositoryRequest, options: CallOptions = CallOptions()
     ) async throws -> Protobuf.Empty {
@@ -774,6 +857,7 @@ public struct ScmServiceClient: Sendable {
     }
 
     /// Looks for repositories that could be added, at the provider. Ordered by integration, then name.
+    /// Example: {"query": "shop"}
     public func searchRepositories(
         _ request: SearchRepositoriesRequest, options: CallOptions = CallOptions()
     ) async throws -> SearchRepositoriesResponse {
@@ -789,6 +873,7 @@ public struct ScmServiceClient: Sendable {
     }
 
     /// Lists branches.
+    /// Example: {"repositoryId": 1, "order": "REF_ORDER_NEWEST"}
     public func listBranches(
         _ request: ListBranchesRequest, options: CallOptions = CallOptions()
     ) async throws -> ListBranchesResponse {
@@ -796,6 +881,7 @@ public struct ScmServiceClient: Sendable {
     }
 
     /// Lists tags, annotated and lightweight.
+    /// Example: {"repositoryId": 1}
     public func listTags(
         _ request: ListTagsRequest, options: CallOptions = CallOptions()
     ) async throws -> ListTagsResponse {
@@ -804,6 +890,7 @@ public struct ScmServiceClient: Sendable {
 
     /// Turns a revision into the object id it stands for now. NOT_FOUND (REVISION_NOT_FOUND) when there is none;
     /// FAILED_PRECONDITION (AMBIGUOUS) when an abbreviated id fits several objects.
+    /// Example: {"repositoryId": 1, "revision": "main"}
     public func resolveRevision(
         _ request: ResolveRevisionRequest, options: CallOptions = CallOptions()
     ) async throws -> ResolveRevisionResponse {
@@ -811,6 +898,7 @@ public struct ScmServiceClient: Sendable {
     }
 
     /// Returns one commit. NOT_FOUND (COMMIT_NOT_FOUND); FAILED_PRECONDITION (AMBIGUOUS) for a short id.
+    /// Example: {"repositoryId": 1, "sha": "main", "includeFileChanges": true}
     public func getCommit(
         _ request: GetCommitRequest, options: CallOptions = CallOptions()
     ) async throws -> Commit {
@@ -818,6 +906,7 @@ public struct ScmServiceClient: Sendable {
     }
 
     /// Lists commits, newest first, in the order of `git log`: reachable from `ref`, or those of a range.
+    /// Example: {"repositoryId": 1, "path": "README.md", "pageSize": 10}
     public func listCommits(
         _ request: ListCommitsRequest, options: CallOptions = CallOptions()
     ) async throws -> ListCommitsResponse {
@@ -825,6 +914,7 @@ public struct ScmServiceClient: Sendable {
     }
 
     /// Lists the files that one commit changed against its first parent, ordered by path bytes.
+    /// Example: {"repositoryId": 1, "sha": "main", "includeStats": true}
     public func listCommitFileChanges(
         _ request: ListCommitFileChangesRequest, options: CallOptions = CallOptions()
     ) async throws -> ListCommitFileChangesResponse {
@@ -832,6 +922,7 @@ public struct ScmServiceClient: Sendable {
     }
 
     /// Compares two revisions: commits on one side only, their counts, the merge base, the changed files.
+    /// Example: {"repositoryId": 1, "base": "v1.0.0", "head": "main"}
     public func compareCommits(
         _ request: CompareCommitsRequest, options: CallOptions = CallOptions()
     ) async throws -> CompareCommitsResponse {
@@ -840,6 +931,7 @@ public struct ScmServiceClient: Sendable {
 
     /// Tells which commit last touched one line. NOT_FOUND with FILE_NOT_FOUND, NO_BLAME_RANGE (the line is beyond
     /// the end) or COMMIT_TOO_OLD (then the ErrorInfo's metadata has `sha` and `committedAt`).
+    /// Example: {"repositoryId": 1, "filepath": "README.md", "lineNumber": 1, "maxAgeDays": -1}
     public func getCommitContext(
         _ request: GetCommitContextRequest, options: CallOptions = CallOptions()
     ) async throws -> CommitContext {
@@ -848,6 +940,7 @@ public struct ScmServiceClient: Sendable {
 
     /// GetCommitContext for up to 100 lines of any files and repositories of the organization, for example all
     /// frames of a stack trace. One missing file or line never fails the whole call.
+    /// Example: {"repositoryId": 1, "lines": [{"path": "README.md", "line": 1}], "maxAgeDays": -1}
     public func batchGetCommitContext(
         _ request: BatchGetCommitContextRequest, options: CallOptions = CallOptions()
     ) async throws -> BatchGetCommitContextResponse {
@@ -864,6 +957,7 @@ public struct ScmServiceClient: Sendable {
     }
 
     /// Tells whether a file exists at a revision. A missing file is an answer (`exists` false), not an error.
+    /// Example: {"repositoryId": 1, "path": "README.md"}
     public func checkFile(
         _ request: CheckFileRequest, options: CallOptions = CallOptions()
     ) async throws -> CheckFileResponse {
@@ -888,6 +982,7 @@ public struct ScmServiceClient: Sendable {
     }
 
     /// Searches file contents at a revision. Ordered by repository id, then path bytes.
+    /// Example: {"repositoryId": 1, "query": "TODO"}
     public func searchCode(
         _ request: SearchCodeRequest, options: CallOptions = CallOptions()
     ) async throws -> SearchCodeResponse {
@@ -903,6 +998,7 @@ public struct ScmServiceClient: Sendable {
 
     /// Adds a mapping from stack trace paths to repository paths. ALREADY_EXISTS (CODE_MAPPING_EXISTS) when the
     /// project has one with this `stack_root`.
+    /// Example: {"projectId": 1, "repositoryId": 1, "stackRoot": "/srv/shop/", "sourceRoot": ""}
     public func createCodeMapping(
         _ request: CreateCodeMappingRequest, options: CallOptions = CallOptions()
     ) async throws -> CodeMapping {
@@ -911,6 +1007,7 @@ public struct ScmServiceClient: Sendable {
 
     /// Changes the fields named in the mask. An automatically generated mapping that is edited counts as made by a
     /// user from then on. ALREADY_EXISTS (CODE_MAPPING_EXISTS).
+    /// Example: {"codeMapping": {"id": 1, "sourceRoot": "src/"}, "updateMask": "sourceRoot"}
     public func updateCodeMapping(
         _ request: UpdateCodeMappingRequest, options: CallOptions = CallOptions()
     ) async throws -> CodeMapping {
@@ -918,6 +1015,7 @@ public struct ScmServiceClient: Sendable {
     }
 
     /// Removes a mapping. FAILED_PRECONDITION (CODEOWNERS_USES_MAPPING) while a code owners import uses it.
+    /// Example: {"codeMappingId": 4711}
     public func deleteCodeMapping(
         _ request: DeleteCodeMappingRequest, options: CallOptions = CallOptions()
     ) async throws -> Protobuf.Empty {
@@ -925,6 +1023,7 @@ public struct ScmServiceClient: Sendable {
     }
 
     /// Returns one mapping. NOT_FOUND (CODE_MAPPING_NOT_FOUND).
+    /// Example: {"codeMappingId": 1}
     public func getCodeMapping(
         _ request: GetCodeMappingRequest, options: CallOptions = CallOptions()
     ) async throws -> CodeMapping {
@@ -933,6 +1032,7 @@ public struct ScmServiceClient: Sendable {
 
     /// Lists mappings. With `project_id` in the order in which they are tried: made by users before generated,
     /// absolute stack roots before relative, longer before shorter, then by id. Without it by id.
+    /// Example: {"projectId": 1}
     public func listCodeMappings(
         _ request: ListCodeMappingsRequest, options: CallOptions = CallOptions()
     ) async throws -> ListCodeMappingsResponse {
@@ -941,6 +1041,8 @@ public struct ScmServiceClient: Sendable {
 
     /// Finds mappings that would explain the frames of stack traces, by looking for their files in the trees of the
     /// organization's repositories. ABORTED (LOCKED) while another CREATE derivation of the organization runs.
+    /// Example: {"projectId": 1, "platform": "python", "frames": [{"filename": "/srv/shop/app.py"}], "mode":
+    /// "DERIVE_MODE_DRY_RUN"}
     public func deriveCodeMappings(
         _ request: DeriveCodeMappingsRequest, options: CallOptions = CallOptions()
     ) async throws -> DeriveCodeMappingsResponse {
@@ -948,6 +1050,8 @@ public struct ScmServiceClient: Sendable {
     }
 
     /// Works out a mapping from one stack path and the web address of the same file. Stores nothing.
+    /// Example: {"projectId": 1, "stackPath": "/srv/shop/app.py", "sourceUrl":
+    /// "https://git.example/shop/blob/main/app.py"}
     public func parseCodeMapping(
         _ request: ParseCodeMappingRequest, options: CallOptions = CallOptions()
     ) async throws -> ParseCodeMappingResponse {
@@ -955,6 +1059,7 @@ public struct ScmServiceClient: Sendable {
     }
 
     /// Turns stack frames into repository paths and web addresses with the project's mappings.
+    /// Example: {"projectId": 1, "platform": "python", "frames": [{"filename": "/srv/shop/app.py", "lineno": 3}]}
     public func resolveSourcePath(
         _ request: ResolveSourcePathRequest, options: CallOptions = CallOptions()
     ) async throws -> ResolveSourcePathResponse {
@@ -962,6 +1067,7 @@ public struct ScmServiceClient: Sendable {
     }
 
     /// Shows how one frame is matched: each mapping in order, what was compared, what came out, and why not.
+    /// Example: {"projectId": 1, "platform": "python", "frame": {"filename": "/srv/shop/app.py"}}
     public func explainMapping(
         _ request: ExplainMappingRequest, options: CallOptions = CallOptions()
     ) async throws -> ExplainMappingResponse {
@@ -969,6 +1075,7 @@ public struct ScmServiceClient: Sendable {
     }
 
     /// Returns the code owners file of a repository. NOT_FOUND (CODE_OWNERS_NOT_FOUND) when it has none.
+    /// Example: {"repositoryId": 1}
     public func getCodeOwnersFile(
         _ request: GetCodeOwnersFileRequest, options: CallOptions = CallOptions()
     ) async throws -> CodeOwnersFile {
@@ -976,6 +1083,7 @@ public struct ScmServiceClient: Sendable {
     }
 
     /// Imports the code owners of a code mapping's repository; a second import replaces the first.
+    /// Example: {"codeMappingId": 1, "raw": "*.py @backend", "dialect": "CODE_OWNERS_DIALECT_GITHUB"}
     public func importCodeOwners(
         _ request: ImportCodeOwnersRequest, options: CallOptions = CallOptions()
     ) async throws -> CodeOwners {
@@ -983,6 +1091,7 @@ public struct ScmServiceClient: Sendable {
     }
 
     /// Lists imports, ordered by id.
+    /// Example: {"projectId": 1}
     public func listCodeOwners(
         _ request: ListCodeOwnersRequest, options: CallOptions = CallOptions()
     ) async throws -> ListCodeOwnersResponse {
@@ -990,6 +1099,7 @@ public struct ScmServiceClient: Sendable {
     }
 
     /// Removes the import of a code mapping. NOT_FOUND (CODE_OWNERS_NOT_FOUND).
+    /// Example: {"codeMappingId": 4711}
     public func deleteCodeOwners(
         _ request: DeleteCodeOwnersRequest, options: CallOptions = CallOptions()
     ) async throws -> Protobuf.Empty {
@@ -997,6 +1107,7 @@ public struct ScmServiceClient: Sendable {
     }
 
     /// Tells who owns paths or stack frames, and which rule on which line decided.
+    /// Example: {"repositoryId": 1, "paths": ["app.py"]}
     public func resolveCodeOwners(
         _ request: ResolveCodeOwnersRequest, options: CallOptions = CallOptions()
     ) async throws -> ResolveCodeOwnersResponse {
@@ -1005,6 +1116,7 @@ public struct ScmServiceClient: Sendable {
 
     /// Opens an issue in the tracker and, with `group_id`, links it. If only the link fails, the issue stays and the
     /// error's ErrorInfo names it in `externalIssueId`.
+    /// Example: {"project": "shop", "title": "Orders fail", "groupId": 7}
     public func createExternalIssue(
         _ request: CreateExternalIssueRequest, options: CallOptions = CallOptions()
     ) async throws -> ExternalIssue {
@@ -1013,6 +1125,7 @@ public struct ScmServiceClient: Sendable {
 
     /// Links an issue that exists in the tracker to a group. ALREADY_EXISTS (ALREADY_LINKED). A comment that cannot
     /// be posted does not fail the call; trailing metadata `x-scm-warning` tells.
+    /// Example: {"groupId": 8, "externalKey": "shop#1"}
     public func linkExternalIssue(
         _ request: LinkExternalIssueRequest, options: CallOptions = CallOptions()
     ) async throws -> ExternalIssue {
@@ -1021,6 +1134,7 @@ public struct ScmServiceClient: Sendable {
 
     /// Carries an issue's status to the tracker, or the tracker's status to the groups linked to the issue. Trailing
     /// metadata `x-scm-sync-outcome` says `changed`, `unchanged` or `skipped:REASON`.
+    /// Example: {"externalIssueId": 1, "direction": "SYNC_DIRECTION_OUTBOUND", "groupId": 7, "resolved": true}
     public func syncIssueStatus(
         _ request: SyncIssueStatusRequest, options: CallOptions = CallOptions()
     ) async throws -> Protobuf.Empty {
@@ -1028,6 +1142,7 @@ public struct ScmServiceClient: Sendable {
     }
 
     /// Carries an assignee in either direction; outcome as with SyncIssueStatus.
+    /// Example: {"externalIssueId": 1, "direction": "SYNC_DIRECTION_OUTBOUND", "user": "ada"}
     public func syncIssueAssignee(
         _ request: SyncIssueAssigneeRequest, options: CallOptions = CallOptions()
     ) async throws -> Protobuf.Empty {
@@ -1035,6 +1150,7 @@ public struct ScmServiceClient: Sendable {
     }
 
     /// Searches issues in the tracker. Newest first, then by key.
+    /// Example: {"query": "orders", "state": "ISSUE_STATE_OPEN"}
     public func searchIssues(
         _ request: SearchIssuesRequest, options: CallOptions = CallOptions()
     ) async throws -> SearchIssuesResponse {
@@ -1042,6 +1158,7 @@ public struct ScmServiceClient: Sendable {
     }
 
     /// Returns one linked issue. NOT_FOUND (ISSUE_NOT_FOUND).
+    /// Example: {"externalIssueId": 1}
     public func getExternalIssue(
         _ request: GetExternalIssueRequest, options: CallOptions = CallOptions()
     ) async throws -> ExternalIssue {
@@ -1049,6 +1166,7 @@ public struct ScmServiceClient: Sendable {
     }
 
     /// Lists linked issues, ordered by id.
+    /// Example: {"groupId": 7}
     public func listExternalIssues(
         _ request: ListExternalIssuesRequest, options: CallOptions = CallOptions()
     ) async throws -> ListExternalIssuesResponse {
@@ -1056,6 +1174,7 @@ public struct ScmServiceClient: Sendable {
     }
 
     /// Changes title, description or state, here and in the tracker.
+    /// Example: {"externalIssue": {"id": 1, "state": "ISSUE_STATE_CLOSED"}, "updateMask": "state"}
     public func updateExternalIssue(
         _ request: UpdateExternalIssueRequest, options: CallOptions = CallOptions()
     ) async throws -> ExternalIssue {
@@ -1063,6 +1182,7 @@ public struct ScmServiceClient: Sendable {
     }
 
     /// Removes the link between an issue and a group; with the last link our row goes too. The tracker's issue stays.
+    /// Example: {"externalIssueId": 4711, "groupId": 7}
     public func unlinkExternalIssue(
         _ request: UnlinkExternalIssueRequest, options: CallOptions = CallOptions()
     ) async throws -> Protobuf.Empty {
@@ -1070,6 +1190,7 @@ public struct ScmServiceClient: Sendable {
     }
 
     /// Adds a comment to an issue in the tracker.
+    /// Example: {"externalIssueId": 1, "body": "Seen again in 2.1."}
     public func createIssueComment(
         _ request: CreateIssueCommentRequest, options: CallOptions = CallOptions()
     ) async throws -> IssueComment {
@@ -1077,6 +1198,7 @@ public struct ScmServiceClient: Sendable {
     }
 
     /// Changes a comment. UNIMPLEMENTED where the tracker cannot edit comments.
+    /// Example: {"externalIssueId": 1, "commentId": "1", "body": "Seen again in 2.2."}
     public func updateIssueComment(
         _ request: UpdateIssueCommentRequest, options: CallOptions = CallOptions()
     ) async throws -> IssueComment {
@@ -1084,13 +1206,32 @@ public struct ScmServiceClient: Sendable {
     }
 
     /// Lists the comments of an issue, oldest first, then by id.
+    /// Example: {"externalIssueId": 1}
     public func listIssueComments(
         _ request: ListIssueCommentsRequest, options: CallOptions = CallOptions()
     ) async throws -> ListIssueCommentsResponse {
         try await channel.unary(ScmServiceMethod.listIssueComments, request, options: options)
     }
 
+    /// Returns how an integration's issues follow our groups and the other way round. Without settings of its own an
+    /// integration carries everything both ways.
+    /// Example: {"integrationId": 0}
+    public func getIssueSettings(
+        _ request: GetIssueSettingsRequest, options: CallOptions = CallOptions()
+    ) async throws -> IssueSettings {
+        try await channel.unary(ScmServiceMethod.getIssueSettings, request, options: options)
+    }
+
+    /// Changes the fields named in the mask. INVALID_ARGUMENT for a state that the tracker does not have.
+    /// Example: {"issueSettings": {"syncComments": true}, "updateMask": "syncComments"}
+    public func updateIssueSettings(
+        _ request: UpdateIssueSettingsRequest, options: CallOptions = CallOptions()
+    ) async throws -> IssueSettings {
+        try await channel.unary(ScmServiceMethod.updateIssueSettings, request, options: options)
+    }
+
     /// Tells what a repository's or an integration's provider can do, before it is tried.
+    /// Example: {"repositoryId": 1}
     public func getCapabilities(
         _ request: GetCapabilitiesRequest, options: CallOptions = CallOptions()
     ) async throws -> GetCapabilitiesResponse {
@@ -1098,6 +1239,7 @@ public struct ScmServiceClient: Sendable {
     }
 
     /// Tells how much of the provider's request allowance is left.
+    /// Example: {"integrationId": 1}
     public func getRateLimit(
         _ request: GetRateLimitRequest, options: CallOptions = CallOptions()
     ) async throws -> GetRateLimitResponse {
@@ -1105,6 +1247,7 @@ public struct ScmServiceClient: Sendable {
     }
 
     /// Lists the organization's integrations, ordered by id. No secrets.
+    /// Example: {"pageSize": 10}
     public func listIntegrations(
         _ request: ListIntegrationsRequest, options: CallOptions = CallOptions()
     ) async throws -> ListIntegrationsResponse {
@@ -1112,6 +1255,7 @@ public struct ScmServiceClient: Sendable {
     }
 
     /// Reports the state of a check on a commit. The same repository, commit and name replace the check before.
+    /// Example: {"statusCheck": {"repositoryId": 1, "sha": "main", "name": "tests", "status": "CHECK_STATUS_RUNNING"}}
     public func createStatusCheck(
         _ request: CreateStatusCheckRequest, options: CallOptions = CallOptions()
     ) async throws -> StatusCheck {
@@ -1119,6 +1263,7 @@ public struct ScmServiceClient: Sendable {
     }
 
     /// Lists the checks of a commit, ordered by name, then id.
+    /// Example: {"repositoryId": 1, "sha": "main"}
     public func listStatusChecks(
         _ request: ListStatusChecksRequest, options: CallOptions = CallOptions()
     ) async throws -> ListStatusChecksResponse {

@@ -30,20 +30,8 @@ enum SyncOutcome: Equatable, Sendable {
     }
 }
 
-/// Settings of a tracker about states and assignees.
-struct IssueSyncRules: Sendable {
-    var carriesStatusOut = true
-    var carriesStatusIn = true
-    var carriesAssigneeOut = true
-    var carriesAssigneeIn = true
-    var strategy = ResolutionStrategy.plain
-    var inbound: TrackerEvent.Meaning
-
-    /// The built-in tracker: everything both ways.
-    static let embedded = IssueSyncRules(inbound: .embedded)
-}
-
-/// The tracker's words for a resolved and an unresolved group, per project of the tracker.
+/// The tracker's words for a resolved and an unresolved group, per project of the tracker. An empty one stands for
+/// "carry nothing".
 struct StatusMapping: Equatable, Sendable {
     var resolved: String
     var unresolved: String
@@ -77,6 +65,7 @@ enum OutboundStatus: Equatable {
         guard hasKey else { return .done(.skipped(.badKey)) }
         guard let mapping else { return .done(.skipped(.noProjectMapping)) }
         let desired = status == .resolved ? mapping.resolved : mapping.unresolved
+        guard !desired.isEmpty else { return .done(.skipped(.noProjectMapping)) }
         return desired == current ? .done(.unchanged) : .write(desired)
     }
 }

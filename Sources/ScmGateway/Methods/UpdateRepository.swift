@@ -5,7 +5,8 @@ import SiloRPC
 import Storage
 
 extension ScmGatewayService {
-    /// For a local folder `name`, `status` and `config` can change: the rest is what the folder says.
+    /// For a local folder `name`, `status` and `config` can change, for a mirror its interval too: the rest is what the
+    /// folder or the remote says.
     public func updateRepository(_ request: UpdateRepositoryRequest, context: CallContext) async throws -> Repository {
         let organizationID = try authorise(context, .write, organizationID: request.organizationID)
         let new = request.repository ?? Repository()
@@ -17,9 +18,17 @@ extension ScmGatewayService {
                 let old = try RepositoryRows.find(id: new.id, organizationID: organizationID, transaction.reading)
                 guard let old else { throw Self.repositoryNotFound }
                 let change = try RepositoryChange(new, of: old, paths)
-                guard let row = try RepositoryRows.update(old.id, change, transaction) else {
+                guard let changed = try RepositoryRows.update(old.id, change, transaction) else {
                     throw Self.repositoryNotFound
                 }
+                let row =
+                    if let interval = change.interval {
+                        try MirrorRows.setInterval(
+                            interval.seconds, of: changed.id, server: self.mirrors.interval, transaction
+                        ) ?? changed
+                    } else {
+                        changed
+                    }
                 transaction.afterCommit { self.directory.forget(id: row.id, organizationID: organizationID) }
                 return Repository(row)
             }
@@ -29,11 +38,19 @@ extension ScmGatewayService {
     }
 }
 
+/// How often a mirror is fetched by itself.
+struct FetchInterval: Sendable {
+    /// nil to follow the server, 0 for never.
+    var seconds: Int64?
+}
+
 /// The values that a repository has after an update.
 struct RepositoryChange: Sendable {
     private(set) var name: String
     private(set) var status: StoredRepository.Status
     private(set) var config: [String: String]
+    /// nil when it stays as it is.
+    private(set) var interval: FetchInterval?
 
     /// - Parameter paths: the fields to change.
     /// - Throws: INVALID_ARGUMENT for a field that cannot change, or cannot have its value.
@@ -44,6 +61,8 @@ struct RepositoryChange: Sendable {
             case "name": name = try Self.name(new.name)
             case "status": status = try Self.status(new.status, from: old.status)
             case "config": config = try Self.config(new.config, old.config)
+            case "mirror.fetch_interval":
+                interval = FetchInterval(seconds: try Self.interval(new.mirror?.fetchInterval, of: old))
             case "url", "default_branch", "integration_id":
                 throw RPCError.badField("update_mask", "\"\(path)\" of a local git repository cannot be changed")
             default:
@@ -61,6 +80,23 @@ struct RepositoryChange: Sendable {
             )
         }
         return name
+    }
+
+    private static func interval(
+        _ interval: Protobuf.Duration?, of old: StoredRepository
+    ) throws(RPCError) -> Int64? {
+        let field = "repository.mirror.fetch_interval"
+        guard old.mirror != nil else { throw RPCError.badField(field, "the repository is no mirror") }
+        guard let interval else { return nil }
+        guard interval.nanos == 0, let seconds = Int(exactly: interval.seconds),
+            seconds == 0 || MirrorConfiguration.intervals.contains(seconds)
+        else {
+            throw RPCError.badField(
+                field,
+                "0 for never, or whole seconds, one minute to 365 days"
+            )
+        }
+        return Int64(seconds)
     }
 
     /// ```

@@ -21,6 +21,10 @@ public struct MirrorConfiguration: Sendable {
     public var sshKnownHostsFile: String?
     /// Longest look at a remote when a mirror is added.
     public var probeTimeout: Duration = .seconds(20)
+    /// What ``fetchInterval`` may be when it is set from outside, in seconds: 1 minute to 365 days.
+    public static let intervals = 60...31_536_000
+    /// How often a mirror is fetched by itself, unless it has an interval of its own; zero for never.
+    public var fetchInterval: Duration = .seconds(3600)
     /// Longest clone or fetch.
     public var transferTimeout: Duration = .seconds(3600)
     /// Most bytes of one copy.

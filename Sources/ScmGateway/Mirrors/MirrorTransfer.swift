@@ -49,7 +49,10 @@ struct MirrorTransfer: Sendable {
         // No file may grow beyond the limit: the system stops what would, between two looks at the folder. The shell
         // sees a fixed text; what git gets are its positional parameters.
         // With the signal ignored, git says that the file is too large instead of being killed.
-        let script = "trap '' XFSZ; ulimit -c 0 && ulimit -f \(configuration.maximumByteCount / 512 + 1) && exec \"$0\" \"$@\""
+        let nice = command.isInBackground ? "nice -n 19 " : ""
+        let script = """
+            trap '' XFSZ; ulimit -c 0 && ulimit -f \(configuration.maximumByteCount / 512 + 1) && exec \(nice)"$0" "$@"
+            """
         let arguments = ["-c", script, program] + command.arguments
         let variables = command.environment(configuration, addresses).map { Array("\($0.key)=\($0.value)".utf8) + [0] }
         return Configuration(

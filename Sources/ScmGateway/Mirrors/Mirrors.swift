@@ -28,6 +28,8 @@ final class Mirrors: Sendable {
     private let folder: String
     private let places: AsyncSemaphore
     private let jobs = Mutex<[Int64: MirrorJob]>([:])
+    private let clock = Mutex<Task<Void, Never>?>(nil)
+    private let cleaning = Mutex<MirrorMaintenance?>(nil)
 
     /// - Parameter folder: absolute.
     init(
@@ -41,6 +43,7 @@ final class Mirrors: Sendable {
         self.directory = directory
         self.logger = logger
         places = AsyncSemaphore(limit: configuration.maximumConcurrentTransfers, queueLimit: .max, knob: "")
+        cleaning.withLock { $0 = MirrorMaintenance { [weak self] row in await self?.clean(row) } }
     }
 
     /// A folder for a copy, that nothing has. Makes what it is in.
@@ -53,7 +56,9 @@ final class Mirrors: Sendable {
         return try await offLoop {
             let parent = "\(folder)/\(name.prefix(2))/\(name.dropFirst(2).prefix(2))"
             try Self.makeFolder(parent)
-            guard let real = RepositoryLocation.realPath(parent) else { throw MirrorFailure.failed("no folder \(parent)") }
+            guard let real = RepositoryLocation.realPath(parent) else {
+                throw MirrorFailure.failed("no folder \(parent)")
+            }
             return "\(real)/\(name).git"
         }
     }
@@ -81,7 +86,9 @@ final class Mirrors: Sendable {
         let output = try await transfer.run(
             .look(remote), addresses, timeout: (configuration.probeTimeout, "mirrorProbeTimeout")
         )
-        let line = String(decoding: output, as: UTF8.self).split(separator: "\n").first { $0.hasPrefix("ref: refs/heads/") }
+        let line = String(decoding: output, as: UTF8.self).split(separator: "\n").first {
+            $0.hasPrefix("ref: refs/heads/")
+        }
         return line?.dropFirst("ref: ".count).split(separator: "\t").first.flatMap { try? Revision(String($0)) }
     }
 
@@ -113,6 +120,7 @@ final class Mirrors: Sendable {
             }
         }
         for row in try await database.read({ try MirrorRows.unfinished($0) }) { _ = start(row) }
+        try await startClock()
     }
 
     /// `ab/cd/<name>.git`.
@@ -133,14 +141,62 @@ final class Mirrors: Sendable {
             job.cancel()
             _ = await job.end()
         }
+        await maintenance?.remove(row.id)
         let folder = row.gitFolder
         try? await offLoop { try? FileManager.default.removeItem(atPath: folder) }
     }
 
     func shutDown() async {
+        let clock = clock.withLock { $0.take() }
+        clock?.cancel()
+        await clock?.value
+        await maintenance?.shutDown()
         let running = jobs.withLock { Array($0.values) }
         for job in running { job.cancel() }
         for job in running { _ = await job.end() }
+    }
+
+    // MARK: By itself
+
+    /// The server's interval in milliseconds; 0 for never.
+    var interval: Int64 { Int64(configuration.fetchInterval / .milliseconds(1)) }
+
+    private var maintenance: MirrorMaintenance? { cleaning.withLock { $0 } }
+
+    /// Fetches what is due, for ever. What goes wrong with the database is logged and tried again.
+    private func startClock() async throws {
+        let interval = interval
+        try await database.write { try MirrorRows.adopt(interval: interval, $0) }
+        let pause = MirrorSchedule.pause(interval: configuration.fetchInterval)
+        clock.withLock { clock in
+            guard clock == nil else { return }
+            clock = Task { [weak self] in
+                while (try? await Task.sleep(for: pause)) != nil { await self?.fetchDue() }
+            }
+        }
+    }
+
+    private func fetchDue() async {
+        do {
+            for row in try await database.read({ try MirrorRows.due(EpochTime.now, $0) }) { _ = start(row) }
+        } catch {
+            logger.warning("no look at what mirrors are due", metadata: ["error": "\(error)"])
+        }
+    }
+
+    /// What fails now is tried again after the next fetch.
+    private func clean(_ row: StoredRepository) async {
+        do {
+            _ = try await transfer.run(
+                .clean(folder: row.gitFolder), [], timeout: (configuration.transferTimeout, "mirrorTransferTimeout")
+            )
+            let byteCount = try await offLoop { FolderSize.of(row.gitFolder) }
+            try await store(row) { try MirrorRows.maintained($0.id, byteCount: byteCount, $1) }
+            logger.info("mirror cleaned up", metadata: ["repository": "\(row.id)", "bytes": "\(byteCount)"])
+        } catch {
+            guard !Task.isCancelled else { return }
+            logger.warning("mirror not cleaned up", metadata: ["repository": "\(row.id)", "error": "\(error)"])
+        }
     }
 
     // MARK: One clone or fetch
@@ -150,7 +206,7 @@ final class Mirrors: Sendable {
         _ row: StoredRepository, _ report: @escaping @Sendable (TransferProgress) -> Void
     ) async -> MirrorFailure? {
         do {
-            try await places.withUnit {
+            let isNew = try await places.withUnit {
                 let remote: RemoteAddress
                 do throws(GitError) {
                     remote = try RemoteAddress(row.externalID)
@@ -165,7 +221,11 @@ final class Mirrors: Sendable {
                 } else {
                     try await clone(row, remote, addresses, report)
                 }
-                try await finish(row)
+                try await finish(row, isNew: !exists)
+                return !exists
+            }
+            if !isNew, (try? await offLoop({ MirrorMaintenance.isDue(row, now: EpochTime.now) })) == true {
+                maintenance?.add(row)
             }
             return nil
         } catch {
@@ -173,9 +233,10 @@ final class Mirrors: Sendable {
             logger.warning("mirror failed", metadata: ["repository": "\(row.id)", "error": "\(failure)"])
             // Also when this task was cancelled: a task of its own can still write.
             let status = GoogleRPC.Status(failure.rpcError)
+            let interval = interval
             await Task {
                 do {
-                    try await self.store(row) { try MirrorRows.fail($0.id, status, $1) }
+                    try await self.store(row) { try MirrorRows.fail($0.id, status, server: interval, $1) }
                 } catch MirrorFailure.cancelled {
                     // The command line has removed the row; nobody else removes what was made since.
                     try? await offLoop { try? FileManager.default.removeItem(atPath: row.gitFolder) }
@@ -194,7 +255,8 @@ final class Mirrors: Sendable {
         try await offLoop { try Self.makeFolder(new) }
         do {
             _ = try await transfer.run(
-                .clone(remote, folder: part), addresses, timeout: (configuration.transferTimeout, "mirrorTransferTimeout"),
+                .clone(remote, folder: part), addresses,
+                timeout: (configuration.transferTimeout, "mirrorTransferTimeout"),
                 growing: part, report: report
             )
             try checkSize(try await offLoop { FolderSize.of(part) })
@@ -229,12 +291,17 @@ final class Mirrors: Sendable {
         }
     }
 
-    private func finish(_ row: StoredRepository) async throws {
+    private func finish(_ row: StoredRepository, isNew: Bool) async throws {
         let (branch, byteCount) = try await offLoop {
             let location = try RepositoryLocation(gitFolder: row.gitFolder)
             return (LocalFolder.defaultBranch(location), FolderSize.of(row.gitFolder))
         }
-        try await store(row) { try MirrorRows.finish($0.id, defaultBranch: branch, byteCount: byteCount, $1) }
+        let interval = interval
+        try await store(row) {
+            // A clone comes packed.
+            if isNew { _ = try MirrorRows.maintained($0.id, byteCount: byteCount, $1) }
+            return try MirrorRows.finish($0.id, defaultBranch: branch, byteCount: byteCount, server: interval, $1)
+        }
     }
 
     /// - Throws: ``MirrorFailure/cancelled`` when the row has gone.

@@ -9,6 +9,8 @@ enum TransferCommand: Sendable {
     case fetch(RemoteAddress, folder: String)
     /// Makes a branch, as `refs/heads/main`, the default one of a copy.
     case setHead(Revision, folder: String)
+    /// Packs a copy into few files, and removes what no branch and no tag has reached for two weeks.
+    case clean(folder: String)
 
     var arguments: [String] {
         switch self {
@@ -21,14 +23,20 @@ enum TransferCommand: Sendable {
                 "--end-of-options", remote.text, "+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*",
             ]
         case .setHead(let branch, _): ["symbolic-ref", "HEAD", branch.text]
+        case .clean: ["gc", "--quiet", "--prune=2.weeks.ago"]
         }
     }
 
     private var remote: RemoteAddress? {
         switch self {
         case .look(let remote), .clone(let remote, _), .fetch(let remote, _): remote
-        case .setHead: nil
+        case .setHead, .clean: nil
         }
+    }
+
+    /// Others go first.
+    var isInBackground: Bool {
+        if case .clean = self { true } else { false }
     }
 
     /// Everything that git gets to see; nothing is inherited.
@@ -43,10 +51,12 @@ enum TransferCommand: Sendable {
             "GIT_SSH_COMMAND": "/bin/false", "GIT_NO_REPLACE_OBJECTS": "1",
         ]
         switch self {
-        case .fetch(_, let folder), .setHead(_, let folder): variables["GIT_DIR"] = folder
+        case .fetch(_, let folder), .setHead(_, let folder), .clean(let folder): variables["GIT_DIR"] = folder
         case .look, .clone: variables["GIT_DIR"] = nil
         }
-        if let remote, remote.scheme == "ssh" { variables["GIT_SSH_COMMAND"] = Self.ssh(remote, configuration, addresses) }
+        if let remote, remote.scheme == "ssh" {
+            variables["GIT_SSH_COMMAND"] = Self.ssh(remote, configuration, addresses)
+        }
         let settings = settings(configuration, addresses)
         variables["GIT_CONFIG_COUNT"] = String(settings.count)
         for (index, entry) in settings.enumerated() {
@@ -62,6 +72,9 @@ enum TransferCommand: Sendable {
             ("core.gitProxy", ""), ("credential.helper", ""), ("gc.auto", "0"), ("maintenance.auto", "false"),
             ("submodule.recurse", "false"), ("fetch.recurseSubmodules", "false"), ("fetch.unpackLimit", "1"),
             ("transfer.bundleURI", "false"), ("http.followRedirects", "false"), ("http.proxy", ""),
+            // One thread and little memory: nobody waits for cleaning up.
+            ("pack.threads", "1"), ("pack.windowMemory", "32m"), ("pack.deltaCacheSize", "32m"),
+            ("gc.autoDetach", "false"),
             ("http.lowSpeedLimit", "1000"), ("http.lowSpeedTime", "60"), ("http.emptyAuth", "false"),
         ]
         guard let remote, remote.scheme.hasPrefix("http") else { return settings }

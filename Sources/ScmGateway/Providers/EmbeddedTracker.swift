@@ -10,7 +10,8 @@ struct EmbeddedTracker: IssueProvider, IssueSearchProvider, IssueCommentProvider
     let organizationID: Int64
 
     var keyStyle: IssueKey.Style { .embedded }
-    var rules: IssueSyncRules { .embedded }
+    var inbound: TrackerEvent.Meaning { .embedded }
+    var states: Set<String>? { [StatusMapping.embedded.resolved, StatusMapping.embedded.unresolved] }
 
     func statusMapping(project: String) async throws -> StatusMapping? { .embedded }
 

@@ -64,8 +64,11 @@ struct TrackerComment: Sendable {
 /// it needs. Methods throw `RPCError`, NOT_FOUND (ISSUE_NOT_FOUND) for an issue that the tracker does not have.
 protocol IssueProvider: Sendable {
     var keyStyle: IssueKey.Style { get }
-    var rules: IssueSyncRules { get }
-    /// nil for a project whose states are mapped to nothing.
+    /// How its events are read.
+    var inbound: TrackerEvent.Meaning { get }
+    /// The names of its states; nil when it does not say.
+    var states: Set<String>? { get }
+    /// Its own mapping, where the organization's settings have none; nil for a project whose states mean nothing to us.
     func statusMapping(project: String) async throws -> StatusMapping?
     /// - Parameter memory: the same request again gives the issue that the first made; nil makes one each time.
     func create(_ draft: IssueDraft, memory: IdempotentRequest?) async throws -> TrackerIssue

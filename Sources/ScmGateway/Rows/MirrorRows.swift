@@ -13,6 +13,14 @@ struct StoredMirror: Sendable, Hashable {
     let error: [UInt8]
     /// On disk.
     let byteCount: Int64
+    /// Seconds between fetches when it has its own; 0 for never, nil to follow the server.
+    let interval: Int64?
+    /// When it is fetched next by itself, as ``fetchedAt``; 0 for never.
+    let nextFetchAt: Int64
+    /// Since the last success.
+    let failureCount: Int64
+    /// When it was last packed, as ``fetchedAt``.
+    let maintainedAt: Int64
 
     /// The numbers of `MirrorState`.
     enum State: Int64, Sendable { case cloning = 1, ready = 2, fetching = 3, failed = 4 }
@@ -28,6 +36,11 @@ struct StoredMirror: Sendable, Hashable {
         fetchedAt = try row.integer("mirror_fetched_at")
         error = try row.blob("mirror_error")
         byteCount = try row.integer("mirror_size")
+        let interval = try row.integer("mirror_interval")
+        self.interval = interval < 0 ? nil : interval
+        nextFetchAt = try row.integer("mirror_next_at")
+        failureCount = try row.integer("mirror_failures")
+        maintainedAt = try row.integer("mirror_maintained_at")
     }
 
     /// There is something to read.
@@ -40,7 +53,10 @@ extension Mirror {
             state: MirrorState(rawValue: Int32(clamping: mirror.state.rawValue)),
             fetchedAt: mirror.fetchedAt > 0 ? .init(millisecondsSinceEpoch: mirror.fetchedAt) : nil,
             error: mirror.error.isEmpty ? nil : try? GoogleRPC.Status(serializedBytes: mirror.error),
-            size: mirror.byteCount
+            size: mirror.byteCount, fetchInterval: mirror.interval.map { .init(seconds: $0) },
+            nextFetchAt: mirror.nextFetchAt > 0 ? .init(millisecondsSinceEpoch: mirror.nextFetchAt) : nil,
+            failureCount: Int32(clamping: mirror.failureCount),
+            maintainedAt: mirror.maintainedAt > 0 ? .init(millisecondsSinceEpoch: mirror.maintainedAt) : nil
         )
     }
 }
@@ -90,27 +106,47 @@ enum MirrorRows {
     }
 
     static func finish(
-        _ id: Int64, defaultBranch: String, byteCount: Int, _ transaction: WriteTransaction
+        _ id: Int64, defaultBranch: String, byteCount: Int, server: Int64, _ transaction: WriteTransaction
     ) throws -> Bool {
         let now = EpochTime.now
         return try set(
             """
-            mirror_state = ?, mirror_fetched_at = ?, mirror_error = x'', mirror_size = ?, default_branch = ?, updated_at = ?
+            mirror_state = ?, mirror_fetched_at = ?, mirror_error = x'', mirror_size = ?, default_branch = ?,
+            updated_at = ?, mirror_failures = 0, mirror_next_at = ?
             """,
             [
                 .integer(StoredMirror.State.ready.rawValue), .integer(now), .integer(Int64(byteCount)),
                 .text(defaultBranch), .integer(now),
+                .integer(MirrorSchedule.next(
+                    after: now, interval: try interval(of: id, server: server, transaction.reading), failures: 0
+                )),
             ],
             id, transaction
         )
     }
 
-    static func fail(_ id: Int64, _ error: GoogleRPC.Status, _ transaction: WriteTransaction) throws -> Bool {
-        try set(
-            "mirror_state = ?, mirror_error = ?, updated_at = ?",
-            [.integer(StoredMirror.State.failed.rawValue), .blob(error.serializedBytes()), .integer(EpochTime.now)],
+    static func fail(
+        _ id: Int64, _ error: GoogleRPC.Status, server: Int64, _ transaction: WriteTransaction
+    ) throws -> Bool {
+        let now = EpochTime.now
+        let row = try transaction.row("SELECT mirror_failures FROM repositories WHERE id = ?", [.integer(id)])
+        let failures = (try row?.integer("mirror_failures") ?? 0) + 1
+        let interval = try interval(of: id, server: server, transaction.reading)
+        return try set(
+            "mirror_state = ?, mirror_error = ?, updated_at = ?, mirror_failures = ?, mirror_next_at = ?",
+            [
+                .integer(StoredMirror.State.failed.rawValue), .blob(error.serializedBytes()), .integer(now),
+                .integer(failures), .integer(MirrorSchedule.next(after: now, interval: interval, failures: failures)),
+            ],
             id, transaction
         )
+    }
+
+    /// A mirror's own interval or the server's, in milliseconds.
+    private static func interval(of id: Int64, server: Int64, _ transaction: ReadTransaction) throws -> Int64 {
+        let row = try transaction.row("SELECT mirror_interval FROM repositories WHERE id = ?", [.integer(id)])
+        let own = try row?.integer("mirror_interval") ?? -1
+        return own < 0 ? server : own * 1000
     }
 
     /// Mirrors whose clone or fetch was broken off by the end of the process.
@@ -122,7 +158,9 @@ enum MirrorRows {
 
     /// Folders of all copies.
     static func folders(_ transaction: ReadTransaction) throws -> [String] {
-        try transaction.rows("SELECT git_folder FROM repositories WHERE mirror_state > 0").map { try $0.text("git_folder") }
+        try transaction.rows("SELECT git_folder FROM repositories WHERE mirror_state > 0").map {
+            try $0.text("git_folder")
+        }
     }
 
     private static func set(

@@ -78,6 +78,55 @@ public struct RepositoryStore: Sendable {
     }
 }
 
+extension RepositoryStore {
+    /// What an operator wants to know of a copy. Times are milliseconds since 1970 UTC, 0 for never.
+    public struct MirrorLine: Sendable {
+        public let id: Int64
+        public let name: String
+        /// `cloning`, `ready`, `fetching` or `failed`.
+        public let state: String
+        public let fetchedAt: Int64
+        public let nextFetchAt: Int64
+        /// Seconds; nil to follow the server.
+        public let interval: Int64?
+        public let failureCount: Int64
+        public let maintainedAt: Int64
+        public let byteCount: Int64
+    }
+
+    /// Copies of remote repositories by id.
+    public func mirrors(organizationID: Int64? = nil) async throws -> [MirrorLine] {
+        try await list(organizationID: organizationID).compactMap { row in
+            row.mirror.map { mirror in
+                MirrorLine(
+                    id: row.id, name: row.name, state: "\(mirror.state)", fetchedAt: mirror.fetchedAt,
+                    nextFetchAt: mirror.nextFetchAt, interval: mirror.interval, failureCount: mirror.failureCount,
+                    maintainedAt: mirror.maintainedAt, byteCount: mirror.byteCount
+                )
+            }
+        }
+    }
+
+    /// Sets how often a mirror is fetched by itself.
+    ///
+    /// - Parameters:
+    ///   - seconds: 0 for never, nil to follow the server.
+    ///   - server: the server's own interval.
+    ///   - isDueNow: fetch at the server's next look.
+    /// - Throws: ``RepositoryStoreError`` when there is no such mirror, `StorageError`.
+    public func setMirrorInterval(
+        _ seconds: Int64?, of id: Int64, server: Duration, isDueNow: Bool = false
+    ) async throws {
+        let interval = Int64(server / .milliseconds(1))
+        let row = try await database.write { transaction in
+            let row = try MirrorRows.setInterval(seconds, of: id, server: interval, transaction)
+            if isDueNow, row != nil { try MirrorRows.makeDue(id, transaction) }
+            return row
+        }
+        guard row != nil else { throw RepositoryStoreError("there is no mirror \(id)") }
+    }
+}
+
 /// Why an operator's change to repositories was refused.
 public struct RepositoryStoreError: Error, Sendable, Equatable, CustomStringConvertible {
     public let description: String

@@ -188,5 +188,23 @@ public enum ScmGatewaySchema {
             // 0 for folders that a caller registered: they held all their objects themselves.
             sql: "ALTER TABLE repositories ADD COLUMN may_borrow INTEGER NOT NULL DEFAULT 1;"
         ),
+        Migration(
+            "scm-7-issue-settings",
+            // `content` is an IssueSettings. In `mirror_interval`, seconds: -1 follows the server, 0 is never.
+            sql: """
+                CREATE TABLE issue_settings (
+                    organization_id INTEGER NOT NULL REFERENCES organizations (id) ON DELETE CASCADE,
+                    integration_id INTEGER NOT NULL,
+                    content BLOB NOT NULL,
+                    updated_at INTEGER NOT NULL,
+                    PRIMARY KEY (organization_id, integration_id)
+                );
+                ALTER TABLE repositories ADD COLUMN mirror_interval INTEGER NOT NULL DEFAULT -1;
+                ALTER TABLE repositories ADD COLUMN mirror_next_at INTEGER NOT NULL DEFAULT 0;
+                ALTER TABLE repositories ADD COLUMN mirror_failures INTEGER NOT NULL DEFAULT 0;
+                ALTER TABLE repositories ADD COLUMN mirror_maintained_at INTEGER NOT NULL DEFAULT 0;
+                CREATE INDEX repositories_by_next_fetch ON repositories (mirror_next_at) WHERE mirror_state > 0;
+                """
+        ),
     ]
 }

@@ -19,6 +19,7 @@ enum ErrorReason: String {
     case codeOwnersNotFound = "CODE_OWNERS_NOT_FOUND"
     case issueNotFound = "ISSUE_NOT_FOUND"
     case alreadyLinked = "ALREADY_LINKED"
+    case syncDisabled = "SYNC_DISABLED"
     case stackRootMismatch = "STACK_ROOT_MISMATCH"
     case locked = "LOCKED"
     case integrationNotFound = "INTEGRATION_NOT_FOUND"

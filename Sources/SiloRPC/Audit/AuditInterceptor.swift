@@ -33,8 +33,9 @@ public struct AuditInterceptor: ServerInterceptor {
         }
         let id = try await begin(call, context, principal)
         do {
+            call.keepAnswer()
             try await next(call, context)
-            await log.end(id, outcome: "\(StatusCode.ok)")
+            await log.end(id, outcome: "\(StatusCode.ok)", result: call.answer.map(AnswerIDs.text) ?? "")
         } catch {
             await log.end(id, outcome: Self.outcome(error))
             throw error
@@ -81,7 +82,59 @@ public struct AuditInterceptor: ServerInterceptor {
 
     /// At most 128 printable characters of what a peer sent.
     private static func bounded(_ text: String) -> String {
-        String(decoding: text.utf8.prefix(128).map { (0x20...0x7E).contains($0) ? $0 : UInt8(ascii: "?") }, as: UTF8.self)
+        String(
+            decoding: text.utf8.prefix(128).map { (0x20...0x7E).contains($0) ? $0 : UInt8(ascii: "?") }, as: UTF8.self)
+    }
+}
+
+/// The ids in an answer that say what was made or found, such as `id=7 repositoryId=3`.
+///
+/// Never text, but for ids of digits that are written as text.
+enum AnswerIDs {
+    static func text(_ answer: any Message) -> String {
+        var found: [String] = []
+        answer.serializedBytes().withUnsafeBytes { collect($0, type(of: answer), prefix: "", into: &found) }
+        return String(found.joined(separator: " ").prefix(RequestNumbers.maximumCharacterCount))
+    }
+
+    private static func isID(_ name: String) -> Bool { name == "id" || name.hasSuffix("_id") }
+
+    private static func collect(
+        _ bytes: UnsafeRawBufferPointer, _ type: any Message.Type, prefix: String, into found: inout [String]
+    ) {
+        var reader = WireReader(bytes)
+        do throws(WireError) {
+            while found.count < 20, let tag = try reader.nextTag() {
+                let field = type.schema.field(number: Int(tag >> 3))
+                switch tag & 7 {
+                case 0:
+                    let value = try reader.readVarint()
+                    if let field, isID(field.name), !field.isEnumeration {
+                        found.append("\(prefix)\(field.jsonName)=\(Int64(bitPattern: value))")
+                    }
+                case 2:
+                    let value = try reader.readLengthDelimited()
+                    if let field, case .string = field.kind, isID(field.name), (1...20).contains(value.count),
+                        value.allSatisfy({ (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) })
+                    {
+                        found.append("\(prefix)\(field.jsonName)=\(String(decoding: value, as: UTF8.self))")
+                    }
+                    // One level: the key in the answer of CreateKey. Lists of found rows are no result.
+                    if prefix.isEmpty, let field, case .message(let type) = field.kind, field.cardinality != .repeated {
+                        collect(value, type, prefix: field.jsonName + ".", into: &found)
+                    }
+                default:
+                    var ignored = UnknownFields()
+                    try reader.readUnknown(tag, into: &ignored)
+                }
+            }
+        } catch {}
+    }
+}
+
+extension FieldSchema {
+    fileprivate var isEnumeration: Bool {
+        if case .enumeration = kind { true } else { false }
     }
 }
 

@@ -17,6 +17,46 @@ public struct AuditEntry: Sendable, Hashable {
     public let requestID: String
     /// How it ended: a status code's name; ``AuditLog/started`` when that is not known.
     public let outcome: String
+    /// Ids in the answer, such as `id=7`.
+    public let result: String
+}
+
+/// Which entries of an ``AuditLog`` are wanted. 0 and empty texts leave a condition out.
+public struct AuditFilter: Sendable {
+    public var organizationID: Int64 = 0
+    public var keyID: Int64 = 0
+    /// Part of the method's path, or of a command's words.
+    public var method = ""
+    /// The whole outcome, such as `NOT_FOUND`.
+    public var outcome = ""
+    /// A whole word of ``AuditEntry/subject`` or ``AuditEntry/result``, such as `repositoryId=3`.
+    public var subject = ""
+    /// Milliseconds since 1970 UTC; nil for the beginning.
+    public var since: Int64?
+    /// Milliseconds since 1970 UTC, exclusive; nil for the end.
+    public var until: Int64?
+
+    public init(organizationID: Int64 = 0, keyID: Int64 = 0) {
+        self.organizationID = organizationID
+        self.keyID = keyID
+    }
+
+    fileprivate var conditions: (sql: [String], arguments: [SQLValue]) {
+        var (sql, arguments): ([String], [SQLValue]) = ([], [])
+        func add(_ condition: String, _ values: [SQLValue], when isWanted: Bool) {
+            guard isWanted else { return }
+            sql.append(condition)
+            arguments += values
+        }
+        add("organization_id = ?", [.integer(organizationID)], when: organizationID != 0)
+        add("key_id = ?", [.integer(keyID)], when: keyID != 0)
+        add("instr(method, ?) > 0", [.text(method)], when: !method.isEmpty)
+        add("outcome = ?", [.text(outcome)], when: !outcome.isEmpty)
+        add("instr(' ' || subject || ' ' || result || ' ', ?) > 0", [.text(" \(subject) ")], when: !subject.isEmpty)
+        add("at >= ?", [.integer(since ?? 0)], when: since != nil)
+        add("at < ?", [.integer(until ?? 0)], when: until != nil)
+        return (sql, arguments)
+    }
 }
 
 /// Who changed what, and when: rows in the database, and a line each in the log.
@@ -54,7 +94,8 @@ public struct AuditLog: Sendable {
                 VALUES (?, ?, ?, ?, ?, ?, ?, ?) RETURNING id
                 """,
                 [
-                    .integer(now), .integer(organizationID), .integer(keyID), .text(method), .text(subject), .text(peer),
+                    .integer(now), .integer(organizationID), .integer(keyID), .text(method), .text(subject),
+                    .text(peer),
                     .text(requestID), .text(outcome),
                 ]
             )
@@ -72,12 +113,15 @@ public struct AuditLog: Sendable {
     }
 
     /// Notes how it ended. An entry that cannot be completed stays ``started``, and the log has the outcome.
-    public func end(_ id: Int64, outcome: String) async {
-        logger.notice("audit", metadata: ["audit_id": "\(id)", "outcome": "\(outcome)"])
+    ///
+    /// - Parameter result: ids in the answer.
+    public func end(_ id: Int64, outcome: String, result: String = "") async {
+        logger.notice("audit", metadata: ["audit_id": "\(id)", "outcome": "\(outcome)", "result": "\(result)"])
         do {
             try await database.write { transaction in
                 _ = try transaction.execute(
-                    "UPDATE audit_entries SET outcome = ? WHERE id = ?", [.text(outcome), .integer(id)]
+                    "UPDATE audit_entries SET outcome = ?, result = ? WHERE id = ?",
+                    [.text(outcome), .text(result), .integer(id)]
                 )
             }
         } catch {
@@ -88,22 +132,19 @@ public struct AuditLog: Sendable {
     /// Entries, newest first.
     ///
     /// - Parameters:
-    ///   - organizationID: 0 for all.
-    ///   - keyID: 0 for all.
+    ///   - filter: which ones.
     ///   - id: only older ones than this; nil for the newest.
     public func list(
-        organizationID: Int64 = 0, keyID: Int64 = 0, before id: Int64? = nil, limit: Int
+        _ filter: AuditFilter = AuditFilter(), before id: Int64? = nil, limit: Int
     ) async throws -> [AuditEntry] {
-        try await database.read { transaction in
+        let (conditions, arguments) = filter.conditions
+        return try await database.read { transaction in
             try transaction.rows(
                 """
                 SELECT * FROM audit_entries
-                WHERE (? = 0 OR organization_id = ?) AND (? = 0 OR key_id = ?) AND id < ? ORDER BY id DESC LIMIT ?
+                WHERE \((["id < ?"] + conditions).joined(separator: " AND ")) ORDER BY id DESC LIMIT ?
                 """,
-                [
-                    .integer(organizationID), .integer(organizationID), .integer(keyID), .integer(keyID),
-                    .integer(id ?? .max), .integer(Int64(limit)),
-                ]
+                [.integer(id ?? .max)] + arguments + [.integer(Int64(limit))]
             ).map(AuditEntry.init)
         }
     }
@@ -114,7 +155,8 @@ extension AuditEntry {
         self.init(
             id: try row.integer("id"), at: try row.integer("at"), organizationID: try row.integer("organization_id"),
             keyID: try row.integer("key_id"), method: try row.text("method"), subject: try row.text("subject"),
-            peer: try row.text("peer"), requestID: try row.text("request_id"), outcome: try row.text("outcome")
+            peer: try row.text("peer"), requestID: try row.text("request_id"), outcome: try row.text("outcome"),
+            result: try row.text("result")
         )
     }
 }

@@ -47,7 +47,8 @@ public struct KeyAdministration: KeyService {
         }
         let page = rows.prefix(size)
         return KeyAPI.ListKeysResponse(
-            keys: page.map(KeyAPI.ApiKey.init), nextPageToken: rows.count > size ? page.last.map { "\($0.id)" } ?? "" : ""
+            keys: page.map(KeyAPI.ApiKey.init),
+            nextPageToken: rows.count > size ? page.last.map { "\($0.id)" } ?? "" : ""
         )
     }
 
@@ -93,11 +94,8 @@ public struct KeyAdministration: KeyService {
         _ = try Self.caller(context)
         let size = try Self.pageSize(request.pageSize)
         let before = try Self.position(request.pageToken)
-        let rows = try await mappingErrors {
-            try await audit.list(
-                organizationID: request.organizationID, keyID: request.keyID, before: before, limit: size + 1
-            )
-        }
+        let filter = try Self.filter(request)
+        let rows = try await mappingErrors { try await audit.list(filter, before: before, limit: size + 1) }
         let page = rows.prefix(size)
         return KeyAPI.ListAuditEntriesResponse(
             entries: page.map(KeyAPI.AuditEntry.init),
@@ -106,6 +104,25 @@ public struct KeyAdministration: KeyService {
     }
 
     // MARK: Requests
+
+    private static let maximumFilterByteCount = 500
+
+    private static func filter(_ request: KeyAPI.ListAuditEntriesRequest) throws(RPCError) -> AuditFilter {
+        for text in [request.method, request.outcome, request.subject]
+        where text.utf8.count > maximumFilterByteCount || text.utf8.contains(0) {
+            throw RPCError(.invalidArgument, "a filter has at most \(maximumFilterByteCount) bytes and no NUL")
+        }
+        for time in [request.since, request.until].compactMap(\.self) where !time.isValid {
+            throw RPCError(.invalidArgument, "since and until must be valid timestamps")
+        }
+        func milliseconds(_ time: Protobuf.Timestamp?) -> Int64? {
+            time.map { $0.seconds * 1000 + Int64($0.nanos) / 1_000_000 }
+        }
+        var filter = AuditFilter(organizationID: request.organizationID, keyID: request.keyID)
+        (filter.method, filter.outcome, filter.subject) = (request.method, request.outcome, request.subject)
+        (filter.since, filter.until) = (milliseconds(request.since), milliseconds(request.until))
+        return filter
+    }
 
     /// Looked at here again: a service that makes keys must not depend on how it is mounted.
     private static func caller(_ context: CallContext) throws(RPCError) -> Principal {
@@ -153,7 +170,8 @@ public struct KeyAdministration: KeyService {
     }
 
     private static func timestamp(_ milliseconds: Int64) -> Protobuf.Timestamp {
-        Protobuf.Timestamp(seconds: milliseconds / 1000, nanos: Int32(truncatingIfNeeded: milliseconds % 1000) * 1_000_000)
+        Protobuf.Timestamp(
+            seconds: milliseconds / 1000, nanos: Int32(truncatingIfNeeded: milliseconds % 1000) * 1_000_000)
     }
 
     private func mappingErrors<R: Sendable>(_ body: @Sendable () async throws -> R) async throws -> R {
@@ -205,5 +223,6 @@ extension KeyAPI.AuditEntry {
         peer = entry.peer
         requestID = entry.requestID
         outcome = entry.outcome
+        result = entry.result
     }
 }

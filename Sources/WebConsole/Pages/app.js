@@ -55,7 +55,9 @@ async function show() {
   const main = find("main");
   if (!state.channel) return main.replaceChildren(keyForm());
   const [path, query] = location.hash.replace(/^#\/?/, "").split("?");
-  const [, page, match] = pages.map(([pattern, view]) => [0, view, pattern.exec(path)]).find(([, , found]) => found) ?? [];
+  const [, page, match] = pages.map(
+    ([pattern, view]) => [0, view, pattern.exec(path)]
+  ).find(([, , found]) => found) ?? [];
   document.title = "scm-gateway";
   for (const link of find("nav").querySelectorAll("a")) {
     const isHere = link.getAttribute("href") === "#/methods" ? path.startsWith("methods") : !path.startsWith("methods");
@@ -88,12 +90,15 @@ function fail(main, error) {
 function keyForm() {
   const input = h("input", {
     id: "key", type: "password", autocomplete: "off", required: true, autofocus: true, spellcheck: "false",
+    "aria-describedby": "key-error",
   });
+  const problem = h("p.problem", { id: "key-error", role: "alert", hidden: true });
   const form = h("form.card.key",
     h("h1", "Browse the repositories of this server"),
-    h("label", { for: "key" }, "API key"), input,
+    h("label", { for: "key" }, "API key"), input, problem,
     h("button.primary", "Continue"),
-    h("p.hint", "The key stays in this page's memory and goes with every call to this server, and nowhere else. Reloading",
+    h("p.hint",
+    "The key stays in this page's memory and goes with every call to this server, and nowhere else. Reloading",
       " the page forgets it. ", h("code", "scm-gateway key add"), " makes one."));
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
@@ -101,7 +106,10 @@ function keyForm() {
     try {
       await enter(key);
     } catch (error) {
-      say(error instanceof CallFailed ? `${error.status}: ${error.message}` : error.message, "error");
+      problem.textContent = error instanceof CallFailed ? `${error.status}: ${error.message}` : error.message;
+      problem.hidden = false;
+      input.setAttribute("aria-invalid", "true");
+      input.select();
     }
   });
   queueMicrotask(() => input.focus());

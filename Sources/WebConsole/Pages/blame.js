@@ -25,7 +25,8 @@ export async function showBlame(app, view, request) {
     if (view.selected >= hunk.firstLine && view.selected < hunk.firstLine + hunk.lineCount) view.showDetail();
     if (found % 50 === 0) say(`blame: ${count(found, "block")} so far`);
   }
-  say(`blame: ${count(found, "block")} of ${count(commits.size, "commit")} in ${Math.round(performance.now() - started)} ms`);
+  const milliseconds = Math.round(performance.now() - started);
+  say(`blame: ${count(found, "block")} of ${count(commits.size, "commit")} in ${milliseconds} ms`);
 }
 
 function place(view, hunk) {
@@ -40,7 +41,8 @@ function place(view, hunk) {
   if (!first) return;
   first.classList.add("first");
   first.firstElementChild.replaceChildren(
-    h("span.who", hunk.author?.name ?? ""), h("span.date", new Date(millisecondsOf(hunk.committedAt)).toISOString().slice(0, 10)),
+    h("span.who", hunk.author?.name ?? ""),
+    h("span.date", new Date(millisecondsOf(hunk.committedAt)).toISOString().slice(0, 10)),
   );
   first.firstElementChild.title = hunk.summary;
 }
@@ -48,12 +50,17 @@ function place(view, hunk) {
 /** What is said of the selected line; its first link is the commit. */
 function describe(view, hunk) {
   const before = hunk.previousSha
-    ? h("a", { href: links.file(view.id, hunk.previousSha, hunk.previousPath || view.path, hunk.originalFirstLine) }, "Blame before it")
+    ? h("a", {
+      href: links.file(view.id, hunk.previousSha, hunk.previousPath || view.path, hunk.originalFirstLine),
+    }, "Blame before it")
     : null;
   return [
     h(`i.swatch.age-${ageOf(hunk)}`, { "aria-hidden": "true" }),
-    h("div", h("a.summary", { href: links.commit(view.id, hunk.commitSha) }, hunk.summary || hunk.commitSha.slice(0, 10)),
-      h("p.detail", hunk.author?.name ?? "", " · ", when(hunk.committedAt), " · ", h("code", hunk.commitSha.slice(0, 10)),
-        hunk.originalPath && hunk.originalPath !== view.path ? ` · then ${hunk.originalPath}` : "", before ? " · " : null, before)),
+    h("div",
+      h("a.summary", { href: links.commit(view.id, hunk.commitSha) }, hunk.summary || hunk.commitSha.slice(0, 10)),
+      h("p.detail",
+        hunk.author?.name ?? "", " · ", when(hunk.committedAt), " · ", h("code", hunk.commitSha.slice(0, 10)),
+        hunk.originalPath && hunk.originalPath !== view.path ? ` · then ${hunk.originalPath}` : "",
+        before ? " · " : null, before)),
   ];
 }

@@ -12,7 +12,9 @@ export async function tree(app, main, [id, ref, path]) {
   const repository = await repositoryHead(app, main, id, ref, "tree", path);
   const list = h("ul.rows.files");
   main.append(pathCrumbs(repository, ref, path), list);
-  const request = { repositoryId: Number(id), ref, path, includeDirectories: true, includeSizes: true, maxEntries: 5000 };
+  const request = {
+    repositoryId: Number(id), ref, path, includeDirectories: true, includeSizes: true, maxEntries: 5000
+  };
   let truncated = false;
   for await (const part of app.stream("GetTree", request)) {
     list.append(...part.entries.sort(byKindThenName).map((entry) => row(id, ref, entry)));
@@ -98,9 +100,13 @@ class FileView {
   constructor(id, ref, path, lines) {
     Object.assign(this, { id, ref, path, rows: [], hunks: new Array(lines.length).fill(null), selected: 0 });
     this.element = h("div.lines", { role: "table", "aria-label": `Lines of ${path}`, tabindex: "0" });
-    this.detail = h("aside.blame-detail", { "aria-live": "polite", "aria-label": "Commit of the selected line", hidden: true });
+    this.detail = h(
+      "aside.blame-detail", { "aria-live": "polite", "aria-label": "Commit of the selected line", hidden: true }
+    );
     for (let start = 0; start < lines.length; start += LINES_PER_BLOCK) {
-      const block = lines.slice(start, start + LINES_PER_BLOCK).map((line, index) => this.#row(start + index + 1, line));
+      const block = lines.slice(start, start + LINES_PER_BLOCK).map(
+        (line, index) => this.#row(start + index + 1, line)
+      );
       this.element.append(h("div.block", { role: "rowgroup" }, block));
     }
     this.element.addEventListener("click", (event) => {
@@ -111,7 +117,9 @@ class FileView {
 
   #row(number, text) {
     const row = h("div.line", { role: "row", "data-line": number },
-      h("span.margin", { role: "cell" }), h("span.number", { role: "rowheader" }, number), h("code", { role: "cell" }, text));
+      h("span.margin", { role: "cell" }), h(
+        "span.number", { role: "rowheader" }, number
+      ), h("code", { role: "cell" }, text));
     this.rows.push(row);
     return row;
   }

@@ -2,6 +2,8 @@
 
 const MESSAGE = 11, BYTES = 12, ENUM = 14, BOOL = 8, STRING = 9;
 
+const isDefault = (value) => value === 0 || value === "" || value === false || value.length === 0;
+
 /** A message as proto-JSON, without the fields that have their default. */
 export function toJSON(type, value) {
   const known = wellKnownToJSON(type, value);
@@ -16,7 +18,7 @@ export function toJSON(type, value) {
       if (items.length > 0) json[field.jsonName] = Object.fromEntries(items);
     } else if (field.repeated) {
       if (found.length > 0) json[field.jsonName] = found.map((item) => itemToJSON(field, item));
-    } else if (field.isOptional || field.kind === MESSAGE || !(found === 0 || found === "" || found === false || found.length === 0)) {
+    } else if (field.isOptional || field.kind === MESSAGE || !isDefault(found)) {
       json[field.jsonName] = itemToJSON(field, found);
     }
   }
@@ -46,7 +48,8 @@ export function timeText(time) {
 export function fromJSON(type, json, place = type.name.split(".").at(-1)) {
   const known = wellKnownFromJSON(type, json, place);
   if (known !== undefined) return known;
-  if (typeof json !== "object" || json === null || Array.isArray(json)) throw new Error(`${place} must be an object {...}`);
+  const isObject = typeof json === "object" && json !== null && !Array.isArray(json);
+  if (!isObject) throw new Error(`${place} must be an object {...}`);
   const value = {};
   for (const [name, item] of Object.entries(json)) {
     const field = type.byName.get(name);
@@ -55,7 +58,8 @@ export function fromJSON(type, json, place = type.name.split(".").at(-1)) {
     const at = `${place}.${name}`;
     if (field.map) {
       const entry = field.type.byName.get("value");
-      value[field.jsonName] = Object.fromEntries(Object.entries(item).map(([key, inner]) => [key, itemFromJSON(entry, inner, at)]));
+      const items = Object.entries(item).map(([key, inner]) => [key, itemFromJSON(entry, inner, at)]);
+      value[field.jsonName] = Object.fromEntries(items);
     } else if (field.repeated) {
       if (!Array.isArray(item)) throw new Error(`${at} must be a list [...]`);
       value[field.jsonName] = item.map((inner, index) => itemFromJSON(field, inner, `${at}[${index}]`));
@@ -70,7 +74,8 @@ function itemFromJSON(field, json, at) {
   if (field.kind === MESSAGE) return fromJSON(field.type, json, at);
   if (field.kind === ENUM) {
     const number = typeof json === "number" ? json : field.enum?.numbers.get(json);
-    if (number === undefined) throw new Error(`${at} must be one of ${[...(field.enum?.numbers.keys() ?? [])].join(", ")}`);
+    const names = [...(field.enum?.numbers.keys() ?? [])];
+    if (number === undefined) throw new Error(`${at} must be one of ${names.join(", ")}`);
     return number;
   }
   if (field.kind === BYTES) return Uint8Array.from(atob(String(json)), (character) => character.charCodeAt(0));

@@ -1,4 +1,5 @@
 // Every method of the server, made callable from its descriptor.
+import { descriptions } from "./describe.js";
 import { count, crumbs, h, say } from "./dom.js";
 import { fromJSON, template, toJSON } from "./json.js";
 import { decode, FileType } from "./protobuf.js";
@@ -7,7 +8,8 @@ import { CallFailed } from "./rpc.js";
 const REFLECTION = "grpc.reflection.v1.ServerReflection";
 const MAXIMUM_SHOWN = 500;
 const KINDS = [
-  "", "double", "float", "int64", "uint64", "int32", "fixed64", "fixed32", "bool", "string", "group", "message", "bytes",
+  "", "double", "float", "int64", "uint64", "int32", "fixed64", "fixed32", "bool", "string", "group", "message",
+  "bytes",
   "uint32", "enum", "sfixed32", "sfixed64", "sint32", "sint64",
 ];
 
@@ -33,31 +35,44 @@ export async function methods(app, main) {
   document.title = "Methods · scm-gateway";
   const filter = h("input", { type: "search", placeholder: "Filter", "aria-label": "Filter methods" });
   main.append(h("div.heading", h("h1", "Methods"), filter));
-  await reflect(app);
+  const [described] = await Promise.all([descriptions(), reflect(app)]);
   const services = [...app.contract.services.values()];
   const sections = services.map((service) => h("section", h("h2", service.name), h("ul.rows.methods",
     [...service.methods.values()].map((found) => h("li", { "data-name": found.name.toLowerCase() },
       h("a.row", { href: `#/methods/${service.name}/${found.name}`, "data-row": true }, h("span.name", found.name),
-        found.serverStreaming ? h("span.tag", "stream") : null, found.onlyReads ? null : h("span.tag.writes", "may change data"),
-        h("span.detail", found.response.name.split(".").at(-1))))))));
+        found.serverStreaming ? h("span.tag", "stream") : null, found.onlyReads ? null : h(
+          "span.tag.writes", "may change data"
+        ),
+        h("span.detail", described.methods.get(found.name)?.summary ?? found.response.name.split(".").at(-1))))))));
   main.append(...sections);
   const total = services.reduce((sum, service) => sum + service.methods.size, 0);
   say(`${count(total, "method")} of ${count(services.length, "service")}`);
   filter.addEventListener("input", () => {
-    for (const item of main.querySelectorAll("[data-name]")) item.hidden = !item.dataset.name.includes(filter.value.toLowerCase());
+    for (
+      const item of main.querySelectorAll("[data-name]")
+    ) item.hidden = !item.dataset.name.includes(filter.value.toLowerCase());
   });
 }
 
 export async function method(app, main, [service, name]) {
-  await reflect(app);
+  const [described] = await Promise.all([descriptions(), reflect(app)]);
   const found = app.method(name, service);
+  const { description, example } = described.methods.get(name) ?? {};
   document.title = `${name} · scm-gateway`;
-  const request = h("textarea", { id: "request", spellcheck: "false", rows: 12, value: JSON.stringify(template(found.request), null, 2) });
+  const request = h(
+    "textarea",
+    { id: "request", spellcheck: "false", rows: 12, value: JSON.stringify(template(found.request), null, 2) }
+  );
   const send = h("button.primary", "Call");
   const cancel = h("button", { type: "button", disabled: true }, "Cancel");
+  const fill = h("button", { type: "button" }, "Fill in an example");
+  fill.addEventListener("click", () => {
+    request.value = JSON.stringify(example, null, 2);
+    request.focus();
+  });
   const answer = h("div.answer", { "aria-live": "polite" });
   const form = h("form.call", h("label", { for: "request" }, "Request: ", h("code", found.request.name)), request,
-    h("div.buttons", send, cancel, h("span.hint", "Ctrl+Enter")));
+    h("div.buttons", send, cancel, example ? fill : null, h("span.hint", "Ctrl+Enter")));
   const controllers = new Set();
   const run = async () => {
     answer.replaceChildren();
@@ -67,7 +82,8 @@ export async function method(app, main, [service, name]) {
     try {
       await call(app, found, request.value, answer, AbortSignal.any([controller.signal, app.signal]));
     } catch (error) {
-      const text = controller.signal.aborted ? "cancelled" : error instanceof CallFailed ? `${error.status}: ${error.message}` : error.message;
+      const why = error instanceof CallFailed ? `${error.status}: ${error.message}` : error.message;
+      const text = controller.signal.aborted ? "cancelled" : why;
       answer.append(h("p.notice.error", { role: "alert" }, text));
     }
     cancel.disabled = true;
@@ -84,10 +100,13 @@ export async function method(app, main, [service, name]) {
   main.append(
     crumbs([["Methods", "#/methods"], [name, ""]]),
     h("h1", name),
-    h("p.detail", h("code", found.path), " → ", found.serverStreaming ? "stream of " : "", h("code", found.response.name),
+    description ? h("p.description", description) : "",
+    h("p.detail", h("code", found.path), " → ", found.serverStreaming ? "stream of " : "", h(
+      "code", found.response.name
+    ),
       found.onlyReads ? null : h("span.tag.writes", "may change data")),
     found.clientStreaming ? h("p.notice", "A browser sends one message of the request stream.") : "",
-    h("div.explorer", form, fieldTable(found.request)), answer);
+    h("div.explorer", form, fieldTable(found.request, described)), answer);
 }
 
 async function call(app, found, text, answer, signal) {
@@ -100,11 +119,17 @@ async function call(app, found, text, answer, signal) {
     answer.append(h("pre.card", { tabindex: "0" }, JSON.stringify(toJSON(found.response, message), null, 2)));
     say(`${count(shown, "message")} so far`);
   }
-  say(`OK, ${count(shown, "message")} in ${Math.round(performance.now() - started)} ms` + (shown > MAXIMUM_SHOWN ? `; ${MAXIMUM_SHOWN} are shown` : ""));
+  say(
+    `OK, ${count(shown, "message")} in ${Math.round(performance.now() - started)} ms` + (
+      shown > MAXIMUM_SHOWN ? `; ${MAXIMUM_SHOWN} are shown` : ""
+    )
+  );
 }
 
-function fieldTable(type) {
-  const rows = type.fields.map((field) => h("tr", h("td", h("code", field.jsonName)), h("td", kindText(field))));
+function fieldTable(type, described) {
+  const rows = type.fields.map((field) => h("tr",
+    h("th", { scope: "row" }, h("code", field.jsonName), h("span.kind", kindText(field))),
+    h("td", described.field(type.name, field.jsonName))));
   return h("table.fields", h("caption", "Fields"), h("tbody", rows));
 }
 

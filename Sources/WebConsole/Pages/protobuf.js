@@ -11,7 +11,9 @@ const utf8Encoder = new TextEncoder();
 
 /** A hand-made type: what of descriptor.proto is needed to read the rest. */
 function handMade(fields) {
-  return makeType("", fields.map(([number, jsonName, kind, more = {}]) => ({ number, jsonName, name: jsonName, kind, ...more })));
+  return makeType(
+    "", fields.map(([number, jsonName, kind, more = {}]) => ({ number, jsonName, name: jsonName, kind, ...more }))
+  );
 }
 
 const many = { repeated: true };
@@ -23,10 +25,15 @@ const Field = handMade([
   [9, "oneofIndex", INT32], [10, "jsonName", STRING], [17, "proto3Optional", BOOL],
 ]);
 const MessageType = handMade([
-  [1, "name", STRING], [2, "field", MESSAGE, { ...many, type: Field }], [4, "enumType", MESSAGE, { ...many, type: EnumType }],
+  [1, "name", STRING], [2, "field", MESSAGE, { ...many, type: Field }], [
+    4, "enumType", MESSAGE, { ...many, type: EnumType }
+  ],
   [7, "options", MESSAGE, { type: Options }],
 ]);
-addField(MessageType, { number: 3, jsonName: "nestedType", name: "nested_type", kind: MESSAGE, repeated: true, type: MessageType });
+addField(
+  MessageType,
+  { number: 3, jsonName: "nestedType", name: "nested_type", kind: MESSAGE, repeated: true, type: MessageType }
+);
 const Method = handMade([
   [1, "name", STRING], [2, "inputType", STRING], [3, "outputType", STRING], [4, "options", MESSAGE, { type: Options }],
   [5, "clientStreaming", BOOL], [6, "serverStreaming", BOOL],
@@ -229,7 +236,9 @@ export function encode(type, value) {
     const found = value[field.jsonName];
     if (found === undefined || found === null) continue;
     if (field.map) {
-      for (const [key, item] of Object.entries(found)) writeField(bytes, { ...field, map: false }, { key, value: item });
+      for (const [key, item] of Object.entries(found)) writeField(
+        bytes, { ...field, map: false }, { key, value: item }
+      );
     } else if (field.repeated) {
       for (const item of found) writeField(bytes, field, item);
     } else if (field.kind === MESSAGE || field.isOptional || !isZero(found)) {

@@ -7,10 +7,14 @@ export const escapePath = (path) => path.split("/").map(encodeURIComponent).join
 /** Addresses within a repository; the reference "" is the default branch. */
 export const links = {
   tree: (id, ref, path = "") => `#/r/${id}/tree/${encodeURIComponent(ref)}${path ? `/${escapePath(path)}` : ""}`,
-  file: (id, ref, path, line = 0) => `#/r/${id}/file/${encodeURIComponent(ref)}/${escapePath(path)}${line ? `?line=${line}` : ""}`,
+  file: (
+    id, ref, path, line = 0
+  ) => `#/r/${id}/file/${encodeURIComponent(ref)}/${escapePath(path)}${line ? `?line=${line}` : ""}`,
   commits: (id, ref, path = "") => `#/r/${id}/commits/${encodeURIComponent(ref)}${path ? `/${escapePath(path)}` : ""}`,
   commit: (id, sha) => `#/r/${id}/commit/${sha}`,
-  search: (id, ref, query = "") => `#/r/${id}/search/${encodeURIComponent(ref)}${query ? `?q=${encodeURIComponent(query)}` : ""}`,
+  search: (id, ref, query = "") => `#/r/${id}/search/${encodeURIComponent(ref)}${query ? `?q=${
+    encodeURIComponent(query)
+  }` : ""}`,
 };
 
 export async function repositories(app, main) {
@@ -46,15 +50,31 @@ function row(repository) {
   return h("li", h("a.row", { href: links.tree(repository.id, ""), "data-row": true },
     h("span.name", repository.name),
     repository.status === 1 ? null : h("span.tag", "not active"),
+    mirrorTag(repository.mirror),
     h("span.detail", repository.defaultBranch, " · ", when(repository.dateUpdated ?? repository.dateAdded))));
+}
+
+const MIRROR_STATES = ["", "cloning", "mirror", "fetching", "fetch failed"];
+
+/** What our copy of a remote repository is doing; why the last fetch failed on hover. */
+function mirrorTag(mirror) {
+  if (!mirror) return null;
+  const failed = mirror.state === 4;
+  const text = failed && !mirror.fetchedAt ? "clone failed" : MIRROR_STATES[mirror.state] ?? "mirror";
+  return h(failed ? "span.tag.writes" : "span.tag", { title: mirror.error?.message || null }, text);
 }
 
 /** The head of a repository's pages: name, reference, tabs. Returns the repository. */
 export async function repositoryHead(app, main, id, ref, tab, path = "") {
   const repository = await app.unary("GetRepository", { repositoryId: Number(id) });
   document.title = `${repository.name} · scm-gateway`;
-  const select = h("select", { "aria-label": "Branch or tag" }, h("option", { value: "" }, ref || repository.defaultBranch || "HEAD"));
-  const tabs = [["Files", "tree", links.tree(id, ref)], ["Commits", "commits", links.commits(id, ref)], ["Search", "search", links.search(id, ref)]];
+  const select = h(
+    "select", { "aria-label": "Branch or tag" }, h("option", { value: "" }, ref || repository.defaultBranch || "HEAD")
+  );
+  const tabs = [
+    ["Files", "tree", links.tree(id, ref)], ["Commits", "commits", links.commits(id, ref)],
+    ["Search", "search", links.search(id, ref)]
+  ];
   main.append(
     h("div.heading", h("h1", repository.name), select,
       h("nav.tabs", { "aria-label": "Repository" }, tabs.map(([text, name, href]) =>
@@ -71,7 +91,9 @@ export async function repositoryHead(app, main, id, ref, tab, path = "") {
 
 async function fillReferences(app, select, id, ref) {
   const request = { repositoryId: Number(id), pageSize: 200 };
-  const [{ branches }, { tags }] = await Promise.all([app.unary("ListBranches", request), app.unary("ListTags", request)]);
+  const [{ branches }, { tags }] = await Promise.all(
+    [app.unary("ListBranches", request), app.unary("ListTags", request)]
+  );
   const option = (name) => h("option", { value: name, selected: name === ref }, name);
   const known = [...branches, ...tags].some(({ name }) => name === ref);
   select.replaceChildren(

@@ -6,10 +6,17 @@ const LITERAL = 1, REGEX = 2;
 
 export async function search(app, main, [id, ref], query) {
   await repositoryHead(app, main, id, ref, "search");
-  const input = h("input", { type: "search", value: query.get("q") ?? "", placeholder: "Text to find", "aria-label": "Text to find", required: true });
+  const input = h(
+    "input", {
+      type: "search", value: query.get("q") ?? "", placeholder: "Text to find", "aria-label": "Text to find",
+      required: true
+    }
+  );
   const regex = h("input", { type: "checkbox", checked: query.has("regex") });
   const exact = h("input", { type: "checkbox", checked: query.has("case") });
-  const globs = h("input", { value: query.get("in") ?? "", placeholder: "Files, such as *.swift", "aria-label": "Only these files" });
+  const globs = h(
+    "input", { value: query.get("in") ?? "", placeholder: "Files, such as *.swift", "aria-label": "Only these files" }
+  );
   const form = h("form.search", { role: "search" }, input, globs,
     h("label", regex, "Regular expression"), h("label", exact, "Match case"), h("button.primary", "Search"));
   form.addEventListener("submit", (event) => {
@@ -43,7 +50,11 @@ export async function search(app, main, [id, ref], query) {
 
 function card(id, ref, match) {
   return h("section.card.match", { "aria-label": match.path },
-    h("h2", h("a", { href: links.file(id, ref, match.path, match.fragments[0]?.startLine ?? 0), "data-row": true }, match.path)),
+    h(
+      "h2", h(
+        "a", { href: links.file(id, ref, match.path, match.fragments[0]?.startLine ?? 0), "data-row": true }, match.path
+      )
+    ),
     match.fragments.map((fragment) => lines(id, ref, match.path, fragment)),
     match.truncated ? h("p.hint", "There are more matches in this file.") : null);
 }
@@ -65,7 +76,9 @@ function lines(id, ref, path, fragment) {
       at = to;
     }
     pieces.push(decoder.decode(bytes.subarray(at, end)));
-    rows.push(h("a.line", { href: links.file(id, ref, path, number) }, h("span.number", number || ""), h("code", pieces)));
+    rows.push(
+      h("a.line", { href: links.file(id, ref, path, number) }, h("span.number", number || ""), h("code", pieces))
+    );
     if (newline < 0) break;
     start = newline + 1;
   }

@@ -15,8 +15,12 @@ import Testing
             self.init(number, platform, [SourceFrame(filename: filename)], [file], expected)
         }
 
-        init(_ number: Int, _ platform: String, _ frames: [SourceFrame], _ files: [String], _ expected: [String: String]) {
-            (self.number, self.platform, self.frames, self.files, self.expected) = (number, platform, frames, files, expected)
+        init(
+            _ number: Int, _ platform: String, _ frames: [SourceFrame], _ files: [String], _ expected: [String: String]
+        ) {
+            (self.number, self.platform, self.frames, self.files, self.expected) = (
+                number, platform, frames, files, expected
+            )
         }
 
         var testDescription: String { "row \(number)" }
@@ -39,7 +43,9 @@ import Testing
         Row(2, "python", "bar.py", "src/foo/bar.py", ["": "src/foo/"]),
         Row(3, "python", "\\sentry\\mouse.py", "sentry/mouse.py", ["\\": ""]),
         Row(4, "python", "C:sentry\\tasks.py", "sentry/tasks.py", ["C:sentry\\": "sentry/"]),
-        Row(5, "python", "D:\\Users\\code\\sentry\\models\\release.py", "sentry/models/release.py", ["D:\\Users\\code\\": ""]),
+        Row(
+            5, "python", "D:\\Users\\code\\sentry\\models\\release.py", "sentry/models/release.py",
+            ["D:\\Users\\code\\": ""]),
         Row(6, "javascript", "./app/utils/handle.tsx", "static/app/utils/handle.tsx", ["./": "static/"]),
         Row(7, "javascript", "./app/utils/handle.tsx", "app/utils/handle.tsx", ["./": ""]),
         Row(8, "javascript", "some/path/Test.tsx", "some/path/Test.tsx", ["": ""]),
@@ -81,9 +87,11 @@ import Testing
             "org/other/utils/": "src/lib/org/other/utils/",
         ]),
         Row(34, "java", [java("uk.co.example.foo.Bar", "Bar.kt"), java("uk.co.not-example.baz.qux", "qux.kt")],
-            ["src/uk/co/example/foo/Bar.kt", "src/uk/co/example/bar/Baz.kt"], ["uk/co/example/foo/": "src/uk/co/example/foo/"]),
+            ["src/uk/co/example/foo/Bar.kt", "src/uk/co/example/bar/Baz.kt"],
+            ["uk/co/example/foo/": "src/uk/co/example/foo/"]),
         Row(35, "java", [java("uk.co.example.bar.Baz", "Baz.kt")],
-            ["src/uk/co/example/foo/Bar.kt", "src/uk/co/example/bar/Baz.kt"], ["uk/co/example/bar/": "src/uk/co/example/bar/"]),
+            ["src/uk/co/example/foo/Bar.kt", "src/uk/co/example/bar/Baz.kt"],
+            ["uk/co/example/bar/": "src/uk/co/example/bar/"]),
         Row(36, "java", [java("com.example.multi.foo.Bar", "Bar.kt"), java("com.example.multi.bar.Baz", "Baz.kt")],
             ["modules/modX/com/example/multi/foo/Bar.kt", "modules/modY/com/example/multi/bar/Baz.kt"], [
                 "com/example/multi/foo/": "modules/modX/com/example/multi/foo/",
@@ -112,6 +120,22 @@ import Testing
         let found = Dictionary(derivation.mappings.map { ($0.roots.stack, $0.roots.source) }) { first, _ in first }
         #expect(found == row.expected)
         #expect(derivation.mappings.count == row.expected.count)
+    }
+
+    @Test("the order of frames and of files changes nothing, and each mapping leads to its file", arguments: rows)
+    func orderAndRoots(row: Row) throws {
+        let expected = try Set(derive(row).mappings.map { "\($0.roots.stack) -> \($0.roots.source)" })
+        for seed in 0..<4 {
+            let turned = row.frames.indices.map { row.frames[($0 + seed) % row.frames.count] }
+            let (frames, files) = (seed % 2 == 0 ? turned : turned.reversed(), Array(row.files.reversed()))
+            let derivation = try derive(Row(row.number, row.platform, frames, files, row.expected))
+            #expect(Set(derivation.mappings.map { "\($0.roots.stack) -> \($0.roots.source)" }) == expected)
+            for mapping in derivation.mappings where !mapping.file.contains("src/main/") {
+                let frame = frames[mapping.frame]
+                let raw = row.platform == "java" ? try FramePath(moduleOf: frame).raw : frame.filename
+                #expect(mapping.roots.path(of: raw) == mapping.file)
+            }
+        }
     }
 
     @Test("why a frame gave no mapping")
@@ -144,7 +168,8 @@ import Testing
     }
 
     private static let foo = [
-        "bin/__init__.py", "bin/example1.py", "bin/example2.py", "docs-ui/.eslintrc.js", "src/sentry/identity/oauth2.py",
+        "bin/__init__.py", "bin/example1.py", "bin/example2.py", "docs-ui/.eslintrc.js",
+        "src/sentry/identity/oauth2.py",
         "src/sentry/integrations/slack/client.py", "src/sentry/web/urls.py", "src/sentry/wsgi.py",
         "src/sentry_plugins/slack/client.py",
     ]
@@ -172,7 +197,8 @@ import Testing
     ])
     func twoRepositories(filenames: [String], expected: [String: String]) throws {
         let (derivation, _) = try deriveInTwo(filenames)
-        #expect(Dictionary(uniqueKeysWithValues: derivation.mappings.map { ($0.roots.stack, $0.roots.source) }) == expected)
+        #expect(
+            Dictionary(uniqueKeysWithValues: derivation.mappings.map { ($0.roots.stack, $0.roots.source) }) == expected)
         #expect(derivation.mappings.allSatisfy { $0.tree == 0 })
         #expect(derivation.mappings.count + derivation.skipped.count == filenames.count)
     }
@@ -183,7 +209,10 @@ import Testing
         #expect(derivation.mappings.isEmpty)
         #expect(derivation.skipped.map(\.reason) == [.multipleRepositories])
         #expect(candidates.map(\.file) == ["src/sentry/web/urls.py", "sentry/web/urls.py"])
-        #expect(candidates.map(\.roots) == [MappingRoots(stack: "sentry/", source: "src/sentry/"), MappingRoots(stack: "", source: "")])
+        #expect(
+            candidates.map(\.roots) == [
+                MappingRoots(stack: "sentry/", source: "src/sentry/"), MappingRoots(stack: "", source: "")
+            ])
         #expect(try deriveInTwo(["sentry_plugins/slack/client.py"]).1.count == 1)
     }
 
@@ -206,7 +235,10 @@ import Testing
 
     @Test("rules for the application's own packages")
     func inAppRules() {
-        let roots = ["com/example/foo/", "uk/co/example/foo/", "a/", "x/y/", "foo/bar/baz/", "com/example/multi/foo/", "", "com/example/bar/"]
+        let roots = [
+            "com/example/foo/", "uk/co/example/foo/", "a/", "x/y/", "foo/bar/baz/", "com/example/multi/foo/", "",
+            "com/example/bar/"
+        ]
         #expect(InAppRules.rules(stackRoots: roots) == [
             "stack.module:a.** +app", "stack.module:com.example.** +app", "stack.module:com.example.multi.** +app",
             "stack.module:foo.bar.** +app", "stack.module:uk.co.example.** +app", "stack.module:x.y.** +app",

@@ -15,9 +15,10 @@ extension ScmGatewayService {
                 body: ["\(request.externalIssueID)", request.body, request.authorName]
             )
         let (known, tracker, key) = try await issueForComments(request.externalIssueID, organizationID: organizationID)
+        try await checkCarried(request.authorName, known, organizationID: organizationID)
         let comment = try await tracker.addComment(key, body, author: Self.author(context), memory: memory)
-        noteIssueChange("commented", known, organizationID: organizationID, context)
-        return IssueComment(comment, issueID: known)
+        noteIssueChange("commented", known.id, organizationID: organizationID, context)
+        return IssueComment(comment, issueID: known.id)
     }
 
     public func updateIssueComment(
@@ -27,9 +28,10 @@ extension ScmGatewayService {
         let body = try Self.body(request.body, author: request.authorName)
         guard !request.commentID.isEmpty else { throw RPCError.badField("comment_id", "a comment is required") }
         let (known, tracker, key) = try await issueForComments(request.externalIssueID, organizationID: organizationID)
+        try await checkCarried(request.authorName, known, organizationID: organizationID)
         let comment = try await tracker.updateComment(key, id: request.commentID, body)
-        noteIssueChange("comment changed", known, organizationID: organizationID, context)
-        return IssueComment(comment, issueID: known)
+        noteIssueChange("comment changed", known.id, organizationID: organizationID, context)
+        return IssueComment(comment, issueID: known.id)
     }
 
     public func listIssueComments(
@@ -52,7 +54,7 @@ extension ScmGatewayService {
         }
         let end = hasMore ? page.last : nil
         return ListIssueCommentsResponse(
-            comments: page.map { IssueComment($0, issueID: known) },
+            comments: page.map { IssueComment($0, issueID: known.id) },
             nextPageToken: end.map {
                 PageToken(filter: pageFilter, position: $0.createdAt, anchor: "\($0.id)").text
             } ?? ""
@@ -61,10 +63,26 @@ extension ScmGatewayService {
 
     private func issueForComments(
         _ id: Int64, organizationID: Int64
-    ) async throws -> (id: Int64, tracker: any IssueCommentProvider, key: IssueKey) {
+    ) async throws -> (issue: StoredExternalIssue, tracker: any IssueCommentProvider, key: IssueKey) {
         let known = try await externalIssue(id, organizationID: organizationID)
         let tracker = try issueTracker(known.integrationID, organizationID: organizationID)
-        return (known.id, tracker, try Self.key(known.key, tracker.keyStyle, field: "external_issue_id"))
+        return (known, tracker, try Self.key(known.key, tracker.keyStyle, field: "external_issue_id"))
+    }
+
+    /// A comment with the name of a person of ours is one that is carried to the tracker.
+    ///
+    /// - Throws: FAILED_PRECONDITION when the settings say that none is.
+    private func checkCarried(
+        _ authorName: String, _ issue: StoredExternalIssue, organizationID: Int64
+    ) async throws {
+        guard !authorName.isEmpty else { return }
+        let settings = try await issueSettings(issue.integrationID, organizationID: organizationID)
+        guard settings.carriesComments else {
+            throw RPCError(
+                .failedPrecondition, .syncDisabled,
+                "sync_comments is off in the settings of this tracker: leave author_name out"
+            )
+        }
     }
 
     private static func body(_ body: String, author: String) throws(RPCError) -> String {

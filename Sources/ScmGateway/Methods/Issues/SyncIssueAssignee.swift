@@ -25,9 +25,15 @@ extension ScmGatewayService {
         } else {
             let issue = try await externalIssue(request.externalIssueID, organizationID: organizationID)
             let tracker = try issueTracker(issue.integrationID, organizationID: organizationID)
+            let settings = try await issueSettings(issue.integrationID, organizationID: organizationID)
             let user = TrackerName.normal(request.user)
-            let result = request.direction == .outbound
-                ? try await assigneeOut(user, issue, tracker) : try await assigneeIn(user, issue, tracker)
+            let isOutbound = request.direction == .outbound
+            let result: SyncOutcome =
+                if isOutbound ? settings.carriesAssigneeOut : settings.carriesAssigneeIn {
+                    isOutbound ? try await assigneeOut(user, issue, tracker) : try await assigneeIn(user, issue)
+                } else {
+                    .skipped(.disabled)
+                }
             outcome = try await remembering(memory, result)
             noteIssueChange("assignee \(outcome)", issue.id, organizationID: organizationID, context)
         }
@@ -39,17 +45,13 @@ extension ScmGatewayService {
     private func assigneeOut(
         _ user: String, _ issue: StoredExternalIssue, _ tracker: any IssueProvider
     ) async throws -> SyncOutcome {
-        guard tracker.rules.carriesAssigneeOut else { return .skipped(.disabled) }
         guard let key = IssueKey(issue.key, style: tracker.keyStyle) else { return .skipped(.badKey) }
         guard TrackerName.normal(try await tracker.issue(key).assignee) != user else { return .unchanged }
         _ = try await refresh(issue, try await tracker.update(key, IssueChange(assignee: user)))
         return .changed
     }
 
-    private func assigneeIn(
-        _ user: String, _ issue: StoredExternalIssue, _ tracker: any IssueProvider
-    ) async throws -> SyncOutcome {
-        guard tracker.rules.carriesAssigneeIn else { return .skipped(.disabled) }
+    private func assigneeIn(_ user: String, _ issue: StoredExternalIssue) async throws -> SyncOutcome {
         let changed = try await mappingStorageErrors {
             try await self.database.write {
                 try IssueLinkRows.setAssignee(

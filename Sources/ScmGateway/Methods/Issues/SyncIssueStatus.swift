@@ -17,12 +17,16 @@ extension ScmGatewayService {
         } else {
             let issue = try await externalIssue(request.externalIssueID, organizationID: organizationID)
             let tracker = try issueTracker(issue.integrationID, organizationID: organizationID)
+            let settings = try await issueSettings(issue.integrationID, organizationID: organizationID)
             outcome = request.direction == .outbound
-                ? try await statusOut(request, issue, tracker, memory)
-                : try await statusIn(request, issue, tracker, memory, context)
+                ? try await statusOut(request, issue, tracker, settings, memory)
+                : try await statusIn(request, issue, tracker, settings, memory, context)
             noteIssueChange("status \(outcome)", issue.id, organizationID: organizationID, context)
         }
-        context.addTrailingMetadata("x-scm-sync-outcome", outcome)
+        // `changed resolve_next_release` is an outcome and how the groups were resolved.
+        let words = outcome.split(separator: " ", maxSplits: 1).map(String.init)
+        context.addTrailingMetadata("x-scm-sync-outcome", words.first ?? outcome)
+        if words.count == 2 { context.addTrailingMetadata("x-scm-resolution", words[1]) }
         return Protobuf.Empty()
     }
 
@@ -62,7 +66,7 @@ extension ScmGatewayService {
             body: [
                 "\(request.externalIssueID)", "\(request.direction.rawValue)", "\(request.groupID)",
                 request.resolved.map { "\($0)" } ?? "",
-            ] + event
+            ] + event + (request.projectsHaveReleases ? ["projects have releases"] : [])
         )
     }
 
@@ -70,11 +74,11 @@ extension ScmGatewayService {
 
     private func statusOut(
         _ request: SyncIssueStatusRequest, _ issue: StoredExternalIssue, _ tracker: any IssueProvider,
-        _ memory: IdempotentRequest?
+        _ settings: IssueSyncSettings, _ memory: IdempotentRequest?
     ) async throws -> String {
         let status = try await groupStatus(request, issue)
         var outcome = SyncOutcome.skipped(.notLinked)
-        if let status { outcome = try await carry(status, to: issue, tracker) }
+        if let status { outcome = try await carry(status, to: issue, tracker, settings) }
         return try await remembering(memory, outcome)
     }
 
@@ -108,16 +112,19 @@ extension ScmGatewayService {
 
     /// Brings the tracker's issue to a group's state. The tracker's state is read before it is written.
     private func carry(
-        _ status: GroupStatus, to issue: StoredExternalIssue, _ tracker: any IssueProvider
+        _ status: GroupStatus, to issue: StoredExternalIssue, _ tracker: any IssueProvider,
+        _ settings: IssueSyncSettings
     ) async throws -> SyncOutcome {
         let key = IssueKey(issue.key, style: tracker.keyStyle)
         var (current, mapping) = ("", StatusMapping?.none)
         if let key {
             current = try await tracker.issue(key).stateName
-            mapping = try await tracker.statusMapping(project: key.container)
+            mapping = settings.mapping(
+                project: key.container, standard: try await tracker.statusMapping(project: key.container)
+            )
         }
         let plan = OutboundStatus.plan(
-            status, isEnabled: tracker.rules.carriesStatusOut, hasKey: key != nil, mapping: mapping, current: current
+            status, isEnabled: settings.carriesStatusOut, hasKey: key != nil, mapping: mapping, current: current
         )
         switch plan {
         case .done(let outcome): return outcome
@@ -132,16 +139,16 @@ extension ScmGatewayService {
 
     private func statusIn(
         _ request: SyncIssueStatusRequest, _ issue: StoredExternalIssue, _ tracker: any IssueProvider,
-        _ memory: IdempotentRequest?, _ context: CallContext
+        _ settings: IssueSyncSettings, _ memory: IdempotentRequest?, _ context: CallContext
     ) async throws -> String {
-        guard tracker.rules.carriesStatusIn else { return try await remembering(memory, .skipped(.disabled)) }
+        guard settings.carriesStatusIn else { return try await remembering(memory, .skipped(.disabled)) }
         let event = TrackerEvent(
             action: request.providerEvent["action"] ?? "", oldState: request.providerEvent["old_state"] ?? "",
             newState: request.providerEvent["new_state"] ?? ""
         )
-        let effect = event.effect(tracker.rules.inbound)
-        // No release is known here, so every strategy comes down to the plain one.
-        let resolution = tracker.rules.strategy.applied(everyProjectHasRelease: false)
+        let effect = event.effect(tracker.inbound)
+        // No release is known here: the caller says whether there are some.
+        let resolution = settings.strategy.applied(everyProjectHasRelease: request.projectsHaveReleases)
         if let key = IssueKey(issue.key, style: tracker.keyStyle) {
             _ = try await refresh(issue, try await tracker.issue(key))
         }
@@ -150,7 +157,7 @@ extension ScmGatewayService {
                 try Self.apply(effect, resolution, to: issue, memory, transaction)
             }
         }
-        await passOn(groups, from: issue, tracker, context)
+        await passOn(groups, from: issue, tracker, settings, context)
         return outcome
     }
 
@@ -172,7 +179,8 @@ extension ScmGatewayService {
             )
             changed.append((groupID, new))
         }
-        let outcome = (changed.isEmpty ? SyncOutcome.unchanged : .changed).text
+        var outcome = (changed.isEmpty ? SyncOutcome.unchanged : .changed).text
+        if changed.contains(where: { $0.1 == .resolved }), resolution != .plain { outcome += " " + resolution.rawValue }
         try memory?.remember(Array(outcome.utf8), transaction)
         return (outcome, changed)
     }
@@ -180,7 +188,7 @@ extension ScmGatewayService {
     /// The loop guard: a change that came from an issue never goes back to that issue, only to the groups' others.
     private func passOn(
         _ groups: [(Int64, GroupStatus)], from issue: StoredExternalIssue, _ tracker: any IssueProvider,
-        _ context: CallContext
+        _ settings: IssueSyncSettings, _ context: CallContext
     ) async {
         for (groupID, status) in groups {
             do {
@@ -191,7 +199,7 @@ extension ScmGatewayService {
                     try ExternalIssueRows.list(filter, after: 0, limit: IssueLinkRows.maximumIssuesOfGroup, $0)
                 }
                 for other in others where other.id != issue.id {
-                    _ = try await carry(status, to: other, tracker)
+                    _ = try await carry(status, to: other, tracker, settings)
                 }
             } catch {
                 logger.warning("status was not passed on", metadata: ["group": "\(groupID)", "error": "\(error)"])

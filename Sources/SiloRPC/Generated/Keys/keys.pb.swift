@@ -264,14 +264,34 @@ extension KeyAPI {
         public var pageSize: Int32 = 0
         /// `next_page_token` of the page before.
         public var pageToken: String = ""
+        /// Only methods that contain this text, such as `DeleteRepository`.
+        public var method: String = ""
+        /// Only those that ended so, such as `PERMISSION_DENIED`.
+        public var outcome: String = ""
+        /// Only those that say this, such as `repositoryId=3`: a whole word of `subject` or `result`.
+        public var subject: String = ""
+        /// Only calls that began at or after this time.
+        public var since: Protobuf.Timestamp?
+        /// Only calls that began before this time.
+        public var until: Protobuf.Timestamp?
         public var unknownFields = UnknownFields()
         public init() {}
-        public init(organizationID: Int64 = 0, keyID: Int64 = 0, pageSize: Int32 = 0, pageToken: String = "") {
+        public init(
+            organizationID: Int64 = 0, keyID: Int64 = 0, pageSize: Int32 = 0, pageToken: String = "",
+            method: String = "", outcome: String = "", subject: String = "", since: Protobuf.Timestamp? = nil,
+            until: Protobuf.Timestamp? = nil
+        ) {
             (self.organizationID, self.keyID, self.pageSize) = (organizationID, keyID, pageSize)
-            self.pageToken = pageToken
+            (self.pageToken, self.method, self.outcome, self.subject) = (pageToken, method, outcome, subject)
+            (self.since, self.until) = (since, until)
         }
         public static let schema = MessageSchema(Self.self, .siloKeysV1Keys, 11)
         @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+            try v.field(9, MessageField<Protobuf.Timestamp>.self, &until)
+            try v.field(8, MessageField<Protobuf.Timestamp>.self, &since)
+            try v.field(7, StringField.self, &subject)
+            try v.field(6, StringField.self, &outcome)
+            try v.field(5, StringField.self, &method)
             try v.field(4, StringField.self, &pageToken)
             try v.field(3, Int32Field.self, &pageSize)
             try v.field(2, Int64Field.self, &keyID)
@@ -317,19 +337,22 @@ extension KeyAPI {
         public var requestID: String = ""
         /// How it ended, such as `OK` or `NOT_FOUND`. `STARTED` while it runs, or when the server ended before the call.
         public var outcome: String = ""
+        /// Ids of what the call made or found, from its answer, such as `id=7`. No text of an answer is kept.
+        public var result: String = ""
         public var unknownFields = UnknownFields()
         public init() {}
         public init(
             id: Int64 = 0, at: Protobuf.Timestamp? = nil, organizationID: Int64 = 0, keyID: Int64 = 0,
             method: String = "", subject: String = "", peer: String = "", requestID: String = "",
-            outcome: String = ""
+            outcome: String = "", result: String = ""
         ) {
             (self.id, self.at, self.organizationID, self.keyID) = (id, at, organizationID, keyID)
             (self.method, self.subject, self.peer, self.requestID) = (method, subject, peer, requestID)
-            self.outcome = outcome
+            (self.outcome, self.result) = (outcome, result)
         }
         public static let schema = MessageSchema(Self.self, .siloKeysV1Keys, 13)
         @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+            try v.field(10, StringField.self, &result)
             try v.field(9, StringField.self, &outcome)
             try v.field(8, StringField.self, &requestID)
             try v.field(7, StringField.self, &peer)
@@ -344,5 +367,5 @@ extension KeyAPI {
 }
 
 extension FileDescriptor {
-    public static let siloKeysV1Keys = FileDescriptor(name: "silo/keys/v1/keys.proto", dependencies: [.googleProtobufDuration, .googleProtobufTimestamp], base64: "ChdzaWxvL2tleXMvdjEva2V5cy5wcm90bxIMc2lsby5rZXlzLnYxGh5nb29nbGUvcHJvdG9idWYvZHVyYXRpb24ucHJvdG8aH2dvb2dsZS9wcm90b2J1Zi90aW1lc3RhbXAucHJvdG8iywMKBkFwaUtleRIOCgJpZBgBIAEoA1ICaWQSJwoPb3JnYW5pemF0aW9uX2lkGAIgASgDUg5vcmdhbml6YXRpb25JZBISCgRuYW1lGAMgASgJUgRuYW1lEhYKBnByZWZpeBgEIAEoCVIGcHJlZml4EhYKBnNjb3BlcxgFIAMoCVIGc2NvcGVzEiYKA3VzZRgGIAEoDjIULnNpbG8ua2V5cy52MS5LZXlVc2VSA3VzZRIoChBjYWxsc19wZXJfbWludXRlGAcgASgFUg5jYWxsc1Blck1pbnV0ZRI5CgpjcmVhdGVkX2F0GAggASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcFIJY3JlYXRlZEF0EjwKDGxhc3RfdXNlZF9hdBgJIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBSCmxhc3RVc2VkQXQSOQoKZXhwaXJlc19hdBgKIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBSCWV4cGlyZXNBdBIdCgppc19yZXZva2VkGAsgASgIUglpc1Jldm9rZWQSHwoLcmVwbGFjZXNfaWQYDCABKANSCnJlcGxhY2VzSWQi9AEKEENyZWF0ZUtleVJlcXVlc3QSJwoPb3JnYW5pemF0aW9uX2lkGAEgASgDUg5vcmdhbml6YXRpb25JZBISCgRuYW1lGAIgASgJUgRuYW1lEhYKBnNjb3BlcxgDIAMoCVIGc2NvcGVzEiYKA3VzZRgEIAEoDjIULnNpbG8ua2V5cy52MS5LZXlVc2VSA3VzZRIoChBjYWxsc19wZXJfbWludXRlGAUgASgFUg5jYWxsc1Blck1pbnV0ZRI5CgpleHBpcmVzX2F0GAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcFIJZXhwaXJlc0F0Ik8KEUNyZWF0ZUtleVJlc3BvbnNlEiYKA2tleRgBIAEoCzIULnNpbG8ua2V5cy52MS5BcGlLZXlSA2tleRISCgR0ZXh0GAIgASgJUgR0ZXh0InYKD0xpc3RLZXlzUmVxdWVzdBInCg9vcmdhbml6YXRpb25faWQYASABKANSDm9yZ2FuaXphdGlvbklkEhsKCXBhZ2Vfc2l6ZRgCIAEoBVIIcGFnZVNpemUSHQoKcGFnZV90b2tlbhgDIAEoCVIJcGFnZVRva2VuImQKEExpc3RLZXlzUmVzcG9uc2USKAoEa2V5cxgBIAMoCzIULnNpbG8ua2V5cy52MS5BcGlLZXlSBGtleXMSJgoPbmV4dF9wYWdlX3Rva2VuGAIgASgJUg1uZXh0UGFnZVRva2VuIl4KEFJvdGF0ZUtleVJlcXVlc3QSFQoGa2V5X2lkGAEgASgDUgVrZXlJZBIzCgdvdmVybGFwGAIgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uUgdvdmVybGFwIpgBChFSb3RhdGVLZXlSZXNwb25zZRImCgNrZXkYASABKAsyFC5zaWxvLmtleXMudjEuQXBpS2V5UgNrZXkSEgoEdGV4dBgCIAEoCVIEdGV4dBJHChJvbGRfa2V5X2V4cGlyZXNfYXQYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wUg9vbGRLZXlFeHBpcmVzQXQiZAoQRXhwaXJlS2V5UmVxdWVzdBIVCgZrZXlfaWQYASABKANSBWtleUlkEjkKCmV4cGlyZXNfYXQYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wUglleHBpcmVzQXQiOwoRRXhwaXJlS2V5UmVzcG9uc2USJgoDa2V5GAEgASgLMhQuc2lsby5rZXlzLnYxLkFwaUtleVIDa2V5IikKEFJldm9rZUtleVJlcXVlc3QSFQoGa2V5X2lkGAEgASgDUgVrZXlJZCITChFSZXZva2VLZXlSZXNwb25zZSKVAQoXTGlzdEF1ZGl0RW50cmllc1JlcXVlc3QSJwoPb3JnYW5pemF0aW9uX2lkGAEgASgDUg5vcmdhbml6YXRpb25JZBIVCgZrZXlfaWQYAiABKANSBWtleUlkEhsKCXBhZ2Vfc2l6ZRgDIAEoBVIIcGFnZVNpemUSHQoKcGFnZV90b2tlbhgEIAEoCVIJcGFnZVRva2VuInYKGExpc3RBdWRpdEVudHJpZXNSZXNwb25zZRIyCgdlbnRyaWVzGAEgAygLMhguc2lsby5rZXlzLnYxLkF1ZGl0RW50cnlSB2VudHJpZXMSJgoPbmV4dF9wYWdlX3Rva2VuGAIgASgJUg1uZXh0UGFnZVRva2VuIocCCgpBdWRpdEVudHJ5Eg4KAmlkGAEgASgDUgJpZBIqCgJhdBgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBSAmF0EicKD29yZ2FuaXphdGlvbl9pZBgDIAEoA1IOb3JnYW5pemF0aW9uSWQSFQoGa2V5X2lkGAQgASgDUgVrZXlJZBIWCgZtZXRob2QYBSABKAlSBm1ldGhvZBIYCgdzdWJqZWN0GAYgASgJUgdzdWJqZWN0EhIKBHBlZXIYByABKAlSBHBlZXISHQoKcmVxdWVzdF9pZBgIIAEoCVIJcmVxdWVzdElkEhgKB291dGNvbWUYCSABKAlSB291dGNvbWUqTAoGS2V5VXNlEhcKE0tFWV9VU0VfVU5TUEVDSUZJRUQQABISCg5LRVlfVVNFX0JFQVJFUhABEhUKEUtFWV9VU0VfU0lHTkFUVVJFEAIyhgQKCktleVNlcnZpY2USTAoJQ3JlYXRlS2V5Eh4uc2lsby5rZXlzLnYxLkNyZWF0ZUtleVJlcXVlc3QaHy5zaWxvLmtleXMudjEuQ3JlYXRlS2V5UmVzcG9uc2USTgoITGlzdEtleXMSHS5zaWxvLmtleXMudjEuTGlzdEtleXNSZXF1ZXN0Gh4uc2lsby5rZXlzLnYxLkxpc3RLZXlzUmVzcG9uc2UiA5ACARJMCglSb3RhdGVLZXkSHi5zaWxvLmtleXMudjEuUm90YXRlS2V5UmVxdWVzdBofLnNpbG8ua2V5cy52MS5Sb3RhdGVLZXlSZXNwb25zZRJRCglFeHBpcmVLZXkSHi5zaWxvLmtleXMudjEuRXhwaXJlS2V5UmVxdWVzdBofLnNpbG8ua2V5cy52MS5FeHBpcmVLZXlSZXNwb25zZSIDkAICElEKCVJldm9rZUtleRIeLnNpbG8ua2V5cy52MS5SZXZva2VLZXlSZXF1ZXN0Gh8uc2lsby5rZXlzLnYxLlJldm9rZUtleVJlc3BvbnNlIgOQAgISZgoQTGlzdEF1ZGl0RW50cmllcxIlLnNpbG8ua2V5cy52MS5MaXN0QXVkaXRFbnRyaWVzUmVxdWVzdBomLnNpbG8ua2V5cy52MS5MaXN0QXVkaXRFbnRyaWVzUmVzcG9uc2UiA5ACAWIGcHJvdG8z")
+    public static let siloKeysV1Keys = FileDescriptor(name: "silo/keys/v1/keys.proto", dependencies: [.googleProtobufDuration, .googleProtobufTimestamp], base64: "ChdzaWxvL2tleXMvdjEva2V5cy5wcm90bxIMc2lsby5rZXlzLnYxGh5nb29nbGUvcHJvdG9idWYvZHVyYXRpb24ucHJvdG8aH2dvb2dsZS9wcm90b2J1Zi90aW1lc3RhbXAucHJvdG8iywMKBkFwaUtleRIOCgJpZBgBIAEoA1ICaWQSJwoPb3JnYW5pemF0aW9uX2lkGAIgASgDUg5vcmdhbml6YXRpb25JZBISCgRuYW1lGAMgASgJUgRuYW1lEhYKBnByZWZpeBgEIAEoCVIGcHJlZml4EhYKBnNjb3BlcxgFIAMoCVIGc2NvcGVzEiYKA3VzZRgGIAEoDjIULnNpbG8ua2V5cy52MS5LZXlVc2VSA3VzZRIoChBjYWxsc19wZXJfbWludXRlGAcgASgFUg5jYWxsc1Blck1pbnV0ZRI5CgpjcmVhdGVkX2F0GAggASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcFIJY3JlYXRlZEF0EjwKDGxhc3RfdXNlZF9hdBgJIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBSCmxhc3RVc2VkQXQSOQoKZXhwaXJlc19hdBgKIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBSCWV4cGlyZXNBdBIdCgppc19yZXZva2VkGAsgASgIUglpc1Jldm9rZWQSHwoLcmVwbGFjZXNfaWQYDCABKANSCnJlcGxhY2VzSWQi9AEKEENyZWF0ZUtleVJlcXVlc3QSJwoPb3JnYW5pemF0aW9uX2lkGAEgASgDUg5vcmdhbml6YXRpb25JZBISCgRuYW1lGAIgASgJUgRuYW1lEhYKBnNjb3BlcxgDIAMoCVIGc2NvcGVzEiYKA3VzZRgEIAEoDjIULnNpbG8ua2V5cy52MS5LZXlVc2VSA3VzZRIoChBjYWxsc19wZXJfbWludXRlGAUgASgFUg5jYWxsc1Blck1pbnV0ZRI5CgpleHBpcmVzX2F0GAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcFIJZXhwaXJlc0F0Ik8KEUNyZWF0ZUtleVJlc3BvbnNlEiYKA2tleRgBIAEoCzIULnNpbG8ua2V5cy52MS5BcGlLZXlSA2tleRISCgR0ZXh0GAIgASgJUgR0ZXh0InYKD0xpc3RLZXlzUmVxdWVzdBInCg9vcmdhbml6YXRpb25faWQYASABKANSDm9yZ2FuaXphdGlvbklkEhsKCXBhZ2Vfc2l6ZRgCIAEoBVIIcGFnZVNpemUSHQoKcGFnZV90b2tlbhgDIAEoCVIJcGFnZVRva2VuImQKEExpc3RLZXlzUmVzcG9uc2USKAoEa2V5cxgBIAMoCzIULnNpbG8ua2V5cy52MS5BcGlLZXlSBGtleXMSJgoPbmV4dF9wYWdlX3Rva2VuGAIgASgJUg1uZXh0UGFnZVRva2VuIl4KEFJvdGF0ZUtleVJlcXVlc3QSFQoGa2V5X2lkGAEgASgDUgVrZXlJZBIzCgdvdmVybGFwGAIgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uUgdvdmVybGFwIpgBChFSb3RhdGVLZXlSZXNwb25zZRImCgNrZXkYASABKAsyFC5zaWxvLmtleXMudjEuQXBpS2V5UgNrZXkSEgoEdGV4dBgCIAEoCVIEdGV4dBJHChJvbGRfa2V5X2V4cGlyZXNfYXQYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wUg9vbGRLZXlFeHBpcmVzQXQiZAoQRXhwaXJlS2V5UmVxdWVzdBIVCgZrZXlfaWQYASABKANSBWtleUlkEjkKCmV4cGlyZXNfYXQYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wUglleHBpcmVzQXQiOwoRRXhwaXJlS2V5UmVzcG9uc2USJgoDa2V5GAEgASgLMhQuc2lsby5rZXlzLnYxLkFwaUtleVIDa2V5IikKEFJldm9rZUtleVJlcXVlc3QSFQoGa2V5X2lkGAEgASgDUgVrZXlJZCITChFSZXZva2VLZXlSZXNwb25zZSLFAgoXTGlzdEF1ZGl0RW50cmllc1JlcXVlc3QSJwoPb3JnYW5pemF0aW9uX2lkGAEgASgDUg5vcmdhbml6YXRpb25JZBIVCgZrZXlfaWQYAiABKANSBWtleUlkEhsKCXBhZ2Vfc2l6ZRgDIAEoBVIIcGFnZVNpemUSHQoKcGFnZV90b2tlbhgEIAEoCVIJcGFnZVRva2VuEhYKBm1ldGhvZBgFIAEoCVIGbWV0aG9kEhgKB291dGNvbWUYBiABKAlSB291dGNvbWUSGAoHc3ViamVjdBgHIAEoCVIHc3ViamVjdBIwCgVzaW5jZRgIIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBSBXNpbmNlEjAKBXVudGlsGAkgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcFIFdW50aWwidgoYTGlzdEF1ZGl0RW50cmllc1Jlc3BvbnNlEjIKB2VudHJpZXMYASADKAsyGC5zaWxvLmtleXMudjEuQXVkaXRFbnRyeVIHZW50cmllcxImCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAlSDW5leHRQYWdlVG9rZW4inwIKCkF1ZGl0RW50cnkSDgoCaWQYASABKANSAmlkEioKAmF0GAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcFICYXQSJwoPb3JnYW5pemF0aW9uX2lkGAMgASgDUg5vcmdhbml6YXRpb25JZBIVCgZrZXlfaWQYBCABKANSBWtleUlkEhYKBm1ldGhvZBgFIAEoCVIGbWV0aG9kEhgKB3N1YmplY3QYBiABKAlSB3N1YmplY3QSEgoEcGVlchgHIAEoCVIEcGVlchIdCgpyZXF1ZXN0X2lkGAggASgJUglyZXF1ZXN0SWQSGAoHb3V0Y29tZRgJIAEoCVIHb3V0Y29tZRIWCgZyZXN1bHQYCiABKAlSBnJlc3VsdCpMCgZLZXlVc2USFwoTS0VZX1VTRV9VTlNQRUNJRklFRBAAEhIKDktFWV9VU0VfQkVBUkVSEAESFQoRS0VZX1VTRV9TSUdOQVRVUkUQAjKGBAoKS2V5U2VydmljZRJMCglDcmVhdGVLZXkSHi5zaWxvLmtleXMudjEuQ3JlYXRlS2V5UmVxdWVzdBofLnNpbG8ua2V5cy52MS5DcmVhdGVLZXlSZXNwb25zZRJOCghMaXN0S2V5cxIdLnNpbG8ua2V5cy52MS5MaXN0S2V5c1JlcXVlc3QaHi5zaWxvLmtleXMudjEuTGlzdEtleXNSZXNwb25zZSIDkAIBEkwKCVJvdGF0ZUtleRIeLnNpbG8ua2V5cy52MS5Sb3RhdGVLZXlSZXF1ZXN0Gh8uc2lsby5rZXlzLnYxLlJvdGF0ZUtleVJlc3BvbnNlElEKCUV4cGlyZUtleRIeLnNpbG8ua2V5cy52MS5FeHBpcmVLZXlSZXF1ZXN0Gh8uc2lsby5rZXlzLnYxLkV4cGlyZUtleVJlc3BvbnNlIgOQAgISUQoJUmV2b2tlS2V5Eh4uc2lsby5rZXlzLnYxLlJldm9rZUtleVJlcXVlc3QaHy5zaWxvLmtleXMudjEuUmV2b2tlS2V5UmVzcG9uc2UiA5ACAhJmChBMaXN0QXVkaXRFbnRyaWVzEiUuc2lsby5rZXlzLnYxLkxpc3RBdWRpdEVudHJpZXNSZXF1ZXN0GiYuc2lsby5rZXlzLnYxLkxpc3RBdWRpdEVudHJpZXNSZXNwb25zZSIDkAIBYgZwcm90bzM=")
 }
