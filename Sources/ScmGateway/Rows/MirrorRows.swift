@@ -25,8 +25,13 @@ struct StoredMirror: Sendable, Hashable {
     /// The numbers of `MirrorState`.
     enum State: Int64, Sendable { case cloning = 1, ready = 2, fetching = 3, failed = 4 }
 
-    init(state: State, fetchedAt: Int64, error: [UInt8], byteCount: Int64) {
-        (self.state, self.fetchedAt, self.error, self.byteCount) = (state, fetchedAt, error, byteCount)
+    /// nil for a state of a later version.
+    init?(_ record: MirrorRecord) {
+        guard let state = State(rawValue: record.state) else { return nil }
+        self.state = state
+        (fetchedAt, error, byteCount) = (record.fetchedAt, record.error, record.byteCount)
+        interval = record.interval
+        (nextFetchAt, failureCount, maintainedAt) = (record.nextFetchAt, record.failureCount, record.maintainedAt)
     }
 
     /// nil for a repository that is no mirror.

@@ -49,7 +49,8 @@ extension RepositoryRecord {
             mirror: stored.mirror.map { mirror in
                 MirrorRecord(
                     state: mirror.state.rawValue, fetchedAt: mirror.fetchedAt, error: mirror.error,
-                    byteCount: mirror.byteCount)
+                    byteCount: mirror.byteCount, interval: mirror.interval, nextFetchAt: mirror.nextFetchAt,
+                    failureCount: mirror.failureCount, maintainedAt: mirror.maintainedAt)
             }, mayBorrowObjects: stored.mayBorrowObjects)
     }
 }
@@ -63,13 +64,5 @@ extension StoredRepository {
             // A status of a later version is not one to serve.
             status: Status(rawValue: record.status) ?? .disabled, config: record.config, createdAt: record.createdAt,
             updatedAt: record.updatedAt, mayBorrowObjects: record.mayBorrowObjects, mirror: record.mirror.flatMap(StoredMirror.init(_:)))
-    }
-}
-
-extension StoredMirror {
-    /// nil for a state of a later version.
-    init?(_ record: MirrorRecord) {
-        guard let state = State(rawValue: record.state) else { return nil }
-        self.init(state: state, fetchedAt: record.fetchedAt, error: record.error, byteCount: record.byteCount)
     }
 }

@@ -15,13 +15,14 @@ public struct CellProxy: Sendable {
         self.client = client
     }
 
-    /// Routes for every method of a service, in every protocol that calls by POST or GET.
+    /// Routes for every method of a service, in every protocol that calls by POST or GET, and for resources by any verb.
     ///
     /// - Parameter resources: paths below which the same service is plain HTTP resources, such as `/v1/`.
     public func routes(service: String, resources: [String] = []) -> [HTTPRoute] {
         let places = [("/\(service)/", ProxyRefusal.Form.call)] + resources.map { ($0, ProxyRefusal.Form.resource) }
         return places.flatMap { path, form in
-            [HTTPMethod.post, .get].map { method in HTTPRoute(method, path) { await forward($0, form) } }
+            let verbs: [HTTPMethod] = form == .call ? [.post, .get] : [.post, .get, .put, .patch, .delete]
+            return verbs.map { method in HTTPRoute(method, path) { await forward($0, form) } }
         }
     }
 
