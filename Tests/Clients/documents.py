@@ -64,7 +64,7 @@ class Workplace:
         own = {
             "PATH": f"{self.tools}:{os.environ['PATH']}", "HOME": str(self.folder), "CGO_ENABLED": "0",
             "PROTOC_GEN_FRAMECODEC": str(BINARY.with_name("protoc-gen-framecodec")),
-            "GOCACHE": str(self.folder / "go-cache"),
+            "GOCACHE": str(self.folder / "go-cache"), "SCM_GATEWAY_ADDRESS": self.gateway.url,
         }
         return environment() | own
 

@@ -2,8 +2,8 @@
 enum OpenAPIProblems {
     /// What any method may answer.
     private static let common: [StatusCode] = [
-        .invalidArgument, .unauthenticated, .permissionDenied, .notFound, .resourceExhausted, .unavailable,
-        .deadlineExceeded,
+        .invalidArgument, .unauthenticated, .permissionDenied, .notFound, .resourceExhausted, .unimplemented,
+        .unavailable, .deadlineExceeded,
     ]
 
     /// - Parameter codes: what the method may answer besides.
