@@ -19,17 +19,17 @@ let nio: [Target.Dependency] = [
     .product(name: "NIOCore", package: "swift-nio"),
     .product(name: "NIOPosix", package: "swift-nio"),
 ]
-/// How the server is linked for production. All of this is memory that an idle server does not use (docs/performance.md):
-/// lld lays sections out by what they are; a program needs no table of its own symbols for others to link to; 100,000
-/// addresses that only depend on where the program was loaded take two bits each instead of 24 bytes.
-/// The last needs a loader that knows it: glibc 2.36.
+/// How the server is linked for production. All of this is memory that an idle server does not use
+/// (docs/performance.md): lld lays sections out by what they are; a program needs no table of its own symbols for
+/// others to link to; 100,000 addresses that only depend on where the program was loaded take two bits each instead of
+/// 24 bytes. The last needs a loader that knows it: glibc 2.36.
 let compactExecutable: [LinkerSetting] = {
     var flags = ["-use-ld=lld", "-Xlinker", "--no-export-dynamic"]
     #if canImport(Glibc)
         var name = [CChar](repeating: 0, count: 64)
         confstr(Int32(_CS_GNU_LIBC_VERSION), &name, name.count)
         let version = String(cString: name).split { " .".contains($0) }.compactMap { Int($0) }  // "glibc 2.36"
-        if !version.lexicographicallyPrecedes([2, 36]) { flags += ["-Xlinker", "-z", "-Xlinker", "pack-relative-relocs"] }
+    if !version.lexicographicallyPrecedes([2, 36]) { flags += ["-Xlinker", "-z", "-Xlinker", "pack-relative-relocs"] }
     #endif
     return [.unsafeFlags(flags, .when(platforms: [.linux], configuration: .release))]
 }()
@@ -143,7 +143,8 @@ let package = Package(
             dependencies: ["RPC", "HTTPTransport", nio[0]],
             resources: [
                 "app.js", "blame.js", "commits.js", "describe.js", "dom.js", "files.js", "icon.svg",
-                "index.html", "json.js", "methods.js", "protobuf.js", "repositories.js", "rpc.js", "search.js", "style.css",
+                "index.html", "json.js", "methods.js", "protobuf.js", "repositories.js", "rpc.js", "search.js",
+                "style.css"
             ].map { .embedInCode("Pages/\($0)") },
             swiftSettings: served
         ),

@@ -41,7 +41,8 @@ struct BlameCommand: AsyncParsableCommand {
         let key = try await APIKeyStore(database).create(organizationID: organization.id, name: "b", scopes: [.read])
         let stored = try await RepositoryStore(database).add(path: repository, organizationID: organization.id)
         let logger = Logger(label: "benchmark")
-        let service = try ScmGatewayService(configuration: ScmGatewayConfiguration(), database: database, logger: logger)
+        let service = try ScmGatewayService(
+            configuration: ScmGatewayConfiguration(), database: database, logger: logger)
         let server = RPCServer(
             services: [service], interceptors: [APIKeyInterceptor(keys: APIKeyStore(database))], logger: logger
         )
@@ -91,8 +92,12 @@ struct BlameCommand: AsyncParsableCommand {
         }
         print("blame of one line of \(file), medians of \(lines - 1) lines, wall time:")
         print("  git blame -L n,n --porcelain   \(BenchmarkTable.rounded(git)) us")
-        print("  GetCommitContext, cold         \(BenchmarkTable.rounded(cold)) us, \(BenchmarkTable.rounded(cold / git)) x git")
-        print("  GetCommitContext, repeated     \(BenchmarkTable.rounded(repeated)) us, git takes \(BenchmarkTable.rounded(git / repeated)) x as long")
+        print(
+            "  GetCommitContext, cold         \(BenchmarkTable.rounded(cold)) us, \(BenchmarkTable.rounded(cold / git)) x git"
+        )
+        print(
+            "  GetCommitContext, repeated     \(BenchmarkTable.rounded(repeated)) us, git takes \(BenchmarkTable.rounded(git / repeated)) x as long"
+        )
     }
 
     private func microseconds(_ body: () throws -> Void) throws -> Double {

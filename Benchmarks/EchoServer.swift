@@ -38,7 +38,8 @@ struct EchoServerCommand: AsyncParsableCommand {
         // As the gateway's.
         let interceptors: [any ServerInterceptor] =
             secured
-            ? [TraceContextInterceptor(), try await keyCheck(), OrganizationShareInterceptor(maximumRunningCalls: 2048)] : []
+            ? [TraceContextInterceptor(), try await keyCheck(), OrganizationShareInterceptor(maximumRunningCalls: 2048)]
+            : []
         let server = RPCServer(services: [EchoService()], interceptors: interceptors, logger: logger)
         var configuration = HTTPServerConfiguration()
         configuration.address = .tcp(host: "127.0.0.1", port: port)

@@ -45,7 +45,8 @@ struct RunningGateway {
     let http: HTTPServer
 
     static func start(
-        _ database: Database, _ configuration: ScmGatewayConfiguration, group: MultiThreadedEventLoopGroup, logger: Logger
+        _ database: Database, _ configuration: ScmGatewayConfiguration, group: MultiThreadedEventLoopGroup,
+        logger: Logger
     ) async throws -> RunningGateway {
         let service = try ScmGatewayService(configuration: configuration, database: database, logger: logger)
         let server = RPCServer(
@@ -112,7 +113,8 @@ struct GatewayFixture {
         try git("init", "-q", "-b", "main")
         for number in 0..<10 {
             for file in 0...number {
-                let text = (0..<50).map { "line \($0) of \(file), version \(($0 + number) % 10 == 0 ? number : 0)\n" }.joined()
+                let text = (0..<50).map { "line \($0) of \(file), version \(($0 + number) % 10 == 0 ? number : 0)\n" }
+                    .joined()
                 try text.write(toFile: "\(path)/file\(file).txt", atomically: true, encoding: .utf8)
             }
             try git("add", "-A")

@@ -43,7 +43,9 @@ struct ScmCommand: AsyncParsableCommand {
         guard let file = files.first else { throw ValidationError("the repository has no file at HEAD") }
         let wanted = try calls(fixture, file).filter { call in filter.map { call.name.contains($0) } ?? true }
         if !wanted.isEmpty { try measure(wanted, fixture) }
-        if filter.map({ "batch".contains($0) }) ?? true { try await BatchBenchmark(fixture, repository, files, rounds).run() }
+        if filter.map({ "batch".contains($0) }) ?? true {
+            try await BatchBenchmark(fixture, repository, files, rounds).run()
+        }
     }
 
     private func calls(_ fixture: GatewayFixture, _ file: String) throws -> [Call] {
@@ -60,7 +62,8 @@ struct ScmCommand: AsyncParsableCommand {
             ),
             Call(
                 name: "file", method: "GetFile",
-                message: GetFileRequest(repositoryID: fixture.smallIDs.first ?? id, path: "file3.txt").serializedBytes(),
+                message: GetFileRequest(repositoryID: fixture.smallIDs.first ?? id, path: "file3.txt")
+                    .serializedBytes(),
                 goal: 10_000
             ),
             Call(
@@ -80,7 +83,8 @@ struct ScmCommand: AsyncParsableCommand {
             let frame = fixture.folder.appendingPathComponent("frame-\(call.name)")
             try Data(prefix + call.message).write(to: frame)
             let arguments = [
-                "-d", frame.path, "-H", "content-type: application/grpc", "-H", "te: trailers", "-H", "x-api-key: \(fixture.key)",
+                "-d", frame.path, "-H", "content-type: application/grpc", "-H", "te: trailers", "-H",
+                "x-api-key: \(fixture.key)"
             ]
             let path = "/sentry.integrations.scm.v1.ScmService/\(call.method)"
             let load = Load(
@@ -92,7 +96,9 @@ struct ScmCommand: AsyncParsableCommand {
             let time = Median.of(try (0..<max(1, rounds)).map { _ in
                 try load.cpuMicroseconds(server, path: path, arguments: arguments)
             })
-            let cells = [call.name, BenchmarkTable.rounded(time), BenchmarkTable.rounded(1e6 / time), "\(Int(call.goal))"]
+            let cells = [
+                call.name, BenchmarkTable.rounded(time), BenchmarkTable.rounded(1e6 / time), "\(Int(call.goal))"
+            ]
             print(zip(cells, [14, 10, 15, 6]).map { cell, width in
                 cell.padding(toLength: width, withPad: " ", startingAt: 0)
             }.joined(separator: " "))
@@ -104,7 +110,9 @@ struct ScmCommand: AsyncParsableCommand {
         let log = try ChildProcess.output(
             "git", ["-C", repository, "log", "-n", "2000", "--format=", "--name-only", "--no-renames", "HEAD"]
         )
-        let counts = log.split(separator: "\n").reduce(into: [:]) { counts, name in counts[String(name), default: 0] += 1 }
+        let counts = log.split(separator: "\n").reduce(into: [:]) { counts, name in
+            counts[String(name), default: 0] += 1
+        }
         let present = Set(try ChildProcess.output("git", ["-C", repository, "ls-tree", "-r", "--name-only", "HEAD"])
             .split(separator: "\n").map(String.init))
         return counts.filter { present.contains($0.key) }.sorted { ($1.value, $0.key) < ($0.value, $1.key) }.map(\.key)
@@ -143,7 +151,8 @@ struct BatchBenchmark {
         let wall = (Median.of(git.map(\.wall)), Median.of(ours.map(\.wall)))
         let cpu = (Median.of(git.map(\.cpu)), Median.of(ours.map(\.cpu)))
         print("batch of 200 lines over 60 files, cold, against git blame of each file with as many at a time as cores:")
-        print("  wall  git \(BenchmarkTable.rounded(wall.0 * 1e3)) ms, ours \(BenchmarkTable.rounded(wall.1 * 1e3)) ms, "
+        print(
+            "  wall  git \(BenchmarkTable.rounded(wall.0 * 1e3)) ms, ours \(BenchmarkTable.rounded(wall.1 * 1e3)) ms, "
             + "ratio \(BenchmarkTable.rounded(wall.1 / wall.0)), goal 1.3")
         print("  CPU   git \(BenchmarkTable.rounded(cpu.0 * 1e3)) ms, ours \(BenchmarkTable.rounded(cpu.1 * 1e3)) ms, "
             + "ratio \(BenchmarkTable.rounded(cpu.1 / cpu.0))")
@@ -191,7 +200,9 @@ struct BatchBenchmark {
                             repositoryID: fixture.repositoryID, lines: Array(half), maxAgeDays: -1
                         ))
                         guard answer.results.allSatisfy({ $0.status?.code == 0 }) else {
-                            throw ValidationError("a line has no blame: \(answer.results.first { $0.status?.code != 0 }.map { "\($0)" } ?? "")")
+                            throw ValidationError(
+                                "a line has no blame: \(answer.results.first { $0.status?.code != 0 }.map { "\($0)" } ?? "")"
+                            )
                         }
                     }
                 }

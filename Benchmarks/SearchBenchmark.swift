@@ -50,7 +50,8 @@ struct SearchCommand: AsyncParsableCommand {
         for _ in 0..<max(1, rounds) {
             git.append(try await time {
                 // No match is exit status 1.
-                let command = "LC_ALL=C.UTF-8 git -C '\(repository)' grep -n -I -i \(syntax) -e '\(text)' HEAD; [ $? -le 1 ]"
+                    let command =
+                        "LC_ALL=C.UTF-8 git -C '\(repository)' grep -n -I -i \(syntax) -e '\(text)' HEAD; [ $? -le 1 ]"
                 _ = try ChildProcess.output("sh", ["-c", command])
             })
             files = 0
@@ -59,7 +60,8 @@ struct SearchCommand: AsyncParsableCommand {
                     repositoryID: fixture.repositoryID, query: text, syntax: isExpression ? .regex : .literal,
                     maxMatchesPerFile: 1000
                 )
-                let answers = try await client.streamSearchCode(StreamSearchCodeRequest(search: search, maxFiles: 100_000))
+                    let answers = try await client.streamSearchCode(
+                        StreamSearchCodeRequest(search: search, maxFiles: 100_000))
                 for try await answer in answers { files += answer.matches.count }
             })
         }

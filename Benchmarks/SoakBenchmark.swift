@@ -114,12 +114,18 @@ struct SoakCommand: AsyncParsableCommand {
         func milliseconds(_ sorted: [Double], _ share: Double) -> Double {
             sorted.isEmpty ? .nan : sorted[min(sorted.count - 1, Int(Double(sorted.count) * share))] * 1e3
         }
-        print("\(all.count) calls, \(record.failures.count) failed, \(clients) clients, \(repositories) repositories, \(seconds) s")
+        print(
+            "\(all.count) calls, \(record.failures.count) failed, \(clients) clients, \(repositories) repositories, \(seconds) s"
+        )
         for failure in record.failures.prefix(3) { print("  \(failure)") }
         print("call              p50 ms   p99 ms")
         for (name, times) in record.times.sorted(by: { $0.key < $1.key }) + [("all", all)] {
             let sorted = times.sorted()
-            print([name, BenchmarkTable.rounded(milliseconds(sorted, 0.5)), BenchmarkTable.rounded(milliseconds(sorted, 0.99))]
+            print(
+                [
+                    name, BenchmarkTable.rounded(milliseconds(sorted, 0.5)),
+                    BenchmarkTable.rounded(milliseconds(sorted, 0.99))
+                ]
                 .map { $0.padding(toLength: 16, withPad: " ", startingAt: 0) }.joined(separator: " "))
         }
         let (middle, last) = (milliseconds(all, 0.5), milliseconds(all, 0.99))

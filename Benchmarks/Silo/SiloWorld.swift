@@ -39,7 +39,8 @@ struct SiloWorld: Sendable {
     private let own: SiloCaller
 
     static func monolith(_ options: Silo.Options = Silo.Options()) throws -> Silo {
-        try Silo(mode: .monolith, directory: CellDirectory(cells: [], fallbackCell: try CellName("us1")), options: options)
+        try Silo(
+            mode: .monolith, directory: CellDirectory(cells: [], fallbackCell: try CellName("us1")), options: options)
     }
 
     static func start() async throws -> SiloWorld {

@@ -3,7 +3,8 @@
 /// | name | format | source |
 /// |---|---|---|
 /// | `gzip` | gzip members | RFC 1952 |
-/// | `deflate` | the zlib format; raw deflate is read too, because some senders mean that | RFC 1950, RFC 9110 8.4.1.2 |
+/// | `deflate` | the zlib format; raw deflate is read too, because some senders mean that | RFC 1950, RFC 9110 8.4.1.2
+/// |
 /// | `zstd` | zstd frames, window of 8 MiB at most | RFC 8878, RFC 9659 |
 public struct CompressionAlgorithm: Sendable, Hashable, CustomStringConvertible {
     enum Kind: UInt8, Sendable { case gzip, deflate, zstd }

@@ -58,7 +58,8 @@ final class ZlibDecoder: Decoder {
     }
 }
 
-/// What a sender that says `deflate` means: the zlib format, or raw deflate without its header. The first two bytes tell.
+/// What a sender that says `deflate` means: the zlib format, or raw deflate without its header. The first two bytes
+/// tell.
 final class DeflateDecoder: Decoder {
     private var decoder: ZlibDecoder?
     /// The first byte, kept until the second has come.
@@ -79,7 +80,8 @@ final class DeflateDecoder: Decoder {
         guard let second = input.first else { return DecoderStep(consumed: 0, produced: 0, isAtEnd: false) }
         let made = try ZlibDecoder(Self.isZlibHeader(first, second) ? .zlib : .raw)
         decoder = made
-        let begun = try withUnsafeBytes(of: first) { byte throws(CompressionError) in try made.step(byte, into: output) }
+        let begun = try withUnsafeBytes(of: first) { byte throws(CompressionError) in try made.step(byte, into: output)
+        }
         return DecoderStep(consumed: 0, produced: begun.produced, isAtEnd: begun.isAtEnd)
     }
 

@@ -5,7 +5,8 @@ final class ZstdDecoder: Decoder {
     private let context: OpaquePointer
     let allowsFurtherMembers = true
 
-    /// Base-2 logarithm of the largest window, 8 MiB: what RFC 9659 lets a sender use, and so the memory of one decoder.
+    /// Base-2 logarithm of the largest window, 8 MiB: what RFC 9659 lets a sender use, and so the memory of one
+    /// decoder.
     private static let maximumWindowLog: CInt = 23
 
     init() throws(CompressionError) {

@@ -35,7 +35,8 @@ struct FileDescriptorPrinter {
             + "\(list)base64: \"\(String(decoding: bytes, as: UTF8.self))\")"
     }
 
-    /// `(silo.redact)` is protobuf's debug_redact for compilers that do not know it yet: the runtime looks for that one.
+    /// `(silo.redact)` is protobuf's debug_redact for compilers that do not know it yet: the runtime looks for that
+    /// one.
     private static func redact(_ message: inout Descriptors.DescriptorProto) {
         for index in message.field.indices where message.field[index].isSiloRedacted {
             let debugRedact: [UInt8] = [0x80, 0x01, 0x01]

@@ -221,7 +221,8 @@ extension MessagePrinter {
     private func printFields(to printer: inout SourcePrinter) throws(GeneratorError) {
         let generic = context.index.swiftNames.contains("V") ? "Visitor" : "V"
         let visitor = "\(context.runtime("FieldVisitor")) & ~\(context.swift("Copyable"))"
-        let isInlinable = context.options.visibility == .public && !fields.contains { $0.isRecursive && $0.oneof == nil }
+        let isInlinable =
+            context.options.visibility == .public && !fields.contains { $0.isRecursive && $0.oneof == nil }
         let head =
             "\(isInlinable ? "@inlinable " : "")\(context.access)mutating func visit<\(generic): \(visitor)>"
             + "(_ v: inout \(generic)) throws(\(generic).Failure) {"

@@ -29,7 +29,9 @@ extension ScmGatewayConfiguration {
 
     /// - Returns: false for a name that is none, or a value below 1; caches may be 0.
     public mutating func setLimit(_ name: String, to value: Double) -> Bool {
-        guard let limit = Self.limits[name], value >= (name.hasSuffix("CacheByteCount") ? 0 : 1), value < 1e15 else { return false }
+        guard let limit = Self.limits[name], value >= (name.hasSuffix("CacheByteCount") ? 0 : 1), value < 1e15 else {
+            return false
+        }
         switch limit {
         case .count(let path): self[keyPath: path] = Int(value)
         case .seconds(let path): self[keyPath: path] = .seconds(value)

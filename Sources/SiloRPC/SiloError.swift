@@ -35,8 +35,8 @@ public enum SiloError: Error, Sendable, Equatable {
     case validation(code: String, message: String)
     /// Cells do not call cells, and nobody calls while a transaction is open: a mistake of the program.
     case forbidden(String)
-    /// Nothing came back, or nothing was sent: no connection, overload, the breaker, too many calls. `retryAfter` when it is
-    /// known.
+    /// Nothing came back, or nothing was sent: no connection, overload, the breaker, too many calls. `retryAfter` when
+    /// it is known.
     case unavailable(SiloAddress, String, retryAfter: Duration?)
     /// No answer in time. What the call does may have happened.
     case deadlineExceeded(method: String, requestID: String)

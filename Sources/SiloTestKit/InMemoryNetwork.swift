@@ -4,7 +4,8 @@ import Synchronization
 
 /// The way between the silos of one test: bytes are handed over as a connection would, errors too.
 ///
-/// Requests are signed and verified. Every call is served in a task that inherits nothing from its caller, as in another process.
+/// Requests are signed and verified. Every call is served in a task that inherits nothing from its caller, as in
+/// another process.
 public final class InMemoryNetwork: Sendable {
     private struct State {
         var servers: [SiloAddress: Server] = [:]

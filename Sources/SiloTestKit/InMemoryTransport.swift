@@ -3,7 +3,8 @@ import NIOCore
 import RPC
 import SiloRPC
 
-/// Hands calls to the silos of an ``InMemoryNetwork``: the same bytes, signatures and error envelope as on a connection.
+/// Hands calls to the silos of an ``InMemoryNetwork``: the same bytes, signatures and error envelope as on a
+/// connection.
 public struct InMemoryTransport: SiloTransport {
     let network: InMemoryNetwork
     let source: SiloAddress
@@ -57,7 +58,8 @@ public struct InMemoryTransport: SiloTransport {
             throw error
         } catch {
             // Internal text stays where it is.
-            throw SiloError.remote(method: call.method.key, message: "the service failed", requestID: "in-memory").rpcError
+            throw SiloError.remote(method: call.method.key, message: "the service failed", requestID: "in-memory")
+                .rpcError
         }
     }
 

@@ -21,7 +21,8 @@ public struct TestSilos: Sendable {
     /// - Parameters:
     ///   - migrations: of modules besides SiloRPC that have tables.
     ///   - options: of every silo; ``SiloRPC/Silo/Options/roundTrip`` is always on.
-    ///   - services: what a node serves, besides the services of SiloRPC. Called for every node; a service belongs where
+    ///   - services: what a node serves, besides the services of SiloRPC. Called for every node; a service belongs
+    ///     where
     ///     ``serves(_:)`` says.
     ///   - body: the test, the same for every topology.
     public static func run(

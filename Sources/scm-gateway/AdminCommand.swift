@@ -21,7 +21,10 @@ struct AdminCommand: AsyncParsableCommand {
         @Option(help: "Address of the server. [env: SCM_GATEWAY_ADMIN_ADDRESS, default: http://127.0.0.1:9090]")
         var address: String?
 
-        @Option(help: "API key with the scope scm:admin; not needed at the administration listener. [env: SCM_GATEWAY_API_KEY]")
+        @Option(
+            help:
+                "API key with the scope scm:admin; not needed at the administration listener. [env: SCM_GATEWAY_API_KEY]"
+        )
         var apiKey: String?
 
         func call<R: Sendable>(_ body: @Sendable (AdminServiceClient) async throws -> R) async throws -> R {
@@ -58,7 +61,8 @@ struct AdminCommand: AsyncParsableCommand {
                 ]
             }
             try Table(
-                columns: ["id", "peer", "protocol", "tls", "age", "streams", "handlers", "requests", "draining"], rows: rows
+                columns: ["id", "peer", "protocol", "tls", "age", "streams", "handlers", "requests", "draining"],
+                rows: rows
             ).show(output)
         }
     }
@@ -88,7 +92,8 @@ struct AdminCommand: AsyncParsableCommand {
     }
 
     struct Methods: AsyncParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "Lists all methods, their calls and whether they are on.")
+        static let configuration = CommandConfiguration(
+            abstract: "Lists all methods, their calls and whether they are on.")
         @OptionGroup var target: Target
         @OptionGroup var output: OutputOptions
 

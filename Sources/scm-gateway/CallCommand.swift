@@ -133,7 +133,8 @@ struct CallCommand: AsyncParsableCommand {
     private func requestBytes(_ type: any Message.Type) throws -> [UInt8] {
         let text = json == "-" ? String(decoding: FileHandle.standardInput.readDataToEndOfFile(), as: UTF8.self) : json
         do {
-            return try type.init(jsonString: text, options: JSONDecodingOptions(types: GoogleRPC.errorDetails)).serializedBytes()
+            return try type.init(jsonString: text, options: JSONDecodingOptions(types: GoogleRPC.errorDetails))
+                .serializedBytes()
         } catch {
             throw ValidationError("the request is not valid JSON for \(type.schema.name): \(error)")
         }

@@ -13,8 +13,8 @@ enum DescriptorLimit {
     /// For the database, the repositories' files and the pipes of git processes.
     private static let reserve = 512
 
-    /// Raises the soft limit to the hard one: shells give 1024, which is less than the connections that are allowed. Says
-    /// so when the hard one is too low as well; accepting then pauses while descriptors are short.
+    /// Raises the soft limit to the hard one: shells give 1024, which is less than the connections that are allowed.
+    /// Says so when the hard one is too low as well; accepting then pauses while descriptors are short.
     static func raise(for connections: Int, logger: Logger) {
         var limit = rlimit()
         #if canImport(Glibc)

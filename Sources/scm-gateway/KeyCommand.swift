@@ -30,7 +30,10 @@ struct KeyCommand: AsyncParsableCommand {
         @Option(help: "What the key is for.")
         var name = "unnamed"
 
-        @Option(help: "What the key may do; repeatable. (default: all but scm:admin) \(Scope.allCases.map(\.rawValue).joined(separator: ", "))")
+        @Option(
+            help:
+                "What the key may do; repeatable. (default: all but scm:admin) \(Scope.allCases.map(\.rawValue).joined(separator: ", "))"
+        )
         var scope: [Scope] = []
 
         @Option(help: "Import this key instead of making one: 20 to 256 printable characters.")
@@ -71,7 +74,8 @@ struct KeyCommand: AsyncParsableCommand {
         @OptionGroup var output: OutputOptions
 
         func run() async throws {
-            let keys = try await APIKeyStore(try await GatewayDatabase.open(settings)).list(organizationID: organization)
+            let keys = try await APIKeyStore(try await GatewayDatabase.open(settings)).list(
+                organizationID: organization)
             let now = EpochTime.now
             let rows: [[Table.Value]] = keys.map { key in
                 [
@@ -79,7 +83,8 @@ struct KeyCommand: AsyncParsableCommand {
                     .text(key.scopes.map(\.rawValue).sorted().joined(separator: " ")), .time(key.createdAt),
                     .time(key.lastUsedAt), .time(key.expiresAt),
                     .text(!key.isActive ? "revoked" : key.isValid(at: now) ? "valid" : "expired"),
-                    .text(key.isSigning ? "signature" : "bearer"), key.callsPerMinute.map { .integer(Int64($0)) } ?? .none,
+                    .text(key.isSigning ? "signature" : "bearer"),
+                    key.callsPerMinute.map { .integer(Int64($0)) } ?? .none
                 ]
             }
             let columns = [

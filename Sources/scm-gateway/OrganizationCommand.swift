@@ -15,7 +15,9 @@ struct OrganizationCommand: AsyncParsableCommand {
         @Argument(help: "Unique name: 1 to 64 of a-z, 0-9 and -.")
         var name: String
 
-        @Option(name: .customLong("in"), help: "In mode control: the cell that it shall live in. (default: the fallback cell)")
+        @Option(
+            name: .customLong("in"),
+            help: "In mode control: the cell that it shall live in. (default: the fallback cell)")
         var home: String?
 
         @OptionGroup var settings: SettingsOptions
@@ -57,7 +59,8 @@ struct OrganizationCommand: AsyncParsableCommand {
 
     struct Remove: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Removes an organization that owns no keys and no repositories any more; in control its cell is asked."
+            abstract:
+                "Removes an organization that owns no keys and no repositories any more; in control its cell is asked."
         )
 
         @Argument(help: "The organization's ID.")

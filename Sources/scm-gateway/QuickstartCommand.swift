@@ -65,7 +65,9 @@ struct QuickstartCommand: AsyncParsableCommand {
         let kept = try? String(contentsOfFile: file, encoding: .utf8).trimmingCharacters(in: .whitespacesAndNewlines)
         let given = apiKey ?? ProcessInfo.processInfo.environment["SCM_GATEWAY_API_KEY"]
         if let text = given ?? kept, let key = try await store.find(text: text) {
-            guard key.isActive else { throw ValidationError("the API key was revoked; remove \(file) or give another one") }
+            guard key.isActive else {
+                throw ValidationError("the API key was revoked; remove \(file) or give another one")
+            }
             guard key.organizationID == organizationID else {
                 throw ValidationError("the API key belongs to another organization of this data folder")
             }

@@ -36,7 +36,8 @@ struct RepositoryCommand: AsyncParsableCommand {
     }
 
     struct List: AsyncParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "Lists the repositories; in control those of an organization, whose cell is asked.")
+        static let configuration = CommandConfiguration(
+            abstract: "Lists the repositories; in control those of an organization, whose cell is asked.")
 
         @Option(help: "Only the repositories of this organization.")
         var organization: Int64?

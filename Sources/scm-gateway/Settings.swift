@@ -100,7 +100,9 @@ struct ListenOptions: ParsableArguments {
     )
     var drainDelay: Int?
 
-    @Option(help: "Whether browsers get the web console under /console/: on or off. [env: SCM_GATEWAY_CONSOLE, default: on]")
+    @Option(
+        help: "Whether browsers get the web console under /console/: on or off. [env: SCM_GATEWAY_CONSOLE, default: on]"
+    )
     var console: Switch?
 
     @Option(
@@ -181,7 +183,8 @@ struct Settings: Sendable {
         port = try await Self.value("port") { try await reader.fetchInt(forKey: $0) } ?? port
         try await tls.read(reader)
         try await silo.read(reader)
-        corsOrigins = try await Self.value("corsOrigins") { try await reader.fetchStringArray(forKey: $0) } ?? corsOrigins
+        corsOrigins =
+            try await Self.value("corsOrigins") { try await reader.fetchStringArray(forKey: $0) } ?? corsOrigins
         repositoryRoots =
             try await Self.value("repositoryRoots") { try await reader.fetchStringArray(forKey: $0) } ?? repositoryRoots
         try await mirrors.read(reader)
@@ -204,7 +207,8 @@ struct Settings: Sendable {
         accessLog = try await Self.value("accessLog") { try await reader.fetchDouble(forKey: $0) } ?? accessLog
         if let text = try await Self.value("compression", { try await reader.fetchString(forKey: $0) }) {
             guard let choice = ResponseCompression(rawValue: text) else {
-                throw ValidationError("compression \"\(text)\" is none of \(ResponseCompression.allCases.map(\.rawValue))")
+                throw ValidationError(
+                    "compression \"\(text)\" is none of \(ResponseCompression.allCases.map(\.rawValue))")
             }
             compression = choice
         }

@@ -5,7 +5,8 @@ import HTTPTransport
 /// TLS of the server, as flags; environment and file as in ``SettingsOptions``.
 struct TLSOptions: ParsableArguments {
     @Option(
-        help: "PEM file with the certificate and its intermediates: TLS on every TCP port. [env: SCM_GATEWAY_TLS_CERTIFICATE]"
+        help:
+            "PEM file with the certificate and its intermediates: TLS on every TCP port. [env: SCM_GATEWAY_TLS_CERTIFICATE]"
     )
     var tlsCertificate: String?
 
@@ -67,8 +68,8 @@ struct TLSSettings: Sendable {
         socketPermissions = flags.socketPermissions ?? socketPermissions
     }
 
-    /// TLS to other silos: the same authorities that clients' certificates are checked with, this server's own certificate;
-    /// nil when neither is set.
+    /// TLS to other silos: the same authorities that clients' certificates are checked with, this server's own
+    /// certificate; nil when neither is set.
     func clientConfiguration() -> TLSClientConfiguration? {
         guard clientCA != nil || certificate != nil else { return nil }
         var configuration = TLSClientConfiguration()
@@ -85,7 +86,8 @@ struct TLSSettings: Sendable {
             if key != nil { throw ValidationError("--tls-key needs --tls-certificate, the certificate of that key") }
             if !additionalCertificates.isEmpty {
                 throw ValidationError(
-                    "--tls-additional-certificate needs --tls-certificate and --tls-key, for clients that ask for no name")
+                    "--tls-additional-certificate needs --tls-certificate and --tls-key, for clients that ask for no name"
+                )
             }
             if clientCA != nil || clientCertificates != nil {
                 throw ValidationError("client certificates need TLS: give --tls-certificate and --tls-key")

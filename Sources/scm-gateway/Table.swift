@@ -22,7 +22,8 @@ struct Table {
         let lines = [columns] + rows.map { $0.map(\.shown) }
         let widths = columns.indices.map { column in lines.map { $0[column].count }.max() ?? 0 }
         for line in lines {
-            let cells = zip(line, widths).map { text, width in text + String(repeating: " ", count: width - text.count) }
+            let cells = zip(line, widths).map { text, width in text + String(repeating: " ", count: width - text.count)
+            }
             StandardOutput.line(cells.joined(separator: "  ").trimmingCharacters(in: .whitespaces))
         }
     }

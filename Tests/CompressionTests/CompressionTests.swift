@@ -21,7 +21,13 @@ import Testing
 
     /// "hello" as other programs write it: Python's gzip (mtime 0) and zlib, raw deflate, the zstd program.
     @Test("known bytes of other implementations", arguments: [
-        (CompressionAlgorithm.gzip, [0x1F, 0x8B, 8, 0, 0, 0, 0, 0, 2, 0xFF, 0xCB, 0x48, 0xCD, 0xC9, 0xC9, 7, 0, 0x86, 0xA6, 0x10, 0x36, 5, 0, 0, 0]),
+            (
+                CompressionAlgorithm.gzip,
+                [
+                    0x1F, 0x8B, 8, 0, 0, 0, 0, 0, 2, 0xFF, 0xCB, 0x48, 0xCD, 0xC9, 0xC9, 7, 0, 0x86, 0xA6, 0x10, 0x36,
+                    5, 0, 0, 0
+                ]
+            ),
         (.deflate, [0x78, 0x9C, 0xCB, 0x48, 0xCD, 0xC9, 0xC9, 7, 0, 6, 0x2C, 2, 0x15]),
         (.deflate, [0xCB, 0x48, 0xCD, 0xC9, 0xC9, 7, 0]),
         (.zstd, [0x28, 0xB5, 0x2F, 0xFD, 0x20, 5, 0x29, 0, 0, 0x68, 0x65, 0x6C, 0x6C, 0x6F]),
@@ -55,7 +61,9 @@ import Testing
         for garbage in [Array(repeating: 0, count: 16), Array("garbage garbage".utf8)] as [[UInt8]] {
             #expect(throws: CompressionError.trailingBytes) { try decompress(packed + garbage, algorithm) }
             #expect(throws: CompressionError.trailingBytes) { try decompress([packed, garbage], algorithm) }
-            #expect(throws: CompressionError.trailingBytes) { try decompress((packed + garbage).map { [$0] }, algorithm) }
+            #expect(throws: CompressionError.trailingBytes) {
+                try decompress((packed + garbage).map { [$0] }, algorithm)
+            }
         }
         #expect(throws: CompressionError.self) { try decompress(packed + [0], algorithm) }
     }

@@ -57,6 +57,7 @@ import Testing
     @Test("an import that is not in the input is an error")
     func missing() throws {
         let error = try failure(File(name: "a.proto", dependency: ["gone.proto"], syntax: "proto3"))
-        #expect(error == "a.proto: gone.proto: the imported file is not in the input; pass its folder with -I to protoc")
+        #expect(
+            error == "a.proto: gone.proto: the imported file is not in the input; pass its folder with -I to protoc")
     }
 }

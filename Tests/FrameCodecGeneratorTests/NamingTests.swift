@@ -8,7 +8,8 @@ import Testing
         arguments: [
             ("id", "id"), ("repository_id", "repositoryID"), ("web_url", "webURL"),
             ("commit_sha", "commitSHA"),
-            ("parent_ids", "parentIDs"), ("parent_shas", "parentSHAs"), ("url", "url"), ("identity", "identity"), ("raw_path", "rawPath"),
+            ("parent_ids", "parentIDs"), ("parent_shas", "parentSHAs"), ("url", "url"), ("identity", "identity"),
+            ("raw_path", "rawPath"),
             ("default", "`default`"), ("in", "`in`"), ("self", "self_"), ("init", "init_"),
             ("schema", "schema_"),
             ("unknown_fields", "unknownFields_"), ("HTTP", "http"), ("a__b", "aB"), ("line_2", "line2"),

@@ -16,7 +16,9 @@ private struct Sample: Message {
 
     mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
         try v.field(3, Int32Field.self, &maybe)
-        try v.member(2, Int64Field.self, &choice, Choice.number) { if case .number(let value) = $0 { value } else { nil } }
+        try v.member(2, Int64Field.self, &choice, Choice.number) {
+            if case .number(let value) = $0 { value } else { nil }
+        }
         try v.field(1, StringField.self, &secret)
     }
 }
@@ -37,7 +39,8 @@ private struct Sample: Message {
             oneofDecl: [.init(name: "choice"), .init(name: "_maybe")])
         let file = File(
             name: "s.proto", package: "s",
-            messageType: [MessageType(name: "First"), MessageType(name: "Outer", nestedType: [inner])], syntax: "proto3")
+            messageType: [MessageType(name: "First"), MessageType(name: "Outer", nestedType: [inner])], syntax: "proto3"
+        )
         let descriptor = FileDescriptor(name: "s.proto", serializedBytes: file.serializedBytes())
         let schema = MessageSchema(Sample.self, descriptor, 1, 0)
         #expect(schema.name == "s.Outer.Inner")

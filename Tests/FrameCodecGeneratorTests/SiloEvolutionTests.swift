@@ -86,7 +86,8 @@ import Testing
 
     @Test("a result is no longer optional: unsafe", arguments: homes)
     func narrowedResult(_ home: SiloOptions.Home) throws {
-        let found = try problems(home, { $0.response[1].proto3Optional = true }, { $0.response[1].proto3Optional = nil })
+        let found = try problems(
+            home, { $0.response[1].proto3Optional = true }, { $0.response[1].proto3Optional = nil })
         #expect(found.count == 1 && found[0].hasPrefix("desk.Get: its result is no longer optional"))
     }
 
@@ -107,8 +108,13 @@ import Testing
     @Test("a type is changed: unsafe", arguments: homes)
     func changedType(_ home: SiloOptions.Home) throws {
         #expect(
-            try problems(home) { $0.update[1].type = .bytes } == ["s.Update.name: has another type; add a new field instead"])
-        #expect(try problems(home) { $0.update[1].label = .repeated } == ["s.Update.name: has another type; add a new field instead"])
+            try problems(home) { $0.update[1].type = .bytes } == [
+                "s.Update.name: has another type; add a new field instead"
+            ])
+        #expect(
+            try problems(home) { $0.update[1].label = .repeated } == [
+                "s.Update.name: has another type; add a new field instead"
+            ])
     }
 
     @Test("a field of a model is removed: unsafe", arguments: homes)
@@ -152,9 +158,11 @@ import Testing
         required.options = try Descriptors.FieldOptions(serializedBytes: SiloFile.varint(50501 << 3) + [1])
         let marked = required
         #expect(try problems(.control) { $0.request.append(marked) } == [])
-        #expect(try problems(.cell) { $0.request.append(marked) }[0].hasPrefix("s.Ask.limit: became required: cells are"))
         #expect(
-            try problems(.cell, { $0.request.append(optional) }, { $0.request[2] = marked })[0].contains("became required"))
+            try problems(.cell) { $0.request.append(marked) }[0].hasPrefix("s.Ask.limit: became required: cells are"))
+        #expect(
+            try problems(.cell, { $0.request.append(optional) }, { $0.request[2] = marked })[0].contains(
+                "became required"))
         #expect(try problems(.cell, { $0.request.append(marked) }, { $0.request[2] = optional }) == [])
         #expect(
             try problems(.control, { $0.request.append(marked) }, { $0.request[2] = optional })[0]
@@ -164,10 +172,12 @@ import Testing
     /// Section 9.3: disable, migrate, remove.
     @Test("active, deprecated, disabled, removed: in this order, one release each", arguments: [
         (SiloOptions.Lifecycle.active, SiloOptions.Lifecycle.deprecated, true), (.deprecated, .disabled, true),
-        (.active, .disabled, false), (.disabled, .active, true), (.deprecated, .active, true), (.unspecified, .disabled, false),
+            (.active, .disabled, false), (.disabled, .active, true), (.deprecated, .active, true),
+            (.unspecified, .disabled, false)
     ])
     func lifecycle(_ before: SiloOptions.Lifecycle, _ after: SiloOptions.Lifecycle, _ isSafe: Bool) throws {
-        #expect(try problems(.cell, { $0.method.lifecycle = before }, { $0.method.lifecycle = after }).isEmpty == isSafe)
+        #expect(
+            try problems(.cell, { $0.method.lifecycle = before }, { $0.method.lifecycle = after }).isEmpty == isSafe)
     }
 
     @Test("only a disabled method may be removed, and its messages with it", arguments: [
@@ -184,7 +194,10 @@ import Testing
         for after in [withoutMethod, withoutAll] {
             let found = try SiloEvolution(released: before, current: after).problems()
             #expect(found.isEmpty == (lifecycle == .disabled))
-            #expect(found.allSatisfy { $0.description.hasPrefix("desk.Get: was removed while it was in use; release it as") })
+            #expect(
+                found.allSatisfy {
+                    $0.description.hasPrefix("desk.Get: was removed while it was in use; release it as")
+                })
         }
     }
 

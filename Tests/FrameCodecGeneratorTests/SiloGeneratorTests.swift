@@ -87,7 +87,9 @@ struct SiloFile {
 
     @Test("a resolver on a service of control is refused")
     func controlResolver() throws {
-        #expect(try error { $0.service.home = .control }.contains("lives in control, of which there is one: remove the resolver"))
+        #expect(
+            try error { $0.service.home = .control }.contains(
+                "lives in control, of which there is one: remove the resolver"))
     }
 
     @Test("a resolver whose field does not exist is refused")
@@ -201,7 +203,7 @@ struct SiloFile {
     }
 
     @Test("labelled parameters, delegate, declared methods and dispatch have the agreed shape", arguments: [
-        "public protocol Desk: Sendable {\n    func get(organizationID: Int64, update: Update?) async throws -> Answer\n}",
+            "public protocol Desk: Sendable {\n    func get(organizationID: Int64, update: Update?) async throws -> Answer\n}",
         "extension Desk {\n    public func get(organizationID: Int64) async throws -> Answer {\n"
             + "        try await get(organizationID: organizationID, update: nil)\n",
         "        serviceKey: \"desk\", home: .cell, resolver: .organizationID(field: \"organization_id\"),\n"
@@ -212,7 +214,7 @@ struct SiloFile {
         "            let _request = Ask(organizationID: organizationID, update: update)\n"
             + "            let _answer: Answer = try await link.call(_hop, _request)\n            return _answer\n",
         "public struct DeskDispatch: SiloServiceDispatch {",
-        "            SiloHandler(DeskMethod.get, silo, target: { request in .organizationID(request.organizationID) }) {\n"
+            "            SiloHandler(DeskMethod.get, silo, target: { request in .organizationID(request.organizationID) }) {\n"
             + "                (request: Ask) -> Answer in\n"
             + "                try await service.get(organizationID: request.organizationID, update: request.update)\n",
     ])

@@ -33,7 +33,8 @@ import Testing
     // MARK: Client connections
 
     @Test(arguments: both, TestTransport.allCases)
-    func `a client connection that was closed`(httpProtocol: HTTPClientProtocol, transport: TestTransport) async throws {
+    func `a client connection that was closed`(httpProtocol: HTTPClientProtocol, transport: TestTransport) async throws
+    {
         try await withServer(transport, handler: echo) { server in
             var parts = Parts()
             do {

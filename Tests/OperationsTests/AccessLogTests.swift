@@ -26,9 +26,11 @@ import Testing
                 metadata.add("x-api-key", "secret-key")
                 metadata.add("traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01")
                 let options = CallOptions(metadata: metadata)
-                let _: Protobuf.StringValue = try await channel.unary(WorkService.echo, Protobuf.StringValue(value: "x"), options: options)
+                let _: Protobuf.StringValue = try await channel.unary(
+                    WorkService.echo, Protobuf.StringValue(value: "x"), options: options)
                 await #expect(throws: RPCError.self) {
-                    let _: Protobuf.StringValue = try await channel.unary(WorkService.fail, Protobuf.StringValue(value: "gone\n"))
+                    let _: Protobuf.StringValue = try await channel.unary(
+                        WorkService.fail, Protobuf.StringValue(value: "gone\n"))
                 }
             }
         }
@@ -80,9 +82,11 @@ import Testing
         let sink = LineSink()
         try await OperatedServer.run(observer: AccessLog(logger: sink.logger, sample: 0)) { server in
             try await server.withChannel { channel in
-                let _: Protobuf.StringValue = try await channel.unary(WorkService.echo, Protobuf.StringValue(value: "x"))
+                let _: Protobuf.StringValue = try await channel.unary(
+                    WorkService.echo, Protobuf.StringValue(value: "x"))
                 await #expect(throws: RPCError.self) {
-                    let _: Protobuf.StringValue = try await channel.unary(WorkService.fail, Protobuf.StringValue(value: "x"))
+                    let _: Protobuf.StringValue = try await channel.unary(
+                        WorkService.fail, Protobuf.StringValue(value: "x"))
                 }
             }
         }

@@ -13,7 +13,8 @@ import Testing
                 administration.begin(http: server.http, rpc: server.rpc)
                 let context = CallContext(method: AdminServiceMethod.listStreams)
                 let (requests, responses): (RequestWriter<Protobuf.StringValue>, ResponseStream<Protobuf.StringValue>) =
-                    try await channel.bidirectionalStreaming(WorkService.chat, options: CallOptions(timeout: .seconds(60)))
+                    try await channel.bidirectionalStreaming(
+                        WorkService.chat, options: CallOptions(timeout: .seconds(60)))
                 var answers = responses.makeAsyncIterator()
                 try await requests.send(.init(value: "hello"))
                 #expect(try await answers.next()?.value == "hello")
@@ -37,7 +38,8 @@ import Testing
                 #expect(stream.sentByteCount == 12)
                 #expect(stream.handlerState == .running)
                 #expect((0...60).contains(stream.timeLeft?.seconds ?? -1))
-                let others = try await administration.listStreams(.init(connectionID: connection.id + 1), context: context)
+                let others = try await administration.listStreams(
+                    .init(connectionID: connection.id + 1), context: context)
                 #expect(others.totalCount == 0)
                 await requests.finish()
                 #expect(try await answers.next() == nil)
@@ -62,14 +64,16 @@ import Testing
                 )
                 #expect(off.method?.isEnabled == false)
                 let error = await #expect(throws: RPCError.self) {
-                    let _: Protobuf.StringValue = try await channel.unary(WorkService.echo, Protobuf.StringValue(value: "x"))
+                    let _: Protobuf.StringValue = try await channel.unary(
+                        WorkService.echo, Protobuf.StringValue(value: "x"))
                 }
                 #expect(error?.code == .unavailable)
                 #expect(error?.message == "method /test.Work/Echo is switched off by the operator: it eats the disk")
                 let methods = try await administration.listMethods(.init(), context: context).methods
                 #expect(methods.contains { $0.path == path && !$0.isEnabled && $0.failedCount == 1 })
                 _ = try await administration.setMethodEnabled(.init(path: path, isEnabled: true), context: context)
-                let answer: Protobuf.StringValue = try await channel.unary(WorkService.echo, Protobuf.StringValue(value: "x"))
+                let answer: Protobuf.StringValue = try await channel.unary(
+                    WorkService.echo, Protobuf.StringValue(value: "x"))
                 #expect(answer.value == "x")
             }
         }

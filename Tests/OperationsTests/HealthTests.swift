@@ -33,7 +33,9 @@ import Testing
                 let statuses = try await client.list(GRPCHealth.HealthListRequest()).statuses
                 #expect(statuses.mapValues(\.status) == ["": .serving, WorkService.name: .serving])
                 for number in 0..<99 { server.health.set(.serving, for: "service.\(number)") }
-                let error = await #expect(throws: RPCError.self) { try await client.list(GRPCHealth.HealthListRequest()) }
+                let error = await #expect(throws: RPCError.self) {
+                    try await client.list(GRPCHealth.HealthListRequest())
+                }
                 #expect(error?.code == .resourceExhausted)
             }
         }

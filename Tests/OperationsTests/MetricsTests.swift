@@ -16,7 +16,8 @@ import Testing
             text.sample("b", [], -1)
             text.family("c", .histogram, "C.")
             text.histogram(
-                "c", [("x", "1")], bounds: [.microseconds(100), .seconds(1)], counts: [2, 0, 1], sum: .milliseconds(2500)
+                "c", [("x", "1")], bounds: [.microseconds(100), .seconds(1)], counts: [2, 0, 1],
+                sum: .milliseconds(2500)
             )
             return String(decoding: text.finish(), as: UTF8.self)
         }
@@ -58,13 +59,16 @@ import Testing
         try await OperatedServer.run { server in
             try await server.withChannel(wire) { channel in
                 for text in ["", "abc"] {
-                    let _: Protobuf.StringValue = try await channel.unary(WorkService.echo, Protobuf.StringValue(value: text))
+                    let _: Protobuf.StringValue = try await channel.unary(
+                        WorkService.echo, Protobuf.StringValue(value: text))
                 }
                 await #expect(throws: RPCError.self) {
-                    let _: Protobuf.StringValue = try await channel.unary(WorkService.fail, Protobuf.StringValue(value: "no"))
+                    let _: Protobuf.StringValue = try await channel.unary(
+                        WorkService.fail, Protobuf.StringValue(value: "no"))
                 }
                 await #expect(throws: RPCError.self) {
-                    let _: Protobuf.StringValue = try await channel.unary(WorkService.missing, Protobuf.StringValue(value: "no"))
+                    let _: Protobuf.StringValue = try await channel.unary(
+                        WorkService.missing, Protobuf.StringValue(value: "no"))
                 }
             }
             let echo = try #require(server.statistics(of: WorkService.echo))
@@ -123,7 +127,7 @@ import Testing
             let text = String(decoding: await ServerMetrics([listener]).text().bytes, as: UTF8.self)
             #expect(!text.contains("made.Up"))
             #expect(text.contains(
-                #"rpc_calls_finished_total{listener="public",service="unknown",method="unknown",code="UNIMPLEMENTED"} 50"#
+                    #"rpc_calls_finished_total{listener="public",service="unknown",method="unknown",code="UNIMPLEMENTED"} 50"#
             ))
         }
     }
@@ -132,11 +136,13 @@ import Testing
     func page() async throws {
         try await OperatedServer.run { server in
             try await server.withChannel { channel in
-                let _: Protobuf.StringValue = try await channel.unary(WorkService.echo, Protobuf.StringValue(value: "x"))
+                let _: Protobuf.StringValue = try await channel.unary(
+                    WorkService.echo, Protobuf.StringValue(value: "x"))
                 var states = try await HealthClient(channel: channel).watch(.init()).makeAsyncIterator()
                 _ = try await states.next()
                 let listener = ServerMetrics.Listener(name: "public", http: server.http, rpc: server.rpc)
-                let page = await ServerMetrics([listener]).text(accept: "application/openmetrics-text;version=1.0.0,*/*;q=0.1")
+                let page = await ServerMetrics([listener]).text(
+                    accept: "application/openmetrics-text;version=1.0.0,*/*;q=0.1")
                 #expect(page.contentType == "application/openmetrics-text; version=1.0.0; charset=utf-8")
                 let text = String(decoding: page.bytes, as: UTF8.self)
                 for line in [

@@ -26,7 +26,8 @@ import Testing
         let configuration = RPCChannel.Configuration(host: "127.0.0.1", port: http.port)
         let channel = RPCChannel(configuration, group: MultiThreadedEventLoopGroup.singleton)
         let method = MethodDescriptor(
-            service: ReflectionService.serviceNames[version], method: "ServerReflectionInfo", kind: .bidirectionalStreaming
+            service: ReflectionService.serviceNames[version], method: "ServerReflectionInfo",
+            kind: .bidirectionalStreaming
         )
         var answers: [Answer] = []
         var failure: (any Error)?
@@ -88,7 +89,8 @@ import Testing
     @Test("every kind of symbol is found", arguments: [
         "rpc.admin.v1.Stream", ".rpc.admin.v1.Stream", "rpc.admin.v1.Stream.path", "rpc.admin.v1.Stream.HandlerState",
         // An enum's values stand beside it.
-        "rpc.admin.v1.Stream.HANDLER_STATE_RUNNING", "rpc.admin.v1.AdminService", "rpc.admin.v1.AdminService.ListMethods",
+            "rpc.admin.v1.Stream.HANDLER_STATE_RUNNING", "rpc.admin.v1.AdminService",
+            "rpc.admin.v1.AdminService.ListMethods"
     ])
     func symbols(symbol: String) async throws {
         let answers = try await ask([Request(messageRequest: .fileContainingSymbol(symbol))])
@@ -98,8 +100,11 @@ import Testing
     @Test("what is not there is NOT_FOUND in the answer, and the stream goes on")
     func notFound() async throws {
         let answers = try await ask([
-            Request(messageRequest: .fileByFilename("no.proto")), Request(messageRequest: .fileContainingSymbol("no.Such")),
-            Request(messageRequest: .fileContainingExtension(.init(containingType: "rpc.admin.v1.Stream", extensionNumber: 9))),
+            Request(messageRequest: .fileByFilename("no.proto")),
+            Request(messageRequest: .fileContainingSymbol("no.Such")),
+            Request(
+                messageRequest: .fileContainingExtension(
+                    .init(containingType: "rpc.admin.v1.Stream", extensionNumber: 9))),
             Request(messageRequest: .allExtensionNumbersOfType("no.Such")), Request(),
             Request(messageRequest: .allExtensionNumbersOfType(".rpc.admin.v1.Stream")),
         ])
@@ -107,7 +112,8 @@ import Testing
             if case .errorResponse(let error)? = answer.messageResponse { error.errorCode } else { 0 }
         }
         #expect(codes == [5, 5, 5, 5, 3, 0])
-        #expect(answers.last?.messageResponse == .allExtensionNumbersResponse(.init(baseTypeName: "rpc.admin.v1.Stream")))
+        #expect(
+            answers.last?.messageResponse == .allExtensionNumbersResponse(.init(baseTypeName: "rpc.admin.v1.Stream")))
     }
 
     @Test("a question of more than 16 KiB is RESOURCE_EXHAUSTED and names the limit; one of 16 KiB is answered")

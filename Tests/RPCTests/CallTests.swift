@@ -63,7 +63,8 @@ import Testing
         try await TestServer.run { server in
             try await server.withChannel(wire) { channel in
                 let sent = (0..<20).map { "message \($0)" }
-                let call: (requests: RequestWriter<Protobuf.StringValue>, responses: ResponseStream<Protobuf.StringValue>) =
+                let call:
+                    (requests: RequestWriter<Protobuf.StringValue>, responses: ResponseStream<Protobuf.StringValue>) =
                     try await channel.bidirectionalStreaming(EchoService.detached)
                 for text in sent { try await call.requests.send(Protobuf.StringValue(value: text)) }
                 await call.requests.finish()
@@ -189,7 +190,8 @@ import Testing
         }
     }
 
-    @Test("P8: a request over the limit is RESOURCE_EXHAUSTED and names the limit", arguments: RPCChannel.Wire.everything)
+    @Test(
+        "P8: a request over the limit is RESOURCE_EXHAUSTED and names the limit", arguments: RPCChannel.Wire.everything)
     func requestTooLarge(wire: RPCChannel.Wire) async throws {
         try await TestServer.run(configure: { $0.maximumRequestMessageByteCount = 100 }) { server in
             try await server.withChannel(wire) { channel in
@@ -281,7 +283,8 @@ import Testing
         }
     }
 
-    @Test("T3, M12: a malformed or repeated timeout is INTERNAL", arguments: ["1", "m", "1h", "-1S", "123456789S", " 1S"])
+    @Test(
+        "T3, M12: a malformed or repeated timeout is INTERNAL", arguments: ["1", "m", "1h", "-1S", "123456789S", " 1S"])
     func malformed(value: String) async throws {
         try await TestServer.run { server in
             let response = try await server.post(

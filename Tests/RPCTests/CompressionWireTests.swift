@@ -66,7 +66,8 @@ import Testing
     func notAccepted() async throws {
         try await TestServer.run { server in
             let headers = [
-                ("content-type", "application/grpc-web"), ("grpc-encoding", "gzip"), ("grpc-accept-encoding", "identity"),
+                ("content-type", "application/grpc-web"), ("grpc-encoding", "gzip"),
+                ("grpc-accept-encoding", "identity")
             ]
             let body = frame(1, try packed(Self.message, .gzip))
             let response = try await server.post(EchoService.unary.path, headers: headers, body: body)
@@ -96,7 +97,8 @@ import Testing
         }
     }
 
-    @Test("P8: a bomb is RESOURCE_EXHAUSTED for every algorithm and names the limit", arguments: CompressionAlgorithm.all)
+    @Test(
+        "P8: a bomb is RESOURCE_EXHAUSTED for every algorithm and names the limit", arguments: CompressionAlgorithm.all)
     func bomb(algorithm: CompressionAlgorithm) async throws {
         let zeros = try packed(Array(repeating: 0, count: 16 << 20), algorithm)
         try await TestServer.run { server in
@@ -144,7 +146,8 @@ import Testing
             #expect(stream.header("content-encoding") == nil)
             #expect(try firstFrame(stream.body).flag == 0)
             let refused = try await server.post(
-                EchoService.unary.path, headers: [("content-type", "application/grpc-web"), ("accept-encoding", "gzip;q=0")],
+                EchoService.unary.path,
+                headers: [("content-type", "application/grpc-web"), ("accept-encoding", "gzip;q=0")],
                 body: body
             )
             #expect(refused.body == body + trailer)
@@ -156,7 +159,9 @@ import Testing
         try await TestServer.run { server in
             let unary = try await server.post(
                 EchoService.unary.path,
-                headers: [("content-type", "application/proto"), ("content-encoding", "zstd"), ("accept-encoding", "zstd")],
+                headers: [
+                    ("content-type", "application/proto"), ("content-encoding", "zstd"), ("accept-encoding", "zstd")
+                ],
                 body: try packed(Self.message, .zstd)
             )
             #expect(unary.header("content-encoding") == "zstd")

@@ -10,7 +10,8 @@ import Testing
     @Test("Connect: unary JSON, the body is the message", arguments: [HTTPClientProtocol.http1, .http2])
     func unaryJSON(http: HTTPClientProtocol) async throws {
         try await TestServer.run { server in
-            let response = try await server.post(EchoService.unary.path, over: http, headers: json, body: Array("\"hi\"".utf8))
+            let response = try await server.post(
+                EchoService.unary.path, over: http, headers: json, body: Array("\"hi\"".utf8))
             #expect(response.head.status == 200)
             #expect(response.header("content-type") == "application/json")
             #expect(response.text == "\"hi\"")
@@ -115,11 +116,13 @@ import Testing
     func sizeLimit() async throws {
         try await TestServer.run(configure: { $0.maximumRequestMessageByteCount = 100 }) { server in
             let fits = try await server.post(
-                EchoService.unary.path, headers: json, body: Array(("\"" + String(repeating: "x", count: 98) + "\"").utf8)
+                EchoService.unary.path, headers: json,
+                body: Array(("\"" + String(repeating: "x", count: 98) + "\"").utf8)
             )
             #expect(fits.head.status == 200)
             let large = try await server.post(
-                EchoService.unary.path, headers: json, body: Array(("\"" + String(repeating: "x", count: 99) + "\"").utf8)
+                EchoService.unary.path, headers: json,
+                body: Array(("\"" + String(repeating: "x", count: 99) + "\"").utf8)
             )
             #expect(large.head.status == 429)
             #expect(large.text.contains("maximumRequestMessageByteCount (100)"))
@@ -151,7 +154,8 @@ import Testing
     func get(query: String, type: String, body: String) async throws {
         try await TestServer.run { server in
             for http in [HTTPClientProtocol.http1, .http2] {
-                let response = try await server.post(EchoService.look.path + "?" + query, over: http, method: .get, headers: [])
+                let response = try await server.post(
+                    EchoService.look.path + "?" + query, over: http, method: .get, headers: [])
                 #expect(response.head.status == 200)
                 #expect(response.header("content-type") == type)
                 #expect(response.text == body)
@@ -162,7 +166,8 @@ import Testing
     @Test(
         "Connect: a query that lacks or breaks something is invalid_argument, an unknown codec 415",
         arguments: [
-            ("", 400), ("?", 400), ("?encoding=json", 400), ("?message=%22%22", 400), ("?encoding=json&message=%2", 400),
+            ("", 400), ("?", 400), ("?encoding=json", 400), ("?message=%22%22", 400),
+            ("?encoding=json&message=%2", 400),
             ("?encoding=json&message=%22%22&connect=v2", 400), ("?encoding=json&message=!&base64=1", 400),
             ("?encoding=xml&message=a", 415), ("?encoding=json&message=a&compression=br", 501),
         ]
@@ -192,7 +197,8 @@ import Testing
 @Suite struct ConnectStreamTests {
     private let json = [("content-type", "application/connect+json")]
 
-    @Test("Connect: a stream ends with a frame of flag 2 that holds JSON", arguments: [HTTPClientProtocol.http1, .http2])
+    @Test(
+        "Connect: a stream ends with a frame of flag 2 that holds JSON", arguments: [HTTPClientProtocol.http1, .http2])
     func serverStream(http: HTTPClientProtocol) async throws {
         try await TestServer.run { server in
             let response = try await server.post(
@@ -213,7 +219,8 @@ import Testing
             )
             #expect(failed.head.status == 200)
             #expect(failed.text.hasSuffix(#"{"error":{"code":"data_loss","message":"after seven"}}"#))
-            let tailed = try await server.post(EchoService.tailed.path, headers: json, body: [0, 0, 0, 0, 1] + Array("1".utf8))
+            let tailed = try await server.post(
+                EchoService.tailed.path, headers: json, body: [0, 0, 0, 0, 1] + Array("1".utf8))
             #expect(tailed.text.hasSuffix(#"{"metadata":{"x-tail":["a","b"],"x-tail-bin":["AAE"]}}"#))
         }
     }
@@ -232,7 +239,8 @@ import Testing
     @Test("S4: unary types are 415 for streams and stream types for unary methods; Accept-Post lists the right ones")
     func kinds() async throws {
         try await TestServer.run { server in
-            let unary = try await server.post(EchoService.repeated.path, headers: [("content-type", "application/json")])
+            let unary = try await server.post(
+                EchoService.repeated.path, headers: [("content-type", "application/json")])
             #expect(unary.head.status == 415)
             #expect(unary.header("accept-post")?.contains("application/connect+json") == true)
             #expect(unary.header("accept-post")?.contains("application/json") == false)

@@ -17,7 +17,10 @@ import Testing
             #expect(look.header("access-control-allow-methods") == "POST, GET")
             let unary = try await server.post(EchoService.unary.path, method: .options, headers: headers)
             #expect(unary.header("access-control-allow-methods") == "POST")
-            for name in ["content-type", "grpc-timeout", "x-grpc-web", "x-user-agent", "authorization", "connect-protocol-version", "connect-timeout-ms"] {
+            for name in [
+                "content-type", "grpc-timeout", "x-grpc-web", "x-user-agent", "authorization",
+                "connect-protocol-version", "connect-timeout-ms"
+            ] {
                 #expect(unary.header("access-control-allow-headers")?.contains(name) == true, "\(name)")
             }
         }
@@ -27,7 +30,8 @@ import Testing
     func exposed() async throws {
         try await TestServer.run(configure: allow) { server in
             let response = try await server.post(
-                EchoService.metadata.path, headers: [("content-type", "application/grpc-web"), origin], body: [0, 0, 0, 0, 0]
+                EchoService.metadata.path, headers: [("content-type", "application/grpc-web"), origin],
+                body: [0, 0, 0, 0, 0]
             )
             let names = response.header("access-control-expose-headers") ?? ""
             for name in ["grpc-status", "grpc-message", "grpc-status-details-bin", "x-head"] {
@@ -46,7 +50,8 @@ import Testing
                 EchoService.unary.path, method: .options, headers: [origin, ("access-control-request-method", "POST")]
             )
             let call = try await server.post(
-                EchoService.unary.path, headers: [("content-type", "application/grpc-web"), origin], body: [0, 0, 0, 0, 0]
+                EchoService.unary.path, headers: [("content-type", "application/grpc-web"), origin],
+                body: [0, 0, 0, 0, 0]
             )
             for response in [preflight, call] {
                 #expect(response.header("access-control-allow-credentials") == "true")
@@ -67,7 +72,8 @@ import Testing
                 try await server.post("/nothing", method: .get, headers: [origin]),
                 try await server.post(path, method: .delete, headers: [origin]),
                 try await server.post(path, headers: [("content-type", "text/plain"), origin]),
-                try await server.post(path, headers: [("content-type", "application/json"), ("content-type", "application/json"), origin]),
+                try await server.post(
+                    path, headers: [("content-type", "application/json"), ("content-type", "application/json"), origin]),
                 try await server.post(path, headers: [("content-type", "application/json"), origin], body: [0x7B]),
             ]
             #expect(answers.map(\.head.status) == [404, 405, 415, 400, 400])
@@ -85,7 +91,8 @@ import Testing
             try await TestServer.run(limits: limits, configure: allow) { server in
                 let response = try await server.post(
                     EchoService.unary.path,
-                    headers: [("content-type", "application/grpc-web"), ("content-length", "5"), origin], body: [0, 0, 0, 0, 0]
+                    headers: [("content-type", "application/grpc-web"), ("content-length", "5"), origin],
+                    body: [0, 0, 0, 0, 0]
                 )
                 #expect(response.head.status == status)
                 #expect(response.header("access-control-allow-origin") == "http://a.test")
@@ -103,7 +110,8 @@ import Testing
             let refused = try await server.post(EchoService.unary.path, headers: forged, body: [0, 0, 0, 0, 0])
             #expect(refused.header("grpc-status") == "7")
             for proof in [("x-grpc-web", "1"), ("authorization", "Bearer x"), ("connect-protocol-version", "1")] {
-                let served = try await server.post(EchoService.unary.path, headers: forged + [proof], body: [0, 0, 0, 0, 0])
+                let served = try await server.post(
+                    EchoService.unary.path, headers: forged + [proof], body: [0, 0, 0, 0, 0])
                 #expect(served.text.hasSuffix("grpc-status: 0\r\n"))
             }
             let harmless = try await server.post(EchoService.look.path, headers: forged, body: [0, 0, 0, 0, 0])

@@ -40,7 +40,9 @@ struct EchoService: RPCService {
     var methods: [RPCMethod] {
         [
             .unary(Self.unary) { (request: Protobuf.StringValue, _) in request },
-            .unary(Self.fail) { (request: Protobuf.StringValue, _) -> Protobuf.StringValue in try Self.failure(request.value) },
+            .unary(Self.fail) { (request: Protobuf.StringValue, _) -> Protobuf.StringValue in
+                try Self.failure(request.value)
+            },
             .unary(Self.hang) { (_: Protobuf.StringValue, _) -> Protobuf.StringValue in
                 hang.didStart()
                 do {
@@ -57,7 +59,8 @@ struct EchoService: RPCService {
                 let bytes = context.metadata.binaryValues("x-in-bin").map { "\($0)" }.joined(separator: ";")
                 return Protobuf.StringValue(value: bytes)
             },
-            .serverStreaming(Self.repeated) { (request: Protobuf.UInt32Value, responses: ResponseWriter<Protobuf.UInt32Value>, _) in
+            .serverStreaming(Self.repeated) {
+                (request: Protobuf.UInt32Value, responses: ResponseWriter<Protobuf.UInt32Value>, _) in
                 for index in 0..<request.value { try await responses.send(Protobuf.UInt32Value(value: index)) }
                 if request.value == 7 { throw RPCError(.dataLoss, "after seven") }
             },
@@ -68,7 +71,9 @@ struct EchoService: RPCService {
             },
             .bidirectionalStreaming(Self.chat) {
                 (requests: RequestStream<Protobuf.StringValue>, responses: ResponseWriter<Protobuf.StringValue>, _) in
-                for try await request in requests { try await responses.send(Protobuf.StringValue(value: "re: " + request.value)) }
+                for try await request in requests {
+                    try await responses.send(Protobuf.StringValue(value: "re: " + request.value))
+                }
             },
             .bidirectionalStreaming(Self.detached) {
                 (requests: RequestStream<Protobuf.StringValue>, responses: ResponseWriter<Protobuf.StringValue>, _) in

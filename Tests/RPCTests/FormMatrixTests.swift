@@ -72,7 +72,8 @@ import Testing
         try frames(response, form).filter { $0.flag == 0 }.map { frame in
             let message =
                 form.codec == .json
-                ? try Protobuf.StringValue(jsonBytes: frame.payload) : try Protobuf.StringValue(serializedBytes: frame.payload)
+                ? try Protobuf.StringValue(jsonBytes: frame.payload)
+                : try Protobuf.StringValue(serializedBytes: frame.payload)
             return message.value
         }
     }

@@ -124,7 +124,8 @@ import Testing
         try await TestServer.run(interceptors: [Gate()]) { server in
             let connection = try await connect(server, .http2)
             for _ in 0..<100 {
-                let exchange = try await connection.start(head(EchoService.joined, [("content-type", "application/grpc")]))
+                let exchange = try await connection.start(
+                    head(EchoService.joined, [("content-type", "application/grpc")]))
                 try? await exchange.send(ByteBuffer(repeating: 0, count: 64 * 1024))
                 #expect(try await exchange.responseHead().fields.first(.grpcStatus) == "16")
                 exchange.cancel()

@@ -13,11 +13,13 @@ import Testing
         try await TestServer.run { server in
             let headers =
                 web + [
-                    ("x-a", "1"), ("grpc-accept-encoding", "gzip"), ("grpc-foo", "x"), ("connect-foo", "x"), ("x-a", "2"),
+                    ("x-a", "1"), ("grpc-accept-encoding", "gzip"), ("grpc-foo", "x"), ("connect-foo", "x"),
+                    ("x-a", "2"),
                     ("x-odd", "h\u{E9}\t!"), ("x-odd-bin", "!!"), ("te", "trailers"),
                 ]
             for http in [HTTPClientProtocol.http1, .http2] {
-                let response = try await server.post(EchoService.echoMetadata.path, over: http, headers: headers, body: empty)
+                let response = try await server.post(
+                    EchoService.echoMetadata.path, over: http, headers: headers, body: empty)
                 #expect(response.head.status == 200)
                 #expect(response.head.fields.values(try #require(HTTPFieldName("x-a"))) == ["1", "2"])
                 #expect(response.header("x-odd") == "h\u{E9}\t!")
@@ -59,7 +61,8 @@ import Testing
     func binaryInText() async throws {
         try await TestServer.run { server in
             let response = try await server.post(
-                EchoService.tailed.path, headers: [("content-type", "application/grpc-web-text")], body: Array("AAAAAAA=".utf8)
+                EchoService.tailed.path, headers: [("content-type", "application/grpc-web-text")],
+                body: Array("AAAAAAA=".utf8)
             )
             var decoder = Base64StreamDecoder()
             var body: [UInt8] = []
@@ -111,7 +114,8 @@ import Testing
                 let error = await #expect(throws: RPCError.self) {
                     let _: Protobuf.StringValue = try await channel.unary(EchoService.unary, Protobuf.StringValue())
                 }
-                #expect(error?.message.wholeMatch(of: #/grpc-swift-[a-z-]+\/[0-9.]+.*/#) != nil, "\(error?.message ?? "")")
+                #expect(
+                    error?.message.wholeMatch(of: #/grpc-swift-[a-z-]+\/[0-9.]+.*/#) != nil, "\(error?.message ?? "")")
             }
         }
     }

@@ -28,9 +28,12 @@ import Testing
     private static func tests() throws -> [String: Set<String>] {
         let name = #/["`]((?:(?:H2[a-g]|[PWMTSOC][0-9]{1,2}|Connect)(?:, )?)+)[: ]/#
         var found: [String: Set<String>] = [:]
-        let files = FileManager.default.enumerator(at: root.appendingPathComponent("Tests"), includingPropertiesForKeys: nil)
+        let files = FileManager.default.enumerator(
+            at: root.appendingPathComponent("Tests"), includingPropertiesForKeys: nil)
         while let file = files?.nextObject() as? URL {
-            guard file.pathExtension == "swift", let text = try? String(contentsOf: file, encoding: .utf8) else { continue }
+            guard file.pathExtension == "swift", let text = try? String(contentsOf: file, encoding: .utf8) else {
+                continue
+            }
             for match in text.matches(of: name) {
                 let labels = match.1.split(separator: ",").map { $0.trimmingCharacters(in: .whitespaces) }
                 found[file.deletingPathExtension().lastPathComponent, default: []].formUnion(labels)

@@ -8,7 +8,9 @@ import Testing
 @Suite struct StatusRuleTests {
     private let web = [("content-type", "application/grpc-web+proto")]
 
-    @Test("S10: retry pushback; negative means never", arguments: [(Duration.milliseconds(250), "250"), (.seconds(-1), "-1"), (.zero, "0")])
+    @Test(
+        "S10: retry pushback; negative means never",
+        arguments: [(Duration.milliseconds(250), "250"), (.seconds(-1), "-1"), (.zero, "0")])
     func pushback(pushback: Duration, text: String) async throws {
         let gate = Refusing { _ in
             var error = RPCError(.unavailable, "later")
@@ -22,7 +24,9 @@ import Testing
         }
     }
 
-    @Test("S11: handlers see how often the client has tried", arguments: [("3", 3), ("0", 0), ("x", 0), ("-2", 0), ("99999999999", 0)])
+    @Test(
+        "S11: handlers see how often the client has tried",
+        arguments: [("3", 3), ("0", 0), ("x", 0), ("-2", 0), ("99999999999", 0)])
     func attempts(value: String, count: Int) async throws {
         let gate = Refusing { context in RPCError(.aborted, "\(context.previousAttemptCount)") }
         try await TestServer.run(interceptors: [gate]) { server in
@@ -64,7 +68,9 @@ import Testing
         #expect(CallContext(method: EchoService.unary).timeRemaining == nil)
     }
 
-    @Test("T6, T9: a client that waits longer than its deadline, as grpc-web's does, reads DEADLINE_EXCEEDED", arguments: [
+    @Test(
+        "T6, T9: a client that waits longer than its deadline, as grpc-web's does, reads DEADLINE_EXCEEDED",
+        arguments: [
         ("application/grpc-web", "grpc-timeout", "50m"), ("application/json", "connect-timeout-ms", "50"),
     ])
     func lateClient(type: String, name: String, value: String) async throws {

@@ -21,7 +21,8 @@ struct TestServer: Sendable {
         var logger = Logger(label: "test")
         logger.logLevel = .critical
         let rpc = RPCServer(
-            services: [service], interceptors: interceptors, routes: routes, configuration: configuration, logger: logger
+            services: [service], interceptors: interceptors, routes: routes, configuration: configuration,
+            logger: logger
         )
         var http = HTTPServerConfiguration()
         http.address = .tcp(host: "127.0.0.1", port: 0)

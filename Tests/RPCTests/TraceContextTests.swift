@@ -60,7 +60,9 @@ import Testing
 
     @Test("every cut of a good traceparent is refused")
     func cuts() {
-        for count in 0..<Self.parent.count { #expect(TraceContext(traceparent: String(Self.parent.prefix(count))) == nil) }
+        for count in 0..<Self.parent.count {
+            #expect(TraceContext(traceparent: String(Self.parent.prefix(count))) == nil)
+        }
     }
 
     @Test("tracestate is joined, trimmed and passed on", arguments: [
@@ -79,7 +81,8 @@ import Testing
     @Test("tracestate: 32 members and 512 bytes are the most")
     func tracestateLimits() {
         let members = (0..<33).map { "k\($0)=v" }
-        #expect(TraceState.joined([members.prefix(32).joined(separator: ",")]) == members.prefix(32).joined(separator: ","))
+        #expect(
+            TraceState.joined([members.prefix(32).joined(separator: ",")]) == members.prefix(32).joined(separator: ","))
         #expect(TraceState.joined([members.joined(separator: ",")]) == "")
         let long = "a=" + String(repeating: "x", count: 255) + ",b=" + String(repeating: "y", count: 252)
         #expect(long.utf8.count == 512)
@@ -129,7 +132,8 @@ import Testing
         let seen = Seen()
         let trace = try #require(TraceContext(traceparent: Self.parent, tracestate: ["a=1"]))
         try await TestServer.run(interceptors: [TraceContextInterceptor(), seen]) { server in
-            try await server.withChannel(wire, configure: { $0.interceptors = [TraceContextInterceptor()] }) { channel in
+            try await server.withChannel(wire, configure: { $0.interceptors = [TraceContextInterceptor()] }) {
+                channel in
                 var context = ServiceContext.topLevel
                 context.traceContext = trace
                 try await ServiceContext.$current.withValue(context) {

@@ -18,7 +18,10 @@ import Testing
 
     @Test(
         "S5: HTTP status -> code, only where grpc-status is absent",
-        arguments: [(400, 13), (401, 16), (403, 7), (404, 12), (409, 2), (412, 2), (429, 14), (431, 13), (502, 14), (503, 14), (504, 14), (200, 2)]
+        arguments: [
+            (400, 13), (401, 16), (403, 7), (404, 12), (409, 2), (412, 2), (429, 14), (431, 13), (502, 14), (503, 14),
+            (504, 14), (200, 2)
+        ]
     )
     func httpStatus(status: Int, code: Int) {
         #expect(StatusCode(httpStatus: status).rawValue == code)
@@ -26,7 +29,9 @@ import Testing
 
     @Test(
         "S7: RST_STREAM code -> status",
-        arguments: [(0, 13), (1, 13), (2, 13), (3, 13), (4, 13), (6, 13), (7, 14), (8, 1), (9, 13), (10, 13), (11, 8), (12, 7)]
+        arguments: [
+            (0, 13), (1, 13), (2, 13), (3, 13), (4, 13), (6, 13), (7, 14), (8, 1), (9, 13), (10, 13), (11, 8), (12, 7)
+        ]
     )
     func reset(code: UInt32, status: Int) {
         #expect(HTTPStreamError.reset(HTTP2ErrorCode(rawValue: code)).statusCode.rawValue == status)
@@ -44,7 +49,8 @@ import Testing
 
 @Suite struct MetadataTests {
     @Test("M3, W3: invalid names and values stay out", arguments: [
-        ("", "v"), ("a b", "v"), ("ä", "v"), ("x:y", "v"), ("x", "line\r\nforged: 1"), ("x", "\u{0}"), ("x", "é"), ("x-bin", "v"),
+            ("", "v"), ("a b", "v"), ("ä", "v"), ("x:y", "v"), ("x", "line\r\nforged: 1"), ("x", "\u{0}"), ("x", "é"),
+            ("x-bin", "v")
     ])
     func invalid(name: String, value: String) {
         var metadata = Metadata()
@@ -103,7 +109,8 @@ import Testing
         fields.forEach { name, value in
             if !name.elementsEqual("grpc-status".utf8) { changed.append(name: name, value: value) }
         }
-        guard case .failed(let kept) = StatusFields.outcome(fields), case .failed(let dropped) = StatusFields.outcome(changed)
+        guard case .failed(let kept) = StatusFields.outcome(fields),
+            case .failed(let dropped) = StatusFields.outcome(changed)
         else { return #expect(Bool(false), "both are failures") }
         #expect(kept.detail(GoogleRPC.ErrorInfo.self)?.reason == "R")
         #expect(dropped.code == .permissionDenied)
@@ -145,7 +152,9 @@ import Testing
             )
         }
         let table = MethodTable(methods)
-        func found(_ path: String) -> String? { Array(path.utf8).withUnsafeBytes { table.method(path: $0)?.descriptor.method } }
+        func found(_ path: String) -> String? {
+            Array(path.utf8).withUnsafeBytes { table.method(path: $0)?.descriptor.method }
+        }
         for index in 0..<200 { #expect(found("/a.B/M\(index)") == "M\(index)") }
         for path in ["", "/", "a.B/M1", "/a.B/M1/", "/a.b/M1", "/a.B/m1", "/a.B/M1?x", "/a.B/../a.B/M1", "/a.B/%4D1"] {
             #expect(found(path) == nil, "\(path)")

@@ -9,7 +9,9 @@ import Testing
     private let hiFrame: [UInt8] = [0, 0, 0, 0, 4, 0x0A, 2, 0x68, 0x69]
     private let okTrailerFrame: [UInt8] = [0x80, 0, 0, 0, 16] + Array("grpc-status: 0\r\n".utf8)
 
-    @Test("W1, W4, W5: gRPC-Web ends with one trailer frame and no HTTP trailers", arguments: [HTTPClientProtocol.http1, .http2])
+    @Test(
+        "W1, W4, W5: gRPC-Web ends with one trailer frame and no HTTP trailers",
+        arguments: [HTTPClientProtocol.http1, .http2])
     func webUnary(http: HTTPClientProtocol) async throws {
         try await TestServer.run { server in
             let response = try await server.post(EchoService.unary.path, over: http, body: hiFrame)
@@ -35,7 +37,9 @@ import Testing
     @Test("W12: a text request may be padded in the middle")
     func textPaddedInTheMiddle() async throws {
         try await TestServer.run { server in
-            let body = Base64.encode(Array(hiFrame.prefix(4)), padded: true) + Base64.encode(Array(hiFrame.dropFirst(4)), padded: true)
+            let body =
+                Base64.encode(Array(hiFrame.prefix(4)), padded: true)
+                + Base64.encode(Array(hiFrame.dropFirst(4)), padded: true)
             let response = try await server.post(
                 EchoService.unary.path, headers: [("content-type", "application/grpc-web-text")], body: body
             )
@@ -91,7 +95,8 @@ import Testing
     )
     func contentTypes(sent: String, answered: String) async throws {
         try await TestServer.run { server in
-            let response = try await server.post(EchoService.unary.path, headers: [("content-type", sent)], body: hiFrame)
+            let response = try await server.post(
+                EchoService.unary.path, headers: [("content-type", sent)], body: hiFrame)
             #expect(response.head.status == 200)
             #expect(response.header("content-type") == answered)
         }
@@ -99,11 +104,15 @@ import Testing
 
     @Test(
         "S4, W9: other content types are 415 and the answer lists what is taken",
-        arguments: ["application/grpcfoo", "application/grpc-webx", "application/grpc+", "text/plain", "application/grpc-web+xml"]
+        arguments: [
+            "application/grpcfoo", "application/grpc-webx", "application/grpc+", "text/plain",
+            "application/grpc-web+xml"
+        ]
     )
     func unsupportedContentType(type: String) async throws {
         try await TestServer.run { server in
-            let response = try await server.post(EchoService.unary.path, headers: [("content-type", type)], body: hiFrame)
+            let response = try await server.post(
+                EchoService.unary.path, headers: [("content-type", type)], body: hiFrame)
             #expect(response.head.status == 415)
             #expect(response.header("accept-post")?.contains("application/grpc-web+proto") == true)
         }
@@ -194,7 +203,8 @@ import Testing
         try await TestServer.run { server in
             for body in ["AAAA!AAA", "A", "AAAAAAA"] {
                 let response = try await server.post(
-                    EchoService.unary.path, headers: [("content-type", "application/grpc-web-text")], body: Array(body.utf8)
+                    EchoService.unary.path, headers: [("content-type", "application/grpc-web-text")],
+                    body: Array(body.utf8)
                 )
                 #expect(response.header("grpc-status") == "13")
             }
@@ -228,7 +238,9 @@ import Testing
         }
     }
 
-    @Test("C5: denied by default, and by prefix, suffix and null", arguments: ["http://localhost:8000", "http://a.test.evil", "null"])
+    @Test(
+        "C5: denied by default, and by prefix, suffix and null",
+        arguments: ["http://localhost:8000", "http://a.test.evil", "null"])
     func denied(origin: String) async throws {
         try await TestServer.run(configure: { $0.crossOrigin.allowedOrigins = ["http://a.test"] }) { server in
             let response = try await server.post(

@@ -122,7 +122,8 @@ public final class HTTP2Peer {
 
     public static func frame(_ type: UInt8, flags: UInt8, stream: UInt32, _ payload: [UInt8]) -> [UInt8] {
         let count = payload.count
-        return [UInt8(count >> 16 & 0xFF), UInt8(count >> 8 & 0xFF), UInt8(count & 0xFF), type, flags] + big(stream) + payload
+        return [UInt8(count >> 16 & 0xFF), UInt8(count >> 8 & 0xFF), UInt8(count & 0xFF), type, flags] + big(stream)
+            + payload
     }
 
     public static func headers(_ stream: UInt32, _ fields: [(String, String)], endStream: Bool) -> [UInt8] {
@@ -134,7 +135,9 @@ public final class HTTP2Peer {
         frame(0, flags: endStream ? 1 : 0, stream: stream, bytes)
     }
 
-    public static func reset(_ stream: UInt32, _ code: UInt32) -> [UInt8] { frame(3, flags: 0, stream: stream, big(code)) }
+    public static func reset(_ stream: UInt32, _ code: UInt32) -> [UInt8] {
+        frame(3, flags: 0, stream: stream, big(code))
+    }
 
     public static func goAway(last: UInt32, _ code: UInt32 = 0) -> [UInt8] {
         frame(7, flags: 0, stream: 0, big(last) + big(code))

@@ -70,7 +70,10 @@ public final class PeerConnection {
     private let outbound: NIOAsyncChannelOutboundWriter<ByteBuffer>
     private var unread: [UInt8] = []
 
-    init(_ inbound: NIOAsyncChannelInboundStream<ByteBuffer>.AsyncIterator, _ outbound: NIOAsyncChannelOutboundWriter<ByteBuffer>) {
+    init(
+        _ inbound: NIOAsyncChannelInboundStream<ByteBuffer>.AsyncIterator,
+        _ outbound: NIOAsyncChannelOutboundWriter<ByteBuffer>
+    ) {
         self.inbound = inbound
         self.outbound = outbound
     }

@@ -9,8 +9,8 @@ import Testing
 
 @testable import SiloRPC
 
-/// Keys and shares around calls of a real server: the answer must not depend on whether a call was decided at once or with
-/// a read of the database.
+/// Keys and shares around calls of a real server: the answer must not depend on whether a call was decided at once or
+/// with a read of the database.
 @Suite struct KeyedCallTests {
     private struct Service: RPCService {
         let name: String
@@ -42,7 +42,9 @@ import Testing
             authorization: Bool = false
         ) async -> String {
             var metadata = Metadata()
-            if let key { metadata.add(authorization ? "authorization" : "x-api-key", (authorization ? "Bearer " : "") + key) }
+            if let key {
+                metadata.add(authorization ? "authorization" : "x-api-key", (authorization ? "Bearer " : "") + key)
+            }
             do {
                 let answer: Protobuf.StringValue = try await channel.unary(
                     KeyedCallTests.method(service, method), Protobuf.StringValue(value: text),

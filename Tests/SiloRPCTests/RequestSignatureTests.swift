@@ -25,7 +25,8 @@ import Testing
         #expect(secret.prefix(4) == ["e9", "2", "a4", "9"])
         #expect(
             RequestSignature.header(
-                keyID: 12, keyText: Self.key, timestamp: 1_763_740_000_000, nonce: "AAECAwQFBgcICQoLDA0ODw", method: "POST",
+                keyID: 12, keyText: Self.key, timestamp: 1_763_740_000_000, nonce: "AAECAwQFBgcICQoLDA0ODw",
+                method: "POST",
                 target: "/a.b.C/D?x=1", contentType: "application/grpc", bodyDigest: Self.digest
             ) == Self.header
         )

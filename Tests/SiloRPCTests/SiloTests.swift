@@ -46,9 +46,11 @@ import Testing
         try await Self.withDatabase { database in
             let organization = try await OrganizationStore(database).create(slug: "one")
             let store = APIKeyStore(database)
-            let (key, text) = try await store.create(organizationID: organization.id, name: "ci", scopes: [.read, .issues])
+            let (key, text) = try await store.create(
+                organizationID: organization.id, name: "ci", scopes: [.read, .issues])
             #expect(text.hasPrefix("scm_") && text.count == 47)
-            #expect(text.dropFirst(4).allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber || $0 == "-" || $0 == "_") })
+            #expect(
+                text.dropFirst(4).allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber || $0 == "-" || $0 == "_") })
             #expect(key.prefix == String(text.prefix(8)))
             #expect(key.scopes == [.read, .issues])
             #expect(try await store.find(text: text) == key)
@@ -73,8 +75,13 @@ import Testing
                 try await store.create(organizationID: organization.id, text: text)
             }
             #expect(again?.isExisting == true)
-            for bad in ["nineteen-characters", "with a space in the middle", "é-long-enough-but-not-ascii", String(repeating: "a", count: 257)] {
-                await #expect(throws: SiloError.self) { try await store.create(organizationID: organization.id, text: bad) }
+            for bad in [
+                "nineteen-characters", "with a space in the middle", "é-long-enough-but-not-ascii",
+                String(repeating: "a", count: 257)
+            ] {
+                await #expect(throws: SiloError.self) {
+                    try await store.create(organizationID: organization.id, text: bad)
+                }
             }
             let missing = await #expect(throws: SiloError.self) { try await store.create(organizationID: 99) }
             #expect(missing?.isNotFound == true)

@@ -117,7 +117,9 @@ import Testing
             try await withThrowingTaskGroup(of: Void.self) { group in
                 for index in 0..<50 {
                     group.addTask {
-                        _ = try await database.write { try $0.execute("INSERT INTO parents (name) VALUES (?)", [.text("\(index)")]) }
+                        _ = try await database.write {
+                            try $0.execute("INSERT INTO parents (name) VALUES (?)", [.text("\(index)")])
+                        }
                     }
                     group.addTask { _ = try await database.read { try $0.rows("SELECT * FROM parents") } }
                 }

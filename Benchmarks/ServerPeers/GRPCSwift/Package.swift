@@ -2,8 +2,8 @@
 
 import PackageDescription
 
-// grpc-swift-2 with its NIO transport as a peer of the server benchmark, apart from the root package so that nobody else
-// resolves it. `scripts/benchmark-server-peers` generates Sources/GRPCSwiftServer/Generated, builds and runs.
+// grpc-swift-2 with its NIO transport as a peer of the server benchmark, apart from the root package so that nobody
+// else resolves it. `scripts/benchmark-server-peers` generates Sources/GRPCSwiftServer/Generated, builds and runs.
 let package = Package(
     name: "grpc-swift-server",
     platforms: [.macOS(.v26)],

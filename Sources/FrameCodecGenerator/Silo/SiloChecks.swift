@@ -37,7 +37,9 @@ struct SiloChecks {
     private func checkStray(
         _ service: Descriptors.ServiceDescriptorProto, _ file: Descriptors.FileDescriptorProto
     ) throws(GeneratorError) {
-        guard service.siloOptions == nil, let method = service.method.first(where: { $0.siloOptions != nil }) else { return }
+        guard service.siloOptions == nil, let method = service.method.first(where: { $0.siloOptions != nil }) else {
+            return
+        }
         throw GeneratorError(
             file: file.name ?? "", element: "\(service.name ?? "").\(method.name ?? "")",
             "has (silo.method), but its service is no silo service; add option (silo.service) with key and home"
@@ -51,7 +53,9 @@ struct SiloChecks {
         else { return }
         for field in message.field {
             // A map's entries are called key and value, whatever the map is called: its own field is looked at.
-            if message.options?.mapEntry != true, looksSecret(field), !field.isRedacted, (field.notSecretReason ?? "").isEmpty {
+            if message.options?.mapEntry != true, looksSecret(field), !field.isRedacted,
+                (field.notSecretReason ?? "").isEmpty
+            {
                 throw GeneratorError(
                     file: entry.file, element: "\(message.name ?? "").\(field.name ?? "")",
                     "looks like a secret and would show in logs; add [(silo.redact) = true], or "

@@ -38,7 +38,8 @@ struct SiloDispatchPrinter {
             let arguments = method.parameters.map { parameter in
                 let value = "request.\(parameter.member)"
                 let plain = SwiftLiteral.string(parameter.field)
-                return "\(parameter.member): " + (parameter.isRequired ? "try SiloArgument.required(\(value), \(plain))" : value)
+                return "\(parameter.member): "
+                    + (parameter.isRequired ? "try SiloArgument.required(\(value), \(plain))" : value)
             }
             let call = "try await service.\(method.function)("
             switch method.result {

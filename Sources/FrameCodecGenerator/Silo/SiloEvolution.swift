@@ -3,7 +3,8 @@ import FrameCodec
 /// Compares silo services with those that are released, and finds what would go wrong while both versions run.
 ///
 /// Cells are deployed first, control last. So of a cell's service the server is newer than its caller for a while, of
-/// control's service the caller is newer than its server; and within each silo both run side by side. Only services with
+/// control's service the caller is newer than its server; and within each silo both run side by side. Only services
+/// with
 /// `(silo.service)` are looked at, and of disabled methods only that they go in order.
 public struct SiloEvolution {
     /// One change that is unsafe.
@@ -38,10 +39,13 @@ public struct SiloEvolution {
             problems += compare(service, current)
             for method in service.methods {
                 guard let now = current.methods.first(where: { $0.name == method.name }) else {
-                    if method.lifecycle != .disabled { problems.append(Self.removal("\(service.options.key).\(method.name)")) }
+                    if method.lifecycle != .disabled {
+                        problems.append(Self.removal("\(service.options.key).\(method.name)"))
+                    }
                     continue
                 }
-                let pair = SiloMethodEvolution(old: method, new: now, home: service.options.home, key: service.options.key)
+                let pair = SiloMethodEvolution(
+                    old: method, new: now, home: service.options.home, key: service.options.key)
                 problems += pair.problems(old: old, new: new)
                 guard method.lifecycle != .disabled else { continue }
                 let messages = SiloMessageEvolution(old: old, new: new, home: service.options.home)
@@ -61,7 +65,8 @@ public struct SiloEvolution {
     private static func removal(_ method: String) -> Problem {
         Problem(
             element: method,
-            text: "was removed while it was in use; release it as LIFECYCLE_DEPRECATED, then as LIFECYCLE_DISABLED, then remove it"
+            text:
+                "was removed while it was in use; release it as LIFECYCLE_DEPRECATED, then as LIFECYCLE_DISABLED, then remove it"
         )
     }
 
@@ -71,7 +76,9 @@ public struct SiloEvolution {
             problems.append(
                 Problem(
                     element: old.options.key,
-                    text: "its key became \"\(new.options.key)\": switches, stored answers and metrics go by the key; keep it"))
+                    text:
+                        "its key became \"\(new.options.key)\": switches, stored answers and metrics go by the key; keep it"
+                ))
         }
         if old.options.home != new.options.home {
             problems.append(
@@ -118,7 +125,8 @@ struct SiloContract {
                         name: "\(prefix).\(service.name ?? "")", options: options,
                         methods: service.method.map { method in
                             Method(
-                                name: method.name ?? "", request: method.inputType ?? "", response: method.outputType ?? "",
+                                name: method.name ?? "", request: method.inputType ?? "",
+                                response: method.outputType ?? "",
                                 options: method.siloOptions ?? SiloOptions.MethodOptions())
                         }))
             }

@@ -17,7 +17,9 @@ struct SiloMessage {
             printer = nil
             return
         }
-        guard let index = context.file.messageType.firstIndex(where: { "." + context.fullName($0.name ?? "") == typeName })
+        guard
+            let index = context.file.messageType.firstIndex(where: { "." + context.fullName($0.name ?? "") == typeName }
+            )
         else {
             throw context.error(
                 element,
@@ -49,7 +51,8 @@ struct SiloMessage {
             case .field(let field):
                 let isMarked = descriptor(field.name)?.isRequiredArgument == true
                 if isMarked, field.shape != .explicit {
-                    throw context.error("\(name).\(field.name)", "(silo.required) is for message and optional fields; remove it")
+                    throw context.error(
+                        "\(name).\(field.name)", "(silo.required) is for message and optional fields; remove it")
                 }
                 let isRequired = isMarked || field.member == root
                 parameters.append(

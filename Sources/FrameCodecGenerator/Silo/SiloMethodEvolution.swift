@@ -14,10 +14,12 @@ struct SiloMethodEvolution {
             texts.append("has other messages; add a new method beside it and move its callers")
         }
         if old.options.resolver != new.options.resolver {
-            texts.append("has another resolver: callers of before do not fill what it looks at; add a new method beside it")
+            texts.append(
+                "has another resolver: callers of before do not fill what it looks at; add a new method beside it")
         }
         if Self.strictness(new.options.idempotency) > Self.strictness(old.options.idempotency) {
-            texts.append("may be repeated less than before: callers of before still repeat it; add a new method beside it")
+            texts.append(
+                "may be repeated less than before: callers of before still repeat it; add a new method beside it")
         }
         texts += result(oldContract.result(of: old), newContract.result(of: new))
         return texts.map { problem($0) }
@@ -58,7 +60,9 @@ struct SiloMethodEvolution {
                     + "add a new method beside it"
             ]
         case (true, false):
-            return ["its result is no longer optional, but servers of before still leave it out; add a new method beside it"]
+            return [
+                "its result is no longer optional, but servers of before still leave it out; add a new method beside it"
+            ]
         default: return []
         }
     }
@@ -81,7 +85,9 @@ struct SiloMessageEvolution {
             let element = "\(name.dropFirst()).\(field.name ?? "")"
             guard let current = now.field.first(where: { $0.number == field.number }) else {
                 problems.append(
-                    .init(element: element, text: "was removed: callers of before still use it; keep it, deprecated, until "
+                    .init(
+                        element: element,
+                        text: "was removed: callers of before still use it; keep it, deprecated, until "
                         + "every method that has it is disabled"))
                 continue
             }
@@ -89,7 +95,9 @@ struct SiloMessageEvolution {
             if isRequest, let text = requirement(field.isRequiredArgument, current.isRequiredArgument) {
                 problems.append(.init(element: element, text: text))
             }
-            if let type = field.typeName, !type.isEmpty { problems += self.problems(of: type, isRequest: isRequest, &seen) }
+            if let type = field.typeName, !type.isEmpty {
+                problems += self.problems(of: type, isRequest: isRequest, &seen)
+            }
         }
         for field in now.field where isRequest && field.isRequiredArgument {
             guard !before.field.contains(where: { $0.number == field.number }) else { continue }
@@ -102,9 +110,11 @@ struct SiloMessageEvolution {
 
     private func change(_ old: Descriptors.FieldDescriptorProto, _ new: Descriptors.FieldDescriptorProto) -> String? {
         if old.name != new.name {
-            return "was renamed to \(new.name ?? ""): resolvers, JSON and callers go by the name; add a new field instead"
+            return
+                "was renamed to \(new.name ?? ""): resolvers, JSON and callers go by the name; add a new field instead"
         }
-        if old.type != new.type || old.typeName != new.typeName || (old.label == .repeated) != (new.label == .repeated) {
+        if old.type != new.type || old.typeName != new.typeName || (old.label == .repeated) != (new.label == .repeated)
+        {
             return "has another type; add a new field instead"
         }
         return nil

@@ -43,7 +43,8 @@ struct SiloPrinter {
                 let given = method.parameters.filter(\.defaultValue.isEmpty)
                 let all = method.parameters.map { parameter in
                     "\(parameter.member): "
-                        + (parameter.defaultValue.isEmpty ? parameter.member : String(parameter.defaultValue.dropFirst(3)))
+                        + (parameter.defaultValue.isEmpty
+                            ? parameter.member : String(parameter.defaultValue.dropFirst(3)))
                 }
                 let head = given.map { "\($0.member): \($0.type)" }
                 printer.list("\(access)func \(method.function)(", head, ") \(effects(method)) {")
@@ -126,7 +127,8 @@ struct SiloPrinter {
             printer.line("private let link: SiloLink<any \(name)>")
             printer.line()
             printer.documentation(
-                "- Parameter local: the service itself; needed where it lives.\n- Throws: ``SiloError`` without it there.")
+                "- Parameter local: the service itself; needed where it lives.\n- Throws: ``SiloError`` without it there."
+            )
             let head = "\(access)init(_ silo: Silo, local: (any \(name))? = nil) throws(SiloError) {"
             try printer.block(head) { printer throws(GeneratorError) in
                 let home = service.home == .control ? "control" : "cell"
@@ -167,7 +169,8 @@ struct SiloPrinter {
             try printer.indented { printer throws(GeneratorError) in
                 let isUsed = if case .nothing = method.result { false } else { true }
                 printer.list("let _request = \(method.request)(", arguments, ")")
-                printer.line("let \(isUsed ? "_answer" : "_"): \(method.response) = try await link.call(_hop, _request)")
+                printer.line(
+                    "let \(isUsed ? "_answer" : "_"): \(method.response) = try await link.call(_hop, _request)")
                 switch method.result {
                 case .nothing: break
                 case .message: printer.line("return _answer")

@@ -12,7 +12,8 @@ struct SiloResolverReader {
         guard home == .cell else {
             guard declared.resolver == nil else {
                 throw context.error(
-                    element, "has a resolver, but its service lives in control, of which there is one: remove the resolver")
+                    element,
+                    "has a resolver, but its service lives in control, of which there is one: remove the resolver")
             }
             return .control
         }
@@ -59,7 +60,9 @@ struct SiloResolverReader {
                     let entry = context.index[field.typeName ?? ""], let nested = entry.message
                 else {
                     throw context.error(
-                        element, "\(resolver): \"\(path)\": \(name) is not a single message; only such fields can be looked into")
+                        element,
+                        "\(resolver): \"\(path)\": \(name) is not a single message; only such fields can be looked into"
+                    )
                 }
                 message = nested.name ?? ""
                 fields = nested.field.first { $0.name == names[index + 1] }

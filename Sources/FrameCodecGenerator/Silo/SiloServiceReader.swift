@@ -45,7 +45,8 @@ struct SiloServiceReader {
     ) throws(GeneratorError) -> SiloMethodModel {
         let element = "\(name).\(method.name ?? "")"
         guard method.clientStreaming != true, method.serverStreaming != true else {
-            throw context.error(element, "methods of silo services are unary; return a page and a cursor instead of a stream")
+            throw context.error(
+                element, "methods of silo services are unary; return a page and a cursor instead of a stream")
         }
         let declared = method.siloOptions ?? SiloOptions.MethodOptions()
         let request = try SiloMessage(method.inputType ?? "", element: element, context: context)

@@ -64,7 +64,8 @@ struct ClientStart: Sendable {
     }
 
     private func start(_ tls: TLS, _ channel: any Channel, _ promise: EventLoopPromise<Ready>) throws {
-        let engine = try TLSEngine(client: tls.context, host: tls.host, sessionKey: tls.sessionKey, protocols: tls.protocols)
+        let engine = try TLSEngine(
+            client: tls.context, host: tls.host, sessionKey: tls.sessionKey, protocols: tls.protocols)
         let handler = TLSHandler(client: engine, timeout: tls.timeout) { result in
             promise.completeWith(
                 Result<Ready, any Error> {

@@ -76,7 +76,8 @@ struct ClientTimers {
             if lastRead > sent {
                 pingSent = nil
             } else if now - sent >= TimeAmount(keepalive.timeout) {
-                return .close(reason: "no answer to a keepalive PING within HTTPKeepalive.timeout = \(keepalive.timeout)")
+                return .close(
+                    reason: "no answer to a keepalive PING within HTTPKeepalive.timeout = \(keepalive.timeout)")
             } else {
                 return .none
             }

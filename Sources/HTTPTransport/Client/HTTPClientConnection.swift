@@ -172,7 +172,8 @@ public final class HTTPClientConnection: Sendable {
         let result: Result<HTTPClientExchange, HTTPStreamError> = await withTaskCancellationHandler {
             await withUnsafeContinuation { continuation in
                 onEventLoop {
-                    let request = StartRequest(head: head, ticket: ticket, isLeased: isLeased, receiver: nil) { result in
+                    let request = StartRequest(head: head, ticket: ticket, isLeased: isLeased, receiver: nil) {
+                        result in
                         if isLeased, case .failure = result { self.state.release() }
                         continuation.resume(returning: result)
                     }
@@ -244,7 +245,8 @@ public final class HTTPClientConnection: Sendable {
 
 /// Names an exchange before it exists.
 ///
-/// `@unchecked Sendable`: both are touched on the connection's event loop only, in ``HTTPClientConnection``'s `send` and
+/// `@unchecked Sendable`: both are touched on the connection's event loop only, in ``HTTPClientConnection``'s `send`
+/// and
 /// `cancel`, which hop there first.
 package final class HTTPExchangeHandle: @unchecked Sendable {
     let ticket = WaitTicket()

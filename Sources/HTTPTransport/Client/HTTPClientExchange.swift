@@ -5,8 +5,8 @@ import NIOCore
 ///     send ... send -> finish                       (request body)
 ///     responseHead -> readBody ... nil -> trailers  (response; may overlap with sending)
 ///
-/// `@unchecked Sendable`: every `var` is touched on the connection's event loop only. Public methods hop there; `sendWhole`
-/// and what the driver calls (the `did...` methods) run there already.
+/// `@unchecked Sendable`: every `var` is touched on the connection's event loop only. Public methods hop there;
+/// `sendWhole` and what the driver calls (the `did...` methods) run there already.
 public final class HTTPClientExchange: @unchecked Sendable {
     /// The event loop of the connection.
     public let eventLoop: any EventLoop

@@ -44,8 +44,8 @@ public struct HTTPLimits: Sendable {
     /// One HTTP/1.1 chunk extension. Default 256. All extensions of one body may have ``headerListByteCount``.
     public var chunkExtensionByteCount = 256
 
-    /// Bytes by which request messages of one connection may grow in a second when they are decompressed. Default 128 MiB:
-    /// a fraction of a core. Over it a message is refused (RESOURCE_EXHAUSTED).
+    /// Bytes by which request messages of one connection may grow in a second when they are decompressed. Default 128
+    /// MiB: a fraction of a core. Over it a message is refused (RESOURCE_EXHAUSTED).
     public var inflatedBytesPerSecond = 128 * 1024 * 1024
 
     /// RST_STREAM frames that this side had to send because of the peer, per ``budgetSeconds``. Default 200.

@@ -2,8 +2,8 @@
 public enum HTTPListenAddress: Sendable, Hashable, CustomStringConvertible {
     /// Address or name, and TCP port; 0 takes any free one, see ``HTTPServer/port``.
     case tcp(host: String, port: Int)
-    /// A Unix socket. The file is made with `permissions` (who may connect), replaces one that nobody listens on, and is
-    /// removed at the end.
+    /// A Unix socket. The file is made with `permissions` (who may connect), replaces one that nobody listens on, and
+    /// is removed at the end.
     case unix(path: String, permissions: UInt16 = 0o600)
 
     public var description: String {
@@ -41,8 +41,8 @@ public struct HTTPServerConfiguration: Sendable {
     /// Accept `:scheme` `https` on a clear-text port. Only for a server behind a proxy that ends TLS. Default
     /// false.
     public var acceptsForwardedHTTPSScheme: Bool
-    /// Fields to add to an HTTP/1.1 answer that the server gives by itself (413, 503), from the request's fields: what a
-    /// browser needs to let its page read the answer (rule C5). nil for none.
+    /// Fields to add to an HTTP/1.1 answer that the server gives by itself (413, 503), from the request's fields: what
+    /// a browser needs to let its page read the answer (rule C5). nil for none.
     public var refusalFields: (@Sendable (_ request: HTTPFields) -> HTTPFields)?
 
     public init(

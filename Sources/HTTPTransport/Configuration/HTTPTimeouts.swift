@@ -1,6 +1,6 @@
 /// Every timer of a connection. `nil` switches one off. Timers are checked by a tick of the event loop, so
-/// they fire up to a quarter of the shortest one (at most one second) late. Time in which the event loop itself was held
-/// up does not count: no peer is ended for it.
+/// they fire up to a quarter of the shortest one (at most one second) late. Time in which the event loop itself was
+/// held up does not count: no peer is ended for it.
 public struct HTTPTimeouts: Sendable {
     /// From accepting the connection, or from the first byte of a later request, to the end of the request
     /// head; for HTTP/2 to the end of preface and first SETTINGS, and for every header block. Default 10 s
@@ -21,8 +21,8 @@ public struct HTTPTimeouts: Sendable {
     /// Slowest accepted request body, bytes per second, counted only while the handler wants to read. Default
     /// 1 KiB for HTTP/1.1. HTTP/2 streams may be long-lived and are not held to it.
     public var bodyBytesPerSecond = 1024
-    /// A connection older than this is drained as in a shutdown, so that clients spread anew over servers. Default `nil`:
-    /// never. Each connection takes up to a tenth less, so that not all end at once.
+    /// A connection older than this is drained as in a shutdown, so that clients spread anew over servers. Default
+    /// `nil`: never. Each connection takes up to a tenth less, so that not all end at once.
     public var connectionAge: Duration?
     /// What is left of a drained connection's calls after this is cancelled. Default 60 s.
     public var connectionAgeGrace: Duration = .seconds(60)

@@ -50,7 +50,8 @@ extension HTTPLimits {
 
 extension HTTPTimeouts {
     private static let durations: [(name: String, path: any WritableKeyPath<HTTPTimeouts, Duration?> & Sendable)] = [
-        ("requestHead", \.requestHead), ("tlsHandshake", \.tlsHandshake), ("idleHTTP1", \.idleHTTP1), ("idleHTTP2", \.idleHTTP2),
+        ("requestHead", \.requestHead), ("tlsHandshake", \.tlsHandshake), ("idleHTTP1", \.idleHTTP1),
+        ("idleHTTP2", \.idleHTTP2),
         ("writeStall", \.writeStall), ("bodyGrace", \.bodyGrace), ("connectionAge", \.connectionAge),
     ]
     private static let required: [(name: String, path: any WritableKeyPath<HTTPTimeouts, Duration> & Sendable)] = [

@@ -48,8 +48,8 @@ struct TokenBucket {
     }
 }
 
-/// The budgets that nghttp2 1.52 does not keep by itself (protocol rules, attack table), and those that it keeps without
-/// saying which one has acted.
+/// The budgets that nghttp2 1.52 does not keep by itself (protocol rules, attack table), and those that it keeps
+/// without saying which one has acted.
 ///
 ///     received frame --> credit left? --yes--> free
 ///                             | no

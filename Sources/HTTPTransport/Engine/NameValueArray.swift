@@ -98,8 +98,8 @@ struct NameValueArray {
 
 /// The three digits of every status, in memory that stays.
 enum StatusDigits {
-    /// `@unchecked Sendable`: the memory is written in `init`, which runs once, before the only value (a static constant) can
-    /// be seen; it is only read afterwards and never freed.
+    /// `@unchecked Sendable`: the memory is written in `init`, which runs once, before the only value (a static
+    /// constant) can be seen; it is only read afterwards and never freed.
     private struct Table: @unchecked Sendable {
         let base: UnsafeMutablePointer<UInt8>
 

@@ -2,7 +2,8 @@ import CNGHTTP2
 
 /// Makes nghttp2 sessions with the options that the attack table of the protocol rules asks for.
 enum SessionFactory {
-    /// nil only when memory is exhausted. The session keeps unowned pointers to `engine`, which owns it, and to `memory`.
+    /// nil only when memory is exhausted. The session keeps unowned pointers to `engine`, which owns it, and to
+    /// `memory`.
     static func make(for engine: HTTP2Engine, _ memory: SessionMemory) -> OpaquePointer? {
         var options: OpaquePointer?
         guard nghttp2_option_new(&options) == 0, let options else { return nil }

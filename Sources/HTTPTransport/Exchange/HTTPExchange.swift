@@ -8,10 +8,10 @@ import Synchronization
 ///
 /// The two directions are independent: the response may begin, and end, before the request body was read.
 ///
-/// `@unchecked Sendable`: `version`, `eventLoop` and `remoteAddress` never change, `head` and `receivedAt` only while nobody but
-/// the driver knows the exchange, the connection's `tls` is set before its first exchange; all other state (`State`) is touched
-/// on `eventLoop` only, and every method hops there when it is called from elsewhere. Calls from one
-/// task keep their order. One task may read while another sends; two concurrent readers, or two concurrent
+/// `@unchecked Sendable`: `version`, `eventLoop` and `remoteAddress` never change, `head` and `receivedAt` only while
+/// nobody but the driver knows the exchange, the connection's `tls` is set before its first exchange; all other state
+/// (`State`) is touched on `eventLoop` only, and every method hops there when it is called from elsewhere. Calls from
+/// one task keep their order. One task may read while another sends; two concurrent readers, or two concurrent
 /// senders, are an error.
 public final class HTTPExchange: @unchecked Sendable {
     public let version: HTTPVersion

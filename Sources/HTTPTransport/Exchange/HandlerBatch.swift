@@ -1,5 +1,5 @@
-/// Serves the exchanges that one read brought. What suspends runs in one task for as long as nothing really does: making
-/// a task costs as much as the rest of a short call.
+/// Serves the exchanges that one read brought. What suspends runs in one task for as long as nothing really does:
+/// making a task costs as much as the rest of a short call.
 ///
 ///     task 1:  a  b  c(suspends) ........ c goes on, then the task ends
 ///     task 2:           d  e  f
@@ -20,7 +20,8 @@ final class HandlerBatch: @unchecked Sendable {
         self.works = works
     }
 
-    /// Begins the exchanges in order; then runs what may suspend, in order, each inline until it does. On the event loop.
+    /// Begins the exchanges in order; then runs what may suspend, in order, each inline until it does. On the event
+    /// loop.
     static func start(_ exchanges: [HTTPExchange], service: any HTTPService, on executor: EventLoopTaskExecutor) {
         var works: [any HTTPExchangeTask] = []
         for exchange in exchanges where exchange.handlerWillRun() {

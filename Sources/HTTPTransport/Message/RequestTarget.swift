@@ -81,7 +81,8 @@ struct RequestTarget: @unchecked Sendable {
 
     func withPath<Result>(_ body: (UnsafeRawBufferPointer) throws -> Result) rethrows -> Result {
         defer { withExtendedLifetime(storage) {} }
-        return try body(storage?.bytes(offset: pathOffset, count: pathCount) ?? UnsafeRawBufferPointer(start: nil, count: 0))
+        return try body(
+            storage?.bytes(offset: pathOffset, count: pathCount) ?? UnsafeRawBufferPointer(start: nil, count: 0))
     }
 
     func withAuthority<Result>(_ body: (UnsafeRawBufferPointer) throws -> Result) rethrows -> Result? {

@@ -80,10 +80,13 @@ struct UnixSocketFile: Sendable {
         if Self.inode(path) == inode { unlink(path) }
     }
 
-    private static func checkUnused(_ path: String, _ address: SocketAddress, _ bootstrap: ServerBootstrap) async throws {
+    private static func checkUnused(_ path: String, _ address: SocketAddress, _ bootstrap: ServerBootstrap) async throws
+    {
         var status = stat()
         guard lstat(path, &status) == 0 else { return }
-        guard status.st_mode & S_IFMT == S_IFSOCK else { throw HTTPConnectionError("a file that is no socket is there") }
+        guard status.st_mode & S_IFMT == S_IFSOCK else {
+            throw HTTPConnectionError("a file that is no socket is there")
+        }
         let group = MultiThreadedEventLoopGroup.singleton
         guard let peer = try? await ClientBootstrap(group: group).connect(to: address).get() else { return }
         try? await peer.close().get()

@@ -25,7 +25,8 @@ final class ServerLoop: @unchecked Sendable {
         self.index = index
         executor = EventLoopTaskExecutor(eventLoop: eventLoop)
         tickInterval = Self.tickInterval(timeouts)
-        clock = TickClock(interval: UInt64(clamping: tickInterval.nanoseconds), now: NIODeadline.now().uptimeNanoseconds)
+        clock = TickClock(
+            interval: UInt64(clamping: tickInterval.nanoseconds), now: NIODeadline.now().uptimeNanoseconds)
         executor.afterRound = { [unowned self] in flushDirty() }
     }
 

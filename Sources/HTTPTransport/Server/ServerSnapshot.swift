@@ -56,7 +56,8 @@ public struct HTTPExchangeSnapshot: Sendable {
 }
 
 extension HTTPServer {
-    /// What all connections are doing. Asks every event loop in turn; costs the loops time in proportion to what is open.
+    /// What all connections are doing. Asks every event loop in turn; costs the loops time in proportion to what is
+    /// open.
     public func connections() async -> [HTTPConnectionSnapshot] {
         var all: [HTTPConnectionSnapshot] = []
         for loop in loops { all += (try? await loop.eventLoop.submit { loop.snapshots() }.get()) ?? [] }

@@ -1,5 +1,5 @@
-/// The time that timers of peers go by: as any monotonic clock, but it stands still while this side was held up, because a
-/// peer whose bytes wait in the socket meanwhile is not slow.
+/// The time that timers of peers go by: as any monotonic clock, but it stands still while this side was held up,
+/// because a peer whose bytes wait in the socket meanwhile is not slow.
 ///
 ///     real    |----|----|-----------------------|----|        ticks; the third one comes late
 ///     time    |----|----|----|                  |----|        it counts as one interval, the rest is excused
@@ -19,11 +19,12 @@ struct TickClock {
         last = now
     }
 
-    /// What timers shall take for that moment. It may lie before what was told earlier, by as much as was excused since.
+    /// What timers shall take for that moment. It may lie before what was told earlier, by as much as was excused
+    /// since.
     func time(_ now: UInt64) -> UInt64 { now &- min(excused, now) }
 
-    /// - Returns: whether timers may end something now. Not at a late tick, since what has arrived may not have been read
-    ///   yet; but at the next one, late or not.
+    /// - Returns: whether timers may end something now. Not at a late tick, since what has arrived may not have been
+    ///   read yet; but at the next one, late or not.
     mutating func tick(now: UInt64) -> Bool {
         let elapsed = now &- last
         last = now

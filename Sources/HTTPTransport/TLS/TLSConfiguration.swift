@@ -64,8 +64,8 @@ public struct TLSServerConfiguration: Sendable, Hashable {
     /// Shown to clients that ask for no name, or for one that no certificate has.
     public var identity: TLSIdentity
     /// Certificates for other names (SNI, RFC 6066 section 3): each is shown to the clients that ask for one of the DNS
-    /// names of its subject alternative name, wildcards as in RFC 9525. A name in full goes before a wildcard, an earlier
-    /// certificate before a later one, `identity` first. All are read again together. Default none.
+    /// names of its subject alternative name, wildcards as in RFC 9525. A name in full goes before a wildcard, an
+    /// earlier certificate before a later one, `identity` first. All are read again together. Default none.
     public var additionalIdentities: [TLSIdentity] = []
     /// Default `.none`.
     public var clientCertificates: TLSClientCertificates

@@ -163,7 +163,8 @@ final class TLSEngine {
         while true {
             ERR_clear_error()
             var result: CInt = 0
-            plaintext.writeWithUnsafeMutableBytes(minimumWritableBytes: min(max(input.count, 1024), 16 * 1024)) { target in
+            plaintext.writeWithUnsafeMutableBytes(minimumWritableBytes: min(max(input.count, 1024), 16 * 1024)) {
+                target in
                 var count = 0
                 result = SSL_read_ex(ssl, target.baseAddress, target.count, &count)
                 return result == 1 ? count : 0

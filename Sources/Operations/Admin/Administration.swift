@@ -99,7 +99,8 @@ extension Stream {
         self.init(
             connectionID: Int64(connectionID), path: snapshot.path, age: .init(since: snapshot.receivedAt, now),
             receivedByteCount: Int64(snapshot.receivedByteCount), sentByteCount: Int64(snapshot.sentByteCount),
-            timeLeft: snapshot.deadline.map { Protobuf.Duration(since: now, $0) }, handlerState: .init(snapshot.handlerState)
+            timeLeft: snapshot.deadline.map { Protobuf.Duration(since: now, $0) },
+            handlerState: .init(snapshot.handlerState)
         )
     }
 }

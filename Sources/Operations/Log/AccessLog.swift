@@ -53,7 +53,9 @@ public struct AccessLog: CallObserver {
             line["certificate"] = "\(bounded(certificate.subject, maximumTextByteCount))"
             line["certificate_sha256"] = "\(certificate.sha256Fingerprint)"
         }
-        if let id = call.requestID ?? call.metadata[RequestIDInterceptor.name] { line["request_id"] = "\(bounded(id, maximumTextByteCount))" }
+        if let id = call.requestID ?? call.metadata[RequestIDInterceptor.name] {
+            line["request_id"] = "\(bounded(id, maximumTextByteCount))"
+        }
         if let trace = call.trace {
             line["trace_id"] = "\(trace.traceID.text)"
             line["span_id"] = "\(trace.spanIDText)"

@@ -31,7 +31,9 @@ public struct JSONLogHandler: LogHandler {
         JSONLogHandler(label: label) { line in
             var written = 0
             while written < line.count {
-                let count = line.withUnsafeBytes { systemWrite(2, $0.baseAddress.map { $0 + written }, $0.count - written) }
+                let count = line.withUnsafeBytes {
+                    systemWrite(2, $0.baseAddress.map { $0 + written }, $0.count - written)
+                }
                 // A log that cannot be written is no reason to stop serving.
                 guard count > 0 else { return }
                 written += count

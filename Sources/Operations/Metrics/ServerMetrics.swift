@@ -105,7 +105,9 @@ public final class ServerMetrics: Sendable {
 
     private static func labels(_ listener: String, _ method: MethodStatistics) -> PrometheusText.Labels {
         let known = method.method
-        return [("listener", listener), ("service", known?.service ?? "unknown"), ("method", known?.method ?? "unknown")]
+        return [
+            ("listener", listener), ("service", known?.service ?? "unknown"), ("method", known?.method ?? "unknown")
+        ]
     }
 
     private static func counter(

@@ -71,9 +71,9 @@ public struct CallContext: Sendable {
     }
 
     /// Compresses the messages sent from now on, or leaves them as they are, whatever
-    /// ``CompressionPolicy/responses`` says of this call. Turning it on works when the client accepts an encoding and the
-    /// answer's head, which leaves with the first message, names one: on before that, each message may then be either.
-    /// Never for exempt methods.
+    /// ``CompressionPolicy/responses`` says of this call. Turning it on works when the client accepts an encoding and
+    /// the answer's head, which leaves with the first message, names one: on before that, each message may then be
+    /// either. Never for exempt methods.
     public func compressResponses(_ isOn: Bool) {
         state.compressResponses(isOn)
     }

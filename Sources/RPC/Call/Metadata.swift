@@ -5,7 +5,8 @@ import HTTPTransport
 ///
 /// Names are lower-case `0-9 a-z _ - .` (rule M3). A name that ends in `-bin` holds bytes, base64 on the wire
 /// (rule M5); any other value is printable ASCII. Names that HTTP, gRPC or Connect use themselves
-/// (`grpc-*`, `connect-*`, `content-type`, `te`, hop-by-hop and pseudo headers) are not metadata and stay out, both ways (rule M6).
+/// (`grpc-*`, `connect-*`, `content-type`, `te`, hop-by-hop and pseudo headers) are not metadata and stay out, both
+/// ways (rule M6).
 public struct Metadata: Sendable, Equatable {
     /// Everything as it stands on the wire, reserved names included when it came from a peer.
     var fields: HTTPFields
@@ -28,8 +29,8 @@ public struct Metadata: Sendable, Equatable {
     /// How many values a name has, by a name that is known to be metadata.
     package func count(of name: HTTPFieldName) -> Int { fields.count(of: name) }
 
-    /// The first value as bytes, without making a `String`, by a name that is known to be metadata. `body` must not keep
-    /// the pointer.
+    /// The first value as bytes, without making a `String`, by a name that is known to be metadata. `body` must not
+    /// keep the pointer.
     package func withFirst<R>(_ name: HTTPFieldName, _ body: (UnsafeRawBufferPointer) throws -> R) rethrows -> R? {
         try fields.withFirst(name, body)
     }
@@ -42,8 +43,8 @@ public struct Metadata: Sendable, Equatable {
 
     /// The bytes of every value of a `-bin` name, in order; a value that is not base64 is left out.
     ///
-    /// Intermediaries may join duplicates with commas, so values are split before they are decoded. Nothing is the base64
-    /// of no bytes.
+    /// Intermediaries may join duplicates with commas, so values are split before they are decoded. Nothing is the
+    /// base64 of no bytes.
     public func binaryValues(_ name: String) -> [[UInt8]] {
         guard name.hasSuffix("-bin") else { return [] }
         return values(name).flatMap { value in
@@ -122,7 +123,8 @@ public struct Metadata: Sendable, Equatable {
     }
 
     private static let reserved: Set<String> = [
-        "accept-encoding", "connection", "content-encoding", "content-length", "content-type", "expect", "host", "keep-alive",
+        "accept-encoding", "connection", "content-encoding", "content-length", "content-type", "expect", "host",
+        "keep-alive",
         "proxy-authenticate", "proxy-authorization", "proxy-connection", "te", "trailer", "transfer-encoding",
         "upgrade",
     ]

@@ -18,8 +18,8 @@ public struct RPCError: Error, Sendable {
     /// When a client that retries may try again (`grpc-retry-pushback-ms`, rule S10); negative for never, nil to leave
     /// it to the client's policy.
     public var retryPushback: Duration?
-    /// On a client: the server certainly did nothing, because no connection was made or the stream was refused; whatever
-    /// the call does, it may be made again (rules H2c, S7).
+    /// On a client: the server certainly did nothing, because no connection was made or the stream was refused;
+    /// whatever the call does, it may be made again (rules H2c, S7).
     public var wasNotProcessed = false
     /// Fields of the wire protocol that explain the error, such as the encodings that are accepted.
     var protocolFields = HTTPFields()
@@ -79,7 +79,9 @@ extension RPCError {
     /// `google.rpc.Status`, serialised, for `grpc-status-details-bin` (rule S3); nil when there are no details.
     func serializedStatus() -> [UInt8]? {
         guard !details.isEmpty else { return nil }
-        return GoogleRPC.Status(code: Int32(truncatingIfNeeded: code.rawValue), message: boundedMessage, details: details)
+        return GoogleRPC.Status(
+            code: Int32(truncatingIfNeeded: code.rawValue), message: boundedMessage, details: details
+        )
             .serializedBytes()
     }
 }

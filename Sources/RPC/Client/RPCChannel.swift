@@ -45,8 +45,8 @@ public final class RPCChannel: Sendable {
     /// Opens a connection before the first call needs it.
     public func connect() { core.pool.connect() }
 
-    /// Closes the channel. Calls in progress may go on for `gracePeriod`, then they fail with UNAVAILABLE; new ones fail
-    /// at once.
+    /// Closes the channel. Calls in progress may go on for `gracePeriod`, then they fail with UNAVAILABLE; new ones
+    /// fail at once.
     public func close(gracePeriod: Duration = .zero) async {
         await core.pool.shutdown(gracePeriod: gracePeriod)
     }

@@ -28,8 +28,8 @@ extension RPCChannel {
         public var service = ServiceConfiguration()
         /// Request bytes of a streaming call that are kept for another attempt; more end the chance. Default 256 KiB.
         public var replayByteCount = 256 * 1024
-        /// Signs what is sent, every attempt of a unary call anew. Streams of a channel with a signer fail: their bodies
-        /// are not known when they begin. Default nil, none.
+        /// Signs what is sent, every attempt of a unary call anew. Streams of a channel with a signer fail: their
+        /// bodies are not known when they begin. Default nil, none.
         public var signer: (any RequestSigner)?
         /// Around every call, the first one outermost.
         public var interceptors: [any ClientInterceptor] = []

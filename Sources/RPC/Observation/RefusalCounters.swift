@@ -1,6 +1,7 @@
 import Synchronization
 
-/// Requests that did not become calls, by the HTTP status of their answer. Off the path of calls: a lock is cheap enough.
+/// Requests that did not become calls, by the HTTP status of their answer. Off the path of calls: a lock is cheap
+/// enough.
 final class RefusalCounters: Sendable {
     private let counts = Mutex<[Int: Int]>([:])
 

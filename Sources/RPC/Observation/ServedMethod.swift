@@ -24,7 +24,8 @@ final class ServedMethod: Sendable {
         isDisabled.store(!isEnabled, ordering: .relaxed)
     }
 
-    /// UNAVAILABLE, because it is the operator's choice of the moment; and no retry, because it is not over in a second.
+    /// UNAVAILABLE, because it is the operator's choice of the moment; and no retry, because it is not over in a
+    /// second.
     var disabledError: RPCError {
         let text = reason.withLock { $0 }
         var error = RPCError(

@@ -34,7 +34,8 @@ struct QueryMessage {
         let query = target.drop { $0 != UInt8(ascii: "?") }.dropFirst()
         for pair in query.split(separator: UInt8(ascii: "&")) {
             let name = pair.prefix { $0 != UInt8(ascii: "=") }
-            guard let key = ConnectQuery.unescape(name), let value = ConnectQuery.unescape(pair.dropFirst(name.count + 1))
+            guard let key = ConnectQuery.unescape(name),
+                let value = ConnectQuery.unescape(pair.dropFirst(name.count + 1))
             else { throw RPCError(.invalidArgument, "the query is not valid percent-encoding") }
             try add(String(decoding: key, as: UTF8.self), value)
         }
@@ -86,7 +87,8 @@ struct QueryMessage {
         case .enumeration:
             let isNumber = !value.isEmpty && value.count < 10 && value.allSatisfy { (0x30...0x39).contains($0) }
             return isNumber && (value.count == 1 || value[0] != 0x30) ? value : JSONText.quoted(value)
-        case .message where !isText(kind), .map: throw refusal(name, "cannot stand in a query: send the request with POST")
+        case .message where !isText(kind), .map:
+            throw refusal(name, "cannot stand in a query: send the request with POST")
         default: return JSONText.quoted(value)
         }
     }

@@ -48,7 +48,8 @@ struct CallEncodings: Sendable {
         guard !policy.exemptMethods.contains(method) else { return }
         var accepted = Self.accepted(fields, Self.acceptField(wire))
         var isWholeBody = self.isWholeBody
-        // Rule W16: without grpc-accept-encoding this may be a browser, which inflates whole bodies; gzip is what all know.
+        // Rule W16: without grpc-accept-encoding this may be a browser, which inflates whole bodies; gzip is what all
+        // know.
         if wire.isWeb, fields.count(of: .grpcAcceptEncoding) == 0, method.kind == .unary {
             accepted = Self.accepted(fields, .acceptEncoding).filter { $0 == .gzip }
             isWholeBody = true

@@ -17,14 +17,15 @@ public typealias ImmediateCallHandler = @Sendable (_ call: ServerCall, _ context
 public protocol ServerInterceptor: Sendable {
     func intercept(_ call: ServerCall, context: CallContext, next: CallHandler) async throws
 
-    /// Decides at once, when that needs no waiting: a call whose interceptors all do costs no suspension point for them.
+    /// Decides at once, when that needs no waiting: a call whose interceptors all do costs no suspension point for
+    /// them.
     ///
     /// On the event loop. To refuse the call, throw; to let it through, change `context` if need be and return true.
     /// When it returns false (the default), ``intercept(_:context:next:)`` is called.
     func interceptNow(_ call: ServerCall, context: inout CallContext) throws -> Bool
 
-    /// The handler of a call that ``interceptNow(_:context:)`` has let through has returned or thrown, or an interceptor
-    /// behind this one has refused the call. Once for each such call, from any thread; must not block.
+    /// The handler of a call that ``interceptNow(_:context:)`` has let through has returned or thrown, or an
+    /// interceptor behind this one has refused the call. Once for each such call, from any thread; must not block.
     func didReturn(_ call: ServerCall, context: CallContext)
 }
 

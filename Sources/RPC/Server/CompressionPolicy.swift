@@ -9,8 +9,8 @@ public struct CompressionPolicy: Sendable {
     /// When answers are compressed, for clients that accept it.
     public enum Responses: Sendable, Hashable {
         case never
-        /// Only in calls whose request was compressed: that client has said that it finds it worth the time. A handler may
-        /// ask for it too.
+        /// Only in calls whose request was compressed: that client has said that it finds it worth the time. A handler
+        /// may ask for it too.
         case whenRequestIsCompressed
         /// Always.
         case whenAccepted

@@ -12,8 +12,8 @@ public struct CrossOriginPolicy: Sendable {
     /// Seconds a browser may remember a preflight's answer. 7200 is the most that Chrome keeps.
     public var preflightMaximumAgeSeconds = 7200
 
-    /// Lets pages send cookies and client certificates along (`Access-Control-Allow-Credentials`). A call that carries a
-    /// cookie must then also carry a header that no page can send without a preflight (rule C6). Default false.
+    /// Lets pages send cookies and client certificates along (`Access-Control-Allow-Credentials`). A call that carries
+    /// a cookie must then also carry a header that no page can send without a preflight (rule C6). Default false.
     public var allowsCredentials = false
 
     public init() {}

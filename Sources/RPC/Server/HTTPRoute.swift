@@ -3,7 +3,8 @@ import HTTPTransport
 /// A plain HTTP resource beside the calls, on the same port: a health page, metrics, files.
 ///
 /// `/healthz` matches that path only; `/files/` (ends in a slash) everything that begins with it, the longest such path
-/// first. `/` alone is the root and nothing else: no route may stand before the paths of calls. Paths are compared byte for byte, without the query. A method that the path does not have is 405 with
+/// first. `/` alone is the root and nothing else: no route may stand before the paths of calls. Paths are compared byte
+/// for byte, without the query. A method that the path does not have is 405 with
 /// `Allow`; HEAD is served by the route for GET (the transport leaves the body out).
 public struct HTTPRoute: Sendable {
     public let method: HTTPMethod
@@ -65,7 +66,8 @@ struct RouteTable: Sendable {
         guard !resources.isEmpty else { return nil }
         let path = target.prefix { $0 != UInt8(ascii: "?") }
         return resources.first { resource in
-            resource.path.count > 1 && resource.path.last == UInt8(ascii: "/") ? path.starts(with: resource.path) : path.elementsEqual(resource.path)
+            resource.path.count > 1 && resource.path.last == UInt8(ascii: "/")
+                ? path.starts(with: resource.path) : path.elementsEqual(resource.path)
         }
     }
 }

@@ -3,7 +3,8 @@ import FrameCodec
 import HTTPTransport
 import NIOCore
 
-/// Body bytes -> request messages. Keeps what has arrived and not been read yet; the transport's flow control bounds it.
+/// Body bytes -> request messages. Keeps what has arrived and not been read yet; the transport's flow control bounds
+/// it.
 ///
 /// ```
 ///   frames:  append ... next -> message, message ...        finish: nothing may be left

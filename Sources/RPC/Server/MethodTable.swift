@@ -1,4 +1,5 @@
-/// Method path -> handler, looked up by the path's bytes: open addressing over the path's hash, no `String` per request.
+/// Method path -> handler, looked up by the path's bytes: open addressing over the path's hash, no `String` per
+/// request.
 struct MethodTable: Sendable {
     struct Entry: Sendable {
         let path: [UInt8]

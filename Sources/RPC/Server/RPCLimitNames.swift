@@ -8,7 +8,8 @@ extension RPCServerConfiguration {
         ("maximumRatio", \.compression.maximumRatio),
         ("minimumResponseByteCount", \.compression.minimumResponseByteCount),
     ]
-    private static let timeouts: [(name: String, path: any WritableKeyPath<RPCServerConfiguration, Duration?> & Sendable)] =
+    private static let timeouts:
+        [(name: String, path: any WritableKeyPath<RPCServerConfiguration, Duration?> & Sendable)] =
         [
             ("defaultUnaryTimeout", \.defaultUnaryTimeout), ("maximumUnaryTimeout", \.maximumUnaryTimeout),
             ("maximumStreamTimeout", \.maximumStreamTimeout),
@@ -24,7 +25,9 @@ extension RPCServerConfiguration {
         }
         if let path = Self.sizes.first(where: { $0.name == name })?.path, value >= 1, value <= Double(UInt32.max) {
             self[keyPath: path] = Int(value)
-        } else if let path = Self.timeouts.first(where: { $0.name == name })?.path, value == -1 || value >= 0, value < 1e9 {
+        } else if let path = Self.timeouts.first(where: { $0.name == name })?.path, value == -1 || value >= 0,
+            value < 1e9
+        {
             self[keyPath: path] = value < 0 ? nil : .seconds(value)
         } else {
             throw HTTPLimitError("limit \(name) cannot be \(value)")

@@ -21,8 +21,8 @@ public struct RPCServerConfiguration: Sendable {
     public var halfDuplexGrace: Duration = .seconds(4)
     /// What is compressed, and what is accepted.
     public var compression = CompressionPolicy()
-    /// Message types that may stand in a `google.protobuf.Any` of a JSON call, besides the well-known ones. Default: the
-    /// details of errors.
+    /// Message types that may stand in a `google.protobuf.Any` of a JSON call, besides the well-known ones. Default:
+    /// the details of errors.
     public var jsonTypes = GoogleRPC.errorDetails
     /// Origins whose pages may call from a browser.
     public var crossOrigin = CrossOriginPolicy()

@@ -25,7 +25,9 @@ extension ServerCall {
         served.counters.didFinish(shard: exchange.eventLoopIndex, code: error?.code ?? .ok, traffic)
         guard configuration.isObserved, let observer = configuration.values.observer else { return }
         observer.callDidEnd(
-            EndedCall(exchange: exchange, method: served, error: error, traffic: traffic, notes: answer { $0.notes ?? CallNotes() })
+            EndedCall(
+                exchange: exchange, method: served, error: error, traffic: traffic,
+                notes: answer { $0.notes ?? CallNotes() })
         )
     }
 

@@ -118,7 +118,8 @@ extension ServerCall {
     private static func frame(flags: FrameFlags, payloadByteCount: Int) -> ByteBuffer {
         var frame = ByteBufferAllocator().buffer(capacity: FrameHeader.byteCount + payloadByteCount)
         frame.writeWithUnsafeMutableBytes(minimumWritableBytes: FrameHeader.byteCount) { memory in
-            FrameHeader(flags: flags, payloadByteCount: UInt32(truncatingIfNeeded: payloadByteCount)).write(into: memory)
+            FrameHeader(flags: flags, payloadByteCount: UInt32(truncatingIfNeeded: payloadByteCount)).write(
+                into: memory)
             return FrameHeader.byteCount
         }
         return frame
@@ -143,7 +144,9 @@ extension ServerCall {
     private func hold(_ frame: ByteBuffer) throws -> Bool {
         guard encodings.isWholeBody else { return false }
         guard phase != .finished else { throw endedError }
-        guard heldFrame == nil else { throw RPCError(.internalError, "\(method.path) answers with one message, not more") }
+        guard heldFrame == nil else {
+            throw RPCError(.internalError, "\(method.path) answers with one message, not more")
+        }
         traffic.didSend(frame.readableBytes &- FrameHeader.byteCount)
         heldFrame = frame
         return true
@@ -175,7 +178,8 @@ extension ServerCall {
         sendHead(status: 200, &fields, metadata)
     }
 
-    /// Completes and sends the head: what the call advertises, the application's headers, what proxies and browsers need.
+    /// Completes and sends the head: what the call advertises, the application's headers, what proxies and browsers
+    /// need.
     func sendHead(status: Int, _ fields: inout HTTPFields, _ metadata: Metadata) {
         if encodings.request != nil {
             // Rule P5: whatever the client has used it may go on using.

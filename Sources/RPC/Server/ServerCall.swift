@@ -292,7 +292,8 @@ public final class ServerCall: @unchecked Sendable {
 
     /// Continues `body` on the event loop, whatever executor the caller is on.
     ///
-    /// `body` is `@concurrent`, or it would begin on the caller's executor, and so ask for the event loop again for ever.
+    /// `body` is `@concurrent`, or it would begin on the caller's executor, and so ask for the event loop again for
+    /// ever.
     func onEventLoop<R: Sendable>(_ body: @escaping @concurrent @Sendable () async throws -> R) async throws -> R {
         try await withTaskExecutorPreference(exchange.taskExecutor, operation: body)
     }

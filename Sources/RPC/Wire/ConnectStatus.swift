@@ -30,7 +30,8 @@ enum ConnectStatus {
         output += Base64.encode(Array(detail.value), padded: false)
         output.append(UInt8(ascii: "\""))
         // For people who read the body; programs decode `value`.
-        if let known = GoogleRPC.errorDetails[type], let message = try? known.init(serializedBytes: Array(detail.value)),
+        if let known = GoogleRPC.errorDetails[type],
+            let message = try? known.init(serializedBytes: Array(detail.value)),
             let json = try? message.jsonBytes(options: JSONEncodingOptions(types: GoogleRPC.errorDetails))
         {
             output += Array(",\"debug\":".utf8) + json

@@ -62,11 +62,13 @@ enum WireForm: UInt8, Sendable, CaseIterable {
 
     /// Value of `Accept-Post`: what `method` can be called with.
     static func acceptPost(_ method: MethodDescriptor) -> String {
-        allCases.filter { $0 != .restJSON && $0.wireProtocol.serves(method) }.map { "\($0.contentType)" }.joined(separator: ", ")
+        allCases.filter { $0 != .restJSON && $0.wireProtocol.serves(method) }.map { "\($0.contentType)" }.joined(
+            separator: ", ")
     }
 
     /// The form of a request, from its content type. Matching is exact, never by prefix: `application/grpcfoo` is not
-    /// gRPC; parameters (`; charset=utf-8`) are ignored, case too (rule W9). REST is found by its path, never by its type.
+    /// gRPC; parameters (`; charset=utf-8`) are ignored, case too (rule W9). REST is found by its path, never by its
+    /// type.
     init?(contentType value: UnsafeRawBufferPointer) {
         guard let form = Self.allCases.first(where: { Self.matches(value, $0.contentType) }) else { return nil }
         self = form
@@ -97,7 +99,9 @@ enum WireForm: UInt8, Sendable, CaseIterable {
         var index = contentType.utf8CodeUnitCount
         guard value.count >= index else { return false }
         for offset in 0..<index where lowercased(value[offset]) != contentType.utf8Start[offset] { return false }
-        while index < value.count, value[index] == UInt8(ascii: " ") || value[index] == UInt8(ascii: "\t") { index += 1 }
+        while index < value.count, value[index] == UInt8(ascii: " ") || value[index] == UInt8(ascii: "\t") {
+            index += 1
+        }
         return index == value.count || value[index] == UInt8(ascii: ";")
     }
 

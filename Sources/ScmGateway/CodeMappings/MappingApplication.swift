@@ -49,11 +49,13 @@ struct MappingRank: Sendable, Hashable, Comparable {
 
     init(isAutomatic: Bool, stackRoot: String, id: Int64) {
         self.init(
-            isAutomatic: isAutomatic, isRelative: !stackRoot.hasPrefix("/"), byteCount: Int64(stackRoot.utf8.count), id: id
+            isAutomatic: isAutomatic, isRelative: !stackRoot.hasPrefix("/"), byteCount: Int64(stackRoot.utf8.count),
+            id: id
         )
     }
 
-    /// What people made comes before what was derived, absolute roots before relative ones, long roots before short ones.
+    /// What people made comes before what was derived, absolute roots before relative ones, long roots before short
+    /// ones.
     private var key: (Int, Int, Int64, Int64) { (isAutomatic ? 1 : 0, isRelative ? 1 : 0, -byteCount, id) }
 
     static func < (left: Self, right: Self) -> Bool { left.key < right.key }

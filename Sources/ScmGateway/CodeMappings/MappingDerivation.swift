@@ -1,8 +1,9 @@
 /// Finds out, from the frames of stack traces and the files of repositories, which stack paths are which files.
 ///
-/// Frames are put into buckets by the folder that they begin with; a bucket gets at most one mapping. Every pass looks at
-/// all buckets without one, and what a pass has found narrows the next: files below a source root that is taken are out of
-/// the question for other buckets. A pass does not see what it finds itself, so the frames' order does not matter.
+/// Frames are put into buckets by the folder that they begin with; a bucket gets at most one mapping. Every pass looks
+/// at all buckets without one, and what a pass has found narrows the next: files below a source root that is taken are
+/// out of the question for other buckets. A pass does not see what it finds itself, so the frames' order does not
+/// matter.
 struct MappingDerivation: Sendable {
     struct Mapping: Sendable, Hashable {
         /// Index in `trees`.
@@ -98,7 +99,8 @@ struct MappingDerivation: Sendable {
         return Self.sourceSetRoots(plain, file, tree) ?? plain
     }
 
-    /// Below `src/main/java/` the folders of a whole source set are one mapping, unless it would be for a deeper package.
+    /// Below `src/main/java/` the folders of a whole source set are one mapping, unless it would be for a deeper
+    /// package.
     private static func sourceSetRoots(_ plain: MappingRoots, _ file: String, _ tree: SourceTree) -> MappingRoots? {
         for marker in ["src/main/java/", "src/main/kotlin/"] {
             guard let range = file.ranges(of: marker).first(where: { range in

@@ -48,7 +48,9 @@ struct MappingRoots: Sendable, Hashable {
             rest = rest.dropFirst(prefix.count)
         }
         while !rest.isEmpty {
-            if let source = removingSuffix(String(rest), from: file) { return MappingRoots(stack: stack, source: source) }
+            if let source = removingSuffix(String(rest), from: file) {
+                return MappingRoots(stack: stack, source: source)
+            }
             guard let slash = rest.firstIndex(of: "/") else { return nil }
             stack += rest[..<slash] + delimiter
             rest = rest[rest.index(after: slash)...]

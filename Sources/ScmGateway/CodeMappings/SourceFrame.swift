@@ -20,8 +20,8 @@ enum FrameSkip: Error, Sendable, Hashable {
 struct StackPlatform: Sendable, Hashable {
     /// Extensions of the source files, without the dot.
     let extensions: Set<String>
-    /// Frames are found by `module` and `abs_path` instead of `filename`; and which of them are the application's own is
-    /// for derivation to say, so the frames' own word on it does not count.
+    /// Frames are found by `module` and `abs_path` instead of `filename`; and which of them are the application's own
+    /// is for derivation to say, so the frames' own word on it does not count.
     let usesModules: Bool
 
     init(extensions: Set<String>, usesModules: Bool = false) {

@@ -35,7 +35,8 @@ struct SourceTree: Sendable {
         path.utf8.lastIndex(of: UInt8(ascii: "/")).map { path[path.utf8.index(after: $0)...] } ?? path
     }
 
-    /// The folders below `folder` (which ends with `/`) that have nothing beside them, as far as that goes: `io/sentry/`.
+    /// The folders below `folder` (which ends with `/`) that have nothing beside them, as far as that goes:
+    /// `io/sentry/`.
     func singleFolderChain(below folder: String) -> String {
         let inside = files.filter { $0.utf8.starts(with: folder.utf8) }.map { $0.utf8.dropFirst(folder.utf8.count) }
         guard var chain = inside.first.map(Array.init) else { return "" }

@@ -84,7 +84,8 @@ struct OwnersFile: Sendable {
         let body = line.dropFirst(isOptional ? 2 : 1)
         guard let close = body.firstIndex(of: "]"), case let name = trimmed(body[..<close]), !name.isEmpty else {
             return problems.append(
-                OwnersProblem(line: number, text: line, reason: "a section's header is [NAME], ^[NAME] or [NAME][APPROVALS]")
+                OwnersProblem(
+                    line: number, text: line, reason: "a section's header is [NAME], ^[NAME] or [NAME][APPROVALS]")
             )
         }
         var rest = body[body.index(after: close)...]

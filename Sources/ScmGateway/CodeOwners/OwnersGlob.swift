@@ -22,7 +22,9 @@ struct OwnersGlob: Sendable, Hashable {
 
     private static func literals(_ tokens: some Sequence<Token>) -> [UInt8] {
         var bytes: [UInt8] = []
-        for case .byte(let byte) in tokens.prefix(while: { if case .byte = $0 { true } else { false } }) { bytes.append(byte) }
+        for case .byte(let byte) in tokens.prefix(while: { if case .byte = $0 { true } else { false } }) {
+            bytes.append(byte)
+        }
         return bytes
     }
 
@@ -31,7 +33,8 @@ struct OwnersGlob: Sendable, Hashable {
 
     /// Goes back to the last `*` only: an earlier one could not match more.
     func matches(_ text: ArraySlice<UInt8>) -> Bool {
-        guard text.starts(with: prefix), text.count >= suffix.count, text.suffix(suffix.count).elementsEqual(suffix) else {
+        guard text.starts(with: prefix), text.count >= suffix.count, text.suffix(suffix.count).elementsEqual(suffix)
+        else {
             return false
         }
         var token = 0

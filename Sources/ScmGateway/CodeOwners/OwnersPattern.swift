@@ -47,7 +47,8 @@ struct OwnersPattern: Sendable, Hashable {
         switch style {
         case .entry:
             if !hasInnerSlash, segments.first != .anySegments { segments.insert(.anySegments, at: 0) }
-            let isListing = !isFolder && hasInnerSlash && inner.last == UInt8(ascii: "*") && segments.last?.isAnyName == true
+            let isListing =
+                !isFolder && hasInnerSlash && inner.last == UInt8(ascii: "*") && segments.last?.isAnyName == true
             end = isFolder ? .below : isListing ? .path : .entry
         case .wholePath:
             if !isRooted { segments.insert(.anySegments, at: 0) }

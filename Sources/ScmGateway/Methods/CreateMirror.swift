@@ -20,7 +20,9 @@ extension ScmGatewayService {
             head = try await mirrors.look(at: remote)
             gitFolder = try await mirrors.newFolder()
         } catch let failure as MirrorFailure {
-            if case .failed(let text) = failure { logger.warning("remote cannot be read", metadata: ["error": "\(text)"]) }
+            if case .failed(let text) = failure {
+                logger.warning("remote cannot be read", metadata: ["error": "\(text)"])
+            }
             throw failure.rpcError
         }
         let branch = head.map { String($0.text.dropFirst("refs/heads/".count)) } ?? ""
@@ -59,7 +61,9 @@ extension ScmGatewayService {
         do {
             return try RemoteAddress(identifier)
         } catch {
-            guard case .invalidPath(let problem) = error else { throw RPCError.badField("identifier", "not an address") }
+            guard case .invalidPath(let problem) = error else {
+                throw RPCError.badField("identifier", "not an address")
+            }
             throw RPCError.badField("identifier", problem)
         }
     }

@@ -26,7 +26,9 @@ extension ScmGatewayService {
             case .external(let reference):
                 return try await self.find(reference, organizationID: organizationID)
             case .name(let name):
-                guard !name.isEmpty, !name.utf8.contains(0) else { throw RPCError.badField("name", "a name is required") }
+                guard !name.isEmpty, !name.utf8.contains(0) else {
+                    throw RPCError.badField("name", "a name is required")
+                }
                 return try await self.database.read { transaction in
                     try RepositoryRows.find(name: name, organizationID: organizationID, transaction)
                 }

@@ -17,7 +17,8 @@ extension ScmGatewayService {
         let found = try await installations.list(organizationID: organizationID, provider: slug)
             .filter { $0.installationID > token?.position ?? 0 }
         let page = found.prefix(size)
-        let next = found.count > size ? page.last.map { PageToken(filter: filter, position: $0.installationID).text } : nil
+        let next =
+            found.count > size ? page.last.map { PageToken(filter: filter, position: $0.installationID).text } : nil
         return ListIntegrationsResponse(
             integrations: page.compactMap(\.integration).map(Self.integration), nextPageToken: next ?? "")
     }

@@ -71,7 +71,9 @@ extension ScmGatewayService {
         return filter
     }
 
-    private static func pageFilter(_ request: ListRepositoriesRequest, organizationID: Int64) throws(RPCError) -> PageFilter {
+    private static func pageFilter(_ request: ListRepositoriesRequest, organizationID: Int64) throws(RPCError)
+        -> PageFilter
+    {
         let time = request.updatedSince.map { "\($0.seconds).\($0.nanos)" } ?? ""
         return try PageFilter(
             "ListRepositories",

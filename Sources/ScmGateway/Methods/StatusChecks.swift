@@ -10,7 +10,8 @@ extension ScmGatewayService {
     private static let maximumCheckCount = 1000
 
     /// git itself has no checks: those of local repositories are rows of ours.
-    public func createStatusCheck(_ request: CreateStatusCheckRequest, context: CallContext) async throws -> StatusCheck {
+    public func createStatusCheck(_ request: CreateStatusCheckRequest, context: CallContext) async throws -> StatusCheck
+    {
         let organizationID = try authorise(context, .write, organizationID: request.organizationID)
         var check = request.statusCheck ?? StatusCheck()
         try Self.check(check)
@@ -60,7 +61,9 @@ extension ScmGatewayService {
 
     /// The commit's full id: a check belongs to a commit, not to a branch.
     private func fullID(_ sha: String, of row: StoredRepository, field: String) async throws -> String {
-        guard let id = ObjectID(sha) else { throw RPCError.badField(field, "a full object id in lower case is required") }
+        guard let id = ObjectID(sha) else {
+            throw RPCError.badField(field, "a full object id in lower case is required")
+        }
         return try await mappingGitErrors(GitFields(revision: field, missingRevision: .commitNotFound)) {
             try await self.repository(row).resolve(try Revision(id.hex)).hex
         }
@@ -76,16 +79,22 @@ extension ScmGatewayService {
             throw RPCError.badField("status_check.conclusion", "set when, and only when, the check is completed")
         }
         try IssueRules.checkLine(check.title, "status_check.title", 0...IssueRules.maximumTitleCount)
-        guard check.summary.utf8.count <= maximumSummaryCount * 4, check.summary.unicodeScalars.count <= maximumSummaryCount
-        else { throw RPCError.badField("status_check.summary", "at most \(maximumSummaryCount) characters are allowed") }
+        guard check.summary.utf8.count <= maximumSummaryCount * 4,
+            check.summary.unicodeScalars.count <= maximumSummaryCount
+        else {
+            throw RPCError.badField("status_check.summary", "at most \(maximumSummaryCount) characters are allowed")
+        }
         try IssueRules.checkLine(check.externalID, "status_check.external_id", 0...IssueRules.maximumTitleCount)
         try IssueRules.checkLine(check.detailsURL, "status_check.details_url", 0...2048)
         let schemes = ["http://", "https://"]
-        guard check.detailsURL.isEmpty || schemes.contains(where: { check.detailsURL.lowercased().hasPrefix($0) }) else {
+        guard check.detailsURL.isEmpty || schemes.contains(where: { check.detailsURL.lowercased().hasPrefix($0) })
+        else {
             throw RPCError.badField("status_check.details_url", "an http or https address")
         }
         for (time, name) in [(check.startedAt, "started_at"), (check.completedAt, "completed_at")] {
-            guard time?.isValid != false else { throw RPCError.badField("status_check.\(name)", "not a valid timestamp") }
+            guard time?.isValid != false else {
+                throw RPCError.badField("status_check.\(name)", "not a valid timestamp")
+            }
         }
     }
 }

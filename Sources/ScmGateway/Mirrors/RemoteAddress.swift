@@ -22,7 +22,8 @@ struct RemoteAddress: Sendable, Equatable {
             throw GitError.invalidPath("an address has at most \(Self.maximumByteCount) bytes")
         }
         guard text.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F && !#""'\<>^`{|}?#"#.utf8.contains($0) }) else {
-            throw GitError.invalidPath("an address holds no query, no fragment and nothing that must be percent-encoded")
+            throw GitError.invalidPath(
+                "an address holds no query, no fragment and nothing that must be percent-encoded")
         }
         guard let colon = text.range(of: "://"), let scheme = Self.schemes.first(where: {
             $0 == text[..<colon.lowerBound].lowercased()
@@ -46,7 +47,8 @@ struct RemoteAddress: Sendable, Equatable {
         guard user.isEmpty || scheme == "ssh" && Self.isName(user) else {
             throw GitError.invalidPath("only ssh addresses name a user, of letters, digits, \".\", \"_\" and \"-\"")
         }
-        (host, port) = try Self.place(authority[(at.map { authority.index(after: $0) } ?? authority.startIndex)...], scheme)
+        (host, port) = try Self.place(
+            authority[(at.map { authority.index(after: $0) } ?? authority.startIndex)...], scheme)
     }
 
     private static func place(_ text: Substring, _ scheme: String) throws(GitError) -> (String, Int) {
@@ -73,7 +75,8 @@ struct RemoteAddress: Sendable, Equatable {
     }
 
     private static func isName(_ text: some StringProtocol) -> Bool {
-        guard let first = text.utf8.first, first != UInt8(ascii: "-"), first != UInt8(ascii: "."), text.utf8.count <= 253
+        guard let first = text.utf8.first, first != UInt8(ascii: "-"), first != UInt8(ascii: "."),
+            text.utf8.count <= 253
         else { return false }
         return text.unicodeScalars.allSatisfy { scalar in
             switch scalar {

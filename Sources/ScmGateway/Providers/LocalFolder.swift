@@ -59,7 +59,9 @@ struct LocalFolder: Sendable {
     private static func hasCommit(_ reference: String, _ location: RepositoryLocation) -> Bool {
         if SmallFile.firstLine("\(location.commonFolder)/\(reference)") != nil { return true }
         let file = location.commonFolder + "/packed-refs"
-        guard let packed = SmallFile.read(file, limit: maximumPackedRefsByteCount).map({ Data($0) }) else { return false }
+        guard let packed = SmallFile.read(file, limit: maximumPackedRefsByteCount).map({ Data($0) }) else {
+            return false
+        }
         return packed.range(of: Data(" \(reference)\n".utf8)) != nil
     }
 }

@@ -25,7 +25,9 @@ extension SourceRepository {
         maximumByteCount: Int
     ) async throws -> [GitPatch] { throw Self.missing("file changes") }
 
-    func compare(_ base: ObjectID, _ head: ObjectID) async throws -> CommitComparison { throw Self.missing("comparing") }
+    func compare(_ base: ObjectID, _ head: ObjectID) async throws -> CommitComparison {
+        throw Self.missing("comparing")
+    }
 
     func files(at commit: ObjectID) async throws -> FileList { throw Self.missing("listing all files") }
 

@@ -112,7 +112,8 @@ enum CodeMappingRows {
         _ projectID: Int64, organizationID: Int64, limit: Int, _ transaction: ReadTransaction
     ) throws -> [StoredCodeMapping] {
         try list(
-            CodeMappingFilter(organizationID: organizationID, projectID: projectID), after: nil, limit: limit, transaction
+            CodeMappingFilter(organizationID: organizationID, projectID: projectID), after: nil, limit: limit,
+            transaction
         )
     }
 

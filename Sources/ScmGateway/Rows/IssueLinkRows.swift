@@ -98,7 +98,8 @@ enum IssueLinkRows {
             WHERE organization_id = ? AND group_id = ?
             """,
             [
-                .integer(status.rawValue), .text(resolution.rawValue), .integer(EpochTime.now), .integer(organizationID),
+                .integer(status.rawValue), .text(resolution.rawValue), .integer(EpochTime.now),
+                .integer(organizationID),
                 .integer(groupID),
             ]
         )

@@ -34,7 +34,8 @@ public struct RepositoryDirectoryRows: RepositoryDirectoryService {
 
     public func count(cellName: String, regionName: String) async throws -> Int64 {
         try await database.read { transaction in
-            try transaction.row("SELECT COUNT(*) AS count FROM repositories WHERE deleted_at IS NULL")?.integer("count") ?? 0
+            try transaction.row("SELECT COUNT(*) AS count FROM repositories WHERE deleted_at IS NULL")?.integer("count")
+                ?? 0
         }
     }
 }
@@ -63,6 +64,7 @@ extension StoredRepository {
             defaultBranch: record.defaultBranch,
             // A status of a later version is not one to serve.
             status: Status(rawValue: record.status) ?? .disabled, config: record.config, createdAt: record.createdAt,
-            updatedAt: record.updatedAt, mayBorrowObjects: record.mayBorrowObjects, mirror: record.mirror.flatMap(StoredMirror.init(_:)))
+            updatedAt: record.updatedAt, mayBorrowObjects: record.mayBorrowObjects,
+            mirror: record.mirror.flatMap(StoredMirror.init(_:)))
     }
 }

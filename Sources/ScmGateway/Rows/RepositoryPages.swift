@@ -96,7 +96,9 @@ final class RepositoryPages: Sendable {
     private func version(of organizationID: Int64) async throws -> Int64 {
         let (commitCount, now) = (database.commitCount, ContinuousClock.now)
         let known = state.withLock { $0.versions[organizationID] }
-        if let known, known.commitCount == commitCount, now - known.readAt < Self.versionFreshness { return known.number }
+        if let known, known.commitCount == commitCount, now - known.readAt < Self.versionFreshness {
+            return known.number
+        }
         let number = try await database.read { try Self.version(of: organizationID, $0) }
         state.withLock { state in
             if state.versions.count >= Self.maximumVersionCount { state.versions.removeAll(keepingCapacity: true) }

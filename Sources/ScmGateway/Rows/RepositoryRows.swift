@@ -106,7 +106,8 @@ enum RepositoryRows {
     /// How long a deleted row still answers "deleted" instead of "not found", in milliseconds: 24 hours.
     static let deletionMemory: Int64 = 86_400_000
 
-    /// Marks a row deleted, and deletes the code mappings that lead to it with their code owners. Its unique values get placeholders, so that the same folder can be added again at once.
+    /// Marks a row deleted, and deletes the code mappings that lead to it with their code owners. Its unique values get
+    /// placeholders, so that the same folder can be added again at once.
     ///
     /// - Returns: false when there is no such row, nor one that was deleted within the last 24 hours.
     static func delete(id: Int64, organizationID: Int64, _ transaction: WriteTransaction) throws -> Bool {
@@ -160,7 +161,8 @@ enum RepositoryRows {
     }
 
     /// Stores what a fresh look at the folder found.
-    static func refresh(_ id: Int64, defaultBranch: String, _ transaction: WriteTransaction) throws -> StoredRepository? {
+    static func refresh(_ id: Int64, defaultBranch: String, _ transaction: WriteTransaction) throws -> StoredRepository?
+    {
         try transaction.row(
             """
             UPDATE repositories SET updated_at = CASE default_branch WHEN ? THEN updated_at ELSE ? END,

@@ -87,7 +87,9 @@ extension ScmGatewayService {
                     .unavailable, .limitReached, "the database is busy: try again", retryAfter: .seconds(1)
                 )
             }
-            if error.isUnexpectedValue { throw RPCError(.internalError, "a stored row is not what this version expects") }
+            if error.isUnexpectedValue {
+                throw RPCError(.internalError, "a stored row is not what this version expects")
+            }
             throw RPCError(.unavailable, error.isFull ? "the server's disk is full" : "the database cannot be used")
         }
     }

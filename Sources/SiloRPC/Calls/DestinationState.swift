@@ -24,7 +24,9 @@ final class DestinationState: Sendable {
     /// Takes a place for one call; give it back with ``end()``.
     func begin() -> Refusal? {
         state.withLock { state in
-            guard state.running < policy.maximumConcurrentCalls else { return .full(limit: policy.maximumConcurrentCalls) }
+            guard state.running < policy.maximumConcurrentCalls else {
+                return .full(limit: policy.maximumConcurrentCalls)
+            }
             state.running += 1
             state.retryTokens = min(policy.retryReserve, state.retryTokens + policy.retryShare)
             return nil

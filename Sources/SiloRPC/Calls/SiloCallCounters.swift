@@ -59,8 +59,8 @@ public final class SiloCallCounters: Sendable {
     private let logger: Logger
     private let state = Mutex(State())
 
-    /// - Parameter logger: gets a line for each attempt at level debug, for each call that was slow or made more than once
-    ///   at info, and one for each caller of a deprecated method at warning.
+    /// - Parameter logger: gets a line for each attempt at level debug, for each call that was slow or made more than
+    ///   once at info, and one for each caller of a deprecated method at warning.
     public init(logger: Logger) {
         self.logger = logger
     }
@@ -96,7 +96,8 @@ public final class SiloCallCounters: Sendable {
     /// - Parameter firstError: of the first attempt, if that failed.
     func noteTrouble(_ call: SiloCall, attempts: Int, _ outcome: Outcome, firstError: String?, _ duration: Duration) {
         logger.info("a call of another silo was slow, or made more than once", metadata: [
-            "method": "\(call.method.key)", "to": "\(call.destination)", "attempts": "\(attempts)", "outcome": "\(outcome)",
+                "method": "\(call.method.key)", "to": "\(call.destination)", "attempts": "\(attempts)",
+                "outcome": "\(outcome)",
             "firstError": "\(firstError ?? "none")", "duration": "\(duration)",
             "request": "\(call.metadata[SiloField.requestID] ?? "")",
         ])

@@ -11,7 +11,8 @@ public struct SiloCallPolicy: Sendable, Hashable {
     public var retryShare = 0.1
     /// Repetitions that may be made without calls before. Default 10.
     public var retryReserve = 10.0
-    /// Failures within ``breakerWindow`` that open the breaker, when they are also more than half of all calls. Default 16.
+    /// Failures within ``breakerWindow`` that open the breaker, when they are also more than half of all calls. Default
+    /// 16.
     public var breakerFailures = 16
     /// Default 10 s.
     public var breakerWindow: Duration = .seconds(10)

@@ -27,7 +27,8 @@ public struct SiloCaller: Sendable {
 
     /// - Parameter counters: counts every attempt; nil counts nothing.
     public init(
-        transport: any SiloTransport, policy: SiloCallPolicy = SiloCallPolicy(), switches: SiloSwitches = SiloSwitches(),
+        transport: any SiloTransport, policy: SiloCallPolicy = SiloCallPolicy(),
+        switches: SiloSwitches = SiloSwitches(),
         counters: SiloCallCounters? = nil
     ) {
         self.counters = counters

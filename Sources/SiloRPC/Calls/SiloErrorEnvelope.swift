@@ -1,7 +1,7 @@
 import RPC
 
-/// Errors between silos: a status and a `google.rpc.ErrorInfo` of domain `silo`, whose reason says which error it is and
-/// whose metadata has its parts. What a caller may see travels whole; of everything else a request id only.
+/// Errors between silos: a status and a `google.rpc.ErrorInfo` of domain `silo`, whose reason says which error it is
+/// and whose metadata has its parts. What a caller may see travels whole; of everything else a request id only.
 extension SiloError: RPCErrorConvertible {
     static let domain = "silo"
 

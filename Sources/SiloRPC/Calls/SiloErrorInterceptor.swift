@@ -1,8 +1,8 @@
 import Logging
 import RPC
 
-/// Turns what services throw into what other silos may see: a ``SiloError`` travels as it is, everything else becomes one
-/// text and a request id, under which this silo's log has the cause.
+/// Turns what services throw into what other silos may see: a ``SiloError`` travels as it is, everything else becomes
+/// one text and a request id, under which this silo's log has the cause.
 public struct SiloErrorInterceptor: ServerInterceptor {
     private let services: Set<String>
     private let logger: Logger
@@ -29,7 +29,8 @@ public struct SiloErrorInterceptor: ServerInterceptor {
                 "method": "\(context.method.path)", "request": "\(requestID)", "error": "\(error)",
                 "source": "\(context.serviceContext[SiloPeerKey.self]?.source.map { "\($0)" } ?? "unknown")",
             ])
-            throw SiloError.generic(.internalError, "the service failed; the log of its silo has the cause", requestID: requestID)
+            throw SiloError.generic(
+                .internalError, "the service failed; the log of its silo has the cause", requestID: requestID)
         }
     }
 

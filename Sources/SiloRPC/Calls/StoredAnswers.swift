@@ -2,8 +2,8 @@ import RPC
 import Storage
 import Synchronization
 
-/// Answers of calls with an idempotency key, in the database: whoever sends the same call again gets the same answer, and
-/// the service runs once, restarts included.
+/// Answers of calls with an idempotency key, in the database: whoever sends the same call again gets the same answer,
+/// and the service runs once, restarts included.
 ///
 /// ```
 ///             claim                      answer
@@ -16,8 +16,8 @@ import Synchronization
 /// ```
 ///
 /// After a crash a row may stay `claimed`: a method that is `idempotent` is then run again, one that is `once` never is
-/// (``SiloError/outcomeUnknown(method:)``). A service that calls ``AnswerClaim/confirm(in:answer:)`` in the transaction that
-/// does the work leaves no doubt: what is not confirmed was not done, and what is done has its answer.
+/// (``SiloError/outcomeUnknown(method:)``). A service that calls ``AnswerClaim/confirm(in:answer:)`` in the transaction
+/// that does the work leaves no doubt: what is not confirmed was not done, and what is done has its answer.
 public struct StoredAnswers: Sendable {
     /// How long answers are kept. Default one day.
     public var age: Duration = .seconds(86_400)
@@ -43,8 +43,8 @@ public struct StoredAnswers: Sendable {
         case otherRequest
     }
 
-    /// - Throws: what `produce` throws; ``SiloError``: validation when the key was used for another request, the outcome
-    ///   unknown; `RPCError` ABORTED while the first call still runs; `StorageError`.
+    /// - Throws: what `produce` throws; ``SiloError``: validation when the key was used for another request, the
+    ///   outcome unknown; `RPCError` ABORTED while the first call still runs; `StorageError`.
     public func answer(
         _ call: SiloInboundCall, key: String, _ produce: @Sendable () async throws -> [UInt8]
     ) async throws -> [UInt8] {
@@ -87,7 +87,8 @@ public struct StoredAnswers: Sendable {
                 """,
                 row.identity + [.blob(row.hash), .text(owner), .text(State.claimed.rawValue), .integer(now)])
             if inserted > 0 { return .ours }
-            guard let found = try transaction.row("SELECT * FROM silo_answers \(AnswerRow.condition)", row.identity) else {
+            guard let found = try transaction.row("SELECT * FROM silo_answers \(AnswerRow.condition)", row.identity)
+            else {
                 return .running
             }
             guard try found.blob("request_hash") == row.hash else { return .otherRequest }
@@ -144,8 +145,8 @@ public struct AnswerClaim: Sendable {
 
     /// Says, in the transaction that does the work, that the work is done: either both are in the database or neither.
     ///
-    /// - Parameter answer: the encoded response, when it is known already: whoever repeats the call then gets it whatever
-    ///   happens next; nil leaves "done" as all that is known after a crash.
+    /// - Parameter answer: the encoded response, when it is known already: whoever repeats the call then gets it
+    ///   whatever happens next; nil leaves "done" as all that is known after a crash.
     /// - Throws: `StorageError`
     public func confirm(in transaction: WriteTransaction, answer: [UInt8]? = nil) throws {
         try transaction.execute(

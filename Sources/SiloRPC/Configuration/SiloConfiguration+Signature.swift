@@ -2,8 +2,8 @@ import Foundation
 
 /// Keys, switches and identities of the one configuration file.
 extension SiloConfiguration {
-    /// The keys that a silo signs or verifies with. Secrets of other silos are not read: their files need not be on this
-    /// machine.
+    /// The keys that a silo signs or verifies with. Secrets of other silos are not read: their files need not be on
+    /// this machine.
     ///
     /// - Parameter folder: where relative paths begin: the configuration file's own.
     /// - Throws: ``SiloKeyError``

@@ -2,8 +2,8 @@
 public struct Silo: Sendable {
     /// How delegates behave.
     public struct Options: Sendable {
-        /// Sends every call through encoding and decoding, even a direct one, so that a test finds what a remote call would
-        /// find.
+        /// Sends every call through encoding and decoding, even a direct one, so that a test finds what a remote call
+        /// would find.
         public var roundTrip: Bool
         /// Whether there is only one organization, which ``SiloTarget/singleOrganization`` needs.
         public var isSingleOrganization: Bool
@@ -28,10 +28,11 @@ public struct Silo: Sendable {
     public let inbound: (any SiloInboundPolicy)?
     public let options: Options
 
-    /// - Throws: ``SiloError/configuration(_:)``: a cell without a name, or with one that the directory does not have; no
-    ///   caller or no organizations outside a monolith.
+    /// - Throws: ``SiloError/configuration(_:)``: a cell without a name, or with one that the directory does not have;
+    ///   no caller or no organizations outside a monolith.
     public init(
-        mode: SiloMode, cell: CellName? = nil, directory: any CellDirectorySource, organizations: (any OrganizationCells)? = nil,
+        mode: SiloMode, cell: CellName? = nil, directory: any CellDirectorySource,
+        organizations: (any OrganizationCells)? = nil,
         caller: SiloCaller? = nil, inbound: (any SiloInboundPolicy)? = nil, options: Options = Options()
     ) throws(SiloError) {
         let current = directory.current
@@ -46,7 +47,8 @@ public struct Silo: Sendable {
             self.cell = cell
         }
         if mode != .monolith, caller == nil || organizations == nil {
-            throw .configuration("mode \(mode.rawValue) needs a transport to the other silos, and to know the organizations")
+            throw .configuration(
+                "mode \(mode.rawValue) needs a transport to the other silos, and to know the organizations")
         }
         self.mode = mode
         directories = directory

@@ -19,7 +19,8 @@ public struct SiloProcess: Sendable {
     ///   - caller: the way to the others; nil in a monolith.
     /// - Throws: as ``Silo/init(mode:cell:directory:organizations:caller:inbound:options:)``.
     public init(
-        mode: SiloMode, cell: CellName? = nil, directory: any CellDirectorySource, database: Database, caller: SiloCaller? = nil,
+        mode: SiloMode, cell: CellName? = nil, directory: any CellDirectorySource, database: Database,
+        caller: SiloCaller? = nil,
         inbound: (any SiloInboundPolicy)? = nil, options: Silo.Options = Silo.Options(),
         lifetimes: OrganizationCellCache.Lifetimes = OrganizationCellCache.Lifetimes()
     ) throws(SiloError) {
@@ -48,8 +49,8 @@ public struct SiloProcess: Sendable {
 
     // MARK: - Replicas
 
-    /// To be called once before the process serves: control gives organizations of before there were cells their rows. A
-    /// cell tries to bring its replicas up to date, and starts with what it has while control is down.
+    /// To be called once before the process serves: control gives organizations of before there were cells their rows.
+    /// A cell tries to bring its replicas up to date, and starts with what it has while control is down.
     ///
     /// - Throws: `StorageError`.
     public func prepare() async throws {

@@ -1,12 +1,12 @@
 import Storage
 
-/// What a task that serves or makes calls hands to the calls it makes: when it must be done, and the key that makes repeats
-/// of it one call.
+/// What a task that serves or makes calls hands to the calls it makes: when it must be done, and the key that makes
+/// repeats of it one call.
 public enum SiloScope {
     /// When the work that this task is part of must be done; calls made meanwhile end by then.
     @TaskLocal public static var deadline: ContinuousClock.Instant?
-    /// Given to the next idempotent call instead of a random key, so that a caller that starts again after a crash repeats
-    /// the same call. 1 to 48 printable ASCII characters.
+    /// Given to the next idempotent call instead of a random key, so that a caller that starts again after a crash
+    /// repeats the same call. 1 to 48 printable ASCII characters.
     @TaskLocal public static var idempotencyKey: String?
 
     /// The silo whose call this task serves, verified; nil for everything else.

@@ -24,7 +24,8 @@ public struct SiloServices: Sendable {
             guard let method = dispatch.siloMethods.first else { continue }
             let service = method.descriptor.service
             if let other = owners.updateValue(service, forKey: method.serviceKey) {
-                throw .configuration("\(service) and \(other) both have the key \"\(method.serviceKey)\"; keys are unique")
+                throw .configuration(
+                    "\(service) and \(other) both have the key \"\(method.serviceKey)\"; keys are unique")
             }
         }
         self.dispatches = dispatches

@@ -1,5 +1,5 @@
-/// Who is acting, for the services that a call passes: set where a request comes in, carried along by every call between
-/// silos.
+/// Who is acting, for the services that a call passes: set where a request comes in, carried along by every call
+/// between silos.
 public struct SiloViewer: Sendable, Hashable {
     /// What kind of somebody acts.
     public enum Kind: String, Sendable, Hashable {

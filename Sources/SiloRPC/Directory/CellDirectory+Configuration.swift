@@ -1,8 +1,8 @@
 import FrameCodec
 
 extension SiloConfiguration {
-    /// Reads the configuration file's text: JSON of `silo.v1.SiloConfiguration`. A name that does not exist is an error,
-    /// not a setting without effect.
+    /// Reads the configuration file's text: JSON of `silo.v1.SiloConfiguration`. A name that does not exist is an
+    /// error, not a setting without effect.
     ///
     /// - Throws: ``SiloError/configuration(_:)``.
     public init(json: String) throws(SiloError) {

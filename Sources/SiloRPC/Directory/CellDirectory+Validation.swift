@@ -2,8 +2,9 @@ extension CellDirectory {
     /// Largest snowflake id of a cell: its part of an id has ten bits.
     public static let maximumSnowflakeID = 1023
 
-    /// - Throws: ``SiloError/configuration(_:)``: names given twice, snowflake ids out of bounds or given twice, no cell that
-    ///   is the fallback, localities that do not have every cell exactly once, or make organizations in a cell of others.
+    /// - Throws: ``SiloError/configuration(_:)``: names given twice, snowflake ids out of bounds or given twice, no
+    ///   cell that is the fallback, localities that do not have every cell exactly once, or make organizations in a
+    ///   cell of others.
     func validate() throws(SiloError) {
         try validateCells()
         var owners: [CellName: String] = [:]
@@ -18,7 +19,8 @@ extension CellDirectory {
                         "localities: the cell \"\(cell)\" is in \(other) and in \(locality.name); a cell has one")
                 }
                 guard cells.contains(where: { $0.name == cell }) else {
-                    throw .configuration("localities: \(locality.name) has a cell \"\(cell)\" that is not among the cells")
+                    throw .configuration(
+                        "localities: \(locality.name) has a cell \"\(cell)\" that is not among the cells")
                 }
             }
             guard locality.cells.contains(locality.newOrganizationCell) else {
@@ -42,7 +44,8 @@ extension CellDirectory {
             }
             guard (0...Self.maximumSnowflakeID).contains(cell.snowflakeID) else {
                 throw .configuration(
-                    "cells: \(cell.name): snowflakeId \(cell.snowflakeID) is not within 0 to \(Self.maximumSnowflakeID)")
+                    "cells: \(cell.name): snowflakeId \(cell.snowflakeID) is not within 0 to \(Self.maximumSnowflakeID)"
+                )
             }
             guard snowflakes.insert(cell.snowflakeID).inserted else {
                 throw .configuration("cells: \(cell.name): snowflakeId \(cell.snowflakeID) is another cell's already")

@@ -1,7 +1,7 @@
 /// Which cells and localities there are. A value, made once from the configuration.
 ///
-/// Cell, locality and fallback are different things: a cell is a deployment, a locality is what customers see of a group
-/// of cells, and the fallback is the cell that a monolith is.
+/// Cell, locality and fallback are different things: a cell is a deployment, a locality is what customers see of a
+/// group of cells, and the fallback is the cell that a monolith is.
 public struct CellDirectory: Sendable, Hashable {
     /// In the order of the configuration, never empty.
     public let cells: [Cell]
@@ -42,7 +42,8 @@ public struct CellDirectory: Sendable, Hashable {
     /// - Throws: ``SiloError/cellResolution(_:)`` that lists the names there are.
     public func cell(named name: String) throws(SiloError) -> Cell {
         guard let cell = cells.first(where: { $0.name.description == name }) else {
-            throw .cellResolution("there is no cell \"\(name.prefix(64))\"; there are \(Self.list(multiTenantCellNames))")
+            throw .cellResolution(
+                "there is no cell \"\(name.prefix(64))\"; there are \(Self.list(multiTenantCellNames))")
         }
         return cell
     }
@@ -99,7 +100,8 @@ public struct CellDirectory: Sendable, Hashable {
     public func url(path: String, cell: CellName?) throws(SiloError) -> String {
         guard let publicURL else { throw .configuration("publicUrl is not set, so no public URL can be made") }
         let locality = try cell.map { cell throws(SiloError) in try self.locality(of: cell).name } ?? "www"
-        return publicURL.split(separator: "{locality}", omittingEmptySubsequences: false).joined(separator: locality) + path
+        return publicURL.split(separator: "{locality}", omittingEmptySubsequences: false).joined(separator: locality)
+            + path
     }
 
     private static func list(_ names: [String]) -> String { names.isEmpty ? "none" : names.joined(separator: ", ") }

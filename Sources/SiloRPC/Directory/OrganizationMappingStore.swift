@@ -33,8 +33,11 @@ public struct OrganizationMappingStore: OrganizationMappingService, Organization
         do {
             return try await database.write { transaction in
                 let row = try transaction.row(
-                    "INSERT INTO organizations (slug, created_at) VALUES (?, ?) RETURNING id", [.text(slug), .integer(now)])
-                guard let id = try row?.integer("id") else { throw SiloError.invalid("the organization was not stored") }
+                    "INSERT INTO organizations (slug, created_at) VALUES (?, ?) RETURNING id",
+                    [.text(slug), .integer(now)])
+                guard let id = try row?.integer("id") else {
+                    throw SiloError.invalid("the organization was not stored")
+                }
                 let mapping = try Self.insert(id: id, slug: slug, cell: cell, createdAt: now, transaction)
                 // A crash right after the commit must not make the same call find its own organization in the way.
                 try AnswerClaim.current?.confirm(in: transaction, answer: mapping.serializedBytes())
@@ -98,7 +101,8 @@ public struct OrganizationMappingStore: OrganizationMappingService, Organization
     public func countsByCell() async throws -> [String: Int64] {
         try await database.read { transaction in
             let rows = try transaction.rows(
-                "SELECT cell_name, COUNT(*) AS count FROM organization_mappings WHERE is_deleted = 0 GROUP BY cell_name")
+                "SELECT cell_name, COUNT(*) AS count FROM organization_mappings WHERE is_deleted = 0 GROUP BY cell_name"
+            )
             var counts: [String: Int64] = [:]
             for row in rows { counts[try row.text("cell_name")] = try row.integer("count") }
             return counts
@@ -119,7 +123,8 @@ public struct OrganizationMappingStore: OrganizationMappingService, Organization
         }
         for (cell, slug) in zip(cells, slugs) {
             guard let slug else { continue }
-            throw SiloError.configuration("cells: \(cell) is not there any more, but organizations live in it, such as \(slug)")
+            throw SiloError.configuration(
+                "cells: \(cell) is not there any more, but organizations live in it, such as \(slug)")
         }
     }
 
@@ -214,7 +219,8 @@ public struct OrganizationMappingStore: OrganizationMappingService, Organization
 
     /// The cell of an organization that is given as a person would: decimal digits are an id, else it is a slug.
     ///
-    /// - Throws: ``SiloError/mappingNotFound(_:)``, ``SiloError/cellResolution(_:)`` for a row that names an unknown cell.
+    /// - Throws: ``SiloError/mappingNotFound(_:)``, ``SiloError/cellResolution(_:)`` for a row that names an unknown
+    ///   cell.
     public func cell(forOrganization text: String) async throws -> Cell {
         let isID = !text.isEmpty && text.utf8.allSatisfy { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }
         let reference = isID ? Int64(text).map { OrganizationReference.id($0) } : .slug(text)

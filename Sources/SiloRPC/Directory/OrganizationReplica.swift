@@ -12,7 +12,8 @@ public final class OrganizationReplica: OrganizationCells {
 
     /// - Parameter caller: the way to control.
     public init(
-        _ database: Database, directory: any CellDirectorySource, cell: CellName, caller: SiloCaller, pageSize: Int32 = 1000
+        _ database: Database, directory: any CellDirectorySource, cell: CellName, caller: SiloCaller,
+        pageSize: Int32 = 1000
     ) {
         self.database = database
         let puller = ReplicaPuller<OrganizationMapping>(
@@ -56,7 +57,8 @@ public final class OrganizationReplica: OrganizationCells {
                 sequence = excluded.sequence, is_deleted = excluded.is_deleted, created_at = excluded.created_at
             """,
             [
-                .integer(mapping.organizationID), .text(mapping.slug), .text(mapping.cellName), .integer(mapping.sequence),
+                .integer(mapping.organizationID), .text(mapping.slug), .text(mapping.cellName),
+                .integer(mapping.sequence),
                 .integer(mapping.deleted ? 1 : 0), .integer(mapping.createdAt),
             ]
         )

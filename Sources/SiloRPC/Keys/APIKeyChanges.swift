@@ -37,8 +37,8 @@ public struct APIKeyFeed: APIKeyFeedService {
         self.database = database
     }
 
-    /// - Throws: ``SiloError/forbidden(_:)`` when one cell asks for another cell's keys, or nobody knows who asks (a call
-    ///   under `rpc0`).
+    /// - Throws: ``SiloError/forbidden(_:)`` when one cell asks for another cell's keys, or nobody knows who asks (a
+    ///   call under `rpc0`).
     public func listChanges(
         cellName: String, epoch: String, after: Int64, pageSize: Int32
     ) async throws -> APIKeyFeedServiceListChangesResponse {

@@ -11,7 +11,8 @@ import Storage
 /// A verified key is remembered for ``cacheLifetime``: that long after a key was revoked by another process,
 /// a server may still accept it, unless somebody tells it (``forget(_:)``). A refused key is remembered for one second.
 ///
-/// In a cell, whose keys are a replica, control is asked for a key that the replica lacks: it may have been made a moment ago.
+/// In a cell, whose keys are a replica, control is asked for a key that the replica lacks: it may have been made a
+/// moment ago.
 public struct APIKeyInterceptor: ServerInterceptor {
     /// Five seconds.
     public static let cacheLifetime: Duration = .seconds(5)
@@ -42,8 +43,8 @@ public struct APIKeyInterceptor: ServerInterceptor {
         self.requiredScopes = requiredScopes
     }
 
-    /// - Throws: `RPCError` UNAUTHENTICATED: no key, an unknown or a revoked one; PERMISSION_DENIED: it lacks the scope of
-    ///   the service; UNAVAILABLE: the database cannot be read.
+    /// - Throws: `RPCError` UNAUTHENTICATED: no key, an unknown or a revoked one; PERMISSION_DENIED: it lacks the scope
+    ///   of the service; UNAVAILABLE: the database cannot be read.
     public func intercept(_ call: ServerCall, context: CallContext, next: CallHandler) async throws {
         if openServices.contains(context.method.service) { return try await next(call, context) }
         var context = context
@@ -77,8 +78,8 @@ public struct APIKeyInterceptor: ServerInterceptor {
     /// Looks these keys up again when they come next: their rows have changed.
     public func forget(_ keyIDs: Set<Int64>) { verified.forget(keyIDs) }
 
-    /// Whose a request is, for handing it on: by its key, or by the key that says to have signed it. A signature is of the
-    /// body too, which is not read here: form, time and key are looked at, the rest is for who answers.
+    /// Whose a request is, for handing it on: by its key, or by the key that says to have signed it. A signature is of
+    /// the body too, which is not read here: form, time and key are looked at, the rest is for who answers.
     ///
     /// - Throws: as ``intercept(_:context:next:)``.
     public func organization(of metadata: Metadata) async throws -> Int64 {
@@ -127,7 +128,9 @@ public struct APIKeyInterceptor: ServerInterceptor {
         guard principal.scopes.contains(scope) else {
             throw RPCError(
                 .permissionDenied, "the API key lacks the scope \(scope.rawValue)",
-                details: [GoogleRPC.ErrorInfo(reason: "SCOPE_MISSING", domain: "scm", metadata: ["scope": scope.rawValue])]
+                details: [
+                    GoogleRPC.ErrorInfo(reason: "SCOPE_MISSING", domain: "scm", metadata: ["scope": scope.rawValue])
+                ]
             )
         }
     }

@@ -1,6 +1,7 @@
 import Storage
 
-/// A cell's replica of control's API keys: the keys of the cell's own organizations become rows of its `api_keys`, where
+/// A cell's replica of control's API keys: the keys of the cell's own organizations become rows of its `api_keys`,
+/// where
 /// ``APIKeyInterceptor`` finds them. Durable: calls are let in while control is down.
 ///
 /// Keys are made, changed and revoked in control only; a cell notices with its next pull.
@@ -9,7 +10,8 @@ public final class APIKeyReplica: Sendable {
 
     /// - Parameter caller: the way to control.
     public init(
-        _ database: Database, directory: any CellDirectorySource, cell: CellName, caller: SiloCaller, pageSize: Int32 = 1000
+        _ database: Database, directory: any CellDirectorySource, cell: CellName, caller: SiloCaller,
+        pageSize: Int32 = 1000
     ) {
         puller = ReplicaPuller(
             name: "api_keys", database: database,
@@ -35,8 +37,8 @@ public final class APIKeyReplica: Sendable {
     /// As ``pull()``, with every change of before the call.
     func pullAnew() async throws { _ = try await puller.pullAnew() }
 
-    /// Calls `changed` with the ids of the keys whose rows have come, after they were stored: whoever remembers a key must
-    /// forget it, or one that is revoked would go on being accepted.
+    /// Calls `changed` with the ids of the keys whose rows have come, after they were stored: whoever remembers a key
+    /// must forget it, or one that is revoked would go on being accepted.
     public func observe(_ changed: @escaping @Sendable (Set<Int64>) -> Void) {
         puller.observe { rows in changed(Set(rows.map(\.keyID))) }
     }

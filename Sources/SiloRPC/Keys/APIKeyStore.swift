@@ -88,7 +88,8 @@ public struct APIKeyStore: Sendable {
             VALUES (?, ?, ?, ?, ?, 1, ?, ?, ?, ?, ?) RETURNING *
             """,
             [
-                .integer(new.organizationID), .blob(KeyText.hash(text)), .text(String(text.prefix(KeyText.prefixCount))),
+                .integer(new.organizationID), .blob(KeyText.hash(text)),
+                .text(String(text.prefix(KeyText.prefixCount))),
                 .text(new.name), .text(Self.text(of: new.scopes)), .integer(EpochTime.now),
                 new.expiresAt.map { .integer($0) } ?? .null, new.callsPerMinute.map { .integer(Int64($0)) } ?? .null,
                 new.isSigning ? .blob(RequestSignature.signingKey(of: text)) : .null,
@@ -178,7 +179,8 @@ public struct APIKeyStore: Sendable {
         try await database.write { transaction in
             let row = try transaction.row("DELETE FROM api_keys WHERE id = ? RETURNING organization_id", [.integer(id)])
             guard let row else { throw Self.noKey(id) }
-            try APIKeyChanges.note(id: id, organizationID: try row.integer("organization_id"), isDeleted: true, transaction)
+            try APIKeyChanges.note(
+                id: id, organizationID: try row.integer("organization_id"), isDeleted: true, transaction)
         }
     }
 

@@ -31,14 +31,15 @@ final class KnownKey: Sendable {
 
 /// Answers to "whose key is this" for a few seconds, so that calls need no database read and no digest.
 ///
-/// Keyed by the key's own bytes, which stay in memory until their place is needed, as they do in the buffers of requests.
-/// They are found by a hash with a secret seed and compared in constant time: how long that takes tells nothing about
-/// other callers' keys.
+/// Keyed by the key's own bytes, which stay in memory until their place is needed, as they do in the buffers of
+/// requests. They are found by a hash with a secret seed and compared in constant time: how long that takes tells
+/// nothing about other callers' keys.
 ///
 ///     hash -> set of four places: | known, expiry | known, expiry | - | - |
 ///
-/// Bounded by its table. A new entry takes the place of an expired one, else of a refused one, else of the one that expires
-/// first; a refused key takes no place from a right one, so that a flood of wrong keys cannot push out the right ones.
+/// Bounded by its table. A new entry takes the place of an expired one, else of a refused one, else of the one that
+/// expires first; a refused key takes no place from a right one, so that a flood of wrong keys cannot push out the
+/// right ones.
 final class VerifiedKeys: Sendable {
     static let ways = 4
     static let setCount = 2048

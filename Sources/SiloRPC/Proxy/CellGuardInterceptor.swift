@@ -1,7 +1,7 @@
 import RPC
 
-/// Lets a call of the public through in a cell only when its organization lives there: a cell never touches what belongs
-/// to another one.
+/// Lets a call of the public through in a cell only when its organization lives there: a cell never touches what
+/// belongs to another one.
 ///
 /// Stands behind ``APIKeyInterceptor``, which says whose call it is.
 public struct CellGuardInterceptor: ServerInterceptor {

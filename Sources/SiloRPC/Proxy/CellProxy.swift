@@ -2,8 +2,8 @@ import HTTPTransport
 import NIOCore
 import RPC
 
-/// Control's side of services that live in cells: finds the caller's organization by its key and hands the request on to
-/// the organization's cell, undecoded.
+/// Control's side of services that live in cells: finds the caller's organization by its key and hands the request on
+/// to the organization's cell, undecoded.
 public struct CellProxy: Sendable {
     private let keys: APIKeyInterceptor
     private let organizations: any OrganizationCells
@@ -15,7 +15,8 @@ public struct CellProxy: Sendable {
         self.client = client
     }
 
-    /// Routes for every method of a service, in every protocol that calls by POST or GET, and for resources by any verb.
+    /// Routes for every method of a service, in every protocol that calls by POST or GET, and for resources by any
+    /// verb.
     ///
     /// - Parameter resources: paths below which the same service is plain HTTP resources, such as `/v1/`.
     public func routes(service: String, resources: [String] = []) -> [HTTPRoute] {

@@ -68,7 +68,8 @@ extension SiloHTTPClient {
         configuration.crossOrigin.permitReading(&fields, by: exchange.fields)
         exchange.sendHead(HTTPResponseHead(status: response.status, fields: fields))
         do {
-            // A stream's first message may take long; but a head that is the whole answer must stay one frame (rule S9).
+            // A stream's first message may take long; but a head that is the whole answer must stay one frame (rule
+            // S9).
             if response.fields.count(of: .grpcStatus) == 0 { try await exchange.send(ByteBuffer()) }
             for try await bytes in response.body { try await exchange.send(bytes) }
             exchange.finish(trailers: await response.body.trailers.map(ProxyFields.trailers))

@@ -2,8 +2,8 @@ import HTTPTransport
 import NIOCore
 import RPC
 
-/// Plain HTTP between silos: signed requests of a silo's own, and the public's requests handed on. Only to the addresses of
-/// the directory; redirects are never followed.
+/// Plain HTTP between silos: signed requests of a silo's own, and the public's requests handed on. Only to the
+/// addresses of the directory; redirects are never followed.
 public final class SiloHTTPClient: Sendable {
     public struct Configuration: Sendable {
         /// Of a request of this silo's own, from its start to the last byte of the answer. Default 20 s.
@@ -56,7 +56,8 @@ public final class SiloHTTPClient: Sendable {
     /// - Parameters:
     ///   - path: `/` and what follows, query included, percent-encoded.
     ///   - fields: names that begin with `x-silo-` are signed too.
-    /// - Throws: ``SiloError``: no address, cell to cell; ``SiloKeyError``; `HTTPClientError`. Status codes are not errors.
+    /// - Throws: ``SiloError``: no address, cell to cell; ``SiloKeyError``; `HTTPClientError`. Status codes are not
+    ///   errors.
     public func request(
         _ method: HTTPMethod, _ path: String, to destination: SiloAddress, fields: HTTPFields = HTTPFields(),
         body: ByteBuffer = ByteBuffer()

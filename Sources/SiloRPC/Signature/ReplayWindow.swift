@@ -2,9 +2,9 @@ import Synchronization
 
 /// The nonces that have been used, for as long as their time would still be accepted. Bounded for each key.
 ///
-/// Nonces lie in buckets by the signer's time, and a whole bucket is forgotten when its last time is too old: nothing is
-/// searched. What is kept of a nonce is a hash of eight bytes under a key of this process: a refusal of an honest call by
-/// a collision is as likely as 1 in 10^13 with a million nonces.
+/// Nonces lie in buckets by the signer's time, and a whole bucket is forgotten when its last time is too old: nothing
+/// is searched. What is kept of a nonce is a hash of eight bytes under a key of this process: a refusal of an honest
+/// call by a collision is as likely as 1 in 10^13 with a million nonces.
 final class ReplayWindow: Sendable {
     enum Answer: Equatable { case fresh, seen, full }
 

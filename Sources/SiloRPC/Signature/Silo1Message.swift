@@ -9,7 +9,8 @@ import HTTPTransport
 ///     for each signed name: number of values, the values in order
 ///     SHA-256 of the body as it stands on the wire
 ///
-/// An absent authority or content type is a part of no bytes; a signed name that the request does not have has no values.
+/// An absent authority or content type is a part of no bytes; a signed name that the request does not have has no
+/// values.
 enum Silo1Message {
     /// Fields that change what a request means: whoever signs must sign those it sends, and the verifier refuses
     /// a request that has one unsigned. Beside them: every name that begins with ``routingPrefix``.

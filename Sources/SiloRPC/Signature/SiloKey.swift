@@ -25,7 +25,8 @@ public struct SiloKey: Sendable, CustomStringConvertible {
         }
         guard (source == .control) != (audience == .control) else {
             throw SiloKeyError(
-                "key \(id) goes from \(source) to \(audience): one of the two must be control, cells never call each other")
+                "key \(id) goes from \(source) to \(audience): one of the two must be control, cells never call each other"
+            )
         }
         self.id = id
         self.source = source

@@ -6,8 +6,9 @@ import Synchronization
 /// Lets calls of silo services through only when another silo has signed them.
 ///
 /// The signature covers the body, so the body is read before anything of it is decoded: a unary request, within the
-/// server's `maximumRequestMessageByteCount`. Streams are refused, because a signature over their head alone would let anybody on the way
-/// replace what follows. Leaves the ``SiloPeer`` under ``SiloPeerKey``. Calls of other services pass.
+/// server's `maximumRequestMessageByteCount`. Streams are refused, because a signature over their head alone would let
+/// anybody on the way replace what follows. Leaves the ``SiloPeer`` under ``SiloPeerKey``. Calls of other services
+/// pass.
 public struct SiloSignatureInterceptor: ServerInterceptor {
     private let verifier: SiloVerifier
     private let services: Set<String>

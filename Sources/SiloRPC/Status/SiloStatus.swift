@@ -53,7 +53,8 @@ extension SiloHTTPClient {
         guard response.status == 200,
             let status = try? JSONDecoder().decode(SiloStatus.self, from: Data(body.readableBytesView))
         else {
-            throw SiloError.unavailable(silo, "it answered \(response.status), which is no status of a silo", retryAfter: nil)
+            throw SiloError.unavailable(
+                silo, "it answered \(response.status), which is no status of a silo", retryAfter: nil)
         }
         let middle = Duration.milliseconds(sent) + roundTrip / 2
         return SiloObservation(status: status, clockOffset: .milliseconds(status.time) - middle, roundTrip: roundTrip)

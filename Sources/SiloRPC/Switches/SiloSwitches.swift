@@ -15,15 +15,17 @@ public final class SiloSwitches: Sendable {
         /// Instead of the declared number; nil leaves it.
         public var retries: Int?
 
-        /// - Throws: ``SiloError/configuration(_:)`` for a timeout that is not positive, retries outside 0...10, a share
-        ///   outside 1...100.
+        /// - Throws: ``SiloError/configuration(_:)`` for a timeout that is not positive, retries outside 0...10, a
+        ///   share outside 1...100.
         public init(
             disabledReason: String? = nil, disabledPercent: Int = 100, timeout: Duration? = nil, retries: Int? = nil
         ) throws(SiloError) {
             guard (1...100).contains(disabledPercent) else {
                 throw .configuration("switches: disabledPercent must be 1 to 100, not \(disabledPercent)")
             }
-            if let timeout, timeout <= .zero { throw .configuration("switches: a timeout must be more than 0, not \(timeout)") }
+            if let timeout, timeout <= .zero {
+                throw .configuration("switches: a timeout must be more than 0, not \(timeout)")
+            }
             if let retries, !(0...10).contains(retries) {
                 throw .configuration("switches: retries must be 0 to 10, not \(retries)")
             }

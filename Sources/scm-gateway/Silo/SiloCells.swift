@@ -42,7 +42,8 @@ extension SiloCommand {
                 return [
                     .text(cell.name.description), .text(try silo.directory.locality(of: cell.name).name),
                     .text(cell.address), .integer(organizations[cell.name.description] ?? 0),
-                    count.map { Table.Value.integer($0) } ?? Table.Value.none, .text(count == nil ? "does not answer" : "answers"),
+                    count.map { Table.Value.integer($0) } ?? Table.Value.none,
+                    .text(count == nil ? "does not answer" : "answers")
                 ]
             }
             try Table(columns: ["cell", "locality", "address", "organizations", "repositories", "state"], rows: rows)

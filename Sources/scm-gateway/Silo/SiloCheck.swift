@@ -29,14 +29,16 @@ extension SiloCommand {
             do {
                 let directory = try CellDirectory(configuration)
                 report.good("\(directory.cells.count) cells, \(directory.localities.count) localities")
-                let keyring = try SiloKeyring(address: address, keys: try configuration.keys(of: address, folder: folder))
+                let keyring = try SiloKeyring(
+                    address: address, keys: try configuration.keys(of: address, folder: folder))
                 _ = try configuration.verifierConfiguration(folder: folder)
                 report.good("\(address) verifies with \(keyring.verifyingIDs.joined(separator: ", "))")
                 report.good("\(try configuration.switchSettings().count) switches")
                 let others = address == .control ? directory.cells.map { SiloAddress.cell($0.name) } : [.control]
                 for other in others { report.look(at: other, directory, keyring) }
                 if !offline {
-                    let client = SiloHTTPClient(keyring: keyring, directory: directory, configuration: try web(settings))
+                    let client = SiloHTTPClient(
+                        keyring: keyring, directory: directory, configuration: try web(settings))
                     for other in others { await report.ask(other, client, keyring) }
                     await client.close()
                 }
@@ -89,7 +91,8 @@ private struct CheckReport {
             }
             let version = ScmGatewayCommand.configuration.version
             seen.status.version == version
-                ? good("\(other) answers in \(seen.roundTrip), version \(version), \(seen.status.methods.count) methods")
+                ? good(
+                    "\(other) answers in \(seen.roundTrip), version \(version), \(seen.status.methods.count) methods")
                 : bad("\(other) has version \(seen.status.version), this is \(version): fine during a deployment only")
             let limit = Duration.seconds(5)
             let offset = seen.clockOffset

@@ -40,7 +40,9 @@ struct SiloCommand: AsyncParsableCommand {
                 ]
             }
             try Table(
-                columns: ["method", "path", "home", "resolver", "idempotency", "timeout", "retries", "lifecycle", "state"],
+                columns: [
+                    "method", "path", "home", "resolver", "idempotency", "timeout", "retries", "lifecycle", "state"
+                ],
                 rows: rows
             ).show(output)
         }

@@ -112,8 +112,8 @@ struct SiloRuntime: Sendable {
         return [status] + proxy.routes(service: Self.scmService, resources: [GatewayServer.resources])
     }
 
-    /// Keeps a cell's replica of control's tables up to date until the task is cancelled. While control is down, that is
-    /// said once a minute.
+    /// Keeps a cell's replica of control's tables up to date until the task is cancelled. While control is down, that
+    /// is said once a minute.
     func keepUpToDate() async {
         let complaints = Complaints(logger)
         await process.keepReplicating { complaints.add($0) }
@@ -148,8 +148,8 @@ struct SiloRuntime: Sendable {
     /// down.
     func prepare() async throws { try await process.prepare() }
 
-    /// Takes keys, switches, cells, localities and addresses from the configuration file. What does not fit is logged, and
-    /// everything stays as it was.
+    /// Takes keys, switches, cells, localities and addresses from the configuration file. What does not fit is logged,
+    /// and everything stays as it was.
     func reload() async {
         do {
             let (configuration, folder) = try settings.configuration()
@@ -161,8 +161,10 @@ struct SiloRuntime: Sendable {
             directory.replace(cells)
             switches.replace(changes)
             logger.notice("silo configuration read again", metadata: [
-                "signing": "\(keyring.signingIDs.map { "\($0): \($1)" }.sorted())", "verifying": "\(keyring.verifyingIDs)",
-                "switches": "\(changes.keys.sorted())", "cellsAdded": "\(change.added)", "cellsRemoved": "\(change.removed)",
+                    "signing": "\(keyring.signingIDs.map { "\($0): \($1)" }.sorted())",
+                    "verifying": "\(keyring.verifyingIDs)",
+                    "switches": "\(changes.keys.sorted())", "cellsAdded": "\(change.added)",
+                    "cellsRemoved": "\(change.removed)",
                 "newAddresses": "\(change.readdressed)",
             ])
             let waiting = configuration.namesThatNeedRestart(since: started)

@@ -5,8 +5,8 @@ import Logging
 import NIOPosix
 import RPC
 
-/// The server that the attack tests attack: the whole of HTTPTransport and RPC, with handlers that make the most of what
-/// an attacker does, and limits from the command line.
+/// The server that the attack tests attack: the whole of HTTPTransport and RPC, with handlers that make the most of
+/// what an attacker does, and limits from the command line.
 @main
 struct AttackServer: AsyncParsableCommand {
     static let configuration = CommandConfiguration(

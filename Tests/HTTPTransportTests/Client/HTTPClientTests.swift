@@ -28,7 +28,9 @@ import Testing
         Array("HTTP/1.1 \(head)\r\nContent-Length: \(body.count)\r\n\r\n".utf8) + body
     }
 
-    @Test("bodies both ways over both protocols, in clear text and TLS", arguments: [HTTPClientProtocol.http1, .http2], TestTransport.allCases)
+    @Test(
+        "bodies both ways over both protocols, in clear text and TLS", arguments: [HTTPClientProtocol.http1, .http2],
+        TestTransport.allCases)
     func echoes(httpProtocol: HTTPClientProtocol, transport: TestTransport) async throws {
         var tls = try transport.client ?? TLSClientConfiguration()
         tls.applicationProtocols = [httpProtocol]
@@ -145,7 +147,8 @@ import Testing
                 while let (head, _) = try await connection.readHTTP1Request() {
                     let line = head.prefix { $0 != "\r\n" }
                     if line.contains("/away") {
-                        try await connection.send(Self.answer("302 Found\r\nLocation: http://127.0.0.1:\(other.port)/x"))
+                        try await connection.send(
+                            Self.answer("302 Found\r\nLocation: http://127.0.0.1:\(other.port)/x"))
                     } else if line.contains("/loop") {
                         try await connection.send(Self.answer("307 Temporary Redirect\r\nLocation: /loop"))
                     } else {
@@ -157,7 +160,8 @@ import Testing
                 try await withClient { client in
                     let base = "http://127.0.0.1:\(peer.port)"
                     var request = try HTTPClientRequest(
-                        .post, base + "/start", fields: [.authorization: "secret", .cookie: "c"], body: .bytes(ByteBuffer(string: "b")))
+                        .post, base + "/start", fields: [.authorization: "secret", .cookie: "c"],
+                        body: .bytes(ByteBuffer(string: "b")))
                     #expect(try await client.execute(request).status == 303)
                     request.redirects = .sameOrigin(maximum: 3)
                     await #expect(throws: HTTPClientError.self) { try await client.execute(request) }
@@ -187,7 +191,9 @@ import Testing
         }) { peer in
             let url = "http://localhost:\(peer.port)/"
             try await withClient({ $0.addressVetting = { try AddressPolicy().check($0) } }) { client in
-                let error = await #expect(throws: HTTPClientError.self) { try await client.execute(HTTPClientRequest(.get, url)) }
+                let error = await #expect(throws: HTTPClientError.self) {
+                    try await client.execute(HTTPClientRequest(.get, url))
+                }
                 #expect(error?.description.contains("AddressPolicy.allowed") == true)
             }
             #expect(peer.connectionCount == 0)
@@ -209,7 +215,8 @@ import Testing
         }, unixPath: path) { _ in
             try await withClient({ $0.unixSocketPath = path }) { client in
                 let response = try await client.execute(HTTPClientRequest(.get, "http://docker/v1"))
-                #expect(String(buffer: try await response.body.collect()).hasPrefix("GET /v1 HTTP/1.1\r\nhost: docker\r\n"))
+                #expect(
+                    String(buffer: try await response.body.collect()).hasPrefix("GET /v1 HTTP/1.1\r\nhost: docker\r\n"))
             }
         }
     }

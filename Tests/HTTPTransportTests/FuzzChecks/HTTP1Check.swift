@@ -2,8 +2,8 @@ import NIOCore
 
 @testable import HTTPTransport
 
-/// Messages come out the same however the bytes arrive, and a request that was understood, written again by the client's
-/// writer, is understood as the same request: two readers cannot disagree on where it ends.
+/// Messages come out the same however the bytes arrive, and a request that was understood, written again by the
+/// client's writer, is understood as the same request: two readers cannot disagree on where it ends.
 enum HTTP1Check {
     enum Found: Equatable {
         case head(String, HTTPFields, HTTP1BodyLength)
@@ -72,7 +72,9 @@ enum HTTP1Check {
                 found.append(.head("\(response.status) \(head.keepsAlive)", response.fields, head.bodyLength))
             }
         case .body(let range):
-            guard !range.isEmpty, range.upperBound <= unread.count else { throw Problem(text: "a body piece out of range") }
+            guard !range.isEmpty, range.upperBound <= unread.count else {
+                throw Problem(text: "a body piece out of range")
+            }
             if case .body(let before)? = found.last {
                 found[found.count - 1] = .body(before + unread[range])
             } else {

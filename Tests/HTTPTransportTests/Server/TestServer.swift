@@ -16,7 +16,8 @@ func withServer<Result>(
     var logger = Logger(label: "test")
     logger.logLevel = .critical
     let server = try await HTTPServer.start(
-        HTTPServerConfiguration(tls: try transport.server, limits: limits, timeouts: timeouts), group: testGroup, logger: logger,
+        HTTPServerConfiguration(tls: try transport.server, limits: limits, timeouts: timeouts), group: testGroup,
+        logger: logger,
         handler: handler)
     do {
         let result = try await body(server)

@@ -96,7 +96,9 @@ import Testing
         // A server that is gone is still found, though every tick is late.
         var ticks = 0
         var last: ClientTimers.Action?
-        while ticks < 200, last != .close(reason: "no answer to a keepalive PING within HTTPKeepalive.timeout = 20.0 seconds") {
+        while ticks < 200,
+            last != .close(reason: "no answer to a keepalive PING within HTTPKeepalive.timeout = 20.0 seconds")
+        {
             ticks += 1
             last = at(72 + 30 * UInt64(ticks))
         }

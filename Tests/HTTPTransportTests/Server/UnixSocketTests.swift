@@ -9,7 +9,8 @@ import Testing
     /// Short: such a path has room for about 100 bytes.
     private let path = "/tmp/http-\(UUID().uuidString.prefix(8)).sock"
 
-    private func start(_ permissions: UInt16 = 0o600, handler: @escaping HTTPHandler = echo) async throws -> HTTPServer {
+    private func start(_ permissions: UInt16 = 0o600, handler: @escaping HTTPHandler = echo) async throws -> HTTPServer
+    {
         try await HTTPServer.start(
             HTTPServerConfiguration(address: .unix(path: path, permissions: permissions)), group: testGroup,
             logger: LoggerFactory.quiet, handler: handler)

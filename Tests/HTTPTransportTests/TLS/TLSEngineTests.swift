@@ -197,7 +197,8 @@ import Testing
             let pair = try TLSEnginePair(client: contexts.client, server: contexts.server)
             pair.run()
             #expect(pair.serverError?.kind == .certificateRejected)
-            #expect(pair.serverError?.description.contains(each.text) == true, "\(String(describing: pair.serverError))")
+            #expect(
+                pair.serverError?.description.contains(each.text) == true, "\(String(describing: pair.serverError))")
             // With TLS 1.3 the client hears of it after its own handshake.
             guard case .alert = pair.clientError?.kind else {
                 return #expect(Bool(false), "\(String(describing: pair.clientError))")

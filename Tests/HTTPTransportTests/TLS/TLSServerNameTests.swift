@@ -11,7 +11,8 @@ import Testing
     init() throws { certificates = try TestCertificates.make() }
 
     /// `server` is for localhost and *.example.test.
-    private func server(_ names: [String] = ["elsewhere", "own", "exact", "wild", "chained"]) -> TLSServerConfiguration {
+    private func server(_ names: [String] = ["elsewhere", "own", "exact", "wild", "chained"]) -> TLSServerConfiguration
+    {
         var tls = certificates.server()
         tls.additionalIdentities = names.map(certificates.identity)
         return tls
@@ -105,7 +106,8 @@ import Testing
         #expect(error?.description.contains(expected) == true, "\(String(describing: error))")
     }
 
-    @Test func `openssl s_client gets the certificate of its name, and all are replaced without restart`() async throws {
+    @Test func `openssl s_client gets the certificate of its name, and all are replaced without restart`() async throws
+    {
         let folder = certificates.folder + "/names-\(UUID().uuidString)"
         try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
         func install(_ name: String, as target: String) throws {

@@ -36,6 +36,8 @@ import Testing
     }
 
     @Test func `keys of two contexts have nothing in common`() {
-        #expect(names(TLSTicketKeys(lifetime: .seconds(10)), after: 0) != names(TLSTicketKeys(lifetime: .seconds(10)), after: 0))
+        #expect(
+            names(TLSTicketKeys(lifetime: .seconds(10)), after: 0)
+                != names(TLSTicketKeys(lifetime: .seconds(10)), after: 0))
     }
 }

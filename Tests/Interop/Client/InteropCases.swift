@@ -218,7 +218,8 @@ struct InteropCases {
         ) { (requests: RequestWriter<StreamingInputCallRequest>) in
             for (size, isCompressed) in [(27182, true), (45904, false), (1828, true), (8, false)] {
                 let request = StreamingInputCallRequest(
-                    payload: Payload(body: [UInt8](repeating: 0, count: size)), expectCompressed: BoolValue(value: isCompressed))
+                    payload: Payload(body: [UInt8](repeating: 0, count: size)),
+                    expectCompressed: BoolValue(value: isCompressed))
                 try await requests.send(request, isCompressed: isCompressed)
             }
         }
@@ -228,7 +229,9 @@ struct InteropCases {
     private func mayFail(_ code: StatusCode, _ body: () async throws -> Void) async throws {
         do {
             try await body()
-            guard !checksCompression else { throw Mismatch(description: "the server does not look at expect_compressed") }
+            guard !checksCompression else {
+                throw Mismatch(description: "the server does not look at expect_compressed")
+            }
         } catch let error as RPCError {
             try expect("code", error.code, code)
         }

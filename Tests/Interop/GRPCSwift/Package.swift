@@ -2,8 +2,8 @@
 
 import PackageDescription
 
-// The public gRPC interoperability tests by grpc-swift-2 and its NIO transport, apart from the root package so that nobody
-// who uses the library resolves them. `scripts/test --grpc-swift` builds and runs it.
+// The public gRPC interoperability tests by grpc-swift-2 and its NIO transport, apart from the root package so that
+// nobody who uses the library resolves them. `scripts/test --grpc-swift` builds and runs it.
 let package = Package(
     name: "grpc-swift-peer",
     platforms: [.macOS(.v26)],

@@ -43,7 +43,8 @@ struct Answer {
         _ body: [UInt8], kind: MethodDescriptor.Kind = .serverStreaming, status: Int = 200, type: String? = nil,
         head: [(String, String)] = []
     ) -> Answer {
-        let standard = kind == .unary ? (status == 200 ? "application/proto" : "application/json") : "application/connect+proto"
+        let standard =
+            kind == .unary ? (status == 200 ? "application/proto" : "application/json") : "application/connect+proto"
         return Answer(
             wire: .connectHTTP1, kind: kind, status: status, fields: [("content-type", type ?? standard)] + head,
             body: body)
@@ -98,7 +99,8 @@ struct Answer {
 enum Frames {
     static func frame(_ flags: UInt8 = 0, _ payload: [UInt8]) -> [UInt8] {
         let count = UInt32(payload.count)
-        return [flags, UInt8(count >> 24), UInt8(count >> 16 & 0xFF), UInt8(count >> 8 & 0xFF), UInt8(count & 0xFF)] + payload
+        return [flags, UInt8(count >> 24), UInt8(count >> 16 & 0xFF), UInt8(count >> 8 & 0xFF), UInt8(count & 0xFF)]
+            + payload
     }
 
     static func trailers(_ text: String) -> [UInt8] { frame(0x80, Array(text.utf8)) }
@@ -107,7 +109,8 @@ enum Frames {
     static let ok: [(String, String)] = [("grpc-status", "0")]
     /// gzip of "hello", by Python's gzip.compress(b"hello", mtime=0).
     static let gzipHello: [UInt8] = [
-        0x1F, 0x8B, 0x08, 0x00, 0x00, 0x00, 0x00, 0x00, 0x02, 0xFF, 0xCB, 0x48, 0xCD, 0xC9, 0xC9, 0x07, 0x00, 0x86, 0xA6,
+        0x1F, 0x8B, 0x08, 0x00, 0x00, 0x00, 0x00, 0x00, 0x02, 0xFF, 0xCB, 0x48, 0xCD, 0xC9, 0xC9, 0x07, 0x00, 0x86,
+        0xA6,
         0x10, 0x36, 0x05, 0x00, 0x00, 0x00,
     ]
 }

@@ -23,7 +23,9 @@ import Testing
         }
     }
 
-    private static func local(_ port: Int) throws -> SocketAddress { try SocketAddress(ipAddress: "127.0.0.1", port: port) }
+    private static func local(_ port: Int) throws -> SocketAddress {
+        try SocketAddress(ipAddress: "127.0.0.1", port: port)
+    }
 
     @Test("fail fast: UNAVAILABLE that names the address and the reason")
     func failFast() async throws {
@@ -72,7 +74,8 @@ import Testing
         let closed = try await Self.closedPort()
         try await ScriptedPeer.with(Self.hi) { one in
             try await ScriptedPeer.with(Self.hi) { two in
-                let target = try ConnectionTarget("ipv4:127.0.0.1:\(one.port),127.0.0.1:\(closed),127.0.0.1:\(two.port)")
+                let target = try ConnectionTarget(
+                    "ipv4:127.0.0.1:\(one.port),127.0.0.1:\(closed),127.0.0.1:\(two.port)")
                 var configuration = RPCChannel.Configuration(target: target)
                 configuration.loadBalancing = .roundRobin
                 let channel = RPCChannel(configuration)
@@ -91,7 +94,9 @@ import Testing
             guard let peer = try await HTTP2Peer(connection, settings: [(3, 1)]) else { return }
             while let request = try await peer.nextRequest() {
                 await started.add(number)
-                if await started.count <= 2 { while await started.count < 2 { try await Task.sleep(for: .milliseconds(2)) } }
+                if await started.count <= 2 {
+                    while await started.count < 2 { try await Task.sleep(for: .milliseconds(2)) }
+                }
                 try await peer.respond(request.stream, Scripted.head, body: Scripted.hi, trailers: Scripted.ok)
             }
         }
@@ -112,7 +117,8 @@ import Testing
                 await started.add(1)
                 while await started.count < 3 { try await Task.sleep(for: .milliseconds(2)) }
                 try await connection.send(
-                    "HTTP/1.1 200 OK\r\ncontent-type: application/grpc-web\r\ncontent-length: 0\r\ngrpc-status: 5\r\n\r\n")
+                    "HTTP/1.1 200 OK\r\ncontent-type: application/grpc-web\r\ncontent-length: 0\r\ngrpc-status: 5\r\n\r\n"
+                )
             }
         }
         try await Scripted.run(script, wire: .grpcWebHTTP1) { channel, peer in
@@ -153,7 +159,8 @@ import Testing
     @Test("a connection that is lost is replaced; the call on it is UNAVAILABLE")
     func lost() async throws {
         let script: ScriptedPeer.Script = { connection, number in
-            guard let peer = try await HTTP2Peer(connection), let request = try await peer.nextRequest(), number > 1 else { return }
+            guard let peer = try await HTTP2Peer(connection), let request = try await peer.nextRequest(), number > 1
+            else { return }
             try await peer.respond(request.stream, Scripted.head, body: Scripted.hi, trailers: Scripted.ok)
             try await peer.readToEnd()
         }
@@ -164,7 +171,8 @@ import Testing
     }
 
     @Test("targets that cannot be understood say why", arguments: [
-        "", "host", "host:0", "host:99999", "host:x", "::1:80", "[::1:80", "unix:", "ipv4:", "ipv4:name:1", "dns://8.8.8.8/name:1",
+            "", "host", "host:0", "host:99999", "host:x", "::1:80", "[::1:80", "unix:", "ipv4:", "ipv4:name:1",
+            "dns://8.8.8.8/name:1",
         "a b:80", "https://host:x",
     ])
     func badTargets(text: String) {

@@ -102,7 +102,9 @@ import Testing
         #expect(await seen.count == 1)
     }
 
-    @Test("S10: pushback decides when, or that never", arguments: [("0", 3), ("5", 3), ("-1", 1), ("soon", 1), ("", 1), ("1.5", 1)])
+    @Test(
+        "S10: pushback decides when, or that never",
+        arguments: [("0", 3), ("5", 3), ("-1", 1), ("soon", 1), ("", 1), ("1.5", 1)])
     func pushback(value: String, count: Int) async throws {
         let seen = Log<Int>()
         let script = Scripted.http2 { peer, request, _ in
@@ -191,7 +193,9 @@ import Testing
             try await peer.readToEnd()
         }
         let configure: (inout RPCChannel.Configuration) -> Void = {
-            $0.service.methods = [MethodConfiguration(hedging: HedgingPolicy(maximumAttempts: 2, delay: .milliseconds(10)))]
+            $0.service.methods = [
+                MethodConfiguration(hedging: HedgingPolicy(maximumAttempts: 2, delay: .milliseconds(10)))
+            ]
         }
         try await Scripted.run(script, configure: configure) { channel, _ in
             #expect(await channel.ask().value == "hi")

@@ -7,7 +7,9 @@ import Testing
 @Suite struct ClientFrameRuleTests {
     @Test("P1, P9: messages are cut by their prefix, wherever the body was cut")
     func messages() {
-        let reading = Answer.grpc(Frames.frame(0, [1, 2]) + Frames.frame(0, []) + Frames.frame(0, [3]), trailers: Frames.ok).read()
+        let reading = Answer.grpc(
+            Frames.frame(0, [1, 2]) + Frames.frame(0, []) + Frames.frame(0, [3]), trailers: Frames.ok
+        ).read()
         #expect(reading.messages == [[1, 2], [], [3]])
         #expect(reading.code == .ok)
     }
@@ -67,7 +69,8 @@ import Testing
         let zeros = [UInt8](repeating: 0, count: 5000)
         for algorithm in CompressionAlgorithm.all {
             let small = try zeros.withUnsafeBytes { try Compressor.compress($0, with: algorithm) }
-            var bomb = Answer.grpc(Frames.frame(1, small), trailers: Frames.ok, head: [("grpc-encoding", algorithm.name)])
+            var bomb = Answer.grpc(
+                Frames.frame(1, small), trailers: Frames.ok, head: [("grpc-encoding", algorithm.name)])
             bomb.limit = 4999
             #expect(bomb.read().code == .resourceExhausted)
             bomb.limit = 5000
@@ -94,7 +97,8 @@ import Testing
 
 @Suite struct ClientStatusRuleTests {
     @Test("S1: status that is no number, or is missing", arguments: [
-        ([("grpc-status", "00")], 2), ([("grpc-status", "x")], 2), ([("grpc-status", "-1")], 2), ([("x", "y")], 2), ([], 13),
+            ([("grpc-status", "00")], 2), ([("grpc-status", "x")], 2), ([("grpc-status", "-1")], 2), ([("x", "y")], 2),
+            ([], 13),
         ([("grpc-status", "0"), ("grpc-status", "5")], 2),
     ] as [([(String, String)], Int)])
     func status(trailers: [(String, String)], code: Int) {
@@ -117,7 +121,8 @@ import Testing
     @Test("S3: details with another code are dropped, the header's code counts")
     func details() {
         func trailers(_ code: Int32) -> [(String, String)] {
-            let status = GoogleRPC.Status(code: code, message: "m", details: [.init(packing: GoogleRPC.ErrorInfo(reason: "R"))])
+            let status = GoogleRPC.Status(
+                code: code, message: "m", details: [.init(packing: GoogleRPC.ErrorInfo(reason: "R"))])
             let text = String(decoding: Base64.encode(status.serializedBytes(), padded: false), as: UTF8.self)
             return [("grpc-status", "5"), ("grpc-message", "head"), ("grpc-status-details-bin", text)]
         }
@@ -130,7 +135,8 @@ import Testing
     }
 
     @Test("S5: an HTTP status counts only where grpc-status is absent", arguments: [
-        (400, 13), (401, 16), (403, 7), (404, 12), (409, 2), (429, 14), (431, 13), (500, 2), (502, 14), (503, 14), (504, 14),
+            (400, 13), (401, 16), (403, 7), (404, 12), (409, 2), (429, 14), (431, 13), (500, 2), (502, 14), (503, 14),
+            (504, 14)
     ])
     func httpStatus(status: Int, code: Int) {
         for wire in [RPCChannel.Wire.grpc, .grpcWebHTTP1, .grpcWebTextHTTP1] {
@@ -153,7 +159,8 @@ import Testing
     }
 
     @Test("W9, W11: parameters and case do not matter; the other codec is INTERNAL", arguments: [
-        ("application/grpc", 0), ("Application/GRPC+Proto ; charset=utf-8", 0), ("application/grpc+json", 13), ("application/grpc-web", 2),
+            ("application/grpc", 0), ("Application/GRPC+Proto ; charset=utf-8", 0), ("application/grpc+json", 13),
+            ("application/grpc-web", 2)
     ])
     func related(type: String, code: Int) {
         let reading = Answer(fields: [("content-type", type)], trailers: Frames.ok).read()
@@ -162,7 +169,9 @@ import Testing
 
     @Test("M12: a repeated content-type or grpc-encoding is INTERNAL")
     func repeated() {
-        #expect(Answer.grpc(trailers: Frames.ok, head: [("content-type", "application/grpc")]).read().code == .internalError)
+        #expect(
+            Answer.grpc(trailers: Frames.ok, head: [("content-type", "application/grpc")]).read().code == .internalError
+        )
         let encodings = [("grpc-encoding", "gzip"), ("grpc-encoding", "gzip")]
         #expect(Answer.grpc(trailers: Frames.ok, head: encodings).read().code == .internalError)
     }
@@ -243,7 +252,8 @@ import Testing
 
     @Test("Connect unary: an error is JSON whatever the codec")
     func unaryError() {
-        let json = #"{"code":"not_found","message":"ü","details":[{"type":"google.rpc.ErrorInfo","value":"CgFS"}],"more":1}"#
+        let json =
+            #"{"code":"not_found","message":"ü","details":[{"type":"google.rpc.ErrorInfo","value":"CgFS"}],"more":1}"#
         let reading = Answer.connect(Array(json.utf8), kind: .unary, status: 404).read()
         #expect(reading.code == .notFound)
         #expect(reading.message == "ü")
@@ -269,14 +279,21 @@ import Testing
     @Test("P4, P8: encodings and sizes of Connect answers")
     func unaryCompression() {
         let hello = Array("hello".utf8)
-        #expect(Answer.connect(Frames.gzipHello, kind: .unary, head: [("content-encoding", "gzip")]).read().messages == [hello])
-        #expect(Answer.connect(Frames.gzipHello, kind: .unary, head: [("content-encoding", "br")]).read().code == .internalError)
+        #expect(
+            Answer.connect(Frames.gzipHello, kind: .unary, head: [("content-encoding", "gzip")]).read().messages == [
+                hello
+            ])
+        #expect(
+            Answer.connect(Frames.gzipHello, kind: .unary, head: [("content-encoding", "br")]).read().code
+                == .internalError)
         var large = Answer.connect([1, 2, 3], kind: .unary)
         large.limit = 2
         #expect(large.read().code == .resourceExhausted)
     }
 
-    @Test("Connect: another codec is INTERNAL, another type UNKNOWN", arguments: [("application/json", 13), ("text/html", 2)])
+    @Test(
+        "Connect: another codec is INTERNAL, another type UNKNOWN",
+        arguments: [("application/json", 13), ("text/html", 2)])
     func codec(type: String, code: Int) {
         #expect(Answer.connect([], kind: .unary, type: type).read().code.rawValue == code)
     }
@@ -294,7 +311,8 @@ import Testing
     }
 
     @Test("Connect stream: an error without a valid code is UNKNOWN, a frame that is no object INTERNAL", arguments: [
-        (#"{"error":{}}"#, 2), (#"{"error":{"code":null}}"#, 2), (#"{"error":1}"#, 13), ("[]", 13), ("", 13), (#"{"error":null}"#, 0),
+            (#"{"error":{}}"#, 2), (#"{"error":{"code":null}}"#, 2), (#"{"error":1}"#, 13), ("[]", 13), ("", 13),
+            (#"{"error":null}"#, 0)
     ])
     func streamErrors(json: String, code: Int) {
         #expect(Answer.connect(Frames.connectEnd(json)).read().code.rawValue == code)

@@ -141,7 +141,8 @@ import Testing
         let configure: (inout RPCChannel.Configuration) -> Void = {
             $0.connection.keepalive = HTTPKeepalive(interval: .milliseconds(20), timeout: .seconds(20))
         }
-        try await Scripted.run(script, configure: configure) { channel, _ in #expect(await channel.ask().value == "hi") }
+        try await Scripted.run(script, configure: configure) { channel, _ in #expect(await channel.ask().value == "hi")
+        }
         #expect(await pings.entries == [3])
     }
 

@@ -36,7 +36,8 @@ import Testing
     @Test("H2f: 1xx answers are skipped")
     func interim() async throws {
         let script = Scripted.http2 { peer, request, _ in
-            try await peer.send(HTTP2Peer.headers(request.stream, [(":status", "103"), ("link", "x")], endStream: false))
+            try await peer.send(
+                HTTP2Peer.headers(request.stream, [(":status", "103"), ("link", "x")], endStream: false))
             try await peer.send(HTTP2Peer.headers(request.stream, [(":status", "100")], endStream: false))
             try await peer.respond(request.stream, Scripted.head, body: Scripted.hi, trailers: Scripted.ok)
         }
@@ -120,11 +121,13 @@ import Testing
             #expect(body == Scripted.hi)
             let answer = Scripted.hi + [0x80, 0, 0, 0, 16] + Array("grpc-status: 0\r\n".utf8)
             try await connection.send(
-                "HTTP/1.1 200 OK\r\nContent-Type: application/grpc-web+proto\r\nContent-Length: \(answer.count)\r\n\r\n")
+                "HTTP/1.1 200 OK\r\nContent-Type: application/grpc-web+proto\r\nContent-Length: \(answer.count)\r\n\r\n"
+            )
             try await connection.send(answer)
             try await connection.readToEnd()
         }
-        try await Scripted.run(script, wire: .grpcWebHTTP1, configure: { $0.defaultUnaryTimeout = nil }) { channel, peer in
+        try await Scripted.run(script, wire: .grpcWebHTTP1, configure: { $0.defaultUnaryTimeout = nil }) {
+            channel, peer in
             #expect(await channel.ask().value == "hi")
             #expect(await requests.entries == [
                 """
@@ -159,7 +162,8 @@ import Testing
             try await connection.send("HTTP/1.1 200 OK\r\nContent-Type: application/proto\r\nContent-Length: 0\r\n\r\n")
             try await connection.readToEnd()
         }
-        try await Scripted.run(script, wire: .connectHTTP1, configure: { $0.acceptedCompression = [] }) { channel, peer in
+        try await Scripted.run(script, wire: .connectHTTP1, configure: { $0.acceptedCompression = [] }) {
+            channel, peer in
             #expect(await channel.ask(options: CallOptions(timeout: .seconds(300))).value == "")
             let head = await requests.entries.first ?? ""
             #expect(head.hasPrefix("POST /t.S/M HTTP/1.1\r\nhost: 127.0.0.1:\(peer.port)\r\nconnect-timeout-ms: "))
@@ -175,18 +179,21 @@ import Testing
         let script: ScriptedPeer.Script = { connection, _ in
             while let (head, _) = try await connection.readHTTP1Request() {
                 await lines.add(String(head.prefix { $0 != "\r\n" }))
-                try await connection.send("HTTP/1.1 200 OK\r\nContent-Type: application/proto\r\nContent-Length: 0\r\n\r\n")
+                try await connection.send(
+                    "HTTP/1.1 200 OK\r\nContent-Type: application/proto\r\nContent-Length: 0\r\n\r\n")
             }
         }
         let method = MethodDescriptor(service: "t.S", method: "M", kind: .unary, idempotency: .noSideEffects)
-        try await Scripted.run(script, wire: .connectHTTP1, configure: { $0.usesGetWithoutSideEffects = true }) { channel, peer in
+        try await Scripted.run(script, wire: .connectHTTP1, configure: { $0.usesGetWithoutSideEffects = true }) {
+            channel, peer in
             #expect(await channel.ask("hi", method: method).value == "")
             #expect(await channel.ask("hi").value == "")
             #expect(await channel.ask(String(repeating: "x", count: 5000), method: method).value == "")
             #expect(peer.connectionCount == 1)
         }
         #expect(await lines.entries == [
-            "GET /t.S/M?connect=v1&base64=1&encoding=proto&message=CgJoaQ HTTP/1.1", "POST /t.S/M HTTP/1.1", "POST /t.S/M HTTP/1.1",
+                "GET /t.S/M?connect=v1&base64=1&encoding=proto&message=CgJoaQ HTTP/1.1", "POST /t.S/M HTTP/1.1",
+                "POST /t.S/M HTTP/1.1"
         ])
     }
 
@@ -208,7 +215,9 @@ import Testing
         #expect(await bodies.entries == [[1], [0], [0]])
     }
 
-    @Test("P3: each message of a stream is compressed or not, as its sender says", arguments: [CompressionAlgorithm.gzip, nil])
+    @Test(
+        "P3: each message of a stream is compressed or not, as its sender says",
+        arguments: [CompressionAlgorithm.gzip, nil])
     func mixedRequests(algorithm: CompressionAlgorithm?) async throws {
         let bodies = Log<[UInt8]>()
         let script = Scripted.http2 { peer, request, _ in

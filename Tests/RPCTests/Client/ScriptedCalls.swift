@@ -55,9 +55,12 @@ enum Scripted {
 
 extension RPCChannel {
     /// A unary call with a string, and how it ended.
-    func ask(_ text: String = "hi", method: MethodDescriptor = Scripted.method, options: CallOptions = CallOptions()) async -> Result<String, RPCError> {
+    func ask(_ text: String = "hi", method: MethodDescriptor = Scripted.method, options: CallOptions = CallOptions())
+        async -> Result<String, RPCError>
+    {
         do {
-            let answer: Protobuf.StringValue = try await unary(method, Protobuf.StringValue(value: text), options: options)
+            let answer: Protobuf.StringValue = try await unary(
+                method, Protobuf.StringValue(value: text), options: options)
             return .success(answer.value)
         } catch let error as RPCError {
             return .failure(error)

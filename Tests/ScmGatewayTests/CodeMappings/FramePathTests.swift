@@ -44,12 +44,15 @@ import Testing
     }
 
     @Test("N8 to N13: file names that are none", arguments: [
-        ("https://s1.sentry-cdn.com/x/app.js", FrameSkip.unsupportedPath), ("http://example.com/script.js", .unsupportedPath),
+            ("https://s1.sentry-cdn.com/x/app.js", FrameSkip.unsupportedPath),
+            ("http://example.com/script.js", .unsupportedPath),
         ("HTTP://EXAMPLE.COM/S.JS", .unsupportedPath), ("async https://s1.sentry-cdn.com/a/app.js", .unsupportedPath),
         ("webpack:///https://cdn.example.com/bundle.js", .unsupportedPath), ("<anonymous>", .unsupportedPath),
-        ("<frozen importlib._bootstrap>", .unsupportedPath), ("[native code]", .unsupportedPath), ("", .unsupportedPath),
+            ("<frozen importlib._bootstrap>", .unsupportedPath), ("[native code]", .unsupportedPath),
+            ("", .unsupportedPath),
         ("/", .unsupportedPath), ("\\", .unsupportedPath), ("C:\\", .unsupportedPath),
-        ("/foo/bar/baz", .needsExtension), ("README", .needsExtension), ("O$t", .needsExtension), (".env", .needsExtension),
+            ("/foo/bar/baz", .needsExtension), ("README", .needsExtension), ("O$t", .needsExtension),
+            (".env", .needsExtension)
     ])
     func refusedFilenames(filename: String, reason: FrameSkip) {
         #expect(throws: reason) { try FramePath(filename: filename) }
@@ -62,7 +65,8 @@ import Testing
     func acceptedFilenames(filename: String) throws { _ = try FramePath(filename: filename) }
 
     @Test("N14: extensions", arguments: [
-        ("f.py", "py"), ("f.xx", "xx"), ("", nil), ("./app/utils/handleXhr.tsx", "tsx"), ("/gtm.js", "js"), (".env", nil),
+            ("f.py", "py"), ("f.xx", "xx"), ("", nil), ("./app/utils/handleXhr.tsx", "tsx"), ("/gtm.js", "js"),
+            (".env", nil),
         ("docs-ui/.eslintrc.js", "js"), ("a.", nil), ("a.b/c", nil),
     ] as [(String, String?)])
     func extensions(path: String, expected: String?) { #expect(FileExtension.of(path) == expected) }

@@ -17,7 +17,10 @@ import Testing
         ("sentry/x.py", "x.py", "sentry/", ""),
         ("stuff/hey/here/sentry/api/endpoints/x.py", "src/sentry/api/endpoints/x.py", "stuff/hey/here/", "src/"),
         ("C:\\sentry\\x.py", "x.py", "C:\\sentry\\", ""),
-        ("C:\\potatos\\and\\prs\\sentry\\api\\endpoints\\x.py", "src/sentry/api/endpoints/x.py", "C:\\potatos\\and\\prs\\", "src/"),
+            (
+                "C:\\potatos\\and\\prs\\sentry\\api\\endpoints\\x.py", "src/sentry/api/endpoints/x.py",
+                "C:\\potatos\\and\\prs\\", "src/"
+            )
     ])
     func roots(raw: String, file: String, stack: String, source: String) throws {
         let found = try MappingRoots(raw: raw, file: file)
@@ -26,7 +29,8 @@ import Testing
     }
 
     @Test("paths without a common end", arguments: [
-        ("sentry/random.py", "nothing/something.js"), ("https://yrurls/", "sentry/something.py"), ("/main.go", "domain.go"),
+            ("sentry/random.py", "nothing/something.js"), ("https://yrurls/", "sentry/something.py"),
+            ("/main.go", "domain.go"),
         ("", "a.py"), ("\\", "a.py"),
     ])
     func mismatch(raw: String, file: String) {
@@ -39,7 +43,9 @@ import Testing
             "/Users/Foo/src/sentry/", "src/sentry/", "src/sentry/folder/file.py"),
         (SourceFrame(filename: "File.java", module: "sentry.module.File"), "java", "sentry/", "src/sentry/",
             "src/sentry/module/File.java"),
-        (SourceFrame(filename: "MainActivity.java", module: "com.example.vu.android.MainActivity"), "java", "com/example/",
+            (
+                SourceFrame(filename: "MainActivity.java", module: "com.example.vu.android.MainActivity"), "java",
+                "com/example/",
             "src/com/example/", "src/com/example/vu/android/MainActivity.java"),
         (SourceFrame(
             filename: "D8$$SyntheticClass", module: "com.example.vu.android.MainActivity$$ExternalSyntheticLambda4"
@@ -106,11 +112,14 @@ import Testing
     @Test("precedence: made by people, absolute, long, old")
     func precedence() {
         let expected = [
-            (false, "/Users/User/code/src/getsentry/src/sentry/"), (false, "usr/src/getsentry/"), (false, "usr/src/"), (false, ""),
+            (false, "/Users/User/code/src/getsentry/src/sentry/"), (false, "usr/src/getsentry/"), (false, "usr/src/"),
+            (false, ""),
             (true, "/absolute/but/derived/"), (true, "usr/src/getsentry/src/sentry/"), (true, "usr/src/getsentry/src/"),
         ].enumerated().map { MappingRank(isAutomatic: $1.0, stackRoot: $1.1, id: Int64($0)) }
         #expect(expected.shuffled().sorted() == expected)
-        #expect(MappingRank(isAutomatic: true, stackRoot: "a", id: 1) < MappingRank(isAutomatic: true, stackRoot: "b", id: 2))
+        #expect(
+            MappingRank(isAutomatic: true, stackRoot: "a", id: 1)
+                < MappingRank(isAutomatic: true, stackRoot: "b", id: 2))
     }
 
     @Test("the branch and path in an address", arguments: [
@@ -129,8 +138,10 @@ import Testing
     }
 
     @Test("addresses of no file of the repository", arguments: [
-        "https://github.com/o/other/blob/main/x.py", "https://github.com/o/rx/blob/main/x.py", "https://github.com/o/r/tree/main/x",
-        "https://github.com/o/r/blob/main", "https://github.com/o/r/blob/main/", "https://github.com/o/r/blob/%zz/x", "",
+            "https://github.com/o/other/blob/main/x.py", "https://github.com/o/rx/blob/main/x.py",
+            "https://github.com/o/r/tree/main/x",
+            "https://github.com/o/r/blob/main", "https://github.com/o/r/blob/main/",
+            "https://github.com/o/r/blob/%zz/x", ""
     ])
     func foreignAddresses(url: String) {
         #expect(SourceURL(url, repositoryURL: "https://github.com/o/r") == nil)

@@ -13,7 +13,8 @@ import Testing
 
     @Test("comments, blank lines, line ends and owner kinds")
     func lines() {
-        let text = "\u{FEFF}# all\r\n\r\n   # indented\r\n* @a @org/team x@y.org word @a\n\t/docs/\t@d # inline @e\n/last"
+        let text =
+            "\u{FEFF}# all\r\n\r\n   # indented\r\n* @a @org/team x@y.org word @a\n\t/docs/\t@d # inline @e\n/last"
         let found = rules(text)
         #expect(found.map(\.line) == [4, 5, 6])
         #expect(found.map(\.pattern) == ["*", "/docs/", "/last"])
@@ -25,7 +26,8 @@ import Testing
 
     @Test("what GitHub does not support is a problem with its line, not a rule")
     func problems() {
-        let file = OwnersFile("!important/*.log @n\ndebug[0-9].log @n\n\\#x @n\n[Team Core] @org/core\nok @n", dialect: .github)
+        let file = OwnersFile(
+            "!important/*.log @n\ndebug[0-9].log @n\n\\#x @n\n[Team Core] @org/core\nok @n", dialect: .github)
         #expect(file.rules.map(\.pattern) == ["ok"])
         #expect(file.problems.map(\.line) == [1, 2, 3, 4])
         #expect(file.problems.allSatisfy { !$0.reason.isEmpty })
@@ -36,7 +38,10 @@ import Testing
         ("*.js @getsentry/frontend @N", "webpack://static/", "", "codeowners:*.js front-sentry n@sentry.io"),
         ("  docs/*  @getsentry/docs @getsentry/ecosystem", "webpack://static/", "",
             "codeowners:webpack://static/docs/* docs-sentry ecosystem"),
-        ("src/sentry/* @AnotherUser", "webpack://static/", "", "codeowners:webpack://static/src/sentry/* anotheruser@sentry.io"),
+            (
+                "src/sentry/* @AnotherUser", "webpack://static/", "",
+                "codeowners:webpack://static/src/sentry/* anotheruser@sentry.io"
+            ),
         ("api/* n@sentry.io", "webpack://static/", "", "codeowners:webpack://static/api/* n@sentry.io"),
         ("tests/file\\ with\\ spaces/ @N", "webpack://static/", "", nil),
         ("debug[0-9].log @N", "webpack://static/", "", nil),
@@ -120,7 +125,9 @@ import Testing
 
     @Test("no text stops the reader")
     func hostileText() {
-        for text in ["", "\\", "[", "^[", "[]", "[a][", "!", "\u{0}\u{0}", String(repeating: "*", count: 10_000), "a \\ b"] {
+        for text in [
+            "", "\\", "[", "^[", "[]", "[a][", "!", "\u{0}\u{0}", String(repeating: "*", count: 10_000), "a \\ b"
+        ] {
             for dialect in [OwnersDialect.github, .gitlab, .bitbucket] {
                 let file = OwnersFile(text, dialect: dialect)
                 _ = OwnersResolver(file.rules, dialect: dialect).owners(of: String(repeating: "a/", count: 500))

@@ -52,7 +52,9 @@ import Testing
         Row("test.?y", paths: ["foo/test.pt", "foo/test./y"], matches: false),
         Row("foo/", paths: ["foo/test.py", "bar/foo/test.py"], matches: true),
         Row("foo/", paths: ["foo"], matches: false),
-        Row("test.*", paths: ["foo/test.py", "foo/test.js", "foo/test.", "foo/test.d/file", "foo/test./file"], matches: true),
+        Row(
+            "test.*", paths: ["foo/test.py", "foo/test.js", "foo/test.", "foo/test.d/file", "foo/test./file"],
+            matches: true),
         Row("/", paths: ["/usr/local/src/foo/", "/foo/subdir/"], matches: true),
         Row("/", paths: ["usr/local"], matches: false),
         Row("/**/app.py", paths: ["/usr/local/src/other/app.py"], matches: true),
@@ -73,7 +75,8 @@ import Testing
             paths: [munged], matches: true
         ),
         Row(
-            "SwiftySampleProject/\(munged)", paths: [munged, "/Users/g/code/SwiftySampleProject/\(munged)"], matches: false
+            "SwiftySampleProject/\(munged)", paths: [munged, "/Users/g/code/SwiftySampleProject/\(munged)"],
+            matches: false
         ),
         Row(
             "*.java", "jdk/internal/reflect/*.java", "jdk/internal/*/NativeMethodAccessor.java",

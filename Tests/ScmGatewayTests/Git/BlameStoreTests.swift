@@ -96,7 +96,8 @@ import Testing
         let git = try CountingGit(refusing: "blame")
         let gateway = try await Gateway()
         let id = try await gateway.add(repository)
-        let line = GetCommitContextRequest(repositoryID: id, filepath: "renamed numbers.txt", lineNumber: 6, maxAgeDays: -1)
+        let line = GetCommitContextRequest(
+            repositoryID: id, filepath: "renamed numbers.txt", lineNumber: 6, maxAgeDays: -1)
         let before = try await gateway.service.getCommitContext(line, context: gateway.context())
         let file = BlameFileRequest(repositoryID: id, path: "renamed numbers.txt")
         let whole = try await gateway.blame(file)

@@ -62,7 +62,9 @@ import Testing
                     let probe = Task { try await semaphore.withUnit {} }
                     try await Task.sleep(for: .milliseconds(5))
                     probe.cancel()
-                    if case .failure(let error) = await probe.result, error as? GitError == .overloaded(limit: 1, knob: "knob") {
+                    if case .failure(let error) = await probe.result,
+                        error as? GitError == .overloaded(limit: 1, knob: "knob")
+                    {
                         refused = true
                     }
                 }

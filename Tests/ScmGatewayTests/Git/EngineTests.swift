@@ -89,7 +89,8 @@ import Testing
         let opened = try await repository.open(engine)
         let head = try repository.head()
         let path = try RepositoryPath("renamed numbers.txt")
-        await #expect(throws: GitError.tooLarge(what: "the output of git", limit: 100, knob: "maximumOutputByteCount")) {
+        await #expect(throws: GitError.tooLarge(what: "the output of git", limit: 100, knob: "maximumOutputByteCount"))
+        {
             try await engine.blame(BlameQuery(commit: head, path: path), in: opened) { _ in }
         }
         await #expect(throws: GitError.tooLarge(what: "the file", limit: 10, knob: "maximumObjectByteCount")) {
@@ -139,7 +140,8 @@ import Testing
             let engine = try GitEngine()
             let opened = try await repository.open(engine)
             for index in 0..<10 {
-                let query = BlameQuery(commit: head, path: try RepositoryPath(index.isMultiple(of: 2) ? "empty" : "absent"))
+                let query = BlameQuery(
+                    commit: head, path: try RepositoryPath(index.isMultiple(of: 2) ? "empty" : "absent"))
                 try? await engine.blame(query, in: opened) { _ in }
                 _ = try? await engine.commits([head], in: opened)
                 let task = Task { try? await engine.resolve(try Revision("side"), in: opened) }
@@ -202,7 +204,9 @@ final class SlowGit: Sendable {
     /// Waits until the process is gone, or is a zombie that init has yet to reap.
     static func isGone(_ process: Int32) async -> Bool {
         for _ in 0..<500 {
-            guard let status = try? String(contentsOfFile: "/proc/\(process)/stat", encoding: .utf8) else { return true }
+            guard let status = try? String(contentsOfFile: "/proc/\(process)/stat", encoding: .utf8) else {
+                return true
+            }
             if status.contains(") Z ") { return true }
             try? await Task.sleep(for: .milliseconds(10))
         }

@@ -138,9 +138,11 @@ import Testing
 
 
             """
-        let commit = try CommitObject(id: id, content: Array(text.replacingOccurrences("\n\n author", "\n \n author").utf8))
+        let commit = try CommitObject(
+            id: id, content: Array(text.replacingOccurrences("\n\n author", "\n \n author").utf8))
         #expect(commit.parents.map(\.hex) == [Self.a, Self.b])
-        #expect(commit.author == GitIdentity(name: "A. U. Thor", email: "a@b", seconds: 1_700_000_000, offsetMinutes: 330))
+        #expect(
+            commit.author == GitIdentity(name: "A. U. Thor", email: "a@b", seconds: 1_700_000_000, offsetMinutes: 330))
         #expect(commit.committer == GitIdentity(name: "", email: "c@d", seconds: 1_700_000_001, offsetMinutes: -480))
         #expect(commit.message == "subject\n\nbody")
     }
@@ -158,7 +160,8 @@ import Testing
     }
 
     @Test(arguments: [
-        "", "<", ">", "><", "a", "a <", "a >", "a <b", "a <b> x y", "a <b> 99999999999999999999 +0000", "a <b> 1 +99999",
+        "", "<", ">", "><", "a", "a <", "a >", "a <b", "a <b> x y", "a <b> 99999999999999999999 +0000",
+        "a <b> 1 +99999",
         "a <b> -1 zz", "<><><>",
     ])
     func brokenIdentitiesAreReadAsFarAsTheyGo(line: String) {

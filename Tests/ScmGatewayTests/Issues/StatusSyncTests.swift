@@ -23,12 +23,13 @@ import Testing
             Outbound(name: "S4 no mapping", mapping: nil, expected: .done(.skipped(.noProjectMapping))),
             Outbound(name: "S5 archived", status: .archived, expected: .done(.skipped(.groupState))),
             Outbound(name: "S6 key without #", key: "owner/repo", expected: .done(.skipped(.badKey))),
-            Outbound(name: "unresolved, issue closed", status: .unresolved, current: "closed", expected: .write("open")),
+            Outbound(name: "unresolved, issue closed", status: .unresolved, current: "closed", expected: .write("open"))
         ]
     )
     func outbound(_ row: Outbound) {
         let plan = OutboundStatus.plan(
-            row.status, isEnabled: row.isEnabled, hasKey: IssueKey(row.key, style: .github) != nil, mapping: row.mapping,
+            row.status, isEnabled: row.isEnabled, hasKey: IssueKey(row.key, style: .github) != nil,
+            mapping: row.mapping,
             current: row.current
         )
         #expect(plan == row.expected)
@@ -84,7 +85,8 @@ import Testing
             ),
             Inbound(
                 name: "Azure between two states that are not done",
-                event: TrackerEvent(oldState: "New", newState: "Active"), meaning: azure, groups: [.resolved], expected: [nil]
+                event: TrackerEvent(oldState: "New", newState: "Active"), meaning: azure, groups: [.resolved],
+                expected: [nil]
             ),
             Inbound(
                 name: "GitLab close", event: TrackerEvent(action: "close"), meaning: .gitlab, groups: [.unresolved],
@@ -153,11 +155,14 @@ import Testing
     }
 
     @Test(arguments: [
-        "", "#", "#1", "a", "a#", "a#0", "a#01", "a#-1", "a#+1", "a#1#2", "a##1", "a#1 ", "a# 1", "a#\u{661}", "a#1\u{301}",
+        "", "#", "#1", "a", "a#", "a#0", "a#01", "a#-1", "a#+1", "a#1#2", "a##1", "a#1 ", "a# 1", "a#\u{661}",
+        "a#1\u{301}",
         "a#9223372036854775808", "a#1\u{0}", String(repeating: "a", count: 255) + "#1",
     ])
     func badKeys(text: String) {
-        for style in [IssueKey.Style.github, .embedded, .gitlab, .azure] { #expect(IssueKey(text, style: style) == nil) }
+        for style in [IssueKey.Style.github, .embedded, .gitlab, .azure] {
+            #expect(IssueKey(text, style: style) == nil)
+        }
         #expect(IssueKey(":\(text)", style: .gitlab) == nil)
     }
 

@@ -12,7 +12,9 @@ import Testing
             ? [] : [RepositoryDirectoryServiceDispatch(RepositoryDirectoryRows(node.database), silo: node.silo)]
     }
 
-    @Test("repositories of an organization are found in its cell, from control and in the cell", arguments: SiloTopology.allCases)
+    @Test(
+        "repositories of an organization are found in its cell, from control and in the cell",
+        arguments: SiloTopology.allCases)
     func find(_ topology: SiloTopology) async throws {
         try await TestSilos.run(topology, migrations: ScmGatewaySchema.migrations, services: Self.dispatch) { silos in
             let id = try await silos.makeOrganization("acme", in: "us").organizationID
@@ -37,7 +39,8 @@ import Testing
             #expect(try await repositories.get(organizationID: 99, repositoryID: 1) == nil)
             let page = try await repositories.list(organizationID: id, after: 0, pageSize: 2)
             #expect(page.repositories.map(\.name) == ["r0", "r1"] && page.hasMore)
-            let rest = try await repositories.list(organizationID: id, after: page.repositories[1].repositoryID, pageSize: 2)
+            let rest = try await repositories.list(
+                organizationID: id, after: page.repositories[1].repositoryID, pageSize: 2)
             #expect(rest.repositories.map(\.name) == ["r2"] && !rest.hasMore)
             #expect(try await repositories.count(cellName: "us", regionName: "") == 3)
         }

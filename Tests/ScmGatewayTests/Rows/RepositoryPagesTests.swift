@@ -34,7 +34,8 @@ import Testing
         let ids = try await gateway.insertRows(count: 3)
         #expect(try await names(gateway) == ["Row-0", "Row-1", "Row-2"])
         _ = try await gateway.service.updateRepository(
-            UpdateRepositoryRequest(repository: Repository(id: ids[0], name: "new"), updateMask: .init(paths: ["name"])),
+            UpdateRepositoryRequest(
+                repository: Repository(id: ids[0], name: "new"), updateMask: .init(paths: ["name"])),
             context: gateway.context())
         #expect(try await names(gateway) == ["new", "Row-1", "Row-2"])
         _ = try await gateway.service.deleteRepository(
@@ -43,7 +44,9 @@ import Testing
         // Statements that no method of the service makes: the database itself counts.
         try await insert("added", gateway)
         #expect(try await names(gateway) == ["new", "Row-2", "added"])
-        try await gateway.database.write { _ = try $0.execute("DELETE FROM repositories WHERE id = ?", [.integer(ids[2])]) }
+        try await gateway.database.write {
+            _ = try $0.execute("DELETE FROM repositories WHERE id = ?", [.integer(ids[2])])
+        }
         #expect(try await names(gateway) == ["new", "added"])
         try await gateway.setStatus(.hidden, of: ids[0])
         #expect(try await names(gateway) == ["added"])
@@ -122,7 +125,8 @@ import Testing
     @Test func anOrganizationGoesWithItsCount() async throws {
         let gateway = try await Gateway()
         let id = try await gateway.insertRows(count: 1)[0]
-        _ = try await gateway.service.deleteRepository(DeleteRepositoryRequest(repositoryID: id), context: gateway.context())
+        _ = try await gateway.service.deleteRepository(
+            DeleteRepositoryRequest(repositoryID: id), context: gateway.context())
         try await OrganizationStore(gateway.database).remove(id: gateway.first)
         let left = try await gateway.database.read { try $0.rows("SELECT * FROM repository_versions") }
         #expect(left.isEmpty)

@@ -12,7 +12,10 @@ import Testing
 @Suite struct BadRepositoryTests {
     /// Every method that reads a repository, by name.
     static let calls: [(name: String, run: @Sendable (Gateway, Int64) async throws -> Void)] = [
-        ("GetCommit", { _ = try await $0.service.getCommit(.init(repositoryID: $1, sha: "main"), context: $0.context()) }),
+        (
+            "GetCommit",
+            { _ = try await $0.service.getCommit(.init(repositoryID: $1, sha: "main"), context: $0.context()) }
+        ),
         ("ListCommits", { _ = try await $0.service.listCommits(.init(repositoryID: $1), context: $0.context()) }),
         ("ListCommitFileChanges", {
             _ = try await $0.service.listCommitFileChanges(.init(repositoryID: $1, sha: "main"), context: $0.context())
@@ -26,7 +29,10 @@ import Testing
                 context: $0.context())
         }),
         ("BlameFile", { _ = try await $0.blame(.init(repositoryID: $1, path: "a.txt")) }),
-        ("CheckFile", { _ = try await $0.service.checkFile(.init(repositoryID: $1, path: "a.txt"), context: $0.context()) }),
+        (
+            "CheckFile",
+            { _ = try await $0.service.checkFile(.init(repositoryID: $1, path: "a.txt"), context: $0.context()) }
+        ),
         ("GetFile", {
             try await $0.service.getFile(
                 .init(repositoryID: $1, path: "a.txt"), responses: ResponseWriter { _ in }, context: $0.context())
@@ -54,11 +60,14 @@ import Testing
         for call in Self.calls {
             do {
                 try await call.run(gateway, id)
-                if !codes.contains(.ok) { Issue.record("\(call.name) of \(what) answered", sourceLocation: sourceLocation) }
+                if !codes.contains(.ok) {
+                    Issue.record("\(call.name) of \(what) answered", sourceLocation: sourceLocation)
+                }
             } catch let error as RPCError {
                 #expect(codes.contains(error.code), "\(call.name) of \(what): \(error)", sourceLocation: sourceLocation)
                 #expect(
-                    !error.message.contains("/tmp") && !error.message.contains("fatal:"), "\(call.name) of \(what): \(error)",
+                    !error.message.contains("/tmp") && !error.message.contains("fatal:"),
+                    "\(call.name) of \(what): \(error)",
                     sourceLocation: sourceLocation)
             } catch {
                 Issue.record("\(call.name) of \(what): \(error)", sourceLocation: sourceLocation)
@@ -128,7 +137,8 @@ import Testing
         let old = try repository.head()
         try repository.git("reset", "-q", "--hard", "HEAD~1")
         let new = try repository.commit("other", ["a.txt": "other\n"])
-        let commit = try await gateway.service.getCommit(.init(repositoryID: id, sha: "main"), context: gateway.context())
+        let commit = try await gateway.service.getCommit(
+            .init(repositoryID: id, sha: "main"), context: gateway.context())
         #expect(commit.key == new.hex)
         // The walk that began before goes on in the old history.
         let rest = try await gateway.service.listCommits(pages, context: gateway.context())
@@ -156,7 +166,8 @@ import Testing
         await expectAll(gateway, id, [.failedPrecondition, .notFound], "an empty repository")
         let unbornID = try await gateway.add(unborn)
         await expectError(.failedPrecondition, "EMPTY_REPOSITORY") {
-            try await gateway.service.searchCode(.init(repositoryID: unbornID, query: "one"), context: gateway.context())
+            try await gateway.service.searchCode(
+                .init(repositoryID: unbornID, query: "one"), context: gateway.context())
         }
         #expect(try await gateway.service.searchCode(
             .init(repositoryID: unbornID, query: "one", ref: "main"), context: gateway.context()).matches.count == 1)
@@ -187,14 +198,16 @@ import Testing
         #expect(parts.values.count == 2)
         await expectError(.resourceExhausted, "LIMIT_REACHED") {
             try await gateway.service.getFile(
-                .init(repositoryID: id, path: "huge.bin"), responses: ResponseWriter { _ in }, context: gateway.context())
+                .init(repositoryID: id, path: "huge.bin"), responses: ResponseWriter { _ in },
+                context: gateway.context())
         }
         await expectError(.resourceExhausted, "LIMIT_REACHED") {
             try await gateway.service.getCommitContext(
                 .init(repositoryID: id, filepath: "huge.bin", lineNumber: 1, maxAgeDays: -1, includeSnippet: true),
                 context: gateway.context())
         }
-        let found = try await gateway.service.searchCode(.init(repositoryID: id, query: "two"), context: gateway.context())
+        let found = try await gateway.service.searchCode(
+            .init(repositoryID: id, query: "two"), context: gateway.context())
         #expect(found.matches.map(\.path) == ["a.txt"])
         await expectAll(gateway, id, healthy, "a repository with a huge file")
         await gateway.service.shutdown()
@@ -265,7 +278,9 @@ import Testing
             }
         }
         func count() async throws -> Int64 {
-            try await gateway.database.read { try $0.row("SELECT COUNT(*) AS n FROM code_mappings")?.integer("n") ?? -1 }
+            try await gateway.database.read {
+                try $0.row("SELECT COUNT(*) AS n FROM code_mappings")?.integer("n") ?? -1
+            }
         }
         #expect(try await count() == Int64(stored))
         await expectAll(gateway, id, healthy, "a repository beside a full database")
@@ -281,7 +296,8 @@ import Testing
         let repository = try makeRepository()
         let id = try await gateway.add(repository)
         let impatient = try Database.open(
-            path: gateway.database.path, migrations: SiloSchema.migrations + ScmGatewaySchema.migrations, busyTimeout: 0.1)
+            path: gateway.database.path, migrations: SiloSchema.migrations + ScmGatewaySchema.migrations,
+            busyTimeout: 0.1)
         let service = try ScmGatewayService(configuration: ScmGatewayConfiguration(), database: impatient)
         let isHeld = Box(false)
         let mayGo = Box(false)

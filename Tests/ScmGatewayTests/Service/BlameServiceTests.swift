@@ -36,7 +36,8 @@ import Testing
         let gateway = try await Gateway()
         let repository = try TestRepository()
         let now = Int(Date().timeIntervalSince1970)
-        let commit = try repository.commit("title\n\nbody", ["a.txt": "one\r\ntwo\nthree\nfour"], date: now - 3 * 86_400)
+        let commit = try repository.commit(
+            "title\n\nbody", ["a.txt": "one\r\ntwo\nthree\nfour"], date: now - 3 * 86_400)
         let id = try await gateway.add(repository)
         let request = GetCommitContextRequest(
             repositoryID: id, filepath: "/a.txt", lineNumber: 2, includeSnippet: true, snippetRadius: 1
@@ -68,7 +69,8 @@ import Testing
         let id = try await gateway.add(repository)
         let request = GetCommitContextRequest(repositoryID: id, filepath: "a", lineNumber: 1)
         if isAccepted {
-            #expect(try await gateway.service.getCommitContext(request, context: gateway.context()).ageDays == Int32(days))
+            #expect(
+                try await gateway.service.getCommitContext(request, context: gateway.context()).ageDays == Int32(days))
         } else {
             await expectError(.notFound, "COMMIT_TOO_OLD") {
                 try await gateway.service.getCommitContext(request, context: gateway.context())
@@ -103,12 +105,16 @@ import Testing
         await expectError(.notFound, "REVISION_NOT_FOUND") { try await get { $0.commitSHA = "nope" } }
         await expectError(.notFound, "CODE_MAPPING_NOT_FOUND") { try await get { $0.codeMappingID = 1 } }
         await expectError(.invalidArgument, "BAD_REQUEST", field: "line_number") { try await get { $0.lineNumber = 0 } }
-        await expectError(.invalidArgument, "BAD_REQUEST", field: "line_number") { try await get { $0.lineNumber = -5 } }
+        await expectError(.invalidArgument, "BAD_REQUEST", field: "line_number") {
+            try await get { $0.lineNumber = -5 }
+        }
         await expectError(.invalidArgument, "BAD_REQUEST", field: "snippet_radius") {
             try await get { $0.snippetRadius = 21 }
         }
         await expectError(.invalidArgument, "BAD_REQUEST", field: "filepath") { try await get { $0.filepath = "" } }
-        await expectError(.invalidArgument, "BAD_REQUEST", field: "commit_sha") { try await get { $0.commitSHA = "--x" } }
+        await expectError(.invalidArgument, "BAD_REQUEST", field: "commit_sha") {
+            try await get { $0.commitSHA = "--x" }
+        }
         await expectError(.notFound, "REPOSITORY_NOT_FOUND") { try await get { $0.repositoryID = id + 100 } }
         await expectError(.invalidArgument, field: "repository_id") { try await get { $0.repositoryID = 0 } }
         await gateway.service.shutdown()

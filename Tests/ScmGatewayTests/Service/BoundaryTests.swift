@@ -59,7 +59,8 @@ import Testing
             }
         }
         var good = request
-        good.pageToken = PageToken(filter: try CommitListRequest.pageFilter(request), position: 0, anchor: commit.hex).text
+        good.pageToken =
+            PageToken(filter: try CommitListRequest.pageFilter(request), position: 0, anchor: commit.hex).text
         #expect(try await gateway.service.listCommits(good, context: gateway.context()).commits.count == 1)
     }
 

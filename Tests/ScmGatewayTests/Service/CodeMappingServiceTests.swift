@@ -28,7 +28,8 @@ import Testing
         ) async throws -> CodeMapping {
             try await service.createCodeMapping(
                 CreateCodeMappingRequest(
-                    projectID: project, repositoryID: id, stackRoot: stackRoot, sourceRoot: sourceRoot, defaultBranch: branch,
+                    projectID: project, repositoryID: id, stackRoot: stackRoot, sourceRoot: sourceRoot,
+                    defaultBranch: branch,
                     requestID: requestID
                 ), context: gateway.context()
             )
@@ -57,7 +58,9 @@ import Testing
         let get = GetCodeMappingRequest(codeMappingID: made.id)
         #expect(try await service.getCodeMapping(get, context: gateway.context()) == made)
         let stranger = gateway.context(organizationID: gateway.second)
-        await expectError(.notFound, "CODE_MAPPING_NOT_FOUND") { try await service.getCodeMapping(get, context: stranger) }
+        await expectError(.notFound, "CODE_MAPPING_NOT_FOUND") {
+            try await service.getCodeMapping(get, context: stranger)
+        }
         let update = UpdateCodeMappingRequest(
             codeMapping: CodeMapping(id: made.id, projectID: 99, stackRoot: "bar/"),
             updateMask: Protobuf.FieldMask(paths: ["stack_root"])
@@ -110,7 +113,9 @@ import Testing
             try await service.createCodeMapping(good, context: gateway.context(scopes: [.read]))
         }
         let made = try await fixture.create("x/", "")
-        for (field, mask) in [("update_mask", []), ("update_mask", ["id"]), ("code_mapping.repository_id", ["repository_id"])] {
+        for (field, mask) in [
+            ("update_mask", []), ("update_mask", ["id"]), ("code_mapping.repository_id", ["repository_id"])
+        ] {
             let update = UpdateCodeMappingRequest(
                 codeMapping: CodeMapping(id: made.id), updateMask: Protobuf.FieldMask(paths: mask)
             )
@@ -158,7 +163,9 @@ import Testing
         )
         #expect(all.codeMappings.map(\.id) == all.codeMappings.map(\.id).sorted() && all.codeMappings.count == 6)
         let stranger = fixture.gateway.context(organizationID: fixture.gateway.second)
-        #expect(try await fixture.service.listCodeMappings(ListCodeMappingsRequest(), context: stranger).codeMappings.isEmpty)
+        #expect(
+            try await fixture.service.listCodeMappings(ListCodeMappingsRequest(), context: stranger).codeMappings
+                .isEmpty)
         request.pageToken = "x"
         let broken = request
         await expectError(.invalidArgument, "BAD_REQUEST", field: "page_token") {
@@ -201,7 +208,8 @@ import Testing
         #expect(given.mappings.first?.repositoryID == 0 && given.mappings.first?.created == false)
         #expect(given.candidates.map(\.matchedFile) == ["sentry/capybara.go"])
         #expect(try await fixture.derive("cobol", ["a.b"]).skipped.map(\.reason) == [.unsupportedPlatform])
-        var request = DeriveCodeMappingsRequest(platform: "python", frames: [StackFrame(filename: "a.py")], mode: .create)
+        var request = DeriveCodeMappingsRequest(
+            platform: "python", frames: [StackFrame(filename: "a.py")], mode: .create)
         let noProject = request
         await expectError(.invalidArgument, "BAD_REQUEST", field: "project_id") {
             try await fixture.service.deriveCodeMappings(noProject, context: fixture.gateway.context())
@@ -229,7 +237,8 @@ import Testing
         let second = try await fixture.create("", "src/")
         let context = fixture.gateway.context()
         let request = ResolveSourcePathRequest(
-            projectID: 7, frames: ["foo/bar.py", "foo/none.py"].map { StackFrame(filename: $0) }, commitSHA: fixture.commit,
+            projectID: 7, frames: ["foo/bar.py", "foo/none.py"].map { StackFrame(filename: $0) },
+            commitSHA: fixture.commit,
             platform: "python"
         )
         let answer = try await fixture.service.resolveSourcePath(request, context: context)
@@ -237,10 +246,13 @@ import Testing
         #expect(answer.frames.first?.codeMappingID == second.id && answer.frames.first?.ref == fixture.commit)
         #expect(answer.frames.last?.status?.code == Int32(StatusCode.notFound.rawValue))
         let explained = try await fixture.service.explainMapping(
-            ExplainMappingRequest(projectID: 7, frame: StackFrame(filename: "foo/bar.py"), platform: "python"), context: context
+            ExplainMappingRequest(projectID: 7, frame: StackFrame(filename: "foo/bar.py"), platform: "python"),
+            context: context
         )
         #expect(explained.steps.map(\.outcome) == [.fileNotFound, .matched])
-        #expect(explained.steps.map(\.rank) == [1, 2] && explained.steps.map(\.path) == ["nowhere/bar.py", "src/foo/bar.py"])
+        #expect(
+            explained.steps.map(\.rank) == [1, 2] && explained.steps.map(\.path) == ["nowhere/bar.py", "src/foo/bar.py"]
+        )
         #expect(explained.steps.allSatisfy { !$0.explanation.isEmpty && $0.comparedField == "filename" })
         #expect(explained.result?.path == "src/foo/bar.py" && explained.result?.ref == "main")
         let unmatched = try await fixture.service.resolveSourcePath(
@@ -262,7 +274,8 @@ import Testing
         let page = "file://\(fixture.repository.path)/"
         func parse(_ stackPath: String, _ url: String) async throws -> ParseCodeMappingResponse {
             try await fixture.service.parseCodeMapping(
-                ParseCodeMappingRequest(projectID: 7, stackPath: stackPath, sourceURL: url), context: fixture.gateway.context()
+                ParseCodeMappingRequest(projectID: 7, stackPath: stackPath, sourceURL: url),
+                context: fixture.gateway.context()
             )
         }
         let found = try await parse("foo/bar.py", "\(page)blob/feature/x/src/foo/bar.py")
@@ -271,7 +284,11 @@ import Testing
         await expectError(.invalidArgument, "BAD_REQUEST", field: "source_url") {
             try await parse("foo/other.py", "\(page)blob/main/src/foo/bar.py")
         }
-        await expectError(.invalidArgument, "BAD_REQUEST", field: "source_url") { try await parse("a.py", "no address") }
-        await expectError(.notFound, "REPOSITORY_NOT_FOUND") { try await parse("a.py", "https://example.org/blob/main/a.py") }
+        await expectError(.invalidArgument, "BAD_REQUEST", field: "source_url") {
+            try await parse("a.py", "no address")
+        }
+        await expectError(.notFound, "REPOSITORY_NOT_FOUND") {
+            try await parse("a.py", "https://example.org/blob/main/a.py")
+        }
     }
 }

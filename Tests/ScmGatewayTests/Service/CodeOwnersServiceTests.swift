@@ -40,7 +40,10 @@ import Testing
         )
         #expect(found.filepath == ".github/CODEOWNERS" && found.dialect == .github && found.raw == Self.text)
         #expect(found.rules.map(\.line) == [1, 2, 3] && found.problems.map(\.line) == [4])
-        #expect(found.rules[1].owners == [CodeOwner(kind: .team, name: "org/app"), CodeOwner(kind: .email, name: "dev@example.org")])
+        #expect(
+            found.rules[1].owners == [
+                CodeOwner(kind: .team, name: "org/app"), CodeOwner(kind: .email, name: "dev@example.org")
+            ])
         #expect(found.commitSHA.count == 40 && found.sha.count == 40)
         await expectError(.notFound, "CODE_OWNERS_NOT_FOUND") {
             try await fixture.service.getCodeOwnersFile(
@@ -70,7 +73,8 @@ import Testing
         #expect(made.raw == Self.text && made.rules.count == 3 && made.problems.count == 1)
         #expect(made.ownershipRules == "codeowners:* all\ncodeowners:app/ org/app dev@example.org\ncodeowners:app/gen/")
         let replaced = try await service.importCodeOwners(
-            ImportCodeOwnersRequest(codeMappingID: fixture.mapping.id, raw: "/src/ @new\n/src/gen/\n", dialect: .github),
+            ImportCodeOwnersRequest(
+                codeMappingID: fixture.mapping.id, raw: "/src/ @new\n/src/gen/\n", dialect: .github),
             context: context
         )
         #expect(replaced.id == made.id && replaced.rules.map(\.pattern) == ["/src/", "/src/gen/"])
@@ -81,10 +85,12 @@ import Testing
             try await service.deleteCodeMapping(delete, context: context)
         }
         let frames = [
-            StackFrame(filename: "app/x.py"), StackFrame(filename: "app/gen/x.py"), StackFrame(filename: "app/x.py", inApp: false),
+            StackFrame(filename: "app/x.py"), StackFrame(filename: "app/gen/x.py"),
+            StackFrame(filename: "app/x.py", inApp: false),
             StackFrame(filename: "other/x.py"),
         ]
-        let resolved = try await fixture.resolve(ResolveCodeOwnersRequest(projectID: 7, paths: ["src/y"], frames: frames))
+        let resolved = try await fixture.resolve(
+            ResolveCodeOwnersRequest(projectID: 7, paths: ["src/y"], frames: frames))
         #expect(resolved.results.map { $0.owners.map(\.name) } == [["new"], ["new"], [], [], []])
         #expect(resolved.results.map(\.excluded) == [false, false, true, false, false])
         #expect(resolved.results.map(\.frameIndex) == [-1, 0, 1, 2, 3])
@@ -96,7 +102,9 @@ import Testing
             )
         }
         _ = try await service.deleteCodeOwners(deleteOwners, context: context)
-        await expectError(.notFound, "CODE_OWNERS_NOT_FOUND") { try await service.deleteCodeOwners(deleteOwners, context: context) }
+        await expectError(.notFound, "CODE_OWNERS_NOT_FOUND") {
+            try await service.deleteCodeOwners(deleteOwners, context: context)
+        }
         _ = try await service.deleteCodeMapping(delete, context: context)
     }
 

@@ -18,7 +18,10 @@ import Testing
         #expect(commit.key == merge)
         #expect(commit.message == "merge side")
         #expect(commit.repositoryID == id)
-        #expect(commit.parentSHAs == (try repository.git("rev-parse", "\(merge)^1", "\(merge)^2")).split(separator: "\n").map(String.init))
+        #expect(
+            commit.parentSHAs
+                == (try repository.git("rev-parse", "\(merge)^1", "\(merge)^2")).split(separator: "\n").map(String.init)
+        )
         #expect(commit.author?.email == "ada@example.org")
         #expect(commit.dateAdded?.seconds == 1_700_000_400)
         #expect(!commit.stored && commit.id.isEmpty)
@@ -138,7 +141,11 @@ import Testing
         await expectError(.unimplemented, "CAPABILITY_MISSING") { try await list { $0.allRefs = true } }
         await expectError(.unimplemented, "CAPABILITY_MISSING") { try await list { $0.followRenames = true } }
         await expectError(.invalidArgument, field: "message") { try await list { $0.message = "a\nb" } }
-        await expectError(.invalidArgument, field: "author") { try await list { $0.author = "a"; $0.authorEmail = "b" } }
+        await expectError(.invalidArgument, field: "author") {
+            try await list {
+                $0.author = "a"; $0.authorEmail = "b"
+            }
+        }
         await expectError(.invalidArgument, field: "path") { try await list { $0.path = "../x" } }
         await expectError(.invalidArgument, field: "since") {
             try await list { $0.since = Protobuf.Timestamp(seconds: 0, nanos: -1) }
@@ -182,7 +189,8 @@ import Testing
         _ = try await gateway.service.listCommits(ListCommitsRequest(repositoryID: goneID), context: gateway.context())
         try FileManager.default.removeItem(atPath: gone.path)
         await expectError(.failedPrecondition, "REPOSITORY_UNREADABLE") {
-            try await gateway.service.getCommit(GetCommitRequest(repositoryID: goneID, sha: "main"), context: gateway.context())
+            try await gateway.service.getCommit(
+                GetCommitRequest(repositoryID: goneID, sha: "main"), context: gateway.context())
         }
         await expectError(.failedPrecondition, "REPOSITORY_UNREADABLE") {
             try await gateway.blame(BlameFileRequest(repositoryID: goneID, path: "empty"))
@@ -205,7 +213,8 @@ import Testing
         let gateway = try await Gateway()
         let repository = try TestRepository()
         let first = try repository.commit("first", ["a": "one\n"])
-        try FileManager.default.createSymbolicLink(atPath: repository.path + "/link", withDestinationPath: "/etc/passwd")
+        try FileManager.default.createSymbolicLink(
+            atPath: repository.path + "/link", withDestinationPath: "/etc/passwd")
         try repository.git("add", "link")
         try repository.git("update-index", "--add", "--cacheinfo", "160000,\(first.hex),module")
         try repository.git("commit", "-q", "-m", "second")
@@ -214,7 +223,8 @@ import Testing
             try await gateway.blame(BlameFileRequest(repositoryID: id, path: "module"))
         }
         let line = try await gateway.service.getCommitContext(
-            GetCommitContextRequest(repositoryID: id, filepath: "link", lineNumber: 1, maxAgeDays: -1, includeSnippet: true),
+            GetCommitContextRequest(
+                repositoryID: id, filepath: "link", lineNumber: 1, maxAgeDays: -1, includeSnippet: true),
             context: gateway.context())
         #expect(line.codeSnippet == "/etc/passwd")
         await gateway.service.shutdown()

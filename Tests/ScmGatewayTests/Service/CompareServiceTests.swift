@@ -188,7 +188,9 @@ import Testing
                 $0.includeFiles = true
                 $0.includePatches = true
             }
-            #expect(answer.commits.map(\.key).joined(separator: "\n") == (try repository.git("rev-list", "\(base)..\(head)")))
+            #expect(
+                answer.commits.map(\.key).joined(separator: "\n")
+                    == (try repository.git("rev-list", "\(base)..\(head)")))
             #expect("\(answer.aheadBy)" == (try repository.git("rev-list", "--count", "\(base)..\(head)")))
             #expect("\(answer.behindBy)" == (try repository.git("rev-list", "--count", "\(head)..\(base)")))
             #expect(answer.mergeBaseSHA == (try repository.git("merge-base", base, head)))
@@ -199,7 +201,9 @@ import Testing
         }
         let straight = try await compare(gateway, id) { $0.base = "main"; $0.straight = true; $0.includeFiles = true }
         #expect(straight.files.count > 1)
-        let unrelated = try await compare(gateway, id) { $0.base = "main"; $0.head = "unrelated"; $0.includeFiles = true }
+        let unrelated = try await compare(gateway, id) {
+            $0.base = "main"; $0.head = "unrelated"; $0.includeFiles = true
+        }
         #expect(unrelated.mergeBaseSHA.isEmpty && unrelated.aheadBy == 1)
         #expect(unrelated.files.contains { $0.path == "alone" && $0.type == .added })
         await gateway.service.shutdown()

@@ -7,7 +7,8 @@ import Testing
 
 @Suite struct HostileInputTests {
     static let revisions = [
-        "-", "--all", "--output=/tmp/x", "-S/etc/passwd", "HEAD:a.txt", "HEAD..HEAD", "a...b", "^HEAD", "HEAD^", "HEAD~1",
+        "-", "--all", "--output=/tmp/x", "-S/etc/passwd", "HEAD:a.txt", "HEAD..HEAD", "a...b", "^HEAD", "HEAD^",
+        "HEAD~1",
         "HEAD^{/x}", ":/x", "@{-1}", "main@{upstream}", "HEAD\0", "HEAD\n", "a b", "refs/heads/*", "a?b", "a[b", "a\\b",
         "\u{7F}", String(repeating: "a", count: 1025),
     ]
@@ -62,7 +63,8 @@ import Testing
             }
             await expectError(.invalidArgument, "BAD_REQUEST", field: "filepath") {
                 try await gateway.service.getCommitContext(
-                    GetCommitContextRequest(repositoryID: id, filepath: path, lineNumber: 1), context: gateway.context())
+                    GetCommitContextRequest(repositoryID: id, filepath: path, lineNumber: 1), context: gateway.context()
+                )
             }
         }
         await gateway.service.shutdown()
@@ -95,7 +97,8 @@ import Testing
         let source = try TestRepository()
         try source.write(".gitattributes", "*.txt diff=evil filter=evil merge=evil\n")
         try source.commit("first", ["a.txt": "one\n"])
-        let head = try source.commit("second", ["a.txt": "one\ntwo\n", ".mailmap": "Eve <eve@example.org> <ada@example.org>\n"])
+        let head = try source.commit(
+            "second", ["a.txt": "one\ntwo\n", ".mailmap": "Eve <eve@example.org> <ada@example.org>\n"])
         let repository = isBare ? try TestRepository(bare: true) : source
         if isBare { try source.git("push", "-q", repository.path, "main") }
         let marker = TestRepository.temporaryFolder()
@@ -105,7 +108,8 @@ import Testing
         defer { try? FileManager.default.removeItem(atPath: evil) }
         for key in [
             "core.fsmonitor", "core.pager", "core.editor", "core.sshCommand", "core.askPass", "core.gitProxy",
-            "core.alternateRefsCommand", "diff.external", "diff.evil.textconv", "diff.evil.command", "filter.evil.clean",
+            "core.alternateRefsCommand", "diff.external", "diff.evil.textconv", "diff.evil.command",
+            "filter.evil.clean",
             "filter.evil.smudge", "merge.evil.driver", "gpg.program", "gpg.ssh.program", "credential.helper",
             "pager.blame", "pager.rev-list", "uploadpack.packObjectsHook", "sequence.editor",
         ] {
@@ -141,7 +145,8 @@ import Testing
             ListCommitsRequest(repositoryID: id, includeFileChanges: true), context: context)
         #expect(list.commits.count == 2)
         let line = try await gateway.service.getCommitContext(
-            GetCommitContextRequest(repositoryID: id, filepath: "a.txt", lineNumber: 1, maxAgeDays: -1, includeSnippet: true),
+            GetCommitContextRequest(
+                repositoryID: id, filepath: "a.txt", lineNumber: 1, maxAgeDays: -1, includeSnippet: true),
             context: context)
         #expect(line.codeSnippet == "one")
         #expect(line.blameAuthor?.name == "Ada")

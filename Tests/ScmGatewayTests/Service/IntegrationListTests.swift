@@ -11,7 +11,8 @@ import Testing
     func list() async throws {
         let gateway = try await Gateway { $0.installations = Installed() }
         func list(_ request: ListIntegrationsRequest) async throws -> ListIntegrationsResponse {
-            try await gateway.service.listIntegrations(request, context: gateway.context(ScmServiceMethod.listIntegrations))
+            try await gateway.service.listIntegrations(
+                request, context: gateway.context(ScmServiceMethod.listIntegrations))
         }
         let one = try await list(ListIntegrationsRequest(pageSize: 2))
         #expect(one.integrations.map(\.externalID) == ["1", "2"])
@@ -29,7 +30,9 @@ import Testing
 
 /// Three installations, of which this version does not know one's provider.
 private struct Installed: InstallationService {
-    func install(organizationID: Int64, integrationID: Int64) async throws -> InstallationRecord { InstallationRecord() }
+    func install(organizationID: Int64, integrationID: Int64) async throws -> InstallationRecord {
+        InstallationRecord()
+    }
     func uninstall(organizationID: Int64, installationID: Int64) async throws {}
 
     func list(organizationID: Int64, provider: String) async throws -> [InstallationRecord] {

@@ -33,7 +33,8 @@ struct IssueFixture {
     }
 
     func get(_ id: Int64) async throws -> ExternalIssue {
-        try await service.getExternalIssue(GetExternalIssueRequest(externalIssueID: id, refresh: true), context: context)
+        try await service.getExternalIssue(
+            GetExternalIssueRequest(externalIssueID: id, refresh: true), context: context)
     }
 
     /// The outcome in the trailing metadata.
@@ -63,7 +64,9 @@ struct IssueFixture {
         let fixture = try await IssueFixture()
         let (service, context) = (fixture.service, fixture.context)
         let made = try await fixture.create(group: 7) {
-            ($0.description, $0.labels, $0.assignee, $0.extra) = ("it **is**", ["bug", "a"], "@Octo", ["priority": "high"])
+            ($0.description, $0.labels, $0.assignee, $0.extra) = (
+                "it **is**", ["bug", "a"], "@Octo", ["priority": "high"]
+            )
         }
         #expect(made.key == "web#1" && made.displayName == "web#1" && made.title == "broken")
         #expect(made.description == "it **is**" && made.labels == ["bug", "a"] && made.assignee == "octo")
@@ -81,7 +84,9 @@ struct IssueFixture {
         let unlink = UnlinkExternalIssueRequest(externalIssueID: made.id, groupID: 7)
         _ = try await service.unlinkExternalIssue(unlink, context: context)
         await expectError(.notFound, "ISSUE_NOT_FOUND") { try await fixture.get(made.id) }
-        await expectError(.notFound, "ISSUE_NOT_FOUND") { try await service.unlinkExternalIssue(unlink, context: context) }
+        await expectError(.notFound, "ISSUE_NOT_FOUND") {
+            try await service.unlinkExternalIssue(unlink, context: context)
+        }
         let again = try await fixture.link("web#1", group: 8)
         #expect(again.title == "new" && again.state == .closed && again.linkedGroupIDs == [8] && again.id != made.id)
     }
@@ -111,7 +116,8 @@ struct IssueFixture {
         let made = try await fixture.create(group: 7)
         await expectError(.alreadyExists, "ALREADY_LINKED") { try await fixture.link("web#1", group: 7) }
         let both = try await fixture.service.linkExternalIssue(
-            LinkExternalIssueRequest(groupID: 3, project: "web", issueNumber: "1", comment: "see"), context: fixture.context
+            LinkExternalIssueRequest(groupID: 3, project: "web", issueNumber: "1", comment: "see"),
+            context: fixture.context
         )
         #expect(both.id == made.id && both.linkedGroupIDs == [3, 7])
         let comments = try await fixture.service.listIssueComments(
@@ -288,7 +294,8 @@ struct IssueFixture {
         let ofGroup = try await service.listExternalIssues(ListExternalIssuesRequest(groupID: 9), context: context)
         #expect(ofGroup.externalIssues.map(\.title) == ["Title 5", "Title 6", "Title 7"])
         func search(_ text: String, _ state: IssueState = .unspecified) async throws -> [String] {
-            try await service.searchIssues(SearchIssuesRequest(query: text, state: state), context: context).results.map(\.key)
+            try await service.searchIssues(SearchIssuesRequest(query: text, state: state), context: context).results
+                .map(\.key)
         }
         #expect(try await search("title 3") == ["web#3"])
         #expect(try await search("WEB#3") == ["web#3"])

@@ -18,7 +18,8 @@ import Testing
     func outbound() async throws {
         let fixture = try await IssueFixture()
         let issue = try await fixture.create(group: 7)
-        var request = SyncIssueStatusRequest(externalIssueID: issue.id, direction: .outbound, groupID: 7, resolved: true)
+        var request = SyncIssueStatusRequest(
+            externalIssueID: issue.id, direction: .outbound, groupID: 7, resolved: true)
         #expect(try await fixture.sync(request) == "changed")
         #expect(try await fixture.get(issue.id).state == .closed)
         #expect(try await fixture.sync(request) == "unchanged")
@@ -127,7 +128,9 @@ import Testing
             ("extra", { $0.extra = ["priority": "\u{0}"] }), ("group_id", { $0.groupID = -1 }),
         ]
         for (field, change) in bad {
-            await expectError(.invalidArgument, "BAD_REQUEST", field: field) { try await fixture.create(change: change) }
+            await expectError(.invalidArgument, "BAD_REQUEST", field: field) {
+                try await fixture.create(change: change)
+            }
         }
         await expectError(.notFound, "INTEGRATION_NOT_FOUND") { try await fixture.create { $0.integrationID = 5 } }
         #expect(try await fixture.issueCount() == 0)
@@ -143,14 +146,21 @@ import Testing
         let id = try await fixture.create(group: 7).id
         func update(_ paths: [String], _ issue: ExternalIssue) async throws -> ExternalIssue {
             try await service.updateExternalIssue(
-                UpdateExternalIssueRequest(externalIssue: issue, updateMask: Protobuf.FieldMask(paths: paths)), context: context
+                UpdateExternalIssueRequest(externalIssue: issue, updateMask: Protobuf.FieldMask(paths: paths)),
+                context: context
             )
         }
         await expectError(.invalidArgument, field: "update_mask") { try await update([], ExternalIssue(id: id)) }
         await expectError(.invalidArgument, field: "update_mask") { try await update(["key"], ExternalIssue(id: id)) }
-        await expectError(.invalidArgument, field: "external_issue.title") { try await update(["title"], ExternalIssue(id: id)) }
-        await expectError(.invalidArgument, field: "external_issue.state") { try await update(["state"], ExternalIssue(id: id)) }
-        await expectError(.invalidArgument, field: "external_issue.id") { try await update(["state"], ExternalIssue(state: .open)) }
+        await expectError(.invalidArgument, field: "external_issue.title") {
+            try await update(["title"], ExternalIssue(id: id))
+        }
+        await expectError(.invalidArgument, field: "external_issue.state") {
+            try await update(["state"], ExternalIssue(id: id))
+        }
+        await expectError(.invalidArgument, field: "external_issue.id") {
+            try await update(["state"], ExternalIssue(state: .open))
+        }
         await expectError(.invalidArgument, field: "body") {
             try await service.createIssueComment(CreateIssueCommentRequest(externalIssueID: id), context: context)
         }
@@ -158,7 +168,8 @@ import Testing
             try await service.searchIssues(SearchIssuesRequest(query: "\u{0}"), context: context)
         }
         await expectError(.invalidArgument, field: "state") {
-            try await service.listExternalIssues(ListExternalIssuesRequest(state: IssueState(rawValue: 9)), context: context)
+            try await service.listExternalIssues(
+                ListExternalIssuesRequest(state: IssueState(rawValue: 9)), context: context)
         }
         let syncs: [(String, SyncIssueStatusRequest)] = [
             ("direction", SyncIssueStatusRequest(externalIssueID: id)),
@@ -180,12 +191,16 @@ import Testing
             CreateIssueCommentRequest(externalIssueID: issue.id, body: "c"), context: fixture.context
         )
         let calls: [() async throws -> Void] = [
-            { _ = try await service.getExternalIssue(GetExternalIssueRequest(externalIssueID: issue.id), context: stranger) },
+            {
+                _ = try await service.getExternalIssue(
+                    GetExternalIssueRequest(externalIssueID: issue.id), context: stranger)
+            },
             { _ = try await service.getExternalIssue(GetExternalIssueRequest(key: issue.key), context: stranger) },
             {
                 _ = try await service.updateExternalIssue(
                     UpdateExternalIssueRequest(
-                        externalIssue: ExternalIssue(id: issue.id, title: "x"), updateMask: Protobuf.FieldMask(paths: ["title"])
+                        externalIssue: ExternalIssue(id: issue.id, title: "x"),
+                        updateMask: Protobuf.FieldMask(paths: ["title"])
                     ), context: stranger
                 )
             },
@@ -206,7 +221,8 @@ import Testing
             },
             {
                 _ = try await service.updateIssueComment(
-                    UpdateIssueCommentRequest(externalIssueID: issue.id, commentID: comment.id, body: "x"), context: stranger
+                    UpdateIssueCommentRequest(externalIssueID: issue.id, commentID: comment.id, body: "x"),
+                    context: stranger
                 )
             },
             {
@@ -244,7 +260,8 @@ import Testing
         let issue = try await fixture.create(group: 7)
         let reader = fixture.gateway.context(scopes: [.read, .write])
         let writer = fixture.gateway.context(scopes: [.issues])
-        _ = try await fixture.service.getExternalIssue(GetExternalIssueRequest(externalIssueID: issue.id), context: reader)
+        _ = try await fixture.service.getExternalIssue(
+            GetExternalIssueRequest(externalIssueID: issue.id), context: reader)
         await expectError(.permissionDenied, "SCOPE_MISSING") {
             try await fixture.service.createExternalIssue(CreateExternalIssueRequest(), context: reader)
         }

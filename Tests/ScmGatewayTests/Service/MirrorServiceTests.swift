@@ -44,7 +44,8 @@ import Testing
         }
     }
 
-    private func sync(_ gateway: Gateway, _ request: SyncRepositoriesRequest) async throws -> [SyncRepositoriesResponse] {
+    private func sync(_ gateway: Gateway, _ request: SyncRepositoriesRequest) async throws -> [SyncRepositoriesResponse]
+    {
         let collected = Collected<SyncRepositoriesResponse>()
         try await gateway.service.syncRepositories(
             request, responses: ResponseWriter { collected.append($0) }, context: gateway.context())
@@ -217,7 +218,8 @@ import Testing
         case "cancel":
             // The first job is the server's own; a sync that began one ends it with itself.
             process = try await pid()
-            let row = try #require(try await gateway.service.directory.find(id: added.id, organizationID: gateway.first))
+            let row = try #require(
+                try await gateway.service.directory.find(id: added.id, organizationID: gateway.first))
             let first = gateway.service.mirrors.start(row)
             #expect(!first.isNew)
             first.job.cancel()
@@ -290,7 +292,8 @@ import Testing
         "https:///x", "https://example.org", "https://example.org/", "https://-x/y", "https://a b/c", "https://a/b?c=d",
         "https://a/b#c", "ssh://-oProxyCommand=x/y", "ssh://-x@host/y", "ftp://example.org/x", "git://example.org/x",
         "https://example.org:0/x", "https://example.org:99999/x", "https://example.org:x/y", "https://[::1/x",
-        "https://[zz::]/x", "https://a//b", "file://host/x", "https://a/b\n", "https://a/\u{E9}", "https://a/b'c", "://x/y",
+        "https://[zz::]/x", "https://a//b", "file://host/x", "https://a/b\n", "https://a/\u{E9}", "https://a/b'c",
+        "://x/y"
     ]
 
     @Test(arguments: badAddresses)
@@ -310,7 +313,8 @@ import Testing
 
     /// Server-side request forgery: no connection to what the operator did not allow, by name or by number.
     @Test(arguments: [
-        "https://127.0.0.1/x", "http://localhost/x", "https://[::1]/x", "https://169.254.169.254/latest", "ssh://10.0.0.1/x",
+        "https://127.0.0.1/x", "http://localhost/x", "https://[::1]/x", "https://169.254.169.254/latest",
+        "ssh://10.0.0.1/x",
         "https://[::ffff:127.0.0.1]/x", "https://example.org:22/x", "https://[fd00:ec2::254]/x", "https://0.0.0.0/x",
         "http://2130706433/x",
     ])
@@ -343,7 +347,9 @@ import Testing
         let id = try await gateway.add(repository)
         let hidden = try await gateway.add(other)
         let foreign = try await gateway.add(repository, organizationID: gateway.second)
-        _ = try await gateway.database.write { try $0.execute("UPDATE repositories SET status = 3 WHERE id = ?", [.integer(hidden)]) }
+        _ = try await gateway.database.write {
+            try $0.execute("UPDATE repositories SET status = 3 WHERE id = ?", [.integer(hidden)])
+        }
         try FileManager.default.moveItem(atPath: repository.path + "/.git", toPath: repository.path + "/gone")
         let dry = try result(try await sync(gateway, SyncRepositoriesRequest(dryRun: true)))
         #expect(dry.disabled.map(\.id) == [id] && dry.disabled.first?.status == .disabled)

@@ -15,7 +15,9 @@ import Testing
         let ids: [Int64]
     }
 
-    private static let files = [["a": "one\n"], ["a": "one\n", "b": "two\n"], ["a": "three\n", "b": "two\n", "c": "\u{E9}\n"]]
+    private static let files = [
+        ["a": "one\n"], ["a": "one\n", "b": "two\n"], ["a": "three\n", "b": "two\n", "c": "\u{E9}\n"]
+    ]
 
     private func makeWorld() async throws -> World {
         let gateway = try await Gateway()
@@ -30,7 +32,8 @@ import Testing
         let memory = MemoryProvider(["copy": MemoryRepository(commits, files: Self.files)])
         let memoryID = try await MemoryProvider.add("copy", gateway.database, organizationID: gateway.first)
         let service = try ScmGatewayService(
-            configuration: ScmGatewayConfiguration(), database: gateway.database, providers: [MemoryProvider.slug: memory])
+            configuration: ScmGatewayConfiguration(), database: gateway.database,
+            providers: [MemoryProvider.slug: memory])
         return World(gateway: gateway, service: service, repository: repository, ids: [gitID, memoryID])
     }
 
@@ -89,7 +92,8 @@ import Testing
                 try await service.getCommit(.init(repositoryID: id, sha: "0000000"), context: context)
             }
             await expectError(.notFound, "FILE_NOT_FOUND") {
-                try await service.getFile(.init(repositoryID: id, path: "x"), responses: ResponseWriter { _ in }, context: context)
+                try await service.getFile(
+                    .init(repositoryID: id, path: "x"), responses: ResponseWriter { _ in }, context: context)
             }
         }
         await service.shutdown()

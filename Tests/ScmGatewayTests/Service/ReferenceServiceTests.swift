@@ -75,7 +75,8 @@ import Testing
     }
 
     @Test func signaturesAreNoMessages() {
-        let text = "object x\ntype commit\ntag v\ntagger A <a@b> 1 +0000\n\nv1\n\n-----BEGIN PGP SIGNATURE-----\n\nabc\n"
+        let text =
+            "object x\ntype commit\ntag v\ntagger A <a@b> 1 +0000\n\nv1\n\n-----BEGIN PGP SIGNATURE-----\n\nabc\n"
         let tag = TagObject(content: Array(text.utf8))
         #expect(tag.message == "v1")
         #expect(tag.tagger?.email == "a@b")
@@ -134,7 +135,8 @@ import Testing
             try await gateway.service.listBranches(request, context: gateway.context())
         }
         request = ListBranchesRequest(repositoryID: id, query: "A")
-        #expect(try await gateway.service.listBranches(request, context: gateway.context()).branches.map(\.name) == ["A"])
+        #expect(
+            try await gateway.service.listBranches(request, context: gateway.context()).branches.map(\.name) == ["A"])
         request.pageSize = -1
         await expectError(.invalidArgument, field: "page_size") {
             try await gateway.service.listBranches(request, context: gateway.context())
@@ -148,7 +150,9 @@ import Testing
         let id = try await gateway.add(repository)
         let other = try await gateway.add(repository, organizationID: gateway.second)
         let context = gateway.context()
-        #expect(try await gateway.service.listBranches(ListBranchesRequest(repositoryID: id), context: context).branches.isEmpty)
+        #expect(
+            try await gateway.service.listBranches(ListBranchesRequest(repositoryID: id), context: context).branches
+                .isEmpty)
         #expect(try await gateway.service.listTags(ListTagsRequest(repositoryID: id), context: context).tags.isEmpty)
         await expectError(.notFound, "REPOSITORY_NOT_FOUND") {
             try await gateway.service.listBranches(ListBranchesRequest(repositoryID: other), context: context)

@@ -13,7 +13,9 @@ import Testing
         (try? FileManager.default.contentsOfDirectory(atPath: gateway.folder + "/data/git"))?.count ?? 0
     }
 
-    private func look(_ gateway: Gateway, _ id: Int64, organizationID: Int64? = nil, at sha: String = "HEAD") async throws {
+    private func look(_ gateway: Gateway, _ id: Int64, organizationID: Int64? = nil, at sha: String = "HEAD")
+        async throws
+    {
         _ = try await gateway.service.getCommit(
             GetCommitRequest(repositoryID: id, sha: sha), context: gateway.context(organizationID: organizationID))
     }

@@ -33,7 +33,8 @@ import Testing
         #expect(created.defaultBranch == "main")
         #expect(created.config == ["x": "y"])
         let selectors: [GetRepositoryRequest.Selector] = [
-            .repositoryID(created.id), .name("one"), .external(ProviderRef(provider: .localGit, externalID: repository.path)),
+            .repositoryID(created.id), .name("one"),
+            .external(ProviderRef(provider: .localGit, externalID: repository.path)),
             .external(ProviderRef(provider: .localGit, externalID: "one")),
         ]
         for selector in selectors {
@@ -51,7 +52,8 @@ import Testing
             try await service.createRepository(request, context: gateway.context())
         }
         // The same folder belongs to another organization's own row.
-        let other = try await service.createRepository(request, context: gateway.context(organizationID: gateway.second))
+        let other = try await service.createRepository(
+            request, context: gateway.context(organizationID: gateway.second))
         #expect(other.id != created.id)
         await service.shutdown()
     }
@@ -60,7 +62,9 @@ import Testing
         let gateway = try await Gateway()
         let service = try gateway.service(roots: [gateway.folder])
         let context = gateway.context()
-        func create(_ identifier: String, _ change: (inout CreateRepositoryRequest) -> Void = { _ in }) async throws -> Repository {
+        func create(_ identifier: String, _ change: (inout CreateRepositoryRequest) -> Void = { _ in }) async throws
+            -> Repository
+        {
             var request = CreateRepositoryRequest(provider: .localGit, identifier: identifier)
             change(&request)
             return try await service.createRepository(request, context: context)
@@ -120,7 +124,8 @@ import Testing
             try await service.createRepository(request, context: gateway.context())
         }
         // Another organization's ids are its own.
-        let other = try await service.createRepository(request, context: gateway.context(organizationID: gateway.second))
+        let other = try await service.createRepository(
+            request, context: gateway.context(organizationID: gateway.second))
         #expect(other.externalID == two.path)
         await service.shutdown()
     }
@@ -133,7 +138,8 @@ import Testing
         let first = try await service.createRepository(create, context: gateway.context())
         await expectError(.notFound, "REPOSITORY_NOT_FOUND") {
             try await service.deleteRepository(
-                DeleteRepositoryRequest(repositoryID: first.id), context: gateway.context(organizationID: gateway.second))
+                DeleteRepositoryRequest(repositoryID: first.id),
+                context: gateway.context(organizationID: gateway.second))
         }
         let delete = DeleteRepositoryRequest(repositoryID: first.id, requestID: UUID().uuidString)
         for _ in 0..<3 { _ = try await service.deleteRepository(delete, context: gateway.context()) }
@@ -170,7 +176,8 @@ import Testing
         let first = try await service.createRepository(create, context: gateway.context())
         try await gateway.setStatus(.hidden, of: first.id)
         await expectError(.failedPrecondition, "REPOSITORY_INACTIVE") {
-            try await service.getCommit(GetCommitRequest(repositoryID: first.id, sha: "main"), context: gateway.context())
+            try await service.getCommit(
+                GetCommitRequest(repositoryID: first.id, sha: "main"), context: gateway.context())
         }
         create.config = ["new": "2", "both": "2", "name": "renamed"]
         let back = try await service.createRepository(create, context: gateway.context())
@@ -211,7 +218,8 @@ import Testing
         func list(_ change: (inout ListRepositoriesRequest) -> Void) async throws -> [Int64] {
             var request = ListRepositoriesRequest()
             change(&request)
-            return try await gateway.service.listRepositories(request, context: gateway.context()).repositories.map(\.id)
+            return try await gateway.service.listRepositories(request, context: gateway.context()).repositories.map(
+                \.id)
         }
         #expect(try await list { _ in } == [ids[0], ids[2], ids[3], ids[4]])
         #expect(try await list { $0.statuses = [.hidden] } == [ids[1]])
@@ -305,9 +313,15 @@ import Testing
         await #expect(throws: RepositoryStoreError.self) {
             try await store.add(path: repository.path, organizationID: gateway.first)
         }
-        await #expect(throws: RepositoryStoreError.self) { try await store.add(path: repository.path, organizationID: 99) }
-        await #expect(throws: RepositoryStoreError.self) { try await store.add(path: "/etc", organizationID: gateway.first) }
-        await #expect(throws: SiloError.self) { try await OrganizationStore(gateway.database).remove(id: gateway.first) }
+        await #expect(throws: RepositoryStoreError.self) {
+            try await store.add(path: repository.path, organizationID: 99)
+        }
+        await #expect(throws: RepositoryStoreError.self) {
+            try await store.add(path: "/etc", organizationID: gateway.first)
+        }
+        await #expect(throws: SiloError.self) {
+            try await OrganizationStore(gateway.database).remove(id: gateway.first)
+        }
         try await store.remove(id: added.id)
         await #expect(throws: RepositoryStoreError.self) { try await store.remove(id: added.id) }
         try await OrganizationStore(gateway.database).remove(id: gateway.first)

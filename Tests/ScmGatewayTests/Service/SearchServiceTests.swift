@@ -24,7 +24,9 @@ import Testing
         try await gateway.service.searchCode(request, context: gateway.context(organizationID: organizationID))
     }
 
-    private func stream(_ gateway: Gateway, _ request: StreamSearchCodeRequest) async throws -> [StreamSearchCodeResponse] {
+    private func stream(_ gateway: Gateway, _ request: StreamSearchCodeRequest) async throws
+        -> [StreamSearchCodeResponse]
+    {
         let collected = Collected<StreamSearchCodeResponse>()
         try await gateway.service.streamSearchCode(
             request, responses: ResponseWriter { collected.append($0) }, context: gateway.context())
@@ -37,7 +39,8 @@ import Testing
         let repository = try makeRepository(format: format)
         let id = try await gateway.add(repository)
         let head = try repository.head().hex
-        let answer = try await search(gateway, SearchCodeRequest(repositoryID: id, query: "needle", caseSensitive: true))
+        let answer = try await search(
+            gateway, SearchCodeRequest(repositoryID: id, query: "needle", caseSensitive: true))
         #expect(answer.matches.map(\.path) == [
             "-e", ":(glob)*", "a\nb.txt", "docs/é.md", "src/deep/tool.c", "src/main.swift", "src/mainly.txt",
         ])
@@ -59,7 +62,8 @@ import Testing
         let repository = try makeRepository()
         defer { withExtendedLifetime(repository) {} }
         let id = try await gateway.add(repository)
-        let anyCase = try await search(gateway, SearchCodeRequest(repositoryID: id, query: "NEEDLE", filename: "main.swift"))
+        let anyCase = try await search(
+            gateway, SearchCodeRequest(repositoryID: id, query: "NEEDLE", filename: "main.swift"))
         #expect(anyCase.matches.first?.fragments.map(\.startLine) == [2, 6])
         // Letters, not bytes.
         let letters = try await search(gateway, SearchCodeRequest(repositoryID: id, query: "été"))
@@ -232,7 +236,9 @@ import Testing
     }
 
     /// Words that git would read as options, magic or programs are text.
-    @Test(arguments: ["--open-files-in-pager=touch /tmp/scm-search-evil", "-Otouch", "-f/etc/passwd", "--", "-e", ":(glob)x"])
+    @Test(arguments: [
+        "--open-files-in-pager=touch /tmp/scm-search-evil", "-Otouch", "-f/etc/passwd", "--", "-e", ":(glob)x"
+    ])
     func wordsAreText(word: String) async throws {
         let gateway = try await Gateway()
         let repository = try TestRepository()
@@ -292,7 +298,8 @@ import Testing
         #expect(!all.truncated)
         let one = try await gateway.service.searchRepositories(SearchRepositoriesRequest(query: "AP"), context: context)
         #expect(one.results.map(\.name) == ["app"])
-        let first = try await gateway.service.searchRepositories(SearchRepositoriesRequest(pageSize: 1), context: context)
+        let first = try await gateway.service.searchRepositories(
+            SearchRepositoriesRequest(pageSize: 1), context: context)
         let rest = try await gateway.service.searchRepositories(
             SearchRepositoriesRequest(pageSize: 1, pageToken: first.nextPageToken), context: context)
         #expect((first.results + rest.results).map(\.name) == ["app", "web"])

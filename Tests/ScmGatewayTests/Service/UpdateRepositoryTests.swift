@@ -78,7 +78,9 @@ import Testing
                 try await update(gateway, Repository(id: id, name: name), ["name"])
             }
         }
-        await expectError(.invalidArgument, field: "repository.id") { try await update(gateway, Repository(), ["name"]) }
+        await expectError(.invalidArgument, field: "repository.id") {
+            try await update(gateway, Repository(), ["name"])
+        }
         await expectError(.notFound, "REPOSITORY_NOT_FOUND") {
             try await update(gateway, Repository(id: id, name: "stolen"), ["name"], organizationID: gateway.second)
         }

@@ -58,7 +58,9 @@ struct MemoryRepository: SourceRepository {
     }
 
     private func version(_ id: ObjectID) throws -> Version {
-        guard let version = versions.first(where: { $0.commit.id == id }) else { throw GitError.revisionNotFound(id.hex) }
+        guard let version = versions.first(where: { $0.commit.id == id }) else {
+            throw GitError.revisionNotFound(id.hex)
+        }
         return version
     }
 
@@ -110,7 +112,9 @@ struct MemoryRepository: SourceRepository {
         return commit
     }
 
-    func list(_ query: TreeQuery, deliver: nonisolated(nonsending) ([GitTreeEntry]) async throws -> Void) async throws -> Bool {
+    func list(_ query: TreeQuery, deliver: nonisolated(nonsending) ([GitTreeEntry]) async throws -> Void) async throws
+        -> Bool
+    {
         let all = try version(query.tree).files.sorted { $0.key.utf8.lexicographicallyPrecedes($1.key.utf8) }
         let part = query.range.clamped(to: 0..<all.count)
         try await deliver(try all[part].map { path, text in
@@ -127,7 +131,8 @@ struct MemoryRepository: SourceRepository {
         begin: nonisolated(nonsending) (Bool) async throws -> Void,
         deliver: nonisolated(nonsending) ([UInt8]) async throws -> Void
     ) async throws {
-        guard let text = try versions.flatMap({ $0.files.values }).first(where: { try Self.blobID($0) == blob.id }) else {
+        guard let text = try versions.flatMap({ $0.files.values }).first(where: { try Self.blobID($0) == blob.id })
+        else {
             throw GitError.fileNotFound(path: "")
         }
         try await begin(false)

@@ -16,7 +16,8 @@ enum CallFixture {
         _ idempotency: SiloMethod.Idempotency = .readOnly, retries: Int = 2, lifecycle: SiloMethod.Lifecycle = .active
     ) -> SiloMethod {
         SiloMethod(
-            MethodDescriptor(service: "silo.test.Things", method: "Do", kind: .unary), serviceKey: "things", home: .cell,
+            MethodDescriptor(service: "silo.test.Things", method: "Do", kind: .unary), serviceKey: "things",
+            home: .cell,
             resolver: .cellName(field: "cell"), idempotency: idempotency, timeout: .seconds(30), retries: retries,
             lifecycle: lifecycle)
     }
@@ -25,7 +26,8 @@ enum CallFixture {
         _ method: SiloMethod = method(), body: [UInt8] = [8, 7], timeout: Duration = .seconds(30), key: String? = nil
     ) -> SiloCall {
         SiloCall(
-            method: method, destination: us1, organizationID: 7, body: body, deadline: .now + timeout, idempotencyKey: key)
+            method: method, destination: us1, organizationID: 7, body: body, deadline: .now + timeout,
+            idempotencyKey: key)
     }
 
     /// Waits that a test need not wait for.
@@ -80,7 +82,8 @@ struct TestSilo: Sendable {
     ) async throws -> R {
         var configuration = SiloVerifier.Configuration()
         configure(&configuration)
-        let verifier = SiloVerifier(keyring: try SiloKeyring(address: address, keys: keys), configuration: configuration)
+        let verifier = SiloVerifier(
+            keyring: try SiloKeyring(address: address, keys: keys), configuration: configuration)
         let method = RPCMethod(CallFixture.method().descriptor) { call, context in
             guard let bytes = try await call.nextMessage() else { throw RPCError(.unimplemented, "no message") }
             let answer = try await handler(Array(bytes.readableBytesView), context)

@@ -15,7 +15,9 @@ import Testing
 
     static let echo: TestSilo.Handler = { bytes, _ in bytes }
 
-    @Test func `a signed call arrives, with organization, key, request id and deadline, and says who calls`() async throws {
+    @Test func `a signed call arrives, with organization, key, request id and deadline, and says who calls`()
+        async throws
+    {
         let keys = try SignatureFixture.keys()
         try await TestSilo.run(
             Fixture.us1, keys: keys,
@@ -158,7 +160,8 @@ import Testing
                     return #expect(Bool(false), "\(String(describing: error))")
                 }
                 #expect(!message.contains("Secret"))
-                #expect(log.all.contains { $0.contains("Secret()") && $0.contains(requestID) && $0.contains("control") })
+                #expect(
+                    log.all.contains { $0.contains("Secret()") && $0.contains(requestID) && $0.contains("control") })
             }
         }
     }

@@ -10,7 +10,8 @@ import Testing
     static let ok: ScriptedTransport.Step = { _ in [1] }
 
     func caller(
-        _ transport: ScriptedTransport, _ policy: SiloCallPolicy = Fixture.quick, _ switches: SiloSwitches = SiloSwitches()
+        _ transport: ScriptedTransport, _ policy: SiloCallPolicy = Fixture.quick,
+        _ switches: SiloSwitches = SiloSwitches()
     ) -> SiloCaller {
         SiloCaller(transport: transport, policy: policy, switches: switches)
     }
@@ -27,7 +28,9 @@ import Testing
         (ScriptedTransport.fail(.internalError), [false, false, false]),
         (ScriptedTransport.fail(.unauthenticated), [false, false, false]),
     ] as [(ScriptedTransport.Step, [Bool])])
-    func `what is repeated depends on the class`(failure: @escaping ScriptedTransport.Step, expected: [Bool]) async throws {
+    func `what is repeated depends on the class`(failure: @escaping ScriptedTransport.Step, expected: [Bool])
+        async throws
+    {
         for (idempotency, isRepeated) in zip([.readOnly, .idempotent, .once] as [SiloMethod.Idempotency], expected) {
             let transport = ScriptedTransport(failure, Self.ok)
             let answer = try? await caller(transport).call(Fixture.call(Fixture.method(idempotency)))
@@ -120,12 +123,15 @@ import Testing
     }
 
     @Test func `errors that the silo has made are told as they are, others not`() async throws {
-        let error: @Sendable (any RPCErrorConvertible) -> ScriptedTransport.Step = { error in { _ in throw error.rpcError } }
+        let error: @Sendable (any RPCErrorConvertible) -> ScriptedTransport.Step = { error in
+            { _ in throw error.rpcError }
+        }
         let cell = try CellName("us1")
         for expected in [
             SiloError.wrongCell(expected: cell, actual: nil), .wrongCell(expected: cell, actual: try CellName("eu1")),
             .wrongSilo(method: "things.Do", asked: .control), .disabled(method: "things.Do", reason: "why"),
-            .validation(code: "too-long", message: "the name is too long"), .mappingNotFound("no"), .cellResolution("no"),
+            .validation(code: "too-long", message: "the name is too long"), .mappingNotFound("no"),
+            .cellResolution("no"),
             .outcomeUnknown(method: "things.Do"), .notFound("x"), .exists("x"), .invalid("x"), .forbidden("x"),
         ] {
             let transport = ScriptedTransport(error(expected))

@@ -31,7 +31,9 @@ import Testing
             }
             let answers = StoredAnswers(database)
             #expect(try await answers.answer(Self.inbound(), key: "other") { [9] } == [9])
-            #expect(try await answers.answer(Self.inbound(source: CallFixture.us1), key: "k") { [8] } == [8], "of another silo")
+            #expect(
+                try await answers.answer(Self.inbound(source: CallFixture.us1), key: "k") { [8] } == [8],
+                "of another silo")
             #expect(counter.count == 1)
         }
     }

@@ -98,7 +98,8 @@ import Testing
             while let bytes = try? await exchange.readBody() { received += bytes.readableBytesView }
             var fields = HTTPFields()
             for (name, value) in [
-                ("seen", "\(head.method) \(head.path) \(received.count)"), ("names", names.sorted().joined(separator: " ")),
+                ("seen", "\(head.method) \(head.path) \(received.count)"),
+                ("names", names.sorted().joined(separator: " ")),
                 ("x-silo-secret", "1"), ("x-other", "2"), ("access-control-allow-origin", "*"),
                 ("forwarded-for", HTTPFieldName("x-forwarded-for").flatMap { head.fields.first($0) } ?? ""),
             ] { if let name = HTTPFieldName(name) { fields.append(name, value) } }
@@ -109,7 +110,8 @@ import Testing
             let answer = try await Self.send(
                 connection, method, "/a/b?c=d&c=e",
                 [
-                    ("x-api-key", "k"), ("x-silo-organization", "9"), ("x-forwarded-for", "6.6.6.6"), ("te", "trailers"),
+                    ("x-api-key", "k"), ("x-silo-organization", "9"), ("x-forwarded-for", "6.6.6.6"),
+                    ("te", "trailers"),
                     ("origin", "https://a.example"),
                 ],
                 body: body)
@@ -218,7 +220,9 @@ import Testing
         }
     }
 
-    @Test func `an exchange that breaks is 502 and not sent again; after the head the client's stream is reset`() async throws {
+    @Test func `an exchange that breaks is 502 and not sent again; after the head the client's stream is reset`()
+        async throws
+    {
         let requests = StoredAnswersTests.Counter()
         try await Self.proxied(cell: { exchange in
             _ = requests.next()
@@ -249,7 +253,8 @@ import Testing
                 exchange.finish()
             }, configure: { $0.maximumProxiedExchanges = 1 }
         ) { connection in
-            let open = try await connection.start(HTTPRequestHead(path: "/s", scheme: "http", authority: "public.example"))
+            let open = try await connection.start(
+                HTTPRequestHead(path: "/s", scheme: "http", authority: "public.example"))
             try await open.send(ByteBuffer(bytes: [1]))
             _ = try await open.responseHead()
             #expect(try await Self.send(connection, .get).head.status == 503)

@@ -90,7 +90,9 @@ import Testing
         }
         #expect(window.use(nonce(4), keyID: "a", time: start, now: start) == .full)
         #expect(window.use(nonce(1), keyID: "a", time: start, now: start) == .seen)
-        #expect(window.use(nonce(1), keyID: "b", time: start, now: start) == .fresh, "one key does not take the room of another")
+        #expect(
+            window.use(nonce(1), keyID: "b", time: start, now: start) == .fresh,
+            "one key does not take the room of another")
         let later = start + 80_000
         #expect(window.use(nonce(4), keyID: "a", time: later, now: later) == .fresh)
         #expect(window.count == 1, "also what the other key had")

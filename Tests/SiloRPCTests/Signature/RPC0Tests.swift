@@ -13,7 +13,10 @@ import Testing
     @Test(arguments: [
         (one, #"{"meta":{},"args":{"id":1}}"#, "7c3657d46ec347385347e3fdb90450e0ac817f7dfde241ace31eed23a93ceff2"),
         (two, #"{"meta":{},"args":{"id":1}}"#, "03c63bdd5fbbffb17112a4dc743d1f2fa98c605dc2e3d412b25ab8822e5c2450"),
-        (one, #"{"meta":{},"args":{"name":"café"}}"#, "623ad4dcd09d8f5560cb6d7c9169a8499319a43762e014cc07d6fd17cb578c73"),
+        (
+            one, #"{"meta":{},"args":{"name":"café"}}"#,
+            "623ad4dcd09d8f5560cb6d7c9169a8499319a43762e014cc07d6fd17cb578c73"
+        ),
         (one, "", "6ae0e9f9c5aaf6b5e2fedf0844dbe5da4b214f4e4be20ac3ff4f99cc3f6b94c9"),
     ])
     func `vectors`(secret: [UInt8], body: String, hex: String) throws {
@@ -32,7 +35,9 @@ import Testing
         #expect(isValid(verifier.sign(path: Self.path, body: body), Self.path, body))
         #expect(!isValid(old, Self.path + "x", body))
         #expect(!isValid(old, Self.path, body + body))
-        for token in ["", "rpc0", "rpc0:", old + ":x", "rpc1:" + old.dropFirst(5), old.uppercased(), String(old.dropLast())] {
+        for token in [
+            "", "rpc0", "rpc0:", old + ":x", "rpc1:" + old.dropFirst(5), old.uppercased(), String(old.dropLast())
+        ] {
             #expect(!isValid(token, Self.path, body), "\(token)")
         }
         #expect(throws: SiloKeyError.self) { try RPC0Verifier(secrets: []) }

@@ -35,7 +35,9 @@ enum SignatureFixture {
     }
 
     static func head(
-        _ pairs: [(String, String)] = [("x-silo-organization", "7"), ("grpc-timeout", "5S"), ("traceparent", "00-1-2-3")]
+        _ pairs: [(String, String)] = [
+            ("x-silo-organization", "7"), ("grpc-timeout", "5S"), ("traceparent", "00-1-2-3")
+        ]
     ) -> HTTPRequestHead {
         var fields = HTTPFields()
         for (name, value) in pairs {

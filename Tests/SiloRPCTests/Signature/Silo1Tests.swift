@@ -50,9 +50,12 @@ import Testing
     @Test func `attack: another method, path or authority is refused`() throws {
         let signed = try Fixture.signed()
         let others = [
-            HTTPRequestHead(method: .put, path: signed.path, scheme: "http", authority: signed.authority, fields: signed.fields),
-            HTTPRequestHead(path: "/silo.Things/Delete", scheme: "http", authority: signed.authority, fields: signed.fields),
-            HTTPRequestHead(path: signed.path + "?a", scheme: "http", authority: signed.authority, fields: signed.fields),
+            HTTPRequestHead(
+                method: .put, path: signed.path, scheme: "http", authority: signed.authority, fields: signed.fields),
+            HTTPRequestHead(
+                path: "/silo.Things/Delete", scheme: "http", authority: signed.authority, fields: signed.fields),
+            HTTPRequestHead(
+                path: signed.path + "?a", scheme: "http", authority: signed.authority, fields: signed.fields),
             HTTPRequestHead(path: signed.path, scheme: "http", authority: "eu1.internal:8443", fields: signed.fields),
             HTTPRequestHead(path: signed.path, scheme: "http", authority: nil, fields: signed.fields),
         ]
@@ -68,7 +71,8 @@ import Testing
             #expect(Fixture.refusal(try Fixture.verifier(), signed, body: ByteBuffer(bytes: tampered)) == .wrong)
         }
         for count in 0..<bytes.count {
-            #expect(Fixture.refusal(try Fixture.verifier(), signed, body: ByteBuffer(bytes: bytes.prefix(count))) == .wrong)
+            #expect(
+                Fixture.refusal(try Fixture.verifier(), signed, body: ByteBuffer(bytes: bytes.prefix(count))) == .wrong)
         }
     }
 
@@ -142,7 +146,8 @@ import Testing
             #expect(Fixture.refusal(verifier, cut) != nil, "the first \(count) characters")
         }
         for odd in [
-            "Bearer abc", "silo1 kid=c-us1", Self.vector + ",", Self.vector + "=", Self.vector + String(repeating: "A", count: 2_000_000),
+            "Bearer abc", "silo1 kid=c-us1", Self.vector + ",", Self.vector + "=",
+            Self.vector + String(repeating: "A", count: 2_000_000),
             Self.vector.replacing("ts=1", with: "ts=01"), Self.vector.replacing("ts=1", with: "ts=-1"),
             Self.vector.replacing("kid=c-us1", with: "kid=c us1"), Self.vector.replacing("sh=grpc", with: "sh=Grpc"),
             Self.vector.replacing("sh=grpc-timeout;", with: "sh=grpc-timeout;grpc-timeout;"),

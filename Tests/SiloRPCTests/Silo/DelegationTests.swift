@@ -88,7 +88,9 @@ import Testing
         try await TestSilos.withNotes(topology) { silos in
             let notes = try silos.notes()
             func code(_ call: () async throws -> Void) async -> String? {
-                do { try await call() } catch SiloError.validation(let code, _) { return code } catch { return "\(error)" }
+                do { try await call() } catch SiloError.validation(let code, _) { return code } catch {
+                    return "\(error)"
+                }
                 return nil
             }
             #expect(await code { _ = try await notes.get(organizationID: 0) } == "MISSING_ARGUMENT")
@@ -255,7 +257,9 @@ import Testing
         #expect(throws: SiloError.self) { try Silo(mode: .control, directory: directory) }
         let notes = { NotesServiceDispatch(NotesStore(database: $0), silo: monolith) }
         try await SiloTests.withDatabase { database in
-            let error = #expect(throws: SiloError.self) { try SiloServices([notes(database), OtherNotes(notes(database))]) }
+            let error = #expect(throws: SiloError.self) {
+                try SiloServices([notes(database), OtherNotes(notes(database))])
+            }
             #expect(error?.description.contains("both have the key \"notes\"") == true)
         }
     }
@@ -268,7 +272,8 @@ import Testing
         init(_ notes: NotesServiceDispatch) {
             siloMethods = [
                 SiloMethod(
-                    MethodDescriptor(service: "other.Notes", method: "Get", kind: .unary), serviceKey: "notes", home: .cell)
+                    MethodDescriptor(service: "other.Notes", method: "Get", kind: .unary), serviceKey: "notes",
+                    home: .cell)
             ]
         }
     }

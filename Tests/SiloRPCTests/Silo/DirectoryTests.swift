@@ -14,7 +14,9 @@ import Testing
                          "hiddenAtSignUp": true}]}
         """
 
-    private func directory(_ json: String) throws -> CellDirectory { try CellDirectory(try SiloConfiguration(json: json)) }
+    private func directory(_ json: String) throws -> CellDirectory {
+        try CellDirectory(try SiloConfiguration(json: json))
+    }
 
     private func refusal(_ json: String) -> String {
         do {
@@ -28,10 +30,14 @@ import Testing
         let directory = try directory(Self.twoCells)
         #expect(directory.cells.map(\.name.description) == ["us", "eu"])
         let us = try directory.cell(named: "us")
-        #expect((us.snowflakeID, us.address, us.gatewayAddress, us.isVisible) == (1, "http://us", "http://us-gateway", true))
+        #expect(
+            (us.snowflakeID, us.address, us.gatewayAddress, us.isVisible) == (1, "http://us", "http://us-gateway", true)
+        )
         #expect(try directory.cell(named: "eu").isVisible == false)
         #expect(directory.address(of: .control) == "http://control")
-        #expect(throws: SiloError.cellResolution("there is no cell \"mars\"; there are us")) { try directory.cell(named: "mars") }
+        #expect(throws: SiloError.cellResolution("there is no cell \"mars\"; there are us")) {
+            try directory.cell(named: "mars")
+        }
     }
 
     @Test("without cells there is one, of the fallback's name, with snowflake id 0 and a locality of its own")
@@ -74,7 +80,7 @@ import Testing
             "cells: b: snowflakeId 0 is another cell's already"
         ),
         (
-            #"{"fallbackCell": "a", "cells": [{"name": "a"}], "localities": [{"name": "x", "cells": ["a"]}, {"name": "y", "cells": ["a"]}]}"#,
+                #"{"fallbackCell": "a", "cells": [{"name": "a"}], "localities": [{"name": "x", "cells": ["a"]}, {"name": "y", "cells": ["a"]}]}"#,
             "localities: the cell \"a\" is in x and in y; a cell has one"
         ),
         (
@@ -82,11 +88,11 @@ import Testing
             "localities: x has a cell \"b\" that is not among the cells"
         ),
         (
-            #"{"fallbackCell": "a", "cells": [{"name": "a"}, {"name": "b", "snowflakeId": 1}], "localities": [{"name": "x", "cells": ["a"]}]}"#,
+                #"{"fallbackCell": "a", "cells": [{"name": "a"}, {"name": "b", "snowflakeId": 1}], "localities": [{"name": "x", "cells": ["a"]}]}"#,
             "localities: no locality has the cell \"b\""
         ),
         (
-            #"{"fallbackCell": "a", "cells": [{"name": "a"}], "localities": [{"name": "x", "cells": ["a"], "newOrganizationCell": "b"}]}"#,
+                #"{"fallbackCell": "a", "cells": [{"name": "a"}], "localities": [{"name": "x", "cells": ["a"], "newOrganizationCell": "b"}]}"#,
             "localities: x makes new organizations in \"b\", which is not one of its cells"
         ),
         (
@@ -134,7 +140,8 @@ import Testing
         let caller = SiloCaller(transport: NoTransport())
         func silo(_ mode: SiloMode, _ name: String?) throws -> Silo {
             try Silo(
-                mode: mode, cell: try name.map { try CellName($0) }, directory: directory, organizations: NoOrganizations(),
+                mode: mode, cell: try name.map { try CellName($0) }, directory: directory,
+                organizations: NoOrganizations(),
                 caller: caller)
         }
         #expect(try silo(.cell, "eu").localCell().description == "eu")

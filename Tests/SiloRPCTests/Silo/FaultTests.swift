@@ -60,7 +60,9 @@ import Testing
             let id = try await silos.makeOrganization("one").organizationID
             let viewer = SiloViewer(kind: .user, organizationID: id, userID: 7)
             let note = Note(organizationID: id, text: "who")
-            let seen = try await SiloScope.$viewer.withValue(viewer) { try await silos.notes().put(note: note, labels: []) }
+            let seen = try await SiloScope.$viewer.withValue(viewer) {
+                try await silos.notes().put(note: note, labels: [])
+            }
             #expect(seen.text == "who user;organization=\(id);user=7")
             #expect(try await silos.notes().put(note: note, labels: []).text == "who unknown")
         }
@@ -68,7 +70,9 @@ import Testing
 
     @Test("a viewer's text: there and back; parts that are not known are refused")
     func viewerText() throws {
-        for viewer in [SiloViewer(), SiloViewer(kind: .serviceAccount), SiloViewer(kind: .user, organizationID: 3, userID: 7)] {
+        for viewer in [
+            SiloViewer(), SiloViewer(kind: .serviceAccount), SiloViewer(kind: .user, organizationID: 3, userID: 7)
+        ] {
             #expect(try SiloViewer(text: viewer.text) == viewer)
         }
         #expect(try SiloViewer(text: "robot;user=7") == SiloViewer(userID: 7))
@@ -82,7 +86,9 @@ import Testing
         try await withOne { silos, notes, note in
             _ = try await notes.put(note: note, labels: [])
             silos.network.inject(.truncate)
-            let error = await #expect(throws: SiloError.self) { try await notes.get(organizationID: note.organizationID) }
+            let error = await #expect(throws: SiloError.self) {
+                try await notes.get(organizationID: note.organizationID)
+            }
             guard case .remote("notes.Get", let message, _)? = error else {
                 Issue.record("\(String(describing: error))")
                 return
@@ -97,7 +103,9 @@ import Testing
             let id = try await silos.makeOrganization("one").organizationID
             try await silos.network.stopping(.control) {
                 _ = try await silos.notes().put(note: Note(organizationID: id), labels: [])
-                await #expect(throws: (any Error).self) { try await silos.here.process.organizationMapping().get(organizationID: id) }
+                await #expect(throws: (any Error).self) {
+                    try await silos.here.process.organizationMapping().get(organizationID: id)
+                }
             }
             #expect(try await silos.here.process.organizationMapping().get(organizationID: id)?.slug == "one")
         }

@@ -37,7 +37,8 @@ import Testing
                 caller: try #require(us.silo.caller), pageSize: 3)
             var ids: [Int64] = []
             for index in 0..<7 {
-                ids.append(try await store.create(slug: "o-\(index)", cellName: index == 6 ? "eu" : "us").organizationID)
+                ids.append(
+                    try await store.create(slug: "o-\(index)", cellName: index == 6 ? "eu" : "us").organizationID)
             }
             #expect(try await replica.pull() == 7)
             #expect(silos.network.sent.count == 3)
@@ -54,7 +55,8 @@ import Testing
             // The slug is free again, also in the replica.
             let again = try await store.create(slug: "o-9", cellName: "us")
             #expect(try await replica.cell(of: .id(again.organizationID)) == nil)
-            #expect(try await replica.refreshedCell(of: .id(again.organizationID)) == "us", "however short ago it pulled")
+            #expect(
+                try await replica.refreshedCell(of: .id(again.organizationID)) == "us", "however short ago it pulled")
             #expect(try await replica.pull() == 0)
         }
     }

@@ -18,7 +18,9 @@ enum WhoWrote {
 
         var frames: [StackFrame] = []
         while let line = readLine() {
-            guard let match = line.firstMatch(of: /File "(.+)", line (\d+)/), let number = Int32(match.2) else { continue }
+            guard let match = line.firstMatch(of: /File "(.+)", line (\d+)/), let number = Int32(match.2) else {
+                continue
+            }
             frames.append(StackFrame(filename: String(match.1), absPath: String(match.1), lineno: number))
         }
         var resolve = ResolveSourcePathRequest()

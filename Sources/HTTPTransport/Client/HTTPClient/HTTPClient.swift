@@ -204,7 +204,8 @@ public final class HTTPClient: Sendable {
     private func redirected(
         _ request: HTTPClientRequest, _ head: HTTPResponseHead, _ redirects: HTTPRedirects
     ) throws -> HTTPClientRequest? {
-        guard redirects != .none, [301, 302, 303, 307, 308].contains(head.status), let location = head.fields.first(.location)
+        guard redirects != .none, [301, 302, 303, 307, 308].contains(head.status),
+            let location = head.fields.first(.location)
         else { return nil }
         let target = try request.url.resolving(location)
         var next = request
@@ -219,7 +220,8 @@ public final class HTTPClient: Sendable {
         }
         guard !target.hasSameOrigin(as: request.url) else { return next }
         if case .sameOrigin = redirects {
-            throw HTTPClientError.redirectRefused("from \(request.url.authority) to \(target.authority), another origin")
+            throw HTTPClientError.redirectRefused(
+                "from \(request.url.authority) to \(target.authority), another origin")
         }
         if request.url.isSecure, !target.isSecure {
             throw HTTPClientError.redirectRefused("from https to http (\(target.authority))")

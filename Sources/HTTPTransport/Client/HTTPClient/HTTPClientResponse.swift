@@ -54,7 +54,8 @@ final class ResponseBodySource: Sendable {
 
     /// - Parameter algorithm: what the body is compressed with.
     init(
-        _ exchange: HTTPClientExchange, upload: BodyUpload?, limit: Int, deadline: RequestDeadline?, algorithm: CompressionAlgorithm?
+        _ exchange: HTTPClientExchange, upload: BodyUpload?, limit: Int, deadline: RequestDeadline?,
+        algorithm: CompressionAlgorithm?
     ) throws(HTTPClientError) {
         self.exchange = exchange
         self.upload = upload

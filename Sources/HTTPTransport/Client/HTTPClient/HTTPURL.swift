@@ -30,7 +30,8 @@ public struct HTTPURL: Sendable, Hashable, CustomStringConvertible {
     ) throws(ConnectionTargetError) {
         let sent = pathAndQuery.prefix { $0 != "#" }
         guard Self.isSendable(sent.utf8) else {
-            throw ConnectionTargetError(text, "a character has to be percent-encoded, or a % is not followed by two digits")
+            throw ConnectionTargetError(
+                text, "a character has to be percent-encoded, or a % is not followed by two digits")
         }
         self.isSecure = isSecure
         self.host = host.lowercased()

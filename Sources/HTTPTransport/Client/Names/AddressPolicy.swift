@@ -22,7 +22,9 @@ public struct AddressRange: Sendable, Hashable, CustomStringConvertible {
         else { return nil }
         var length = bytes.count * 8
         if parts.count == 2 {
-            guard parts[1].utf8.allSatisfy(ASCII.isDigit), let given = Int(parts[1]), given <= length else { return nil }
+            guard parts[1].utf8.allSatisfy(ASCII.isDigit), let given = Int(parts[1]), given <= length else {
+                return nil
+            }
             length = given
         }
         self.bytes = bytes

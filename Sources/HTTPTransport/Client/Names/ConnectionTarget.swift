@@ -4,7 +4,8 @@ import NIOCore
 ///
 /// | text | meaning |
 /// |---|---|
-/// | `host:port`, `[::1]:port`, `dns:host:port`, `dns:///host:port` | every address of the name, looked up by the system |
+/// | `host:port`, `[::1]:port`, `dns:host:port`, `dns:///host:port` | every address of the name, looked up by the
+/// system |
 /// | `ipv4:1.2.3.4:80,5.6.7.8:80`, `ipv6:[::1]:80,[::2]:80` | a fixed list |
 /// | `unix:/path`, `unix:///path` | a Unix socket |
 /// | `http://host:port`, `https://host:port` | as `host:port`, port 80 or 443 when missing; `https` asks for TLS |

@@ -2,7 +2,8 @@ import NIOCore
 
 /// One caller who waits. Compared by identity.
 ///
-/// `@unchecked Sendable`: `gaveUp`, the only `var`, is touched in ``PoolState`` only, which the pool changes under its lock.
+/// `@unchecked Sendable`: `gaveUp`, the only `var`, is touched in ``PoolState`` only, which the pool changes under its
+/// lock.
 final class PoolWaiter: @unchecked Sendable {
     let waitForReady: Bool
     /// Set when the caller gives up, maybe before it stands in the queue.
@@ -225,7 +226,9 @@ struct PoolState {
     private mutating func resolveIfNeeded(_ now: NIODeadline) {
         guard isResolutionWanted, !isResolving, isWanted || !waiting.isEmpty else { return }
         if let resolutionRetryAt, resolutionRetryAt > now { return }
-        if let resolvedAt, now - resolvedAt < TimeAmount(configuration.minimumResolutionInterval), !slots.isEmpty { return }
+        if let resolvedAt, now - resolvedAt < TimeAmount(configuration.minimumResolutionInterval), !slots.isEmpty {
+            return
+        }
         isResolving = true
         effects.append(.resolve)
     }
@@ -258,7 +261,9 @@ struct PoolState {
     private mutating func scheduleWake(_ now: NIODeadline) {
         guard !waiting.isEmpty || isWanted else { return }
         let times = slots.filter { $0.connections.isEmpty }.map(\.retryAt) + [slots.isEmpty ? resolutionRetryAt : nil]
-        guard let next = times.compactMap({ $0 }).filter({ $0 > now }).min(), wakeAt.map({ next < $0 }) ?? true else { return }
+        guard let next = times.compactMap({ $0 }).filter({ $0 > now }).min(), wakeAt.map({ next < $0 }) ?? true else {
+            return
+        }
         wakeAt = next
         effects.append(.wake(next))
     }

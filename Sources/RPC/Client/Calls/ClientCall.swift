@@ -252,7 +252,9 @@ public final class ClientCall: Sendable {
                 guard state.ended == nil, !state.isCancelled else { return nil }
                 return state.retry.delay(after: failure, deadline: context.deadline)
             }
-            guard let delay, await wait(delay) else { return end(.init(error: failure.error, trailing: failure.error.metadata)) }
+            guard let delay, await wait(delay) else {
+                return end(.init(error: failure.error, trailing: failure.error.metadata))
+            }
             do throws(AttemptError) {
                 state.withLock { state in
                     state.attempt = nil

@@ -7,7 +7,9 @@ struct UnaryCaller: Sendable {
     let encoder: RequestEncoder
     let throttle: RetryThrottle?
 
-    func call(_ context: ClientCallContext, body: ByteBuffer, _ method: MethodConfiguration?) async -> (UnaryResult, Int) {
+    func call(_ context: ClientCallContext, body: ByteBuffer, _ method: MethodConfiguration?) async -> (
+        UnaryResult, Int
+    ) {
         if let hedging = method?.hedging, hedging.maximumAttempts > 1 {
             return await Hedge(caller: self, context: context, body: body, policy: hedging).run()
         }
@@ -18,7 +20,9 @@ struct UnaryCaller: Sendable {
                 throttle?.didSucceed()
                 return (result, retry.attempt)
             }
-            guard let delay = retry.delay(after: failure, deadline: context.deadline) else { return (result, retry.attempt) }
+            guard let delay = retry.delay(after: failure, deadline: context.deadline) else {
+                return (result, retry.attempt)
+            }
             guard await wait(delay) else { return (result, retry.attempt) }
         }
     }
@@ -83,7 +87,8 @@ private struct Hedge {
             var started = 0
             var running = 0
             var mayStart = true
-            var last = UnaryResult(failure: AttemptFailure(error: RPCError(.cancelled, "cancelled before the first attempt")))
+            var last = UnaryResult(
+                failure: AttemptFailure(error: RPCError(.cancelled, "cancelled before the first attempt")))
 
             func startNext(_ group: inout TaskGroup<Event>, delay: Duration) {
                 started += 1

@@ -27,7 +27,9 @@ struct AttemptFailure: Sendable {
 
     var pushback: Pushback {
         let name = HTTPFieldName.grpcRetryPushbackMilliseconds
-        guard error.metadata.fields.count(of: name) > 0, let text = error.metadata.fields.first(name) else { return .none }
+        guard error.metadata.fields.count(of: name) > 0, let text = error.metadata.fields.first(name) else {
+            return .none
+        }
         // Anything that is not a plain number means: do not.
         guard text.utf8.count <= 10, !text.isEmpty, text.utf8.allSatisfy({ (0x30...0x39).contains($0) }),
             let milliseconds = Int64(text), milliseconds <= Int64(Int32.max)

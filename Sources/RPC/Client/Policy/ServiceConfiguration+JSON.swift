@@ -72,7 +72,9 @@ extension ServiceConfiguration {
 
     private static func attempts(_ object: ConfigObject) throws(ServiceConfigurationError) -> Int {
         let count = try object.required("maxAttempts", try object.number("maxAttempts"))
-        guard count >= 2, count == count.rounded() else { throw object.error("maxAttempts", "is not a whole number above 1") }
+        guard count >= 2, count == count.rounded() else {
+            throw object.error("maxAttempts", "is not a whole number above 1")
+        }
         return Int(min(count, 5))
     }
 }
@@ -127,7 +129,9 @@ private struct ConfigObject {
     func objects(_ name: String) throws(ServiceConfigurationError) -> [ConfigObject] {
         var objects: [ConfigObject] = []
         for (index, value) in try list(name).enumerated() {
-            guard case .structValue(let object)? = value.kind else { throw error(name, "holds something else than objects") }
+            guard case .structValue(let object)? = value.kind else {
+                throw error(name, "holds something else than objects")
+            }
             objects.append(ConfigObject(path: "\(path)\(name)[\(index)].", members: object.fields))
         }
         return objects

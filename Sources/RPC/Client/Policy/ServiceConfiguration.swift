@@ -100,7 +100,8 @@ public struct ServiceConfiguration: Sendable, Hashable {
     public var loadBalancing: LoadBalancing?
 
     public init(
-        methods: [MethodConfiguration] = [], retryThrottling: RetryThrottling? = nil, loadBalancing: LoadBalancing? = nil
+        methods: [MethodConfiguration] = [], retryThrottling: RetryThrottling? = nil,
+        loadBalancing: LoadBalancing? = nil
     ) {
         self.methods = methods
         self.retryThrottling = retryThrottling

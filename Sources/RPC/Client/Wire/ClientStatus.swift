@@ -9,7 +9,8 @@ enum ClientStatus {
         // An empty trailer block means that the head counts (rule W6).
         if let trailers, !trailers.isEmpty {
             guard trailers.count(of: .grpcStatus) > 0 else {
-                throw RPCError(.unknown, "the server's trailers have no grpc-status", metadata: Metadata(fields: trailers))
+                throw RPCError(
+                    .unknown, "the server's trailers have no grpc-status", metadata: Metadata(fields: trailers))
             }
             return try outcome(trailers)
         }
@@ -22,7 +23,8 @@ enum ClientStatus {
     /// What fields that hold a `grpc-status` say.
     static func outcome(_ fields: HTTPFields) throws(RPCError) -> ResponseReader.Outcome {
         let metadata = Metadata(fields: fields)
-        let code = fields.count(of: .grpcStatus) == 1 ? fields.withFirst(.grpcStatus) { StatusCode(decimal: $0) } ?? nil : nil
+        let code =
+            fields.count(of: .grpcStatus) == 1 ? fields.withFirst(.grpcStatus) { StatusCode(decimal: $0) } ?? nil : nil
         guard let code else {
             throw RPCError(.unknown, "the server sent a grpc-status that is not one number", metadata: metadata)
         }

@@ -39,7 +39,9 @@ enum ConnectJSON {
     private static func error(_ object: [String: Protobuf.Value], fallback: StatusCode) -> RPCError {
         let code = text(object["code"]).flatMap(StatusCode.init(connectName:)) ?? fallback
         var error = RPCError(code, text(object["message"]) ?? "")
-        if case .listValue(let list)? = object["details"]?.kind { error.details = list.values.prefix(128).compactMap(detail) }
+        if case .listValue(let list)? = object["details"]?.kind {
+            error.details = list.values.prefix(128).compactMap(detail)
+        }
         return error
     }
 

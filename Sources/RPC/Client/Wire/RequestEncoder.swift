@@ -108,7 +108,9 @@ struct RequestEncoder: Sendable {
     /// Time left, never an absolute time (rule T8).
     private func append(timeout: TimeAmount, to fields: inout HTTPFields) {
         let nanoseconds = UInt64(max(0, timeout.nanoseconds))
-        guard wire.isConnect else { return fields.append(.grpcTimeout, bytes: GRPCTimeout.encode(nanoseconds: nanoseconds)) }
+        guard wire.isConnect else {
+            return fields.append(.grpcTimeout, bytes: GRPCTimeout.encode(nanoseconds: nanoseconds))
+        }
         // At most ten digits.
         let milliseconds = min((nanoseconds + 999_999) / 1_000_000, 9_999_999_999)
         fields.append(.connectTimeoutMilliseconds, "\(milliseconds)")

@@ -43,7 +43,8 @@ struct ResponseReader: Sendable {
         wire = configuration.wire
         limit = configuration.maximumResponseMessageByteCount
         accepted = configuration.acceptedCompression
-        let flags: FrameFlags = wire.isWeb ? [.compressed, .trailers] : wire.isConnect ? [.compressed, .connectEnd] : .compressed
+        let flags: FrameFlags =
+            wire.isWeb ? [.compressed, .trailers] : wire.isConnect ? [.compressed, .connectEnd] : .compressed
         frames = FrameReader(maximumPayloadByteCount: limit, allowedFlags: flags)
     }
 

@@ -75,7 +75,8 @@ final class BlameStore: Sendable {
         let keys = queries.map { Self.key($0, gitFolder) }
         let found = try? await database.read { transaction in
             for (index, key) in keys.enumerated() {
-                guard let row = try transaction.row("SELECT value, used_at FROM blames WHERE key = ?", [.blob(key)]) else {
+                guard let row = try transaction.row("SELECT value, used_at FROM blames WHERE key = ?", [.blob(key)])
+                else {
                     continue
                 }
                 let hunks = StoredHunks.decode(try row.blob("value"))
@@ -147,7 +148,8 @@ final class BlameStore: Sendable {
                     try transaction.execute(
                         "INSERT OR REPLACE INTO blames (key, value, byte_count, used_at) VALUES (?, ?, ?, ?)",
                         [
-                            .blob(entry.key), .blob(entry.value), .integer(Int64(entry.value.count + 100)), .integer(now),
+                            .blob(entry.key), .blob(entry.value), .integer(Int64(entry.value.count + 100)),
+                            .integer(now)
                         ]
                     )
                 }

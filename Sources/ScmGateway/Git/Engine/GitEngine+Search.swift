@@ -66,12 +66,15 @@ extension GitEngine {
         do {
             try await runner.stream(command(for: query, colours), in: repository) { chunk in
                 waiting += try parser.feed(chunk).filter { pattern.conditions.holds(for: $0.path) }
-                guard !waiting.isEmpty, ContinuousClock.now >= nextDelivery || waiting.count >= Self.deliveryCount else {
+                guard !waiting.isEmpty, ContinuousClock.now >= nextDelivery || waiting.count >= Self.deliveryCount
+                else {
                     return
                 }
                 let files = waiting
                 waiting.removeAll()
-                guard try await deliver(Array(zip(files, try await locator.ids(of: files.map(\.path))))) else { throw EnoughOutput() }
+                guard try await deliver(Array(zip(files, try await locator.ids(of: files.map(\.path))))) else {
+                    throw EnoughOutput()
+                }
                 nextDelivery = .now + .milliseconds(20)
             }
         } catch is EnoughOutput {
@@ -88,8 +91,8 @@ extension GitEngine {
     private static let deliveryCount = 128
 
     /// Part of what a search finds, behind the first `start` files: as many as were read before (at least
-    /// ``smallestRun``, at most ``largestRun``), fewer when their text gets long. So reading all, part after part, makes
-    /// git look at each file few times, and nothing is read ahead that is longer than what has been read.
+    /// ``smallestRun``, at most ``largestRun``), fewer when their text gets long. So reading all, part after part,
+    /// makes git look at each file few times, and nothing is read ahead that is longer than what has been read.
     ///
     /// A part depends on the query and on `start` only, and is kept in memory.
     ///
@@ -174,7 +177,8 @@ enum SearchExpression {
         guard !pattern.text.isEmpty, pattern.text.count <= CodePattern.maximumTextCount else {
             throw GitError.invalidPattern("1 to \(CodePattern.maximumTextCount) characters are required")
         }
-        guard !pattern.text.utf8.contains(where: { $0 == 0 || $0 == UInt8(ascii: "\n") || $0 == UInt8(ascii: "\r") }) else {
+        guard !pattern.text.utf8.contains(where: { $0 == 0 || $0 == UInt8(ascii: "\n") || $0 == UInt8(ascii: "\r") })
+        else {
             throw GitError.invalidPattern("a search is within one line: no line ends and no NUL are allowed")
         }
         if pattern.isExpression { try checkExpression(Array(pattern.text.utf8)) }
@@ -192,7 +196,9 @@ enum SearchExpression {
                 }
             case UInt8(ascii: "{"):
                 let inside = bytes[(index + 1)...].prefix { $0 != UInt8(ascii: "}") }
-                let counts = inside.split(separator: UInt8(ascii: ",")).compactMap { decimal($0).map { Int(clamping: $0) } }
+                let counts = inside.split(separator: UInt8(ascii: ",")).compactMap {
+                    decimal($0).map { Int(clamping: $0) }
+                }
                 copies = copies.multipliedReportingOverflow(by: max(1, counts.max() ?? 1)).overflow
                     ? .max : copies &* max(1, counts.max() ?? 1)
                 guard copies <= maximumRepetition else {

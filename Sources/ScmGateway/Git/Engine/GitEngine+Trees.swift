@@ -67,8 +67,9 @@ extension GitEngine {
 
     /// Hands over the wanted entries of a directory, some at a time.
     ///
-    /// All of them come as git prints them, and while `deliver` waits, git waits, too. A part comes from blocks that are
-    /// kept in memory (``HistoryBlock`` says why): pages that follow each other do not make git begin anew each time.
+    /// All of them come as git prints them, and while `deliver` waits, git waits, too. A part comes from blocks that
+    /// are kept in memory (``HistoryBlock`` says why): pages that follow each other do not make git begin anew each
+    /// time.
     ///
     /// - Returns: whether there are entries behind the wanted ones.
     /// - Throws: ``GitError``, and what `deliver` throws.

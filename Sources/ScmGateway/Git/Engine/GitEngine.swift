@@ -61,7 +61,9 @@ final class GitEngine: Sendable {
         for repository in known { readers.discard(repository.location) }
         let workspace = runner.process.workspace
         try? await offLoop {
-            guard let location = known.first?.location ?? (try? RepositoryLocation(gitFolder: gitFolder)) else { return }
+            guard let location = known.first?.location ?? (try? RepositoryLocation(gitFolder: gitFolder)) else {
+                return
+            }
             workspace.removeStandIn(for: location)
         }
     }

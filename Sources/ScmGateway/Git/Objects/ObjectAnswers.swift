@@ -83,7 +83,8 @@ final class ObjectAnswers: ObjectAnswer, @unchecked Sendable {
             }
             totalByteCount += info.byteCount
             guard totalByteCount <= totalByteLimit else {
-                throw GitError.tooLarge(what: "what was asked for", limit: totalByteLimit, knob: "maximumOutputByteCount")
+                throw GitError.tooLarge(
+                    what: "what was asked for", limit: totalByteLimit, knob: "maximumOutputByteCount")
             }
             open = info
         }

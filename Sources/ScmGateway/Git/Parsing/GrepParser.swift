@@ -37,7 +37,8 @@ struct GrepColours: Sendable {
 struct FoundLine: Hashable, Sendable {
     /// 1-based.
     var number: Int
-    /// Without line end, at most ``GrepParser/maximumLineCharacterCount`` characters; bytes that are not UTF-8 are U+FFFD.
+    /// Without line end, at most ``GrepParser/maximumLineCharacterCount`` characters; bytes that are not UTF-8 are
+    /// U+FFFD.
     var text: String
     /// The matches, in bytes of `text`'s UTF-8.
     var ranges: [Range<Int>]
@@ -142,7 +143,9 @@ struct GrepParser {
         guard let nameEnd = Self.index(of: 0, in: bytes, from: start + prefix.count),
             let numberEnd = Self.index(of: 0, in: bytes, from: nameEnd + 1)
         else {
-            guard bytes.count - start < 1 << 20 else { throw GitError.corruptAnswer("a name that grep printed does not end") }
+            guard bytes.count - start < 1 << 20 else {
+                throw GitError.corruptAnswer("a name that grep printed does not end")
+            }
             return nil
         }
         guard let number = Self.number(bytes[(nameEnd + 1)..<numberEnd]) else {
@@ -150,7 +153,9 @@ struct GrepParser {
         }
         let lineStart = numberEnd + 1
         let end = Self.index(of: UInt8(ascii: "\n"), in: bytes, from: lineStart)
-        guard let end = end ?? (bytes.count - lineStart > Self.maximumLineByteCount ? bytes.count : nil) else { return nil }
+        guard let end = end ?? (bytes.count - lineStart > Self.maximumLineByteCount ? bytes.count : nil) else {
+            return nil
+        }
         isSkipping = end == bytes.count
         add(
             number,
@@ -210,13 +215,19 @@ struct GrepParser {
             let start = part + (isMatch ? match.count : rest.count)
             let next = nextMark(line, from: start)
             var end = next
-            if end - start >= GrepColours.reset.count, Self.has(line, GrepColours.reset, at: end - GrepColours.reset.count) {
+            if end - start >= GrepColours.reset.count,
+                Self.has(line, GrepColours.reset, at: end - GrepColours.reset.count)
+            {
                 end -= GrepColours.reset.count
             }
             let body = UnsafeRawBufferPointer(rebasing: line[min(start, end)..<end])
             let before = text?.utf8.count ?? bytes.count
             if text == nil, !Self.isASCII(body) { text = String(decoding: bytes, as: UTF8.self) }
-            if text == nil { bytes.append(contentsOf: body) } else { text?.append(String(decoding: body, as: UTF8.self)) }
+            if text == nil {
+                bytes.append(contentsOf: body)
+            } else {
+                text?.append(String(decoding: body, as: UTF8.self))
+            }
             let after = text?.utf8.count ?? bytes.count
             if isMatch, !body.isEmpty { ranges.append(before..<after) }
             part = next
@@ -253,7 +264,9 @@ struct GrepParser {
 
     /// Whether `wanted` is in `bytes` at a place; false when `bytes` ends before.
     private static func has(_ bytes: UnsafeRawBufferPointer, _ wanted: [UInt8], at place: Int) -> Bool {
-        guard let base = bytes.baseAddress, place >= 0, bytes.count - place >= wanted.count else { return wanted.isEmpty }
+        guard let base = bytes.baseAddress, place >= 0, bytes.count - place >= wanted.count else {
+            return wanted.isEmpty
+        }
         return wanted.withUnsafeBytes { other in
             guard let start = other.baseAddress else { return true }
             return memcmp(base + place, start, other.count) == 0

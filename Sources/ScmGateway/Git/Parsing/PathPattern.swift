@@ -5,8 +5,8 @@ struct PathPattern: Hashable, Sendable {
     static let maximumByteCount = 1024
     let pathspec: [UInt8]
 
-    /// Files that fit a glob: `*` and `?` stay within a segment, `**` does not, `[a-z]` is a set. One that fits a folder
-    /// takes all files below it.
+    /// Files that fit a glob: `*` and `?` stay within a segment, `**` does not, `[a-z]` is a set. One that fits a
+    /// folder takes all files below it.
     ///
     /// - Parameter isExcluded: these files are not looked at.
     /// - Throws: ``GitError/invalidPath(_:)`` with the rule that was broken.
@@ -77,7 +77,10 @@ struct PathConditions: Hashable, Sendable {
             throw GitError.invalidPath("no NUL is allowed")
         }
         let segments = self.prefix.split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false)
-        guard segments.dropLast().allSatisfy({ !$0.isEmpty && !$0.elementsEqual("..".utf8) && !$0.elementsEqual(".".utf8) })
+        guard
+            segments.dropLast().allSatisfy({
+                !$0.isEmpty && !$0.elementsEqual("..".utf8) && !$0.elementsEqual(".".utf8)
+            })
         else { throw GitError.invalidPath("no \"//\" and no \".\" and \"..\" segments are allowed") }
     }
 

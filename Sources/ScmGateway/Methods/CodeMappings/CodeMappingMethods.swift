@@ -5,7 +5,8 @@ import SiloRPC
 import Storage
 
 extension ScmGatewayService {
-    public func createCodeMapping(_ request: CreateCodeMappingRequest, context: CallContext) async throws -> CodeMapping {
+    public func createCodeMapping(_ request: CreateCodeMappingRequest, context: CallContext) async throws -> CodeMapping
+    {
         let organizationID = try authorise(context, .write, organizationID: request.organizationID)
         guard request.integrationID == 0 else { throw Self.integrationNotFound }
         guard !request.automaticallyGenerated else {
@@ -41,7 +42,8 @@ extension ScmGatewayService {
     }
 
     /// What nobody edited keeps its mark: an update that names no field is refused.
-    public func updateCodeMapping(_ request: UpdateCodeMappingRequest, context: CallContext) async throws -> CodeMapping {
+    public func updateCodeMapping(_ request: UpdateCodeMappingRequest, context: CallContext) async throws -> CodeMapping
+    {
         let organizationID = try authorise(context, .write, organizationID: request.organizationID)
         let new = request.codeMapping ?? CodeMapping()
         guard new.id > 0 else { throw RPCError.badField("code_mapping.id", "a positive id is required") }
@@ -91,13 +93,16 @@ extension ScmGatewayService {
         if let other, other.id != id { throw codeMappingExists(other) }
     }
 
-    public func deleteCodeMapping(_ request: DeleteCodeMappingRequest, context: CallContext) async throws -> Protobuf.Empty {
+    public func deleteCodeMapping(_ request: DeleteCodeMappingRequest, context: CallContext) async throws
+        -> Protobuf.Empty
+    {
         let organizationID = try authorise(context, .write, organizationID: request.organizationID)
         let id = request.codeMappingID
         guard id > 0 else { throw RPCError.badField("code_mapping_id", "a positive id is required") }
         return try await mappingStorageErrors {
             try await self.database.write { transaction in
-                guard try CodeMappingRows.find(id: id, organizationID: organizationID, transaction.reading) != nil else {
+                guard try CodeMappingRows.find(id: id, organizationID: organizationID, transaction.reading) != nil
+                else {
                     throw Self.codeMappingNotFound
                 }
                 guard try !CodeOwnersRows.exists(mappingID: id, transaction.reading) else {

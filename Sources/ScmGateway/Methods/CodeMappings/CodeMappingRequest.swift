@@ -23,19 +23,24 @@ enum CodeMappingRules {
         guard root.utf8.count <= maximumRootByteCount else {
             throw RPCError.badField(field, "at most \(maximumRootByteCount) bytes are allowed")
         }
-        guard !root.unicodeScalars.contains(where: { $0.properties.isWhitespace || $0 == "\"" || $0 == "'" || $0.value < 0x20 })
+        guard
+            !root.unicodeScalars.contains(where: {
+                $0.properties.isWhitespace || $0 == "\"" || $0 == "'" || $0.value < 0x20
+            })
         else { throw RPCError.badField(field, "white space and quotes are not allowed") }
     }
 
     private static func checkBranch(_ branch: String, _ field: String) throws(RPCError) {
         let isWord = branch.unicodeScalars.allSatisfy { scalar in
-            scalar.properties.isAlphabetic || scalar.properties.numericType != nil || "_./-".unicodeScalars.contains(scalar)
+            scalar.properties.isAlphabetic || scalar.properties.numericType != nil
+                || "_./-".unicodeScalars.contains(scalar)
         }
         guard branch.utf8.count <= maximumBranchByteCount, isWord, !branch.hasPrefix("/"), !branch.hasSuffix("/"),
             branch.isEmpty || (try? Revision(branch)) != nil
         else {
             throw RPCError.badField(
-                field, "letters, digits, \"_\", \".\", \"/\" and \"-\", no \"/\" at either end, \(maximumBranchByteCount) bytes"
+                field,
+                "letters, digits, \"_\", \".\", \"/\" and \"-\", no \"/\" at either end, \(maximumBranchByteCount) bytes"
             )
         }
     }
@@ -61,7 +66,9 @@ extension ScmGatewayService {
     }
 
     /// - Throws: NOT_FOUND, also for another organization's.
-    func codeMapping(_ id: Int64, organizationID: Int64, field: String = "code_mapping_id") async throws -> StoredCodeMapping {
+    func codeMapping(_ id: Int64, organizationID: Int64, field: String = "code_mapping_id") async throws
+        -> StoredCodeMapping
+    {
         guard id > 0 else { throw RPCError.badField(field, "a positive id is required") }
         let found = try await mappingStorageErrors {
             try await self.database.read { try CodeMappingRows.find(id: id, organizationID: organizationID, $0) }
@@ -78,7 +85,8 @@ extension ScmGatewayService {
         guard id > 0 else { throw RPCError.badField("project_id", "a positive id is required") }
         return try await mappingStorageErrors {
             try await self.database.read {
-                try CodeMappingRows.ofProject(id, organizationID: organizationID, limit: Self.maximumMappingsOfProject, $0)
+                try CodeMappingRows.ofProject(
+                    id, organizationID: organizationID, limit: Self.maximumMappingsOfProject, $0)
             }
         }
     }

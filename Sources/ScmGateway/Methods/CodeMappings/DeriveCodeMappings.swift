@@ -19,7 +19,8 @@ extension ScmGatewayService {
         guard let platform = StackPlatform(request.platform) else { return Self.unknownPlatform(request) }
         guard !isCreating || derivations.begin(organizationID) else {
             throw RPCError(
-                .aborted, .locked, "another derivation of the organization is storing its result", retryAfter: .seconds(5)
+                .aborted, .locked, "another derivation of the organization is storing its result",
+                retryAfter: .seconds(5)
             )
         }
         defer { if isCreating { derivations.end(organizationID) } }

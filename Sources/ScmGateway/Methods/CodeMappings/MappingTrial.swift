@@ -66,7 +66,8 @@ struct MappingTrial {
             guard all else { return steps }
             return steps + mappings[(index + 1)...].map { rest in
                 Step(
-                    mapping: rest, application: MappingApplication(rest.roots, source, munged: munged), outcome: .notReached
+                        mapping: rest, application: MappingApplication(rest.roots, source, munged: munged),
+                        outcome: .notReached
                 )
             }
         }
@@ -129,7 +130,9 @@ struct MappingTrial {
         let found: ObjectID?
         do {
             found = try await repository.resolve(try Revision(revision))
-        } catch GitError.revisionNotFound, GitError.invalidRevision, GitError.ambiguousRevision, GitError.emptyRepository {
+        } catch GitError.revisionNotFound, GitError.invalidRevision, GitError.ambiguousRevision, GitError
+            .emptyRepository
+        {
             found = nil
         }
         commits[key] = found

@@ -44,7 +44,9 @@ extension ScmGatewayService {
         )
     }
 
-    private func steps(of frame: StackFrame, in trial: inout MappingTrial, all: Bool) async throws -> [MappingTrial.Step] {
+    private func steps(of frame: StackFrame, in trial: inout MappingTrial, all: Bool) async throws -> [MappingTrial
+        .Step]
+    {
         do {
             return try await trial.steps(frame, all: all)
         } catch let error as GitError {
@@ -75,7 +77,8 @@ extension MappingStep {
         let roots = step.mapping.roots
         let value = step.application.value.prefix(200)
         let compared = "\(step.application.field.rawValue) \"\(value)\""
-        let rewritten = "\(compared) begins with \"\(roots.stack)\"; with \"\(roots.source)\" instead it is \"\(step.application.path ?? "")\""
+        let rewritten =
+            "\(compared) begins with \"\(roots.stack)\"; with \"\(roots.source)\" instead it is \"\(step.application.path ?? "")\""
         switch step.outcome {
         case .matched: return step.ref.isEmpty ? "\(rewritten)." : "\(rewritten), at \(step.ref)."
         case .fileNotFound: return "\(rewritten), and there is no such file at \(step.ref)."

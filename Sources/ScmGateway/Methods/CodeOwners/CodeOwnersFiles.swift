@@ -48,7 +48,8 @@ extension ScmGatewayService {
 
     static func checkOwnersText(_ text: String) throws(RPCError) {
         // Characters are never more than bytes.
-        guard text.utf8.count <= OwnersFile.maximumCharacterCount || text.count <= OwnersFile.maximumCharacterCount else {
+        guard text.utf8.count <= OwnersFile.maximumCharacterCount || text.count <= OwnersFile.maximumCharacterCount
+        else {
             throw RPCError(
                 .failedPrecondition, .limitReached,
                 "a code owners file has at most \(OwnersFile.maximumCharacterCount) characters"

@@ -23,7 +23,8 @@ extension ScmGatewayService {
             // The mapping may have gone while the file was read.
             guard try CodeMappingRows.find(id: mapping.id, organizationID: organizationID, transaction.reading) != nil,
                 let stored = try CodeOwnersRows.store(
-                    mappingID: mapping.id, organizationID: organizationID, dialect: Int64(read.message.rawValue), raw: text,
+                    mappingID: mapping.id, organizationID: organizationID, dialect: Int64(read.message.rawValue),
+                    raw: text,
                     transaction
                 )
             else { throw Self.codeMappingNotFound }
@@ -44,7 +45,9 @@ extension ScmGatewayService {
         }
     }
 
-    public func listCodeOwners(_ request: ListCodeOwnersRequest, context: CallContext) async throws -> ListCodeOwnersResponse {
+    public func listCodeOwners(_ request: ListCodeOwnersRequest, context: CallContext) async throws
+        -> ListCodeOwnersResponse
+    {
         let organizationID = try authorise(context, .read, organizationID: request.organizationID)
         let size = min(try PageSize.check(request.pageSize), 100)
         let pageFilter = try PageFilter(
@@ -65,7 +68,9 @@ extension ScmGatewayService {
         )
     }
 
-    public func deleteCodeOwners(_ request: DeleteCodeOwnersRequest, context: CallContext) async throws -> Protobuf.Empty {
+    public func deleteCodeOwners(_ request: DeleteCodeOwnersRequest, context: CallContext) async throws
+        -> Protobuf.Empty
+    {
         let organizationID = try authorise(context, .write, organizationID: request.organizationID)
         let id = request.codeMappingID
         guard id > 0 else { throw RPCError.badField("code_mapping_id", "a positive id is required") }

@@ -47,7 +47,8 @@ extension ScmGatewayService {
         return try await offLoop {
             stored.map { owners in
                 ReadOwnersFile(
-                    file: OwnersFile(owners.raw, dialect: OwnersDialect(stored: owners.dialect)), roots: owners.mapping.roots
+                    file: OwnersFile(owners.raw, dialect: OwnersDialect(stored: owners.dialect)),
+                    roots: owners.mapping.roots
                 )
             }
         }
@@ -61,7 +62,8 @@ extension ScmGatewayService {
             return try await ownersFile(in: try await repository(row), at: revision, dialect: dialect)
         }
         return try await offLoop {
-            ReadOwnersFile(file: OwnersFile(found.text, dialect: found.dialect), roots: MappingRoots(stack: "", source: ""))
+            ReadOwnersFile(
+                file: OwnersFile(found.text, dialect: found.dialect), roots: MappingRoots(stack: "", source: ""))
         }
     }
 }

@@ -100,7 +100,8 @@ extension CodeFragment {
         for (index, line) in lines.enumerated() {
             for range in line.ranges {
                 ranges.append(TextRange(
-                    start: Int32(clamping: byteCount + range.lowerBound), end: Int32(clamping: byteCount + range.upperBound)
+                        start: Int32(clamping: byteCount + range.lowerBound),
+                        end: Int32(clamping: byteCount + range.upperBound)
                 ))
             }
             text.append(line.text)

@@ -47,7 +47,8 @@ extension ScmGatewayService {
             while place.offset < found.files.count {
                 let (file, blob) = found.files[place.offset]
                 guard page.append(
-                    CodeMatch(file, blob: blob, repositoryID: target.row.id, commit: target.query.commit), file.byteCount
+                        CodeMatch(file, blob: blob, repositoryID: target.row.id, commit: target.query.commit),
+                        file.byteCount
                 ) else { return }
                 place.offset += 1
             }

@@ -17,7 +17,8 @@ extension ScmGatewayService {
             throw RPCError.badField("query", "longer than any name (\(LocalFolder.maximumNameCount) characters)")
         }
         let size = min(try PageSize.check(request.pageSize), 100)
-        let filter = try PageFilter("SearchRepositories", ["\(organizationID)", request.query, "\(request.provider.rawValue)"])
+        let filter = try PageFilter(
+            "SearchRepositories", ["\(organizationID)", request.query, "\(request.provider.rawValue)"])
         let after = try PageToken.parse(request.pageToken, filter: filter)?.anchor ?? ""
         let roots = configuration.repositoryRoots
         let query = request.query.lowercased()
@@ -48,7 +49,8 @@ extension ScmGatewayService {
                 repositoryID: id, provider: .localGit
             )
         }
-        let next = found.count > size ? page.last.map { PageToken(filter: filter, position: 0, anchor: $0.key).text } : nil
+        let next =
+            found.count > size ? page.last.map { PageToken(filter: filter, position: 0, anchor: $0.key).text } : nil
         return SearchRepositoriesResponse(results: results, nextPageToken: next ?? "", truncated: isTruncated)
     }
 }

@@ -32,7 +32,8 @@ extension RPCMethod {
             guard let bytes = try await call.nextMessage() else {
                 throw RPCError(.unimplemented, "\(descriptor.path) takes one request message; the request has none")
             }
-            try await body(try Request(bytes, call.codec), { try await call.send(bytes: $0.bytes(call.codec)) }, context)
+            try await body(
+                try Request(bytes, call.codec), { try await call.send(bytes: $0.bytes(call.codec)) }, context)
         }
     }
 }

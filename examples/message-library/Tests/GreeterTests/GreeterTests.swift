@@ -8,7 +8,10 @@ import Testing
 
 @Suite struct GreeterTests {
     @Test("one service with SwiftProtobuf messages, in every form", arguments: [
-        ("application/grpc-web", [0, 0, 0, 0, 4, 0x0A, 2] + Array("hi".utf8), [0, 0, 0, 0, 12, 0x0A, 10] + Array("Hello, hi!".utf8)),
+            (
+                "application/grpc-web", [0, 0, 0, 0, 4, 0x0A, 2] + Array("hi".utf8),
+                [0, 0, 0, 0, 12, 0x0A, 10] + Array("Hello, hi!".utf8)
+            ),
         ("application/proto", [0x0A, 2] + Array("hi".utf8), [0x0A, 10] + Array("Hello, hi!".utf8)),
         ("application/json", Array("\"hi\"".utf8), Array("\"Hello, hi!\"".utf8)),
     ] as [(String, [UInt8], [UInt8])])
@@ -30,9 +33,12 @@ import Testing
         let logger = Logger(label: "example")
         let rpc = RPCServer(services: [GreeterService()], logger: logger)
         let group = MultiThreadedEventLoopGroup.singleton
-        let server = try await HTTPServer.start(HTTPServerConfiguration(), group: group, logger: logger) { await rpc.handle($0) }
+        let server = try await HTTPServer.start(HTTPServerConfiguration(), group: group, logger: logger) {
+            await rpc.handle($0)
+        }
         let connection = try await HTTPClientConnection.connect(
-            host: "127.0.0.1", port: server.port, protocol: .http1, configuration: HTTPClientConfiguration(), group: group
+            host: "127.0.0.1", port: server.port, protocol: .http1, configuration: HTTPClientConfiguration(),
+            group: group
         )
         let exchange = try await connection.start(HTTPRequestHead(path: path, fields: [.contentType: type]))
         try await exchange.send(ByteBuffer(bytes: body))

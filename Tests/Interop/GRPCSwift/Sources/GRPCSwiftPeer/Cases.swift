@@ -16,7 +16,9 @@ struct Cases {
             ("large_unary", { try await largeUnary() }),
             ("client_compressed_unary", { try await largeUnary(compression: .gzip) }),
             ("server_compressed_unary", {
-                for wish in [true, false] { try await largeUnary(SimpleRequest(responseCompressed: BoolValue(value: wish))) }
+                    for wish in [true, false] {
+                        try await largeUnary(SimpleRequest(responseCompressed: BoolValue(value: wish)))
+                    }
             }),
             ("client_streaming", { try await clientStreaming() }),
             ("client_compressed_streaming", { try await clientStreaming(compression: .deflate) }),
@@ -28,7 +30,8 @@ struct Cases {
             } }),
             ("status_code_and_message", { try await statusMessage("test status message") }),
             ("special_status_message", {
-                try await statusMessage("\t\ntest with whitespace\r\nand Unicode BMP \u{263A} and non-BMP \u{1F608}\t\n")
+                    try await statusMessage(
+                        "\t\ntest with whitespace\r\nand Unicode BMP \u{263A} and non-BMP \u{1F608}\t\n")
             }),
             ("custom_metadata", { try await customMetadata() }),
             ("unimplemented_method", {
@@ -74,7 +77,8 @@ struct Cases {
         var options = CallOptions.defaults
         options.timeout = timeout
         try await client.bidirectionalStreaming(
-            request: StreamingClientRequest(metadata: metadata, producer: requests), descriptor: .test("FullDuplexCall"),
+            request: StreamingClientRequest(metadata: metadata, producer: requests),
+            descriptor: .test("FullDuplexCall"),
             serializer: Protobuf<StreamingOutputCallRequest>(), deserializer: Protobuf<StreamingOutputCallResponse>(),
             options: options
         ) { try await answers($0.messages) }
@@ -91,7 +95,9 @@ struct Cases {
 
     // MARK: Cases
 
-    private func largeUnary(_ base: SimpleRequest = SimpleRequest(), compression: CompressionAlgorithm? = nil) async throws {
+    private func largeUnary(_ base: SimpleRequest = SimpleRequest(), compression: CompressionAlgorithm? = nil)
+        async throws
+    {
         var request = base
         request.responseSize = 314_159
         request.payload = zeros(271_828)
@@ -104,7 +110,9 @@ struct Cases {
         options.compression = compression
         let response = try await client.clientStreaming(
             request: StreamingClientRequest { writer in
-                for size in Self.sizes { try await writer.write(StreamingInputCallRequest(payload: zeros(size.request))) }
+                for size in Self.sizes {
+                    try await writer.write(StreamingInputCallRequest(payload: zeros(size.request)))
+                }
             },
             descriptor: .test("StreamingInputCall"), serializer: Protobuf<StreamingInputCallRequest>(),
             deserializer: Protobuf<StreamingInputCallResponse>(), options: options
@@ -154,7 +162,8 @@ struct Cases {
         for isStream in [false, true] {
             do {
                 if isStream {
-                    try await duplex({ try await $0.write(StreamingOutputCallRequest(responseStatus: status)) }) { messages in
+                    try await duplex({ try await $0.write(StreamingOutputCallRequest(responseStatus: status)) }) {
+                        messages in
                         for try await _ in messages {}
                     }
                 } else {
@@ -184,7 +193,8 @@ struct Cases {
         let (never, end) = AsyncStream<Void>.makeStream()
         let call = Task {
             try await client.clientStreaming(
-                request: StreamingClientRequest { _ in for await _ in never {} }, descriptor: .test("StreamingInputCall"),
+                request: StreamingClientRequest { _ in for await _ in never {} },
+                descriptor: .test("StreamingInputCall"),
                 serializer: Protobuf<StreamingInputCallRequest>(), deserializer: Protobuf<StreamingInputCallResponse>(),
                 options: .defaults
             ) { try $0.message }

@@ -9,7 +9,8 @@ struct TestService: RegistrableRPCService {
     func registerMethods<Transport: ServerTransport>(with router: inout RPCRouter<Transport>) {
         register(&router, "EmptyCall", unary: { (_: Empty) in Empty() })
         register(&router, "UnaryCall", unary: unaryCall)
-        register(&router, "StreamingOutputCall") { (request: StreamingServerRequest<StreamingOutputCallRequest>, writer) in
+        register(&router, "StreamingOutputCall") {
+            (request: StreamingServerRequest<StreamingOutputCallRequest>, writer) in
             for try await message in request.messages { try await answer(message, writer) }
         }
         register(&router, "FullDuplexCall") { (request: StreamingServerRequest<StreamingOutputCallRequest>, writer) in
@@ -18,7 +19,8 @@ struct TestService: RegistrableRPCService {
                 try await answer(message, writer)
             }
         }
-        register(&router, "StreamingInputCall") { (request: StreamingServerRequest<StreamingInputCallRequest>, writer) in
+        register(&router, "StreamingInputCall") {
+            (request: StreamingServerRequest<StreamingInputCallRequest>, writer) in
             var byteCount = 0
             for try await message in request.messages { byteCount += message.payload?.body.count ?? 0 }
             try await writer.write(StreamingInputCallResponse(aggregatedPayloadSize: Int32(clamping: byteCount)))
@@ -71,7 +73,9 @@ struct TestService: RegistrableRPCService {
     }
 
     private func check(_ status: EchoStatus?) throws {
-        guard let status, let code = Status.Code(rawValue: Int(status.code)).flatMap({ RPCError.Code($0) }) else { return }
+        guard let status, let code = Status.Code(rawValue: Int(status.code)).flatMap({ RPCError.Code($0) }) else {
+            return
+        }
         throw RPCError(code: code, message: status.message)
     }
 }
