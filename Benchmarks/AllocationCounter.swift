@@ -1,7 +1,8 @@
 import Foundation
 
-/// Counts the allocations of a server process: `Benchmarks/Peers/allocation_counter.c`, compiled here and preloaded into
-/// it, counts into a file that this process reads. C's allocator is what Swift objects and nghttp2's blocks end in.
+/// Counts the allocations of a server process: `Benchmarks/Peers/allocation_counter.c`, compiled here and preloaded
+/// into it, counts into a file that this process reads. C's allocator is what Swift objects and nghttp2's blocks end
+/// in.
 struct AllocationCounter {
     /// For the server's process.
     let environment: [String: String]

@@ -11,7 +11,8 @@ struct BenchmarksCommand: AsyncParsableCommand {
         discussion: "Only ratios of one run mean something: machines differ, and are shared.",
         subcommands: [
             CodecCommand.self, ServerCommand.self, ServerPeersCommand.self, IdleCommand.self, BlameCommand.self,
-            SearchCommand.self, ScmCommand.self, SoakCommand.self, SiloCommand.self, EchoServerCommand.self, GatewayServerCommand.self,
+            SearchCommand.self, ScmCommand.self, SoakCommand.self, SiloCommand.self, EchoServerCommand.self,
+            GatewayServerCommand.self
         ],
         defaultSubcommand: CodecCommand.self
     )

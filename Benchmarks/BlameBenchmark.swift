@@ -93,10 +93,12 @@ struct BlameCommand: AsyncParsableCommand {
         print("blame of one line of \(file), medians of \(lines - 1) lines, wall time:")
         print("  git blame -L n,n --porcelain   \(BenchmarkTable.rounded(git)) us")
         print(
-            "  GetCommitContext, cold         \(BenchmarkTable.rounded(cold)) us, \(BenchmarkTable.rounded(cold / git)) x git"
+            "  GetCommitContext, cold         \(BenchmarkTable.rounded(cold)) us, "
+                + "\(BenchmarkTable.rounded(cold / git)) x git"
         )
         print(
-            "  GetCommitContext, repeated     \(BenchmarkTable.rounded(repeated)) us, git takes \(BenchmarkTable.rounded(git / repeated)) x as long"
+            "  GetCommitContext, repeated     \(BenchmarkTable.rounded(repeated)) us, git takes "
+                + "\(BenchmarkTable.rounded(git / repeated)) x as long"
         )
     }
 

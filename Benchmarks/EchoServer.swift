@@ -63,7 +63,8 @@ extension EchoServerCommand {
         _ = try ChildProcess.output(
             "openssl",
             [
-                "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=localhost",
+                "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj",
+                "/CN=localhost",
                 "-days", "2", "-keyout", "\(folder)/key", "-out", "\(folder)/certificate",
             ])
     }

@@ -200,9 +200,8 @@ struct BatchBenchmark {
                             repositoryID: fixture.repositoryID, lines: Array(half), maxAgeDays: -1
                         ))
                         guard answer.results.allSatisfy({ $0.status?.code == 0 }) else {
-                            throw ValidationError(
-                                "a line has no blame: \(answer.results.first { $0.status?.code != 0 }.map { "\($0)" } ?? "")"
-                            )
+                            let first = answer.results.first { $0.status?.code != 0 }
+                            throw ValidationError("a line has no blame: \(first.map { "\($0)" } ?? "")")
                         }
                     }
                 }

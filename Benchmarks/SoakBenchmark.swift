@@ -115,7 +115,8 @@ struct SoakCommand: AsyncParsableCommand {
             sorted.isEmpty ? .nan : sorted[min(sorted.count - 1, Int(Double(sorted.count) * share))] * 1e3
         }
         print(
-            "\(all.count) calls, \(record.failures.count) failed, \(clients) clients, \(repositories) repositories, \(seconds) s"
+            "\(all.count) calls, \(record.failures.count) failed, \(clients) clients, \(repositories) repositories, "
+                + "\(seconds) s"
         )
         for failure in record.failures.prefix(3) { print("  \(failure)") }
         print("call              p50 ms   p99 ms")

@@ -53,7 +53,9 @@ class Program:
 def measure(case: str, programs: dict[str, Program], rounds: int) -> dict:
     """Results of one case by program; `memcpy` is a case of FrameCodecPeer."""
     sources = {name: (program, case) for name, program in programs.items()}
-    sources["memcpy"] = (programs[OURS], " ".join(case.split()[: 3 if case.startswith(("frame", "text")) else 1]) + " memcpy")
+    sources["memcpy"] = (
+        programs[OURS], " ".join(case.split()[: 3 if case.startswith(("frame", "text")) else 1]) + " memcpy"
+    )
     if "JSON" in case or case.endswith("touch") or case.startswith("frame") and case.endswith("decode"):
         del sources["memcpy"]
     samples: dict[str, list] = {name: [] for name in sources}

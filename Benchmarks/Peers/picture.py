@@ -38,26 +38,34 @@ def svg(results: dict) -> str:
             start, end = sorted((x(1), x(ratio)))
             top = y + index * BAR
             body.append(
-                f'<rect class="{PEERS[peer]}" x="{start:.1f}" y="{top}" width="{max(end - start, 1):.1f}" height="{BAR - 1}"/>'
+                f'<rect class="{PEERS[peer]}" x="{start:.1f}" y="{top}" width="{max(end - start, 1):.1f}" '
+                f'height="{BAR - 1}"/>'
             )
             body.append(text(max(end, x(1)) + 4, top + 9, f"{ratio:.1f}", "faint", size=10))
         y += height + GAP
     grid = []
     for power in range(round(math.log2(least)), round(math.log2(greatest)) + 1):
         at, name = x(2**power), f"{2**power:g}x"
-        grid.append(f'<line class="{"one" if power == 0 else "line"}" x1="{at:.1f}" y1="{TOP - 6}" x2="{at:.1f}" y2="{y}"/>')
+        grid.append(
+            f'<line class="{"one" if power == 0 else "line"}" x1="{at:.1f}" y1="{TOP - 6}" x2="{at:.1f}" y2="{y}"/>'
+        )
         grid.append(text(at, TOP - 12, name, "faint", anchor="middle"))
     legend, at = [], LEFT
-    for name, style in (("SwiftProtobuf (text: Foundation)", "swift"), ("C++ protobuf", "cpp"), ("C++ with arena", "arena")):
+    for name, style in (
+        ("SwiftProtobuf (text: Foundation)", "swift"), ("C++ protobuf", "cpp"), ("C++ with arena", "arena")
+    ):
         legend.append(f'<rect class="{style}" x="{at}" y="26" width="11" height="11"/>' + text(at + 16, 36, name))
         at += 26 + 7 * len(name)
     title = text(LEFT, 16, "How many times as fast as the peer: right of the 1x line FrameCodec is faster")
     size = (LEFT + WIDTH + 60, y + 12)
-    lines = [f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {size[0]} {size[1]}" width="{size[0]}" height="{size[1]}">',
-             f"<style>{STYLE}</style>", f'<rect class="ground" width="{size[0]}" height="{size[1]}"/>', title]  # fmt: skip
+    lines = [f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {size[0]} {size[1]}" '
+             f'width="{size[0]}" height="{size[1]}">',
+             f"<style>{STYLE}</style>", f'<rect class="ground" width="{size[0]}" height="{size[1]}"/>',
+             title]  # fmt: skip
     return "\n".join([*lines, *legend, *grid, *body, "</svg>"]) + "\n"
 
 
 def text(x: float, y: float, content: str, style: str = "", anchor: str = "start", size: int = 12) -> str:
     css = f' class="{style}"' if style else ""
-    return f'<text{css} x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" style="font-size:{size}px">{escape(content)}</text>'
+    place = f'x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" style="font-size:{size}px"'
+    return f"<text{css} {place}>{escape(content)}</text>"

@@ -63,8 +63,8 @@ public struct Options: Sendable {
                                   .proto are kept. Default flat.
           services=all|none       none leaves service protocols and clients out. Default all. Services that declare
                                   (silo.service), see silo/options.proto, become NAME.silo.swift.
-          messages=all|none       none leaves messages, enums and services out: what remains is the file's descriptor, for
-                                  files that only others' options refer to. Default all.
+          messages=all|none       none leaves messages, enums and services out: what remains is the file's
+                                  descriptor, for files that only others' options refer to. Default all.
           required=error|optional what to do with `required` fields of proto2. Default error.
           output=swift|markdown|comments|typescript
                                   markdown: a reference of services and messages, NAME.md. comments: the comments as a

@@ -11,8 +11,8 @@ struct AdminCommand: AsyncParsableCommand {
         commandName: "admin",
         abstract: "Looks into a running server, and switches methods off and on.",
         discussion: """
-            Asks the administration listener (`serve --admin-listen 127.0.0.1:9090`), or the public port with a key that \
-            has the scope scm:admin.
+            Asks the administration listener (`serve --admin-listen 127.0.0.1:9090`), or the public port with a key \
+            that has the scope scm:admin.
             """,
         subcommands: [Connections.self, Streams.self, Methods.self, Disable.self, Enable.self]
     )
@@ -22,8 +22,10 @@ struct AdminCommand: AsyncParsableCommand {
         var address: String?
 
         @Option(
-            help:
-                "API key with the scope scm:admin; not needed at the administration listener. [env: SCM_GATEWAY_API_KEY]"
+            help: """
+                API key with the scope scm:admin; not needed at the administration listener. \
+                [env: SCM_GATEWAY_API_KEY]
+                """
         )
         var apiKey: String?
 

@@ -31,8 +31,10 @@ struct KeyCommand: AsyncParsableCommand {
         var name = "unnamed"
 
         @Option(
-            help:
-                "What the key may do; repeatable. (default: all but scm:admin) \(Scope.allCases.map(\.rawValue).joined(separator: ", "))"
+            help: """
+                What the key may do; repeatable. (default: all but scm:admin) \
+                \(Scope.allCases.map(\.rawValue).joined(separator: ", "))
+                """
         )
         var scope: [Scope] = []
 

@@ -50,8 +50,8 @@ struct ListenOptions: ParsableArguments {
     @Option(
         name: .customLong("limit"),
         help: """
-            NAME=NUMBER of a limit or timer (bytes, counts, seconds), such as connections=5000; repeatable; `--limit help` \
-            lists the names. [env: SCM_GATEWAY_LIMITS]
+            NAME=NUMBER of a limit or timer (bytes, counts, seconds), such as connections=5000; repeatable; `--limit \
+            help` lists the names. [env: SCM_GATEWAY_LIMITS]
             """
     )
     var limits: [String] = []
@@ -61,8 +61,8 @@ struct ListenOptions: ParsableArguments {
 
     @Option(
         help: """
-            Address and port of the administration listener, such as 127.0.0.1:9090: metrics, reflection, administration, \
-            without a key; none by default. [env: SCM_GATEWAY_ADMIN_LISTEN]
+            Address and port of the administration listener, such as 127.0.0.1:9090: metrics, reflection, \
+            administration, without a key; none by default. [env: SCM_GATEWAY_ADMIN_LISTEN]
             """
     )
     var adminListen: String?
@@ -77,8 +77,8 @@ struct ListenOptions: ParsableArguments {
 
     @Option(
         help: """
-            When answers are compressed, for clients that accept it: never, requested (the request was compressed), always. \
-            [env: SCM_GATEWAY_COMPRESSION, default: requested]
+            When answers are compressed, for clients that accept it: never, requested (the request was compressed), \
+            always. [env: SCM_GATEWAY_COMPRESSION, default: requested]
             """
     )
     var compression: ResponseCompression?
@@ -94,8 +94,8 @@ struct ListenOptions: ParsableArguments {
 
     @Option(
         help: """
-            Seconds between the signal to stop and the end of accepting, in which /readyz says no, so that load balancers \
-            move on. [env: SCM_GATEWAY_DRAIN_DELAY, default: 0]
+            Seconds between the signal to stop and the end of accepting, in which /readyz says no, so that load \
+            balancers move on. [env: SCM_GATEWAY_DRAIN_DELAY, default: 0]
             """
     )
     var drainDelay: Int?

@@ -5,8 +5,10 @@ import HTTPTransport
 /// TLS of the server, as flags; environment and file as in ``SettingsOptions``.
 struct TLSOptions: ParsableArguments {
     @Option(
-        help:
-            "PEM file with the certificate and its intermediates: TLS on every TCP port. [env: SCM_GATEWAY_TLS_CERTIFICATE]"
+        help: """
+            PEM file with the certificate and its intermediates: TLS on every TCP port. \
+            [env: SCM_GATEWAY_TLS_CERTIFICATE]
+            """
     )
     var tlsCertificate: String?
 
@@ -26,7 +28,8 @@ struct TLSOptions: ParsableArguments {
 
     @Option(
         help: """
-            none, optional or required. [env: SCM_GATEWAY_TLS_CLIENT_CERTIFICATES, default: required with --tls-client-ca]
+            none, optional or required. [env: SCM_GATEWAY_TLS_CLIENT_CERTIFICATES, default: required with \
+            --tls-client-ca]
             """
     )
     var tlsClientCertificates: String?
@@ -86,7 +89,7 @@ struct TLSSettings: Sendable {
             if key != nil { throw ValidationError("--tls-key needs --tls-certificate, the certificate of that key") }
             if !additionalCertificates.isEmpty {
                 throw ValidationError(
-                    "--tls-additional-certificate needs --tls-certificate and --tls-key, for clients that ask for no name"
+                    "--tls-additional-certificate needs --tls-certificate and --tls-key, for clients without a name"
                 )
             }
             if clientCA != nil || clientCertificates != nil {

@@ -1,4 +1,4 @@
-"""Messages that are small on the wire and large in memory (CVE-2022-29225, CVE-2026-42587): every coding has the cap."""
+"""Messages that are small on the wire and large in memory (CVE-2022-29225, CVE-2026-42587): each coding has the cap."""
 
 import gzip
 import struct
@@ -14,7 +14,9 @@ SIZE = 64 * 1024 * 1024
 # window of 8 MiB, then 512 blocks of 128 KiB, four bytes each.
 BLOCK = 128 * 1024
 ZSTD = b"\x28\xb5\x2f\xfd\x00\x68" + b"".join(
-    struct.pack("<I", BLOCK << 3 | 1 << 1 | (number == SIZE // BLOCK - 1))[:3] + b"\0" for number in range(SIZE // BLOCK))
+    struct.pack(
+        "<I", BLOCK << 3 | 1 << 1 | (number == SIZE // BLOCK - 1)
+    )[:3] + b"\0" for number in range(SIZE // BLOCK))
 BOMBS = {"gzip": gzip.compress(bytes(SIZE)), "deflate": zlib.compress(bytes(SIZE)), "zstd": ZSTD}
 
 
@@ -34,7 +36,9 @@ def test_compressed_bombs(attacked, coding):
 @pytest.mark.parametrize("coding", BOMBS)
 def test_compressed_messages_that_are_broken(attacked, coding):
     """Cut short, followed by bytes, and not compressed at all."""
-    good = {"gzip": gzip.compress(b"\x0a\x05hello"), "deflate": zlib.compress(b"\x0a\x05hello"), "zstd": ZSTD[:100]}[coding]
+    good = {
+        "gzip": gzip.compress(b"\x0a\x05hello"), "deflate": zlib.compress(b"\x0a\x05hello"), "zstd": ZSTD[:100]
+    }[coding]
     for broken in (good[:-3], good + b"more", b"plain text"):
         with Peer(attacked.port) as peer:
             body = struct.pack(">BI", 1, len(broken)) + broken

@@ -19,7 +19,8 @@ def certificate(tmp_path_factory):
     folder = tmp_path_factory.mktemp("certificate")
     files = folder / "server.pem", folder / "server.key"
     subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-subj",
+        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
+        "-subj",
          "/CN=localhost", "-keyout", files[1], "-out", files[0]], check=True, capture_output=True)
     return files
 
@@ -170,7 +171,9 @@ def test_key_update_flood(attacked):
 @pytest.mark.parametrize("resets", [False, True])
 def test_truncated(attacked, version, resets):
     """An end without close_notify, in the middle of a request, of its answer, and of a record: nothing stays."""
-    for sent in [post()[:40], post(body=None, extra=["transfer-encoding: chunked"]), post("Pour", b"\0\0\0\0\3\x08\xff\x7f")]:
+    for sent in [
+        post()[:40], post(body=None, extra=["transfer-encoding: chunked"]), post("Pour", b"\0\0\0\0\3\x08\xff\x7f")
+    ]:
         for cut in [0, 5]:
             with TLSPeer(attacked.tls_port, version=version) as peer:
                 peer.handshake()

@@ -45,7 +45,8 @@ key() { openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out $1.k
 key ca; openssl req -x509 -key ca.key -subj "/CN=silos" -days 2 -out ca.pem
 for name in control us1 eu1 stranger; do
     key $name; openssl req -new -key $name.key -subj "/CN=$name" -out $name.csr
-    printf 'basicConstraints=critical,CA:FALSE\nsubjectAltName=DNS:%s.internal,DNS:localhost,IP:127.0.0.1\n' $name > $name.ext
+    printf 'basicConstraints=critical,CA:FALSE\nsubjectAltName=DNS:%s.internal,DNS:localhost,IP:127.0.0.1\n' $name \
+      > $name.ext
     openssl x509 -req -in $name.csr -CA ca.pem -CAkey ca.key -days 2 -extfile $name.ext -out $name.pem
 done
 """
@@ -227,7 +228,9 @@ class Silos:
         moment = str(time.time_ns() // 1_000_000)
         nonce = secrets.token_bytes(16)
         names = sorted(fields)
-        parts = ["Silo1", key, moment, nonce, "POST", f"127.0.0.1:{silo.port}", path, "application/proto", ";".join(names)]
+        parts = [
+            "Silo1", key, moment, nonce, "POST", f"127.0.0.1:{silo.port}", path, "application/proto", ";".join(names)
+        ]
         for name in names:
             parts += ["1", fields[name]]
         parts.append(hashlib.sha256(body).digest())

@@ -13,7 +13,9 @@ from fixture_repository import git
 Code = grpc.StatusCode
 
 # Values that must be refused before git sees them.
-BAD_REVISIONS = ["-h", "--all", "--output=/tmp/x", "main..pages", "@{-1}", "main\x00x", "main:README.md", "a b", "^main"]
+BAD_REVISIONS = [
+    "-h", "--all", "--output=/tmp/x", "main..pages", "@{-1}", "main\x00x", "main:README.md", "a b", "^main"
+]
 BAD_PATHS = ["-x", "--help", "../secret", "a/../../b", "a/./b", "src/util.py\x00", ".."]
 
 

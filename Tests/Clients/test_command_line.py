@@ -88,7 +88,8 @@ def test_wrong_usage_explains_itself(arguments, tmp_path):
 
 
 @pytest.mark.parametrize("arguments", [
-    [], ["quickstart"], ["serve"], ["call"], ["org"], ["org", "add"], ["key"], ["key", "add"], ["repo"], ["repo", "add"],
+    [], ["quickstart"], ["serve"], ["call"], ["org"], ["org", "add"], ["key"], ["key", "add"], ["repo"],
+    ["repo", "add"],
 ])
 def test_help_teaches(arguments):
     result = run(*arguments, "--help")

@@ -235,7 +235,8 @@ def test_administrators_see_everything_by_reflection(browser, gateway):
 
 def test_everything_can_be_reached_with_a_keyboard_and_has_a_name(console, gateway):
     unnamed = """[...document.querySelectorAll('input, select, textarea, button, a')].filter((element) =>
-        !(element.innerText?.trim() || element.ariaLabel || element.labels?.length || element.textContent.trim())).map((element) => element.outerHTML)"""
+        !(element.innerText?.trim() || element.ariaLabel || element.labels?.length || element.textContent.trim()))
+        .map((element) => element.outerHTML)"""
     for address, condition in [
         ("#/", "document.querySelector('.rows li')"),
         (f"#/r/{gateway.repository_id}/tree/", "document.querySelector('.readme')"),

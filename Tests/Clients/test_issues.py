@@ -11,7 +11,9 @@ def test_an_issue_from_its_making_to_its_end(client, client_kind, scm, connect, 
         group_id=7, project=project, title="broken \N{BUG}", labels=["bug"], assignee="@Octo",
         request_id=str(uuid.uuid4()))
     made = client.unary("CreateExternalIssue", request)
-    assert (made.key, made.title, list(made.labels), made.assignee) == (f"{project}#1", "broken \N{BUG}", ["bug"], "octo")
+    assert (
+        made.key, made.title, list(made.labels), made.assignee
+    ) == (f"{project}#1", "broken \N{BUG}", ["bug"], "octo")
     assert list(made.linked_group_ids) == [7] and made.state == scm.ISSUE_STATE_OPEN
     assert client.unary("CreateExternalIssue", request) == made
     again = failure(lambda: client.unary(

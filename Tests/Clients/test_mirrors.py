@@ -46,7 +46,9 @@ class GitHandler(BaseHTTPRequestHandler):
             "HTTP_CONTENT_ENCODING": self.headers.get("content-encoding", ""),
             "GIT_PROTOCOL": self.headers.get("git-protocol", ""),
         }
-        output = subprocess.run(["git", "http-backend"], input=body, env=variables, capture_output=True, timeout=60).stdout
+        output = subprocess.run(
+            ["git", "http-backend"], input=body, env=variables, capture_output=True, timeout=60
+        ).stdout
         head, _, rest = output.partition(b"\r\n\r\n")
         fields = dict(line.split(": ", 1) for line in head.decode().split("\r\n") if line)
         self.send_response(int(fields.pop("Status", "200 OK").split()[0]))

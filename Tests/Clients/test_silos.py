@@ -199,7 +199,7 @@ def rows(silos) -> list[tuple[str, int]]:
 
 
 def test_every_silo_is_killed_under_load(silos, organizations):
-    """No answer of a wrong cell, nothing lost, nothing done twice, nothing hangs, and everything comes back by itself."""
+    """No answer of a wrong cell, nothing lost, nothing done twice, nothing hangs, and all comes back by itself."""
     load = Load(silos, organizations)
     works = [lambda cell=cell: load.read(silos.control, cell) for cell in CELLS]
     works += [lambda cell=cell: load.read(silos.all[cell], cell) for cell in CELLS]

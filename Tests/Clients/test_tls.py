@@ -34,7 +34,10 @@ class Served:
         self.data = ["--data-folder", folder / "data"]
         organization = str(row("org", "add", "acme", *self.data)["id"])
         self.key = row("key", "add", "--organization", organization, "--name", "test", *self.data)["key"]
-        row("repo", "add", make_small_repository(folder / "small.git", "small"), "--organization", organization, *self.data)
+        row(
+            "repo", "add", make_small_repository(folder / "small.git", "small"), "--organization", organization,
+            *self.data
+        )
         self.log_path = folder / "log"
         self.log = open(self.log_path, "wb")
         command = [BINARY, "serve", "--port", "0", *self.data, *arguments]
@@ -153,7 +156,9 @@ def test_new_certificates_without_restart(serve, tmp_path, certificates):
 
 
 def test_the_server_name_chooses_the_certificate(serve, certificates):
-    served = serve(*tls(certificates), "--tls-additional-certificate", f"{certificates}/other.pem:{certificates}/other.key")
+    served = serve(
+        *tls(certificates), "--tls-additional-certificate", f"{certificates}/other.pem:{certificates}/other.key"
+    )
     host, port = served.url.removeprefix("https://").split(":")
     for name, expected in (("localhost", "server"), ("a.other.test", "other"), ("unknown.test", "server")):
         arguments = ["-connect", f"{host}:{port}", "-servername", name, "-CAfile", certificates / "servers.pem"]

@@ -12,7 +12,9 @@ from wire import END_GROUP, FIXED32, FIXED64, LENGTH, START_GROUP, VARINT, delim
 
 FIELDS = TestAllTypes.DESCRIPTOR.fields_by_name
 UNKNOWN = 505
-KINDS = "int32 int64 uint32 uint64 sint32 sint64 fixed32 fixed64 sfixed32 sfixed64 float double bool string bytes".split()
+KINDS = (
+    "int32 int64 uint32 uint64 sint32 sint64 fixed32 fixed64 sfixed32 sfixed64 float double bool string bytes"
+).split()
 
 INT_EDGES = [0, 1, -1, 127, 128, 12345, 2**31 - 1, -(2**31), 2**31, 2**32 - 1, 2**32, 2**63 - 1, -(2**63), 2**64 - 1]
 FLOATS = [0.0, -0.0, 0.1, 1.0, -1.5, 1e-45, 1.1754943e-38, 3.4028235e38, float("inf"), float("-inf"), float("nan")]
@@ -31,7 +33,9 @@ VALUES = {
     "bool": [varint(value) for value in (0, 1, 2, 12345, 2**31, 2**32, 2**63, 2**64 - 1)],
     "string": [
         delimited(text.encode())
-        for text in ("", "Hello world!", "'\"?", "\0", "\x7f", "Ünï", "\u2028\u2029", "谢谢", "\U0001f600", "\ufeff", "a" * 300)
+        for text in (
+            "", "Hello world!", "'\"?", "\0", "\x7f", "Ünï", "\u2028\u2029", "谢谢", "\U0001f600", "\ufeff", "a" * 300
+        )
     ],
     "bytes": [delimited(data) for data in (b"", b"Hello", b"\x00", b"\xff\xfe", bytes(range(256)))],
     "message": [delimited(b""), delimited(field(1, VARINT, varint(1234))), delimited(field(1, VARINT, varint(0)))],
@@ -39,7 +43,10 @@ VALUES = {
 for _kind in ("int32", "int64", "uint32", "uint64", "enum", "bool"):
     VALUES[_kind] = VALUES[_kind] + [wire.long_varint(value, extra) for value in (0, 1, 300) for extra in (1, 3, 8)]
 
-BAD_UTF8 = [b"\x80", b"\xff", b"\xc0\x80", b"\xc3", b"\xe2\x28\xa1", b"\xed\xa0\x80", b"\xf4\x90\x80\x80", b"a\xf0\x9f\x98", b"ok\xfe"]
+BAD_UTF8 = [
+    b"\x80", b"\xff", b"\xc0\x80", b"\xc3", b"\xe2\x28\xa1", b"\xed\xa0\x80", b"\xf4\x90\x80\x80", b"a\xf0\x9f\x98",
+    b"ok\xfe"
+]
 
 NAMES = {kind: kind for kind in KINDS} | {"enum": "nested_enum", "message": "nested_message"}
 SCALARS = [kind for kind in VALUES if wire.WIRE_TYPES[kind] != LENGTH]
@@ -91,7 +98,9 @@ def premature_ends() -> Iterator[Case]:
             for end in range(1, len(value)):
                 if end > 12:
                     break
-                yield refused(f"PrematureEofInside{place}Value.{kind.upper()}[{end}]", field(at, wire_type, value[:end]))
+                yield refused(
+                    f"PrematureEofInside{place}Value.{kind.upper()}[{end}]", field(at, wire_type, value[:end])
+                )
             if wire_type == LENGTH:
                 yield refused(
                     f"PrematureEofInDelimitedDataFor{place}Value.{kind.upper()}", field(at, LENGTH, b"\x02\x08")
@@ -175,7 +184,9 @@ def lists(kind: str) -> Iterator[Case]:
         at = number(f"{shape}_{NAMES[kind]}")
         yield valid(f"ValidDataRepeated.{upper}.PackedInput.{shape}", message(at, joined))
         yield valid(f"ValidDataRepeated.{upper}.UnpackedInput.{shape}", unpacked_data(at))
-        yield valid(f"ValidDataRepeated.{upper}.MixedInput.{shape}", message(at, joined) + unpacked_data(at) + message(at, b""))
+        yield valid(
+            f"ValidDataRepeated.{upper}.MixedInput.{shape}", message(at, joined) + unpacked_data(at) + message(at, b"")
+        )
         yield valid(f"ValidDataRepeated.{upper}.EmptyPacked.{shape}", message(at, b""))
         many = b"".join(VALUES[kind] * 40)
         yield valid(f"ValidDataRepeated.{upper}.ManyPacked.{shape}", message(at, many))
@@ -317,8 +328,11 @@ def well_known_types() -> Iterator[Case]:
     number_value = lambda bits: message(306, field(2, FIXED64, wire.float64(bits)))  # noqa: E731
     for name in ("nan", "inf", "-inf"):
         yield valid(f"ValueNotFinite.{name}", number_value(float(name)), json_refused=True)
-    yield valid("AnyOfUnknownType", message(305, message(1, b"type.example/nobody.Knows") + message(2, b"x")), json_refused=True)
-    yield valid("AnyWithBadPayload", message(305, message(1, b"t.example/google.protobuf.Duration") + message(2, b"\xff")),
+    yield valid(
+        "AnyOfUnknownType", message(305, message(1, b"type.example/nobody.Knows") + message(2, b"x")), json_refused=True
+    )
+    yield valid("AnyWithBadPayload",
+    message(305, message(1, b"t.example/google.protobuf.Duration") + message(2, b"\xff")),
                 json_refused=True)  # fmt: skip
     yield valid("AnyEmpty", message(305, b""))
     yield valid("EmptyValueMessage", message(306, b""), outputs=(1,))

@@ -2,7 +2,8 @@
 
     .venv/bin/python Tests/Conformance/cross_check.py [--seed N] [--messages N] [--type TEXT] [TESTEE [ARGUMENT...]]
 
-Every message goes to the testee as bytes (with unknown fields) and as the Python package's JSON, and comes back as both.
+Every message goes to the testee as bytes (with unknown fields) and as the Python package's JSON, and comes back as
+both.
 Bytes are compared byte for byte in deterministic mode; the testee's JSON is read by the Python package too. Cut and
 changed bytes must be refused by both or by none. A failure prints the seed that repeats it.
 """
@@ -90,7 +91,9 @@ def check_damaged(testee: Testee, name: str, data: bytes, chance: random.Random)
     is_refused = response.WhichOneof("result") == "parse_error"
     if (theirs is None) == is_refused or (is_refused and "does not fit" in response.parse_error):
         return []
-    return [f"damaged {bytes(damaged).hex()[:2000]}: {'we' if theirs is None else 'they'} read it: {str(response)[:300]}"]
+    return [
+        f"damaged {bytes(damaged).hex()[:2000]}: {'we' if theirs is None else 'they'} read it: {str(response)[:300]}"
+    ]
 
 
 def main() -> int:

@@ -12,8 +12,10 @@ from map_order import deterministic
 from schema import message_class
 
 INTEGERS = {
-    Field.TYPE_INT32: (-(2**31), 2**31 - 1), Field.TYPE_SINT32: (-(2**31), 2**31 - 1), Field.TYPE_SFIXED32: (-(2**31), 2**31 - 1),
-    Field.TYPE_INT64: (-(2**63), 2**63 - 1), Field.TYPE_SINT64: (-(2**63), 2**63 - 1), Field.TYPE_SFIXED64: (-(2**63), 2**63 - 1),
+    Field.TYPE_INT32: (-(2**31), 2**31 - 1), Field.TYPE_SINT32: (-(2**31), 2**31 - 1),
+    Field.TYPE_SFIXED32: (-(2**31), 2**31 - 1),
+    Field.TYPE_INT64: (-(2**63), 2**63 - 1), Field.TYPE_SINT64: (-(2**63), 2**63 - 1),
+    Field.TYPE_SFIXED64: (-(2**63), 2**63 - 1),
     Field.TYPE_UINT32: (0, 2**32 - 1), Field.TYPE_FIXED32: (0, 2**32 - 1), Field.TYPE_UINT64: (0, 2**64 - 1),
     Field.TYPE_FIXED64: (0, 2**64 - 1),
 }  # fmt: skip
@@ -96,7 +98,9 @@ class Generator:
         return self.number(field.type == Field.TYPE_FLOAT)
 
     def number(self, single: bool = False, finite: bool = False) -> float:
-        value = self.random.choice([*FLOATS, self.random.uniform(-1e6, 1e6), self.random.random() * 10 ** self.random.randint(-30, 30)])
+        value = self.random.choice(
+            [*FLOATS, self.random.uniform(-1e6, 1e6), self.random.random() * 10 ** self.random.randint(-30, 30)]
+        )
         if finite and not math.isfinite(value):
             return 0.5
         return struct.unpack("<f", struct.pack("<f", value))[0] if single else value
@@ -112,16 +116,22 @@ class Generator:
                 continue
             value = self.random.getrandbits(64)
             result += self.random.choice([
-                wire.field(number, wire.VARINT, wire.varint(value)), wire.field(number, wire.FIXED32, wire.fixed32(value)),
-                wire.field(number, wire.FIXED64, wire.fixed64(value)), wire.message(number, self.random.randbytes(value % 20)),
-                wire.tag(number, wire.START_GROUP) + wire.field(1, wire.VARINT, wire.varint(value)) + wire.tag(number, wire.END_GROUP),
+                wire.field(number, wire.VARINT, wire.varint(value)),
+                wire.field(number, wire.FIXED32, wire.fixed32(value)),
+                wire.field(number, wire.FIXED64, wire.fixed64(value)),
+                wire.message(number, self.random.randbytes(value % 20)),
+                wire.tag(number, wire.START_GROUP) + wire.field(
+                    1, wire.VARINT, wire.varint(value)
+                ) + wire.tag(number, wire.END_GROUP),
             ])  # fmt: skip
         return result
 
     # Types whose values must keep rules to have a form in JSON.
 
     def fill_google_protobuf_Timestamp(self, message: Message, depth: int) -> None:
-        message.seconds = self.random.choice([0, -1, -62135596800, 253402300799, self.random.randint(-62135596800, 253402300799)])
+        message.seconds = self.random.choice(
+            [0, -1, -62135596800, 253402300799, self.random.randint(-62135596800, 253402300799)]
+        )
         message.nanos = self.nanos()
 
     def fill_google_protobuf_Duration(self, message: Message, depth: int) -> None:

@@ -47,7 +47,8 @@ import Testing
         "[1, \"id\", 3], [2, \"list\", 9, 1], [3, \"ask\", 11, 2, \"Ask\"], [4, \"kind\", 14, 0, \"Kind\"]",
             "[6, \"names\", 11, 4, \"Ask_NamesEntry\"]", "[7, \"either\", 8, 2]",
             "export class DeskClient extends Channel {\n",
-            "   * Gets it.\n   *\n   * Example: {}\n   */\n  get(\n    request: Init<Ask>, options: CallOptions = {},\n",
+            "   * Gets it.\n   *\n   * Example: {}\n   */\n  get(\n    request: Init<Ask>, options: CallOptions = "
+                + "{},\n",
         "  ): Promise<Ask> {\n    return this.unary<Ask>(\n      \"/p.v1.Desk/Get\",\n",
         "  ): AsyncIterable<Ask> {\n    return this.stream<Ask>(\n      \"/p.v1.Desk/Watch\",\n",
     ])

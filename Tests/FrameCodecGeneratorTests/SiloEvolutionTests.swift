@@ -79,7 +79,8 @@ import Testing
         #expect(try problems(.control) { widen(&$0) } == [])
         #expect(
             try problems(.cell) { widen(&$0) } == [
-                "desk.Get: its result became optional: cells are deployed first, and control of before takes nothing for "
+                "desk.Get: its result became optional: cells are deployed first, and control of before takes "
+                    + "nothing for "
                     + "a value; add a new method beside it"
             ])
     }
@@ -101,7 +102,8 @@ import Testing
     func renamedParameter(_ home: SiloOptions.Home) throws {
         #expect(
             try problems(home) { $0.request[1].name = "change" } == [
-                "s.Ask.update: was renamed to change: resolvers, JSON and callers go by the name; add a new field instead"
+                "s.Ask.update: was renamed to change: resolvers, JSON and callers go by the name; add a new field "
+                    + "instead"
             ])
     }
 

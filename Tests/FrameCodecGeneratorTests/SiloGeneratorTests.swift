@@ -81,7 +81,8 @@ struct SiloFile {
     func noResolver() throws {
         #expect(
             try error { $0.method.resolver = nil }
-                == "s.proto: Desk.Get: runs in a cell and does not say in which; add a resolver to (silo.method), such as "
+                == "s.proto: Desk.Get: runs in a cell and does not say in which; add a resolver to (silo.method), "
+                    + "such as "
                 + "by_organization_id: \"organization_id\"")
     }
 
@@ -203,7 +204,8 @@ struct SiloFile {
     }
 
     @Test("labelled parameters, delegate, declared methods and dispatch have the agreed shape", arguments: [
-            "public protocol Desk: Sendable {\n    func get(organizationID: Int64, update: Update?) async throws -> Answer\n}",
+            "public protocol Desk: Sendable {\n    func get(organizationID: Int64, update: Update?) async throws -> "
+                + "Answer\n}",
         "extension Desk {\n    public func get(organizationID: Int64) async throws -> Answer {\n"
             + "        try await get(organizationID: organizationID, update: nil)\n",
         "        serviceKey: \"desk\", home: .cell, resolver: .organizationID(field: \"organization_id\"),\n"
@@ -214,7 +216,8 @@ struct SiloFile {
         "            let _request = Ask(organizationID: organizationID, update: update)\n"
             + "            let _answer: Answer = try await link.call(_hop, _request)\n            return _answer\n",
         "public struct DeskDispatch: SiloServiceDispatch {",
-            "            SiloHandler(DeskMethod.get, silo, target: { request in .organizationID(request.organizationID) }) {\n"
+            "            SiloHandler(DeskMethod.get, silo, target: { request in "
+                + ".organizationID(request.organizationID) }) {\n"
             + "                (request: Ask) -> Answer in\n"
             + "                try await service.get(organizationID: request.organizationID, update: request.update)\n",
     ])

@@ -95,7 +95,9 @@ class Stub:
         assert self.fails(grpc.StatusCode.UNKNOWN, lambda: list(call(iter([request]), timeout=20))) == text
 
     def case_special_status_message(self):
-        self.case_status_code_and_message("\t\ntest with whitespace\r\nand Unicode BMP \u263a and non-BMP \U0001f608\t\n")
+        self.case_status_code_and_message(
+            "\t\ntest with whitespace\r\nand Unicode BMP \u263a and non-BMP \U0001f608\t\n"
+        )
 
     def case_custom_metadata(self):
         metadata = [("x-grpc-test-echo-initial", "test_initial_metadata_value"),

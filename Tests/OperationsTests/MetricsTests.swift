@@ -127,7 +127,8 @@ import Testing
             let text = String(decoding: await ServerMetrics([listener]).text().bytes, as: UTF8.self)
             #expect(!text.contains("made.Up"))
             #expect(text.contains(
-                    #"rpc_calls_finished_total{listener="public",service="unknown",method="unknown",code="UNIMPLEMENTED"} 50"#
+                    #"rpc_calls_finished_total{listener="public",service="unknown",method="unknown","#
+                        + #"code="UNIMPLEMENTED"} 50"#
             ))
         }
     }

@@ -73,7 +73,8 @@ import Testing
                 try await server.post(path, method: .delete, headers: [origin]),
                 try await server.post(path, headers: [("content-type", "text/plain"), origin]),
                 try await server.post(
-                    path, headers: [("content-type", "application/json"), ("content-type", "application/json"), origin]),
+                    path,
+                    headers: [("content-type", "application/json"), ("content-type", "application/json"), origin]),
                 try await server.post(path, headers: [("content-type", "application/json"), origin], body: [0x7B]),
             ]
             #expect(answers.map(\.head.status) == [404, 405, 415, 400, 400])

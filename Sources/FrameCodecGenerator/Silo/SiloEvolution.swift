@@ -66,7 +66,8 @@ public struct SiloEvolution {
         Problem(
             element: method,
             text:
-                "was removed while it was in use; release it as LIFECYCLE_DEPRECATED, then as LIFECYCLE_DISABLED, then remove it"
+                "was removed while it was in use; release it as LIFECYCLE_DEPRECATED, then as LIFECYCLE_DISABLED, "
+                    + "then remove it"
         )
     }
 
@@ -77,7 +78,8 @@ public struct SiloEvolution {
                 Problem(
                     element: old.options.key,
                     text:
-                        "its key became \"\(new.options.key)\": switches, stored answers and metrics go by the key; keep it"
+                        "its key became \"\(new.options.key)\": switches, stored answers and metrics go by the key; "
+                            + "keep it"
                 ))
         }
         if old.options.home != new.options.home {

@@ -23,7 +23,8 @@ struct SiloMessage {
         else {
             throw context.error(
                 element,
-                "its messages must stand in the same file, at the top level (or be google.protobuf.Empty); \(typeName) does not"
+                "its messages must stand in the same file, at the top level (or be google.protobuf.Empty); "
+                    + "\(typeName) does not"
             )
         }
         printer = try MessagePrinter(

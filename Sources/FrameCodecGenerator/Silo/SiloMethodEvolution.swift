@@ -33,7 +33,8 @@ struct SiloMethodEvolution {
     private func lifecycle() -> [String] {
         guard old.lifecycle == .active, new.lifecycle == .disabled else { return [] }
         return [
-            "went from active to disabled at once; release it as LIFECYCLE_DEPRECATED first, or switch it off at run time"
+            "went from active to disabled at once; release it as LIFECYCLE_DEPRECATED first, or switch it off at "
+                + "run time"
         ]
     }
 
@@ -56,7 +57,8 @@ struct SiloMethodEvolution {
         switch (old.hasPresence, new.hasPresence) {
         case (false, true) where home == .cell:
             return [
-                "its result became optional: cells are deployed first, and control of before takes nothing for a value; "
+                "its result became optional: cells are deployed first, and control of before takes nothing for a "
+                    + "value; "
                     + "add a new method beside it"
             ]
         case (true, false):

@@ -127,7 +127,8 @@ struct SiloPrinter {
             printer.line("private let link: SiloLink<any \(name)>")
             printer.line()
             printer.documentation(
-                "- Parameter local: the service itself; needed where it lives.\n- Throws: ``SiloError`` without it there."
+                "- Parameter local: the service itself; needed where it lives.\n- Throws: ``SiloError`` without it "
+                    + "there."
             )
             let head = "\(access)init(_ silo: Silo, local: (any \(name))? = nil) throws(SiloError) {"
             try printer.block(head) { printer throws(GeneratorError) in

@@ -14,8 +14,8 @@ import Synchronization
 ///     | table of streams |  frame buffer                    |
 ///     0                  frameOffset                        byteCount
 ///
-/// The table is empty then, which is all zeros, as new pages are. What the frame buffer holds matters only while a frame is
-/// being sent: nghttp2 starts each at the buffer's begin.
+/// The table is empty then, which is all zeros, as new pages are. What the frame buffer holds matters only while a
+/// frame is being sent: nghttp2 starts each at the buffer's begin.
 ///
 /// Not thread-safe, as the session is not.
 struct SessionPages {
@@ -75,8 +75,8 @@ struct SessionPages {
     }
 }
 
-/// Where sessions' pages come from: areas of many of them, so that 10,000 connections are not as many mappings. Places are
-/// used again and never unmapped: those that are free take addresses, no memory.
+/// Where sessions' pages come from: areas of many of them, so that 10,000 connections are not as many mappings. Places
+/// are used again and never unmapped: those that are free take addresses, no memory.
 private final class PagePool: Sendable {
     static let shared = PagePool()
     private static let placesPerArea = 64

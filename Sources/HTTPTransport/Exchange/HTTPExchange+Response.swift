@@ -54,7 +54,8 @@ extension HTTPExchange {
         if isAttached { driver.finish(self, trailers) }
     }
 
-    /// Queues body bytes without back-pressure: for the only message of an answer. Nothing happens when the peer is gone.
+    /// Queues body bytes without back-pressure: for the only message of an answer. Nothing happens when the peer is
+    /// gone.
     public func enqueue(_ bytes: ByteBuffer) {
         guard eventLoop.inEventLoop else { return eventLoop.execute { self.enqueue(bytes) } }
         _ = queue(bytes)
@@ -70,7 +71,8 @@ extension HTTPExchange {
         if let error = await waitForRoom(queueing: nil) { throw error }
     }
 
-    /// As ``enqueue(_:)``, for `count` bytes that `write` puts in place: no buffer of their own. On the event loop only.
+    /// As ``enqueue(_:)``, for `count` bytes that `write` puts in place: no buffer of their own. On the event loop
+    /// only.
     ///
     /// - Returns: whether the bytes are wanted; `write` is not called otherwise.
     @discardableResult

@@ -1,8 +1,8 @@
 /// Which certificate a server shows, by the name that the client asks for (SNI, RFC 6066 section 3).
 ///
-/// The names are those of the certificates, as clients will compare them (RFC 9525 section 6.3): without regard to case;
-/// a `*` is the whole first label of a name and stands for exactly one. A name in full goes before a wildcard, and an
-/// earlier certificate before a later one.
+/// The names are those of the certificates, as clients will compare them (RFC 9525 section 6.3): without regard to
+/// case; a `*` is the whole first label of a name and stands for exactly one. A name in full goes before a wildcard,
+/// and an earlier certificate before a later one.
 struct TLSServerIdentities: Sendable {
     private let identities: [LoadedIdentity]
     /// Index of the certificate for a name, and for what follows a wildcard's `*.`.

@@ -84,7 +84,8 @@ enum RepositoryRows {
         _ transaction: ReadTransaction
     ) throws -> [StoredRepository] {
         try transaction.rows(
-            "SELECT * FROM repositories WHERE organization_id = ? AND name = ? AND deleted_at IS NULL ORDER BY id LIMIT 2",
+            "SELECT * FROM repositories WHERE organization_id = ? AND name = ? AND deleted_at IS NULL ORDER BY id "
+                + "LIMIT 2",
             [.integer(organizationID), .text(name)]
         ).map(StoredRepository.init)
     }

@@ -64,7 +64,9 @@ public final class SignedTransport: SiloTransport {
 
     private func metadata(_ call: SiloCall) -> Metadata {
         var metadata = call.metadata
-        if let organization = call.organizationID { metadata.add(known: SiloFieldName.organization, String(organization)) }
+        if let organization = call.organizationID {
+            metadata.add(known: SiloFieldName.organization, String(organization))
+        }
         if let key = call.idempotencyKey { metadata.add(SiloField.idempotencyKey, key) }
         // Each attempt is a span of its own.
         if let trace = ServiceContext.current?.traceContext?.child() {

@@ -96,7 +96,8 @@ public final class OrganizationReplica: OrganizationCells {
     public func someCells() async throws -> [String] {
         try await database.read { transaction in
             try transaction.rows(
-                "SELECT DISTINCT cell_name FROM organization_mapping_replica WHERE is_deleted = 0 ORDER BY cell_name LIMIT 2"
+                "SELECT DISTINCT cell_name FROM organization_mapping_replica WHERE is_deleted = 0 ORDER BY "
+                    + "cell_name LIMIT 2"
             ).map { try $0.text("cell_name") }
         }
     }

@@ -17,7 +17,8 @@ public struct SiloKey: Sendable, CustomStringConvertible {
     /// - Throws: ``SiloKeyError``: invalid id, short secret, source and audience that do not call each other.
     public init(id: String, source: SiloAddress, audience: SiloAddress, secret: [UInt8]) throws(SiloKeyError) {
         guard Self.isID(id.utf8) else {
-            throw SiloKeyError("a key's id has 1 to 64 characters of A-Z a-z 0-9 . _ -; this is not one: \"\(id.prefix(64))\"")
+            throw SiloKeyError(
+                "a key's id has 1 to 64 characters of A-Z a-z 0-9 . _ -; this is not one: \"\(id.prefix(64))\"")
         }
         guard secret.count >= Self.minimumSecretByteCount else {
             throw SiloKeyError(
@@ -25,7 +26,8 @@ public struct SiloKey: Sendable, CustomStringConvertible {
         }
         guard (source == .control) != (audience == .control) else {
             throw SiloKeyError(
-                "key \(id) goes from \(source) to \(audience): one of the two must be control, cells never call each other"
+                "key \(id) goes from \(source) to \(audience): one of the two must be control, cells never call "
+                    + "each other"
             )
         }
         self.id = id

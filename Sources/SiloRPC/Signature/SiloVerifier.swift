@@ -125,7 +125,8 @@ public final class SiloVerifier: Sendable {
         guard abs(offset) <= window.tolerance else {
             throw SignatureRefusal(
                 .clockSkew,
-                "the signer's clock is \(offset) ms from ours; clockTolerance is \(window.tolerance) ms: check both clocks"
+                "the signer's clock is \(offset) ms from ours; clockTolerance is \(window.tolerance) ms: check both "
+                    + "clocks"
             )
         }
     }

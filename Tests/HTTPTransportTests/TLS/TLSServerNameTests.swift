@@ -127,7 +127,8 @@ import Testing
             HTTPServerConfiguration(tls: tls), group: testGroup, logger: LoggerFactory.quiet, handler: echo)
         func subject(_ name: String) async throws -> String {
             let command = """
-                timeout 30 openssl s_client -connect 127.0.0.1:\(server.port) -CAfile \(certificates.file("servers.pem")) \
+                timeout 30 openssl s_client -connect 127.0.0.1:\(server.port) \
+                -CAfile \(certificates.file("servers.pem")) \
                 -verify_return_error -verify_hostname \(name) -servername \(name) -alpn h2 </dev/null 2>&1
                 """
             let text = try await ForeignPeerTests.run("/bin/bash", ["-c", command])

@@ -45,7 +45,8 @@ struct TestCertificates: Sendable {
         issue wild servers 2 'subjectAltName=DNS:*.Wild.Test'
         issue between servers 2 ''
         printf 'basicConstraints=critical,CA:TRUE\\n' > between.ext
-        openssl x509 -req -in between.csr -CA servers.pem -CAkey servers.key -days 2 -extfile between.ext -out between.pem
+        openssl x509 -req -in between.csr -CA servers.pem -CAkey servers.key -days 2 -extfile between.ext \\
+            -out between.pem
         issue chained between 2 'subjectAltName=DNS:chained.test'
         cat between.pem >> chained.pem
         issue nameless servers 2 'subjectAltName=IP:127.0.0.1'

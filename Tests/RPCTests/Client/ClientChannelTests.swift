@@ -117,7 +117,8 @@ import Testing
                 await started.add(1)
                 while await started.count < 3 { try await Task.sleep(for: .milliseconds(2)) }
                 try await connection.send(
-                    "HTTP/1.1 200 OK\r\ncontent-type: application/grpc-web\r\ncontent-length: 0\r\ngrpc-status: 5\r\n\r\n"
+                    "HTTP/1.1 200 OK\r\ncontent-type: application/grpc-web\r\ncontent-length: 0\r\ngrpc-status: "
+                        + "5\r\n\r\n"
                 )
             }
         }

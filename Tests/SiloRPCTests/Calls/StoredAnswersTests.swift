@@ -117,7 +117,10 @@ import Testing
         try await database.write { transaction in
             try transaction.execute("DELETE FROM silo_answers")
             try transaction.execute(
-                "INSERT INTO silo_answers (source, method, call_key, request_hash, owner, state, answer, created_at) VALUES ('control', 'things.Do', 'k', ?, ?, ?, ?, ?)",
+                """
+                INSERT INTO silo_answers (source, method, call_key, request_hash, owner, state, answer, created_at)
+                VALUES ('control', 'things.Do', 'k', ?, ?, ?, ?, ?)
+                """,
                 [
                     .blob(hash), .text(owner), .text(state), answer.map { .blob($0) } ?? .null, .integer(EpochTime.now),
                 ])

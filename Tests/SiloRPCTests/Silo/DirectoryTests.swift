@@ -54,7 +54,8 @@ import Testing
     func oldNames() throws {
         let directory = try directory(
             """
-            {"regions": [{"name": "us"}], "monolithRegion": "us", "localities": [{"name": "america", "regions": ["us"]}]}
+            {"regions": [{"name": "us"}], "monolithRegion": "us",
+             "localities": [{"name": "america", "regions": ["us"]}]}
             """)
         #expect(directory.cells.map(\.name.description) == ["us"])
         #expect(directory.isFallback(try CellName("us")))
@@ -80,7 +81,8 @@ import Testing
             "cells: b: snowflakeId 0 is another cell's already"
         ),
         (
-                #"{"fallbackCell": "a", "cells": [{"name": "a"}], "localities": [{"name": "x", "cells": ["a"]}, {"name": "y", "cells": ["a"]}]}"#,
+                #"{"fallbackCell": "a", "cells": [{"name": "a"}], "localities": [{"name": "x", "cells": ["a"]}, "#
+                    + #"{"name": "y", "cells": ["a"]}]}"#,
             "localities: the cell \"a\" is in x and in y; a cell has one"
         ),
         (
@@ -88,11 +90,13 @@ import Testing
             "localities: x has a cell \"b\" that is not among the cells"
         ),
         (
-                #"{"fallbackCell": "a", "cells": [{"name": "a"}, {"name": "b", "snowflakeId": 1}], "localities": [{"name": "x", "cells": ["a"]}]}"#,
+                #"{"fallbackCell": "a", "cells": [{"name": "a"}, {"name": "b", "snowflakeId": 1}], "localities": "#
+                    + #"[{"name": "x", "cells": ["a"]}]}"#,
             "localities: no locality has the cell \"b\""
         ),
         (
-                #"{"fallbackCell": "a", "cells": [{"name": "a"}], "localities": [{"name": "x", "cells": ["a"], "newOrganizationCell": "b"}]}"#,
+                #"{"fallbackCell": "a", "cells": [{"name": "a"}], "localities": [{"name": "x", "cells": ["a"], "#
+                    + #""newOrganizationCell": "b"}]}"#,
             "localities: x makes new organizations in \"b\", which is not one of its cells"
         ),
         (

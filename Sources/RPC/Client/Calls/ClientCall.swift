@@ -67,8 +67,9 @@ public final class ClientCall: Sendable {
     /// Sends one message; suspends while the server reads too slowly.
     ///
     /// - Parameter isCompressed: false leaves this message as it is in a call that compresses
-    ///   (``CallOptions/compression``), because it would not get smaller, or holds a secret. Each message says for itself
-    ///   (rule P3); only the body of a unary Connect call, which has no frame, is always as the call says. Default true.
+    ///   (``CallOptions/compression``), because it would not get smaller, or holds a secret. Each message says for
+    ///   itself (rule P3); only the body of a unary Connect call, which has no frame, is always as the call says.
+    ///   Default true.
     /// - Throws: ``RPCError`` when the call cannot take it any more. The outcome of the call is told to the receiver.
     public func send<M: Message>(_ message: M, isCompressed: Bool = true) async throws {
         try await send(body: channel.encoder.body(message, context, isCompressed: isCompressed))

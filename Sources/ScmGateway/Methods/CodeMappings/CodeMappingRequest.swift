@@ -40,7 +40,8 @@ enum CodeMappingRules {
         else {
             throw RPCError.badField(
                 field,
-                "letters, digits, \"_\", \".\", \"/\" and \"-\", no \"/\" at either end, \(maximumBranchByteCount) bytes"
+                "letters, digits, \"_\", \".\", \"/\" and \"-\", no \"/\" at either end, \(maximumBranchByteCount) "
+                    + "bytes"
             )
         }
     }

@@ -78,7 +78,8 @@ extension MappingStep {
         let value = step.application.value.prefix(200)
         let compared = "\(step.application.field.rawValue) \"\(value)\""
         let rewritten =
-            "\(compared) begins with \"\(roots.stack)\"; with \"\(roots.source)\" instead it is \"\(step.application.path ?? "")\""
+            "\(compared) begins with \"\(roots.stack)\"; with \"\(roots.source)\" instead it is "
+                + "\"\(step.application.path ?? "")\""
         switch step.outcome {
         case .matched: return step.ref.isEmpty ? "\(rewritten)." : "\(rewritten), at \(step.ref)."
         case .fileNotFound: return "\(rewritten), and there is no such file at \(step.ref)."
