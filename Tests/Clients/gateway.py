@@ -45,12 +45,16 @@ def row(*arguments: str | Path) -> dict:
 class Gateway:
     """`scm-gateway quickstart`, ready to be called."""
 
-    def __init__(self, repository: Path, data_folder: Path, *arguments: str):
+    def __init__(
+        self, repository: Path, data_folder: Path, *arguments: str, working_folder: Path | None = None, **variables: str
+    ):
+        """`variables` are added to the environment."""
         self.data_folder = data_folder
         command = [BINARY, "quickstart", repository, "--port", "0", "--data-folder", data_folder, *arguments]
         self.log = open(data_folder.with_suffix(".log"), "ab")
         self.process = subprocess.Popen(
-            [str(word) for word in command], stdout=subprocess.PIPE, stderr=self.log, env=environment()
+            [str(word) for word in command], stdout=subprocess.PIPE, stderr=self.log, env=environment() | variables,
+            cwd=working_folder,
         )
         self.output = ""
         ready = self._wait_for_ready()

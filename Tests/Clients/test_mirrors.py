@@ -1,9 +1,6 @@
 """Copies of remote repositories over HTTP: a real `git http-backend`, the real server, a real client."""
 
-import os
 import subprocess
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from grpc import StatusCode as Code
@@ -11,61 +8,7 @@ from grpc import StatusCode as Code
 from clients import CallFailed, GrpcioClient
 from fixture_repository import make_small_repository
 from gateway import Gateway, row, wait_until
-
-
-class GitHandler(BaseHTTPRequestHandler):
-    """CGI for `git http-backend`; below /redirect/ it redirects, below /secret/ it wants a password."""
-
-    def do_GET(self):
-        self.answer(b"")
-
-    def do_POST(self):
-        self.answer(self.body())
-
-    def body(self) -> bytes:
-        if self.headers.get("transfer-encoding") != "chunked":
-            return self.rfile.read(int(self.headers.get("content-length", 0)))
-        parts = []
-        while size := int(self.rfile.readline().strip(), 16):
-            parts.append(self.rfile.read(size))
-            self.rfile.readline()
-        self.rfile.readline()
-        return b"".join(parts)
-
-    def answer(self, body: bytes):
-        path, _, query = self.path.partition("?")
-        self.server.requests.append(path)
-        if path.startswith("/redirect/"):
-            return self.refuse(302, ("location", self.path.removeprefix("/redirect")))
-        if path.startswith("/secret/"):
-            return self.refuse(401, ("www-authenticate", 'Basic realm="x"'))
-        variables = os.environ | {
-            "GIT_PROJECT_ROOT": str(self.server.root), "GIT_HTTP_EXPORT_ALL": "1", "PATH_INFO": path,
-            "REQUEST_METHOD": self.command, "QUERY_STRING": query, "CONTENT_LENGTH": str(len(body)),
-            "CONTENT_TYPE": self.headers.get("content-type", ""), "REMOTE_ADDR": "127.0.0.1",
-            "HTTP_CONTENT_ENCODING": self.headers.get("content-encoding", ""),
-            "GIT_PROTOCOL": self.headers.get("git-protocol", ""),
-        }
-        output = subprocess.run(
-            ["git", "http-backend"], input=body, env=variables, capture_output=True, timeout=60
-        ).stdout
-        head, _, rest = output.partition(b"\r\n\r\n")
-        fields = dict(line.split(": ", 1) for line in head.decode().split("\r\n") if line)
-        self.send_response(int(fields.pop("Status", "200 OK").split()[0]))
-        for name, value in fields.items():
-            self.send_header(name, value)
-        self.send_header("content-length", str(len(rest)))
-        self.end_headers()
-        self.wfile.write(rest)
-
-    def refuse(self, status: int, field: tuple[str, str]):
-        self.send_response(status)
-        self.send_header(*field)
-        self.send_header("content-length", "0")
-        self.end_headers()
-
-    def log_message(self, *_):
-        pass
+from git_servers import git_over_http
 
 
 @pytest.fixture
@@ -74,15 +17,8 @@ def remote(tmp_path):
     root = tmp_path / "remote"
     root.mkdir()
     make_small_repository(root / "app.git", "app")
-    server = ThreadingHTTPServer(("127.0.0.1", 0), GitHandler)
-    server.root, server.requests = root, []
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    server.url = f"http://127.0.0.1:{server.server_address[1]}"
-    yield server
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with git_over_http(root) as server:
+        yield server
 
 
 @pytest.fixture

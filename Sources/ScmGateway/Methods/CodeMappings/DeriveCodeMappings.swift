@@ -61,7 +61,16 @@ extension ScmGatewayService {
         guard request.repoTrees.reduce(0, { $0 + $1.files.count }) <= maximumGivenPathCount else {
             throw RPCError.badField("repo_trees", "at most \(maximumGivenPathCount) paths together")
         }
+        // Mappings are made of parts of them, and text with a NUL cannot be stored.
+        for tree in request.repoTrees where holdsNUL([tree.name, tree.branch] + tree.files) {
+            throw RPCError.badField("repo_trees", "no NUL is allowed")
+        }
+        for frame in request.frames where holdsNUL([frame.filename, frame.module, frame.absPath, frame.package]) {
+            throw RPCError.badField("frames", "no NUL is allowed")
+        }
     }
+
+    private static func holdsNUL(_ texts: [String]) -> Bool { texts.contains { $0.utf8.contains(0) } }
 
     private static func unknownPlatform(_ request: DeriveCodeMappingsRequest) -> DeriveCodeMappingsResponse {
         DeriveCodeMappingsResponse(
