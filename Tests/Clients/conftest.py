@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from certificates import make_certificates
 from clients import (
     ConnectGetClient,
     ConnectJSONClient,
@@ -51,6 +52,11 @@ def scm(tmp_path_factory):
     subprocess.run(command, check=True)
     sys.path.insert(0, str(folder))
     return importlib.import_module("sentry.integrations.scm.v1.scm_pb2")
+
+
+@pytest.fixture(scope="session")
+def certificates(tmp_path_factory):
+    return make_certificates(tmp_path_factory.mktemp("certificates"))
 
 
 @dataclass

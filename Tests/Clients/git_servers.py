@@ -51,7 +51,8 @@ class GitHandler(BaseHTTPRequestHandler):
             "HTTP_CONTENT_ENCODING": self.headers.get("content-encoding", ""),
             "GIT_PROTOCOL": self.headers.get("git-protocol", ""),
         }
-        output = subprocess.run(["git", "http-backend"], input=body, env=variables, capture_output=True, timeout=60).stdout
+        command = ["git", "http-backend"]
+        output = subprocess.run(command, input=body, env=variables, capture_output=True, timeout=60).stdout
         head, _, rest = output.partition(b"\r\n\r\n")
         fields = dict(line.split(": ", 1) for line in head.decode().split("\r\n") if line)
         self.send_response(int(fields.pop("Status", "200 OK").split()[0]))
@@ -99,10 +100,12 @@ def git_over_http(root: Path, certificate: Path | None = None):
 class SSHServer:
     """sshd on a port of this machine, with a host key and a client key of its own; the user is who runs the tests."""
 
-    def __init__(self, folder: Path):
+    def __init__(self, folder: Path, private: Path):
+        """`private` is for the files of clients; its name may be any."""
         folder.mkdir()
-        self.folder, self.log = folder, folder / "sshd.log"
-        self.host_key, self.client_key = self.make_key("host"), self.make_key("client")
+        private.mkdir()
+        self.folder, self.private, self.log = folder, private, folder / "sshd.log"
+        self.host_key, self.client_key = self.make_key(folder / "host"), self.make_key(private / "client")
         (folder / "authorized_keys").write_text(self.client_key.with_suffix(".pub").read_text())
         if os.getuid() == 0:
             # Where Debian's sshd separates its privileges; a service makes it that does not run here.
@@ -111,8 +114,8 @@ class SSHServer:
             self.port = free.getsockname()[1]
         self.start(self.host_key)
 
-    def make_key(self, name: str) -> Path:
-        path = self.folder / name
+    @staticmethod
+    def make_key(path: Path) -> Path:
         subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", path], check=True)
         return path
 
@@ -126,7 +129,8 @@ class SSHServer:
         configuration.write_text("".join(f'{name} "{value}"\n' for name, value in settings.items()))
         # sshd starts itself again for each connection, by its absolute path.
         self.process = subprocess.Popen(["/usr/sbin/sshd", "-D", "-f", configuration, "-E", self.log])
-        assert wait_until(self.is_listening, 30), self.log.read_text()
+        assert wait_until(lambda: self.process.poll() is not None or self.is_listening(), 30)
+        assert self.process.poll() is None, self.log.read_text()
 
     def is_listening(self) -> bool:
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), timeout=5):

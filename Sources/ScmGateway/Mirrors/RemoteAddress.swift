@@ -90,10 +90,12 @@ struct RemoteAddress: Sendable, Equatable {
 
     private var shownHost: String { host.contains(":") ? "[\(host)]" : host }
 
+    /// Host and, unless it is the scheme's, port.
+    var place: String { port == Self.standardPort(scheme) ? shownHost : "\(shownHost):\(port)" }
+
     /// The address in one form; two that mean the same place are the same text.
     var text: String {
-        let place = port == Self.standardPort(scheme) ? shownHost : "\(shownHost):\(port)"
-        return "\(scheme)://\(user.isEmpty ? "" : user + "@")\(place)\(path)"
+        "\(scheme)://\(user.isEmpty ? "" : user + "@")\(place)\(path)"
     }
 
     /// The last part of the path, without `.git`.

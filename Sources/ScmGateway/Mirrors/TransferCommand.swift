@@ -86,25 +86,46 @@ enum TransferCommand: Sendable {
         if let file = configuration.certificateAuthorityFile { settings.append(("http.sslCAInfo", file)) }
         if remote.scheme == "https", let value = configuration.authorization[remote.host] {
             // In the environment, not among the arguments, which every user of the machine may read.
-            settings.append(("http.https://\(remote.host)/.extraHeader", "Authorization: \(value)"))
+            settings.append(("http.https://\(remote.place)/.extraHeader", "Authorization: \(value)"))
         }
         return settings
     }
 
     /// git hands this to a shell: host and addresses hold letters, digits, dots, colons and hyphens only, and the
-    /// operator's paths are quoted.
+    /// operator's paths are quoted, for ssh and for the shell.
     private static func ssh(
         _ remote: RemoteAddress, _ configuration: MirrorConfiguration, _ addresses: [String]
     ) -> String {
+        // Nothing from the home folder of who runs this: ssh finds that without $HOME.
+        let identity = configuration.sshKeyFile.map(fileName) ?? "none"
         var options = [
             "BatchMode=yes", "StrictHostKeyChecking=yes", "ForwardAgent=no", "ClearAllForwardings=yes",
             "ProxyCommand=none", "PermitLocalCommand=no", "ConnectTimeout=20", "IdentityAgent=none",
-            "UserKnownHostsFile=\(configuration.sshKnownHostsFile ?? "/dev/null")", "GlobalKnownHostsFile=/dev/null",
-            "HostKeyAlias=\(remote.host)",
+            "IdentitiesOnly=yes", "IdentityFile=\(identity)",
+            "UserKnownHostsFile=\(fileName(configuration.sshKnownHostsFile ?? "/dev/null"))",
+            "GlobalKnownHostsFile=/dev/null", "UpdateHostKeys=no", "VerifyHostKeyDNS=no",
+            "HostKeyAlias=\(knownHost(remote))",
         ]
         if let address = addresses.first { options.append("HostName=\(address)") }
-        if let key = configuration.sshKeyFile { options += ["IdentityFile=\(key)", "IdentitiesOnly=yes"] }
         return "ssh -F /dev/null " + options.map { "-o \(quoted($0))" }.joined(separator: " ")
+    }
+
+    /// As `ssh-keyscan` writes it; ssh does not put the port behind a name that it is given.
+    private static func knownHost(_ remote: RemoteAddress) -> String {
+        remote.port == RemoteAddress.standardPort("ssh") ? remote.host : "[\(remote.host)]:\(remote.port)"
+    }
+
+    /// A path as ssh's configuration has it: in quotes, and "%" begins what ssh fills in.
+    private static func fileName(_ path: String) -> String {
+        var text = ""
+        for character in path {
+            switch character {
+            case "\"", "\\": text += "\\\(character)"
+            case "%": text += "%%"
+            default: text.append(character)
+            }
+        }
+        return "\"\(text)\""
     }
 
     private static func quoted(_ text: String) -> String {
