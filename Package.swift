@@ -69,6 +69,9 @@ let package = Package(
         // Its one inner loop that needs instructions which Swift does not choose at run time.
         .target(name: "CBase64"),
 
+        // Limits of processes that run already: one function that Swift does not import.
+        .target(name: "CProcessLimits"),
+
         // System libraries.
         .systemLibrary(name: "CNGHTTP2", pkgConfig: "libnghttp2", providers: [.apt(["libnghttp2-dev"])]),
         .systemLibrary(name: "COpenSSL", pkgConfig: "libssl", providers: [.apt(["libssl-dev"])]),
@@ -129,8 +132,8 @@ let package = Package(
         .target(
             name: "ScmGateway",
             dependencies: [
-                "SiloRPC", "ScmAPI", "RPC", "HTTPTransport", "FrameCodec", "Storage", "COpenSSL", log, serviceContext,
-                nio[0],
+                "SiloRPC", "ScmAPI", "RPC", "HTTPTransport", "FrameCodec", "Storage", "COpenSSL", "CProcessLimits", log,
+                serviceContext, nio[0],
                 .product(name: "Subprocess", package: "swift-subprocess"),
                 .product(name: "SystemPackage", package: "swift-system"),
             ],

@@ -9,17 +9,11 @@ root="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
 build_packages=(git ca-certificates pkg-config libnghttp2-dev libssl-dev libsqlite3-dev zlib1g-dev
     libzstd-dev)
 
-<<<<<<< HEAD
-# What the tests need besides: protoc and the well-known .proto files, Python with venv, curl, openssl, a browser and a
-# font for it, and what makes and checks the tutorial's Go and TypeScript.
-test_packages=(protobuf-compiler libprotobuf-dev python3 python3-venv curl openssl chromium fonts-dejavu-core golang-go
-    golang-google-grpc-dev golang-google-genproto-dev protoc-gen-go protoc-gen-go-grpc node-typescript)
-=======
 # What the tests need besides: protoc and the well-known .proto files, Python with venv, curl, openssl, sshd, a browser and
-# a font for it, Go for the tutorial.
+# a font for it, and what makes and checks the tutorial's Go and TypeScript.
 test_packages=(protobuf-compiler libprotobuf-dev python3 python3-venv curl openssl openssh-client openssh-server chromium
-    fonts-dejavu-core golang-go)
->>>>>>> 03cc07e (Mirrors over ssh and TLS against real servers; authorization on other ports, host keys by port)
+    fonts-dejavu-core golang-go golang-google-grpc-dev golang-google-genproto-dev protoc-gen-go protoc-gen-go-grpc
+    node-typescript)
 
 # Oldest Swift that builds the package.
 swift_minimum="6.2"

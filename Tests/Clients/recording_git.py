@@ -35,6 +35,10 @@ OBJECTS = re.compile(rb"\^?[0-9a-f]{40}|[0-9a-f]{40}\.\.\.[0-9a-f]{40}|refs/(hea
 ADDRESS = re.compile(rb"(https|http|ssh|file)://[^\s?#]+")
 
 
+WRITING = ["--limit", "maximumWrittenFileByteCount=1e9"]
+"""What lets the server's git processes write their notes."""
+
+
 class RecordingGit:
     """A folder with a `git`, for the front of PATH."""
 

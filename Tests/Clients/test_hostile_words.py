@@ -15,7 +15,7 @@ from clients import GrpcioClient, status_of
 from fixture_repository import FastImport, git
 from gateway import Gateway, row, wait_until
 from hostile_words import words
-from recording_git import RecordingGit, fault
+from recording_git import WRITING, RecordingGit, fault
 
 CALLS_AT_A_TIME = 32
 NOT_UTF8 = "these are not UTF-8"
@@ -114,6 +114,7 @@ def gateway(tmp_path, listener, recorded):
         (tmp_path / name).mkdir()
     port = str(listener.getsockname()[1])
     flags = ["--mirror-scheme", "https", "--mirror-scheme", "http", "--mirror-scheme", "ssh", "--mirror-port", port]
+    flags += WRITING
     gateway = Gateway(
         make_repository(tmp_path / "repositories" / "own"), tmp_path / "data", *flags, "--repository-root",
         str(tmp_path / "repositories"), working_folder=tmp_path / "working", PATH=recorded.path,

@@ -15,6 +15,13 @@ public struct GitConfiguration: Sendable {
     public var maximumObjectByteCount = 8 * 1024 * 1024
     /// How far into a file one GetFile may read, in bytes from its beginning.
     public var maximumFileByteCount = 1024 * 1024 * 1024
+    /// Memory that one git process may write to, in bytes.
+    public var maximumCommandMemoryByteCount = 4 * 1024 * 1024 * 1024
+    /// Largest file that a git process may write, in bytes. Reading commands write none; a program around git that
+    /// notes something needs room.
+    public var maximumWrittenFileByteCount = 0
+    /// Processor time of one git command, all of its threads together, in whole seconds.
+    public var commandProcessorTime: Duration = .seconds(300)
     /// Address space of a search, in bytes: an expression can make the C library ask for any amount, and git reads each
     /// file whole.
     public var maximumSearchMemoryByteCount = 4 * 1024 * 1024 * 1024

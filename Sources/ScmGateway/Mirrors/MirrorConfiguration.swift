@@ -29,6 +29,8 @@ public struct MirrorConfiguration: Sendable {
     public var transferTimeout: Duration = .seconds(3600)
     /// Most bytes of one copy.
     public var maximumByteCount = 10 * 1024 * 1024 * 1024
+    /// Memory that each process of a clone or fetch may write to, in bytes.
+    public var maximumMemoryByteCount = 4 * 1024 * 1024 * 1024
     /// Clones and fetches at the same time.
     public var maximumConcurrentTransfers = 2
 

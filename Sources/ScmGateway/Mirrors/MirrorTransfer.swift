@@ -51,7 +51,9 @@ struct MirrorTransfer: Sendable {
         // With the signal ignored, git says that the file is too large instead of being killed.
         let nice = command.isInBackground ? "nice -n 19 " : ""
         let script = """
-            trap '' XFSZ; ulimit -c 0 && ulimit -f \(configuration.maximumByteCount / 512 + 1) && exec \(nice)"$0" "$@"
+            trap '' XFSZ; ulimit -c 0 && ulimit -f \(configuration.maximumByteCount / 512 + 1) \
+            && ulimit -d \(configuration.maximumMemoryByteCount / 1024) \
+            && ulimit -t \(max(1, configuration.transferTimeout.components.seconds)) && exec \(nice)"$0" "$@"
             """
         let arguments = ["-c", script, program] + command.arguments
         let variables = command.environment(configuration, addresses).map { Array("\($0.key)=\($0.value)".utf8) + [0] }
@@ -119,6 +121,9 @@ struct MirrorTransfer: Sendable {
         func says(_ words: String...) -> Bool { words.contains { lowered.contains($0) } }
         if says("no space left", "disk quota") { return .diskFull }
         if says("file too large") { return tooLarge }
+        if says("out of memory") {
+            return .tooLarge(limit: configuration.maximumMemoryByteCount, knob: "maximumMirrorMemoryByteCount")
+        }
         if says("not found", "could not read username", "authentication failed", "permission denied", "access denied",
             "does not appear to be a git repository", "dubious ownership", "returned error: 40", "redirect",
             "host key verification failed", "not allowed")

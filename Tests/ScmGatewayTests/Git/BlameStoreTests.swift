@@ -104,6 +104,7 @@ import Testing
         await gateway.service.shutdown()
         var configuration = ScmGatewayConfiguration()
         configuration.git.gitPath = git.path
+        configuration.git.maximumWrittenFileByteCount = 1 << 20
         let again = try ScmGatewayService(configuration: configuration, database: gateway.database)
         #expect(try await again.getCommitContext(line, context: gateway.context()) == before)
         let collected = Collected<BlameHunk>()

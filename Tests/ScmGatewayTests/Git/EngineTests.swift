@@ -35,6 +35,7 @@ import Testing
         let slow = try SlowGit()
         var configuration = GitConfiguration()
         configuration.gitPath = slow.path
+        configuration.maximumWrittenFileByteCount = 1 << 20
         let engine = try GitEngine(configuration: configuration)
         let repository = try makeStoriedRepository()
         let opened = try await repository.open(engine)
@@ -52,6 +53,7 @@ import Testing
         let slow = try SlowGit()
         var configuration = GitConfiguration()
         configuration.gitPath = slow.path
+        configuration.maximumWrittenFileByteCount = 1 << 20
         let engine = try GitEngine(configuration: configuration)
         let repository = try makeStoriedRepository()
         let opened = try await repository.open(engine)
@@ -68,6 +70,7 @@ import Testing
         let slow = try SlowGit()
         var configuration = GitConfiguration()
         configuration.gitPath = slow.path
+        configuration.maximumWrittenFileByteCount = 1 << 20
         configuration.commandTimeout = .milliseconds(300)
         let engine = try GitEngine(configuration: configuration)
         let repository = try makeStoriedRepository()

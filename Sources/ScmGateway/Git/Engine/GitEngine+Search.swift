@@ -153,13 +153,6 @@ extension GitEngine {
             let reason = message.split(separator: "': ").last.map { $0.prefix { $0 != "\n" } } ?? "it cannot be read"
             return .invalidPattern("not a POSIX extended regular expression: \(reason)")
         }
-        let lowered = message.lowercased()
-        if lowered.contains("out of memory") || lowered.contains("memory exhausted") {
-            return .tooLarge(
-                what: "the search's memory", limit: configuration.maximumSearchMemoryByteCount,
-                knob: "maximumSearchMemoryByteCount"
-            )
-        }
         return await explain(error, in: repository)
     }
 }

@@ -12,7 +12,7 @@ final class ObjectReader: Sendable {
     private let mailbox: Mailbox
     private let task: Task<Void, Never>
 
-    init(process: GitProcess, location: RepositoryLocation) {
+    init(process: GitProcess, location: RepositoryLocation, limits: ProcessLimits) {
         let mailbox = Mailbox()
         self.mailbox = mailbox
         let command = GitCommand(.catFile).flag(.batchCommand).flag(.nulTerminated)
@@ -22,6 +22,7 @@ final class ObjectReader: Sendable {
                 _ = try await Subprocess.run(
                     configuration, input: .inputWriter, output: .sequence, error: .discarded
                 ) { execution in
+                    try limits.apply(to: execution.processIdentifier)
                     await Self.serve(mailbox, execution.standardInputWriter, execution.standardOutput)
                     // Also when it has just closed its input: nothing may outlive the reader.
                     try? execution.send(signal: .kill, toProcessGroup: true)

@@ -81,7 +81,7 @@ final class ObjectReaderPool: Sendable {
             guard !state.isShutDown else { throw GitError.shutDown }
             let found = state.idle.lastIndex { $0.repository == repository && $0.reader.isUsable }
             let reader = found.map { state.idle.remove(at: $0).reader }
-                ?? ObjectReader(process: process, location: repository)
+                ?? ObjectReader(process: process, location: repository, limits: configuration.readerLimits)
             state.busy[ObjectIdentifier(reader)] = (reader, .now)
             let isFull = state.idle.count + state.busy.count > configuration.maximumObjectReaders
             return (reader, isFull && !state.idle.isEmpty ? state.idle.removeFirst().reader : nil)

@@ -1,3 +1,4 @@
+import Foundation
 import Subprocess
 import Synchronization
 
@@ -85,9 +86,32 @@ struct GitRunner: Sendable {
             throw GitError.timedOut(limit: configuration.commandTimeout, knob: "commandTimeout")
         }
         if let status = command.subcommand.nothingFoundStatus, outcome.status == .exited(status) { return }
-        guard outcome.status.isSuccess else {
-            throw GitError.failed(status: "\(outcome.status)", message: outcome.end.errorText)
+        guard outcome.status.isSuccess else { throw failure(of: command, outcome.status, outcome.end.errorText) }
+    }
+
+    /// Why a command ended badly: one of our limits, or anything else.
+    private func failure(of command: GitCommand, _ status: TerminationStatus, _ text: String) -> GitError {
+        #if os(Linux)
+            if status == .signaled(SIGXCPU) {
+                return .timedOut(limit: configuration.commandProcessorTime, knob: "gitProcessorTime")
+            }
+        #endif
+        guard Self.saysOutOfMemory(text) else { return .failed(status: "\(status)", message: text) }
+        let limit = configuration.maximumCommandMemoryByteCount
+        if let own = command.memoryLimit, own <= limit {
+            return .tooLarge(what: "the search's memory", limit: own, knob: "maximumSearchMemoryByteCount")
         }
+        return .tooLarge(what: "the memory of git", limit: limit, knob: "maximumCommandMemoryByteCount")
+    }
+
+    /// git's texts are stable in the locale that it runs in; only the beginning of a line counts, because names of
+    /// files follow.
+    private static func saysOutOfMemory(_ text: String) -> Bool {
+        let beginnings = [
+            "fatal: Out of memory", "fatal: inflateInit: out of memory", "error: inflate: out of memory",
+            "fatal: mmap failed: Cannot allocate memory",
+        ]
+        return text.split(separator: "\n").contains { line in beginnings.contains { line.hasPrefix($0) } }
     }
 
     /// What the supervision of a command saw.
@@ -103,6 +127,7 @@ struct GitRunner: Sendable {
         _ limit: Int,
         _ consume: nonisolated(nonsending) ([UInt8]) async throws -> Void
     ) async throws -> CommandEnd {
+        try configuration.limits.apply(to: execution.processIdentifier)
         let timeout = configuration.commandTimeout
         let hasTimedOut = Flag()
         return try await withThrowingTaskGroup(of: Void.self) { group in
@@ -147,6 +172,23 @@ struct GitRunner: Sendable {
             chunk.withUnsafeBytes { kept.append(contentsOf: $0.prefix(room)) }
         }
         return String(decoding: kept, as: UTF8.self)
+    }
+}
+
+extension GitConfiguration {
+    /// Of one command.
+    var limits: ProcessLimits {
+        ProcessLimits(
+            processorSeconds: Int(clamping: max(1, commandProcessorTime.components.seconds)),
+            memoryByteCount: maximumCommandMemoryByteCount, fileByteCount: maximumWrittenFileByteCount
+        )
+    }
+
+    /// Of a process that answers many questions, each of which has a time limit.
+    var readerLimits: ProcessLimits {
+        var limits = limits
+        limits.processorSeconds = nil
+        return limits
     }
 }
 
