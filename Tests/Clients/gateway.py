@@ -46,12 +46,13 @@ class Gateway:
     """`scm-gateway quickstart`, ready to be called."""
 
     def __init__(
-        self, repository: Path, data_folder: Path, *arguments: str, working_folder: Path | None = None, **variables: str
+        self, repository: Path, data_folder: Path, *arguments: str, prefix: list[str] = [], log: Path | None = None,
+        working_folder: Path | None = None, **variables: str
     ):
-        """`variables` are added to the environment."""
+        """`prefix` becomes this command (with `exec`), `variables` are added to the environment."""
         self.data_folder = data_folder
-        command = [BINARY, "quickstart", repository, "--port", "0", "--data-folder", data_folder, *arguments]
-        self.log = open(data_folder.with_suffix(".log"), "ab")
+        command = [*prefix, BINARY, "quickstart", repository, "--port", "0", "--data-folder", data_folder, *arguments]
+        self.log = open(log or data_folder.with_suffix(".log"), "ab")
         self.process = subprocess.Popen(
             [str(word) for word in command], stdout=subprocess.PIPE, stderr=self.log, env=environment() | variables,
             cwd=working_folder,

@@ -31,6 +31,8 @@ enum GitError: Error, Sendable, Equatable {
     /// git's answer could not be understood.
     case corruptAnswer(String)
     case gitNotFound(String)
+    /// No space is left for the engine's own files.
+    case diskFull
     /// The folder from which commands run cannot be made.
     case workspace(String)
     /// ``GitEngine/shutdown()`` was called.

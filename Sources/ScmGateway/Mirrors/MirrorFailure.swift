@@ -24,7 +24,7 @@ extension MirrorFailure {
             )
         case .timedOut(let limit, let knob):
             RPCError(.deadlineExceeded, .limitReached, "it took longer than \(knob) (\(limit))", facts: ["limit": knob])
-        case .diskFull: RPCError(.resourceExhausted, .limitReached, "the server's disk is full")
+        case .diskFull: .diskFull
         case .cancelled: RPCError(.cancelled, "it was broken off")
         case .failed: RPCError(.failedPrecondition, .repositoryUnreadable, "git could not copy the repository")
         }

@@ -68,6 +68,8 @@ final class Mirrors: Sendable {
             try FileManager.default.createDirectory(
                 atPath: path, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700]
             )
+        } catch let error as CocoaError where error.code == .fileWriteOutOfSpace {
+            throw MirrorFailure.diskFull
         } catch {
             throw MirrorFailure.failed("cannot make the folder \(path): \(error.localizedDescription)")
         }
@@ -229,7 +231,7 @@ final class Mirrors: Sendable {
             }
             return nil
         } catch {
-            let failure = (error as? MirrorFailure) ?? (Task.isCancelled ? .cancelled : .failed("\(error)"))
+            let failure = Task.isCancelled && !(error is MirrorFailure) ? .cancelled : Self.failure(error)
             logger.warning("mirror failed", metadata: ["repository": "\(row.id)", "error": "\(failure)"])
             // Also when this task was cancelled: a task of its own can still write.
             let status = GoogleRPC.Status(failure.rpcError)
@@ -244,6 +246,12 @@ final class Mirrors: Sendable {
             }.value
             return failure
         }
+    }
+
+    private static func failure(_ error: any Error) -> MirrorFailure {
+        if let failure = error as? MirrorFailure { return failure }
+        if let error = error as? StorageError, error.isFull { return .diskFull }
+        return .failed("\(error)")
     }
 
     private func clone(

@@ -82,15 +82,10 @@ extension ScmGatewayService {
             return try await body()
         } catch let error as StorageError {
             logger.error("database failed", metadata: ["error": "\(error)"])
-            if error.isBusy {
-                throw RPCError(
-                    .unavailable, .limitReached, "the database is busy: try again", retryAfter: .seconds(1)
-                )
-            }
-            if error.isUnexpectedValue {
-                throw RPCError(.internalError, "a stored row is not what this version expects")
-            }
-            throw RPCError(.unavailable, error.isFull ? "the server's disk is full" : "the database cannot be used")
+            if error.isBusy { throw RPCError.databaseBusy }
+            if error.isUnexpectedValue { throw RPCError(.internalError, "a stored row is not what this version expects") }
+            if error.isFull { throw RPCError.diskFull }
+            throw RPCError(.unavailable, "the database cannot be used")
         }
     }
 }

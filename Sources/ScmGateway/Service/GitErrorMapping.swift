@@ -77,8 +77,13 @@ extension ScmGatewayService {
                 .resourceExhausted, .limitReached, "more than \(knob) (\(limit)) calls wait for this repository",
                 facts: ["limit": knob], retryAfter: .seconds(1)
             )
+        case .diskFull: return .diskFull
         case .failed(let status, let message):
             logger.error("git failed", metadata: ["status": "\(status)", "stderr": "\(message.prefix(2000))"])
+            return RPCError(.failedPrecondition, .repositoryUnreadable, "git could not read the repository")
+        case .corruptAnswer(let problem):
+            // What git says depends on the repository; a damaged one may make it die, or say anything.
+            logger.error("git cannot be understood", metadata: ["problem": "\(problem)"])
             return RPCError(.failedPrecondition, .repositoryUnreadable, "git could not read the repository")
         case .shutDown:
             return RPCError(.unavailable, "the server is shutting down")

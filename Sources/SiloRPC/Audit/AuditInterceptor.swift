@@ -61,8 +61,8 @@ public struct AuditInterceptor: ServerInterceptor {
                 subject: subject, peer: Self.peer(context.remoteAddress),
                 requestID: Self.bounded(context.metadata["x-request-id"] ?? "")
             )
-        } catch is StorageError {
-            throw RPCError(.unavailable, "the audit log cannot be written, so nothing is changed")
+        } catch let error as StorageError {
+            throw RPCError(error, otherwise: "the audit log cannot be written, so nothing is changed")
         }
     }
 

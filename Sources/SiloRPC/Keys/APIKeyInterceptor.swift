@@ -140,8 +140,8 @@ public struct APIKeyInterceptor: ServerInterceptor {
         let stored: APIKey?
         do {
             (stored, age) = try await find(text)
-        } catch is StorageError {
-            throw RPCError(.unavailable, "API keys cannot be checked now")
+        } catch let error as StorageError {
+            throw RPCError(error, otherwise: "API keys cannot be checked now")
         }
         let time = EpochTime.now
         let key = stored.flatMap { $0.isValid(at: time) && !$0.isSigning ? $0 : nil }

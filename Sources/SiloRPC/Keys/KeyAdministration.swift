@@ -179,8 +179,8 @@ public struct KeyAdministration: KeyService {
             return try await body()
         } catch let error as SiloError {
             throw RPCError(Self.code(of: error), error.description)
-        } catch is StorageError {
-            throw RPCError(.unavailable, "the database cannot be used now")
+        } catch let error as StorageError {
+            throw RPCError(error, otherwise: "the database cannot be used now")
         }
     }
 

@@ -68,8 +68,8 @@ public final class SignatureVerifier: Sendable {
         let found: (key: APIKey, secret: [UInt8])?
         do {
             found = try await find(id: signature.keyID)
-        } catch is StorageError {
-            throw RPCError(.unavailable, "API keys cannot be checked now")
+        } catch let error as StorageError {
+            throw RPCError(error, otherwise: "API keys cannot be checked now")
         }
         // One text for unknown keys and wrong signatures.
         guard let found, found.key.isValid(at: now) else { throw Self.wrong }

@@ -271,7 +271,7 @@ import Testing
         }
         #expect(limit > 0)
         var stored = 0
-        await expectError(.unavailable) {
+        await expectError(.resourceExhausted, "LIMIT_REACHED") {
             while stored < 10_000 {
                 _ = try await create(stored)
                 stored += 1

@@ -33,12 +33,14 @@ struct GitWorkspace: Sendable {
     /// The stand-in for a repository; made when missing (temporary folders are cleaned up by strangers). Blocks on
     /// the file system.
     ///
-    /// - Throws: ``GitError/workspace(_:)``.
+    /// - Throws: ``GitError/diskFull``, ``GitError/workspace(_:)``.
     func standIn(for repository: RepositoryLocation) throws(GitError) -> String {
         let path = "\(folder)/\(Self.name(for: repository))"
         guard access(path + "/HEAD", F_OK) != 0 else { return path }
         do {
             try make(path, for: repository)
+        } catch let error as CocoaError where error.code == .fileWriteOutOfSpace {
+            throw GitError.diskFull
         } catch {
             throw GitError.workspace("\(path): \(error.localizedDescription)")
         }
@@ -88,7 +90,9 @@ struct GitWorkspace: Sendable {
         )
         for name in ["refs", "packed-refs"] {
             let made = symlink("\(repository.commonFolder)/\(name)", "\(path)/\(name)") == 0
-            guard made || errno == EEXIST else { throw CocoaError(.fileWriteUnknown) }
+            guard made || errno == EEXIST else {
+                throw CocoaError(errno == ENOSPC || errno == EDQUOT ? .fileWriteOutOfSpace : .fileWriteUnknown)
+            }
         }
         try Self.configuration(repository.objectFormat)
             .write(toFile: path + "/config", atomically: true, encoding: .utf8)
