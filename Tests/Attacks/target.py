@@ -10,6 +10,8 @@ from pathlib import Path
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 BINARY = Path(os.environ.get("ATTACK_SERVER_BINARY", CHECKOUT / ".build/debug/attack-server"))
+CEILING_FACTOR = float(os.environ.get("ATTACK_CEILING_FACTOR", "1"))
+"""How much more memory and processor time the server may take than usual: for one that a sanitizer slows down."""
 TICK = os.sysconf("SC_CLK_TCK")
 
 
