@@ -23,13 +23,13 @@ FLAGS = re.compile(
     | --format=[^-].* | --author=.* | --grep=.* | -e.+
     # copying
     | --symref | --bare | --template= | --no-local | --progress | --prune | --force | --no-recurse-submodules
-    | --no-write-fetch-head
+    | --no-write-fetch-head | --quiet | --prune=2\.weeks\.ago
     """,
     re.VERBOSE | re.DOTALL,
 )
 SUBCOMMANDS = re.compile(
     rb"blame|cat-file|diff-tree|for-each-ref|grep|ls-tree|merge-base|rev-list|rev-parse"
-    rb"|ls-remote|clone|fetch|symbolic-ref"
+    rb"|ls-remote|clone|fetch|symbolic-ref|gc"
 )
 OBJECTS = re.compile(rb"\^?[0-9a-f]{40}|[0-9a-f]{40}\.\.\.[0-9a-f]{40}|refs/(heads|tags)/")
 ADDRESS = re.compile(rb"(https|http|ssh|file)://[^\s?#]+")

@@ -171,6 +171,8 @@ def good_values(scm, gateway, client) -> dict[str, object]:
         "code_mapping": {"CodeMapping.id": mapping.id}, "external_issue": {"ExternalIssue.id": issue.id},
         "ResolveCodeOwnersRequest.project_id": 0, "CreateExternalIssueRequest.repository_id": 0,
         "GetRateLimitRequest.integration_id": 1,
+        "issue_settings": {}, "status_mappings": {},
+        "UpdateIssueSettingsRequest.update_mask": {"FieldMask.paths": "status_mappings"},
         "repository": {"Repository.id": repository}, "Repository.name": "own", "update_mask": {},
         "UpdateRepositoryRequest.update_mask": {"FieldMask.paths": "name"},
         "UpdateCodeMappingRequest.update_mask": {"FieldMask.paths": "source_root"}, "follow_ignore_revs": True,
