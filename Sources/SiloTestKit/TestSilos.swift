@@ -52,6 +52,9 @@ public struct TestSilos: Sendable {
             var lifetimes = OrganizationCellCache.Lifetimes()
             // A test that makes an organization wants it to be there.
             lifetimes.unknown = .zero
+            // On a busy machine a pull may take its time; a test waits for it.
+            var demandLimits = ReplicaDemand.Limits()
+            demandLimits.patience = .seconds(60)
             let database = try Database.open(path: path, migrations: SiloSchema.migrations + migrations)
             var policy = SiloCallPolicy()
             policy.initialBackoff = .milliseconds(1)
@@ -62,7 +65,7 @@ public struct TestSilos: Sendable {
                 process: try SiloProcess(
                     mode: mode, cell: cell, directory: directory, database: database, caller: caller,
                     inbound: SiloInbound(switches: network.switches, answers: StoredAnswers(database)),
-                    options: options, lifetimes: lifetimes
+                    options: options, lifetimes: lifetimes, demandLimits: demandLimits
                 ))
         }
         self.topology = topology

@@ -17,20 +17,23 @@ public struct SiloProcess: Sendable {
     ///   - cell: which one it is, in mode cell.
     ///   - database: this silo's own.
     ///   - caller: the way to the others; nil in a monolith.
+    ///   - demandLimits: how a cell asks control for what its replicas lack.
     /// - Throws: as ``Silo/init(mode:cell:directory:organizations:caller:inbound:options:)``.
     public init(
         mode: SiloMode, cell: CellName? = nil, directory: any CellDirectorySource, database: Database,
         caller: SiloCaller? = nil,
         inbound: (any SiloInboundPolicy)? = nil, options: Silo.Options = Silo.Options(),
-        lifetimes: OrganizationCellCache.Lifetimes = OrganizationCellCache.Lifetimes()
+        lifetimes: OrganizationCellCache.Lifetimes = OrganizationCellCache.Lifetimes(),
+        demandLimits: ReplicaDemand.Limits = ReplicaDemand.Limits()
     ) throws(SiloError) {
         self.database = database
         mapping = mode == .cell ? nil : OrganizationMappingStore(database, directory: directory)
         if mode == .cell, let cell, let caller {
-            let organizations = OrganizationReplica(database, directory: directory, cell: cell, caller: caller)
+            let organizations = OrganizationReplica(
+                database, directory: directory, cell: cell, caller: caller, limits: demandLimits)
             let keys = APIKeyReplica(database, directory: directory, cell: cell, caller: caller)
             (replica, self.keys) = (organizations, keys)
-            demand = ReplicaDemand {
+            demand = ReplicaDemand(limits: demandLimits) {
                 try await organizations.pullAnew()
                 // Keys refer to organizations.
                 try await keys.pullAnew()

@@ -10,10 +10,12 @@ public final class OrganizationReplica: OrganizationCells {
     private let puller: ReplicaPuller<OrganizationMapping>
     private let demand: ReplicaDemand
 
-    /// - Parameter caller: the way to control.
+    /// - Parameters:
+    ///   - caller: the way to control.
+    ///   - limits: how control is asked for organizations that the replica lacks.
     public init(
         _ database: Database, directory: any CellDirectorySource, cell: CellName, caller: SiloCaller,
-        pageSize: Int32 = 1000
+        pageSize: Int32 = 1000, limits: ReplicaDemand.Limits = ReplicaDemand.Limits()
     ) {
         self.database = database
         let puller = ReplicaPuller<OrganizationMapping>(
@@ -28,7 +30,7 @@ public final class OrganizationReplica: OrganizationCells {
             store: { try Self.store($0, own: cell, $1) }
         )
         self.puller = puller
-        demand = ReplicaDemand { _ = try await puller.pullAnew() }
+        demand = ReplicaDemand(limits: limits) { _ = try await puller.pullAnew() }
     }
 
     /// Calls `changed` with the organizations whose rows have come, after they were stored: whoever remembers them must

@@ -32,9 +32,11 @@ import Testing
         try await TestSilos.run(.cell) { silos in
             let store = try #require(try silos.control().process.mapping)
             let us = silos.here
+            var limits = ReplicaDemand.Limits()
+            limits.patience = .seconds(60)
             let replica = OrganizationReplica(
                 us.database, directory: us.silo.directory, cell: try us.silo.localCell(),
-                caller: try #require(us.silo.caller), pageSize: 3)
+                caller: try #require(us.silo.caller), pageSize: 3, limits: limits)
             var ids: [Int64] = []
             for index in 0..<7 {
                 ids.append(
