@@ -58,8 +58,17 @@ install_packages() {
         return
     fi
     say "system packages: installing ${missing[*]}"
+    case " ${missing[*]} " in *" openssh-server "*) keep_sshd_off ;; esac
     as_root env DEBIAN_FRONTEND=noninteractive apt-get update --quiet=2
     as_root env DEBIAN_FRONTEND=noninteractive apt-get install --quiet=2 --yes --no-install-recommends "${missing[@]}"
+}
+
+# keep_sshd_off: Debian starts a server when its package is installed, and at each boot. The tests start one of their own,
+# on loopback; nobody asked for one on port 22.
+keep_sshd_off() {
+    [ -d /run/systemd/system ] || return 0
+    say "ssh.service is masked: only tests use sshd here (to use it: systemctl unmask ssh.service ssh.socket)"
+    as_root systemctl mask --quiet ssh.service ssh.socket
 }
 
 # require_swift: ends with an explanation unless Swift is there and new enough.
