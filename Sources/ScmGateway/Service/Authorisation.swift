@@ -83,7 +83,9 @@ extension ScmGatewayService {
         } catch let error as StorageError {
             logger.error("database failed", metadata: ["error": "\(error)"])
             if error.isBusy { throw RPCError.databaseBusy }
-            if error.isUnexpectedValue { throw RPCError(.internalError, "a stored row is not what this version expects") }
+            if error.isUnexpectedValue {
+                throw RPCError(.internalError, "a stored row is not what this version expects")
+            }
             if error.isFull { throw RPCError.diskFull }
             throw RPCError(.unavailable, "the database cannot be used")
         }
