@@ -37,7 +37,7 @@ public final class FolderLock: Sendable {
                 .cannotOpen,
                 "the data folder \(folder) is in use by \(owner); one server at a time may use it (\(path))")
         }
-        let text = Array("process \(getpid()) (\(owner), since \(ISO8601DateFormatter().string(from: Date())))\n".utf8)
+        let text = Array("process \(getpid()) (\(owner), since \(Date().ISO8601Format()))\n".utf8)
         // What is there is of a process that has ended. Without the text the lock holds all the same.
         _ = ftruncate(descriptor, 0)
         _ = text.withUnsafeBytes { pwrite(descriptor, $0.baseAddress, $0.count, 0) }

@@ -8,8 +8,9 @@ public struct ContractFiles: Sendable {
     /// Full names of the services, sorted.
     public let serviceNames: [String]
     private let byName: [String: FileDescriptor]
-    private let bySymbol: [String: FileDescriptor]
-    private let byExtension: [DescriptorSymbols.Extension: FileDescriptor]
+    /// Places in `files`: there are thousands of names.
+    private let bySymbol: [String: Int]
+    private let byExtension: [DescriptorSymbols.Extension: Int]
 
     /// - Parameters:
     ///   - services: a service without a descriptor is listed by name and has no file.
@@ -19,12 +20,12 @@ public struct ContractFiles: Sendable {
         var files: [FileDescriptor] = []
         var byName: [String: FileDescriptor] = [:]
         for file in services.compactMap(\.fileDescriptor) + additional { Self.add(file, to: &files, &byName) }
-        var bySymbol: [String: FileDescriptor] = [:]
-        var byExtension: [DescriptorSymbols.Extension: FileDescriptor] = [:]
-        for file in files {
+        var bySymbol: [String: Int] = [:]
+        var byExtension: [DescriptorSymbols.Extension: Int] = [:]
+        for (place, file) in files.enumerated() {
             let symbols = try DescriptorSymbols(file: file.serializedBytes)
-            for name in symbols.names { bySymbol[name] = file }
-            for found in symbols.extensions { byExtension[found] = file }
+            for name in symbols.names { bySymbol[name] = place }
+            for found in symbols.extensions { byExtension[found] = place }
         }
         self.files = files
         self.byName = byName
@@ -45,10 +46,10 @@ public struct ContractFiles: Sendable {
     func file(named name: String) -> FileDescriptor? { byName[name] }
 
     /// - Parameter symbol: full name without a leading dot.
-    func file(declaring symbol: String) -> FileDescriptor? { bySymbol[symbol] }
+    func file(declaring symbol: String) -> FileDescriptor? { bySymbol[symbol].map { files[$0] } }
 
     func file(extending type: String, number: Int32) -> FileDescriptor? {
-        byExtension[DescriptorSymbols.Extension(type: type, number: number)]
+        byExtension[DescriptorSymbols.Extension(type: type, number: number)].map { files[$0] }
     }
 
     func extensionNumbers(of type: String) -> [Int32] {
