@@ -87,6 +87,7 @@ struct GatewayServer {
         )
         operations.watch(server, rpc)
         let administration = try await openAdministration(operations)
+        StartupMemory.giveBack()
         try ready(try url(server))
         let reload = hangUps.map { hangUps in
             Task {
