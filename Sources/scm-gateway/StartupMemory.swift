@@ -7,8 +7,8 @@ import Foundation
 enum StartupMemory {
     /// Takes the code out of this process's memory; what is used comes back page by page, from the system's file cache.
     ///
-    /// Only mappings of files that can be executed and not written: their pages are as they are in the file (nothing here
-    /// relocates code), so none of them can be lost. Read-only data is left alone: it holds relocated addresses.
+    /// Only mappings of files that can be executed and not written: their pages are as they are in the file (nothing
+    /// here relocates code), so none of them can be lost. Read-only data is left alone: it holds relocated addresses.
     static func giveBack() {
         #if os(Linux)
             guard let maps = try? String(contentsOfFile: "/proc/self/maps", encoding: .utf8) else { return }
