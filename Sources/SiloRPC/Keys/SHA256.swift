@@ -5,6 +5,8 @@ import Synchronization
 /// The SHA-256 digest (FIPS 180-4), by OpenSSL.
 public enum SHA256 {
     /// Fetched once: `EVP_sha256()` is looked up again for every digest.
+    ///
+    /// `nonisolated(unsafe)`: set once, never freed, and OpenSSL lets any number of threads read an algorithm.
     static nonisolated(unsafe) let algorithm = EVP_MD_fetch(nil, "SHA256", nil)
 
     /// 32 bytes.
