@@ -5,8 +5,9 @@ import Testing
 
 @Suite struct FolderLockTests {
     @Test func theSecondIsToldWhoTheFirstIs() throws {
-        let folder = DatabaseTests.folder() + "/a/b"
-        defer { try? FileManager.default.removeItem(atPath: folder) }
+        let top = DatabaseTests.folder()
+        let folder = top + "/a/b"
+        defer { try? FileManager.default.removeItem(atPath: top) }
         var first: FolderLock? = try FolderLock(folder: folder, owner: "server one")
         #expect(first != nil)
         let error = #expect(throws: StorageError.self) { try FolderLock(folder: folder, owner: "server two") }
