@@ -12,7 +12,8 @@ struct ServerPeersCommand: AsyncParsableCommand {
             """
     )
 
-    @Argument(help: "Folder with the built peers: cpp, go, grpc-swift, sonora. One that is missing is left out.")
+    @Argument(
+        help: "The built peers: cpp, cpp-synchronous, go, grpc-swift, sonora. One that is missing is left out.")
     var folder: String
 
     @Option(help: "Measurements of each server and workload, in turns; the median counts.")
@@ -103,7 +104,8 @@ final class PeerComparison {
 
     static let ours = "ours"
     private static let peers = [
-        ("C++ gRPC", "cpp"), ("grpc-go", "go"), ("grpc-swift-2", "grpc-swift"), ("sonora", "sonora"),
+        ("C++ gRPC", "cpp"), ("C++ synchronous", "cpp-synchronous"), ("grpc-go", "go"), ("grpc-swift-2", "grpc-swift"),
+        ("sonora", "sonora"),
     ]
 
     private var started: [Server] = []

@@ -10,7 +10,7 @@ struct PeerRow {
         (workload: "list", peer: "C++ gRPC", least: 2.0),
     ]
     private static let mostMicroseconds = ["stream": 1000.0]
-    private static let columns = ["C++ gRPC", "grpc-go", "grpc-swift-2", "sonora"]
+    private static let columns = ["C++ gRPC", "C++ synchronous", "grpc-go", "grpc-swift-2", "sonora"]
 
     struct Goal {
         let text: String
