@@ -14,6 +14,100 @@ import Testing
         }
     }
 
+    @Test func `what another process changes of a key is seen before the key is believed again`() async throws {
+        try await SiloTests.withDatabase { database in
+            // As the command line: the same file, opened by somebody else.
+            let other = APIKeyStore(try Database.open(path: database.path, migrations: SiloSchema.migrations))
+            let id = try await OrganizationStore(database).create(slug: "one").id
+            let store = APIKeyStore(database)
+            let made = try await [store.create(organizationID: id), store.create(organizationID: id)]
+            let verified = VerifiedKeys()
+            let watch = KeyChangeWatch(store, verified, interval: .seconds(3600))
+            func isKnown(_ key: [UInt8]) -> Bool { key.withUnsafeBytes { verified.known($0, at: .now) != nil } }
+            func remember() {
+                for (index, made) in made.enumerated() {
+                    let principal = Principal(organizationID: id, keyID: made.key.id, scopes: [])
+                    verified.remember(
+                        KnownKey([UInt8(index)], principal), until: .now + .seconds(3600), age: verified.age)
+                }
+                verified.remember(KnownKey([2], nil), until: .now + .seconds(3600), age: verified.age)
+            }
+            remember()
+            #expect(!isKnown([0]), "nothing is believed before the first look")
+            await watch.look()
+            #expect(verified.count == 0, "what was remembered before it may be of before a change")
+            remember()
+            await watch.look()
+            #expect([isKnown([0]), isKnown([1]), isKnown([2])] == [true, true, true])
+            try await other.revoke(id: made[0].key.id)
+            #expect(verified.isConfirmed(at: .now) && isKnown([0]), "within the interval nobody looks")
+            await watch.look()
+            #expect([isKnown([0]), isKnown([1]), isKnown([2])] == [false, true, false], "it may be the refused one")
+            remember()
+            try await other.noteUse(made[1].key, now: EpochTime.now)
+            await watch.look()
+            #expect(isKnown([1]), "a use is no change")
+            verified.confirm(until: .now)
+            #expect(!verified.isConfirmed(at: .now) && !isKnown([1]))
+        }
+    }
+
+    @Test func `more changes than are told one by one are all`() async throws {
+        try await SiloTests.withDatabase { database in
+            let id = try await OrganizationStore(database).create(slug: "one").id
+            let store = APIKeyStore(database)
+            let made = try await store.create(organizationID: id)
+            let start = try await store.changes(after: nil)
+            #expect(start.keyIDs == nil)
+            #expect(try await store.changes(after: start.place).keyIDs == [])
+            try await database.write { transaction in
+                for _ in 0..<Int(APIKeyChanges.maximumCount) {
+                    try APIKeyChanges.note(id: made.key.id, organizationID: id, transaction)
+                }
+            }
+            let many = try await store.changes(after: start.place)
+            #expect(many.keyIDs == [made.key.id])
+            try await store.expire(id: made.key.id, at: nil)
+            #expect(try await store.changes(after: start.place).keyIDs == nil)
+            #expect(try await store.changes(after: many.place).keyIDs == [made.key.id])
+            var elsewhere = many.place
+            elsewhere.epoch = "another"
+            #expect(try await store.changes(after: elsewhere).keyIDs == nil)
+        }
+    }
+
+    @Test func `a remembered key ends with the first call after the command line has revoked it`() async throws {
+        try await SiloTests.withDatabase { database in
+            let other = APIKeyStore(try Database.open(path: database.path, migrations: SiloSchema.migrations))
+            let id = try await OrganizationStore(database).create(slug: "one").id
+            let made = try await APIKeyStore(database).create(organizationID: id)
+            // Every call looks.
+            let keys = APIKeyInterceptor(keys: APIKeyStore(database), looksEvery: .zero)
+            let metadata = SiloTests.metadata("x-api-key", made.text)
+            #expect(try await keys.principal(of: metadata).keyID == made.key.id)
+            try await other.revoke(id: made.key.id)
+            await #expect(throws: RPCError.self) { try await keys.principal(of: metadata) }
+        }
+    }
+
+    @Test func `many calls share one look, and a look that fails believes what is remembered`() async throws {
+        try await SiloTests.withDatabase { database in
+            let store = APIKeyStore(database)
+            let verified = VerifiedKeys()
+            let watch = KeyChangeWatch(store, verified, interval: .seconds(3600))
+            await withTaskGroup(of: Void.self) { group in
+                for _ in 0..<20 { group.addTask { await watch.look() } }
+            }
+            verified.remember(
+                KnownKey([1], Principal(organizationID: 1, keyID: 1, scopes: [])), until: .now + .seconds(60),
+                age: verified.age)
+            verified.confirm(until: .now)
+            try database.close()
+            await watch.look()
+            #expect(verified.count == 1 && verified.isConfirmed(at: .now))
+        }
+    }
+
     @Test func `a key is valid until it expires or is revoked`() async throws {
         try await Self.withStore { store, organization, _ in
             var new = NewAPIKey(organizationID: organization.id)

@@ -4,6 +4,31 @@ import Storage
 enum APIKeyChanges {
     static let history = ChangeHistory(name: "api_keys")
 
+    /// How far somebody has followed the history.
+    struct Place: Sendable, Equatable {
+        var epoch: String
+        var sequence: Int64
+    }
+
+    /// More changes than these are not told one by one.
+    static let maximumCount: Int64 = 1000
+
+    /// The keys that have changed after a place; nil for all of them: there were too many, or it is another history.
+    static func changed(
+        after place: Place?, _ transaction: ReadTransaction
+    ) throws -> (keyIDs: Set<Int64>?, place: Place) {
+        let row = try transaction.row(
+            "SELECT epoch, sequence FROM silo_histories WHERE name = ?", [.text(history.name)])
+        let now = Place(epoch: try row?.text("epoch") ?? "", sequence: try row?.integer("sequence") ?? 0)
+        if now == place { return ([], now) }
+        guard let place, place.epoch == now.epoch,
+            (0...maximumCount).contains(now.sequence &- place.sequence)
+        else { return (nil, now) }
+        let rows = try transaction.rows(
+            "SELECT key_id FROM api_key_changes WHERE sequence > ?", [.integer(place.sequence)])
+        return (Set(try rows.map { try $0.integer("key_id") }), now)
+    }
+
     /// To be called in the transaction that changes the key.
     static func note(
         id: Int64, organizationID: Int64, isDeleted: Bool = false, _ transaction: WriteTransaction

@@ -8,11 +8,11 @@ import Storage
 ///
 /// Runs before the request's body is read, unless that is signed. Puts the ``Principal`` into the service context under
 /// ``PrincipalKey``.
-/// A verified key is remembered for ``cacheLifetime``: that long after a key was revoked by another process,
-/// a server may still accept it, unless somebody tells it (``forget(_:)``). A refused key is remembered for one second.
+/// A verified key is remembered for ``cacheLifetime``, a refused one for one second. A key that was revoked is
+/// forgotten: at once when this process is told (``forget(_:)``), else within 50 ms (``KeyChangeWatch``).
 ///
 /// In a cell, whose keys are a replica, control is asked for a key that the replica lacks: it may have been made a
-/// moment ago.
+/// moment ago. There a change comes with a pull, which tells.
 public struct APIKeyInterceptor: ServerInterceptor {
     /// Five seconds.
     public static let cacheLifetime: Duration = .seconds(5)
@@ -26,6 +26,8 @@ public struct APIKeyInterceptor: ServerInterceptor {
     private let requiredScopes: [String: Scope]
     private let signatures: SignatureVerifier?
     private let demand: ReplicaDemand?
+    /// nil for a replica: nobody but this process writes it.
+    private let changes: KeyChangeWatch?
 
     /// - Parameters:
     ///   - openServices: full names of services that need no key, such as health.
@@ -36,7 +38,17 @@ public struct APIKeyInterceptor: ServerInterceptor {
         keys: APIKeyStore, openServices: Set<String> = [], requiredScopes: [String: Scope] = [:],
         signatures: SignatureVerifier? = nil, demand: ReplicaDemand? = nil
     ) {
+        self.init(
+            keys: keys, openServices: openServices, requiredScopes: requiredScopes, signatures: signatures,
+            demand: demand, looksEvery: KeyChangeWatch.interval)
+    }
+
+    init(
+        keys: APIKeyStore, openServices: Set<String> = [], requiredScopes: [String: Scope] = [:],
+        signatures: SignatureVerifier? = nil, demand: ReplicaDemand? = nil, looksEvery interval: Duration
+    ) {
         store = keys
+        changes = demand == nil ? KeyChangeWatch(keys, verified, interval: interval) : nil
         self.signatures = signatures
         self.demand = demand
         self.openServices = openServices
@@ -109,8 +121,11 @@ public struct APIKeyInterceptor: ServerInterceptor {
         guard let key = try Self.withKey(in: metadata, { Array($0) }) else {
             throw Self.refusal("this call needs an API key, in the metadata x-api-key or authorization: Bearer KEY")
         }
-        let now = ContinuousClock.now
-        if let known = key.withUnsafeBytes({ verified.known($0, at: now) }) { return known }
+        if let known = key.withUnsafeBytes({ verified.known($0, at: .now) }) { return known }
+        if let changes, !verified.isConfirmed(at: .now) {
+            await changes.look()
+            if let known = key.withUnsafeBytes({ verified.known($0, at: .now) }) { return known }
+        }
         return try await verify(key)
     }
 

@@ -148,6 +148,11 @@ public struct APIKeyStore: Sendable {
         }
     }
 
+    /// The keys that have changed after a place in the history, by whatever process; nil for all of them.
+    func changes(after place: APIKeyChanges.Place?) async throws -> (keyIDs: Set<Int64>?, place: APIKeyChanges.Place) {
+        try await database.read { try APIKeyChanges.changed(after: place, $0) }
+    }
+
     /// The row of a key's text, revoked or not; nil when it is unknown.
     public func find(text: String) async throws -> APIKey? {
         try await find(hash: KeyText.hash(text))
@@ -159,8 +164,8 @@ public struct APIKeyStore: Sendable {
         }
     }
 
-    /// Makes a key invalid for good and keeps its row. A running server notices within
-    /// ``APIKeyInterceptor/cacheLifetime``.
+    /// Makes a key invalid for good and keeps its row. A running server notices, whatever process does it, before the
+    /// first call that comes ``KeyChangeWatch/interval`` later.
     ///
     /// - Throws: ``SiloError`` when there is no such key, `StorageError`.
     public func revoke(id: Int64) async throws {

@@ -54,6 +54,8 @@ final class VerifiedKeys: Sendable {
         var sets = [[Entry]](repeating: [], count: setCount)
         /// How often keys were forgotten: what was read from the database before may be of before.
         var age = 0
+        /// Until when what is remembered may be believed; nil for as long as it is remembered.
+        var confirmedUntil: ContinuousClock.Instant?
     }
 
     private let state = Mutex(State())
@@ -61,10 +63,19 @@ final class VerifiedKeys: Sendable {
     /// To be read before the database is, for ``remember(_:until:age:)``.
     var age: Int { state.withLock { $0.age } }
 
-    /// nil when nothing is known.
+    /// From now on nothing is believed after this time, until it is confirmed again.
+    func confirm(until time: ContinuousClock.Instant) { state.withLock { $0.confirmedUntil = time } }
+
+    /// Whether what is remembered may be believed.
+    func isConfirmed(at now: ContinuousClock.Instant) -> Bool {
+        state.withLock { $0.confirmedUntil.map { $0 > now } ?? true }
+    }
+
+    /// nil when nothing is known, or nothing may be believed.
     func known(_ key: UnsafeRawBufferPointer, at now: ContinuousClock.Instant) -> KnownKey? {
         let hash = Self.hash(key)
         return state.withLock { state in
+            if let end = state.confirmedUntil, end <= now { return nil }
             for entry in state.sets[hash & (Self.setCount - 1)] where entry.hash == hash && entry.known.hasKey(key) {
                 return entry.expiry > now ? entry.known : nil
             }
@@ -105,6 +116,13 @@ final class VerifiedKeys: Sendable {
             for index in state.sets.indices where !state.sets[index].isEmpty {
                 state.sets[index].removeAll { $0.known.principal.map { keyIDs.contains($0.keyID) } ?? true }
             }
+        }
+    }
+
+    func forgetAll() {
+        state.withLock { state in
+            state.age &+= 1
+            for index in state.sets.indices where !state.sets[index].isEmpty { state.sets[index] = [] }
         }
     }
 
