@@ -22,7 +22,7 @@ struct GatewayServer {
     /// What REST's paths begin with.
     static let resources = "/v1/"
     /// What the public calls: served here, or in the cells.
-    private static let contract = FileDescriptor.sentryIntegrationsScmV1Scm
+    static let contract = FileDescriptor.sentryIntegrationsScmV1Scm
 
     /// Held as long as the server is there.
     private let lock: FolderLock
@@ -56,7 +56,9 @@ struct GatewayServer {
         let keyService = silo?.isControl == false ? nil : access.keyService
         let own: [(any RPCService)?] = [service, keyService]
         let services = own.compactMap { $0 } + (silo?.services ?? [])
-        let operations = try GatewayOperations(services, publicContract: Self.contract)
+        // Control has the contract of what it hands on to the cells.
+        let forwarded: [any RPCService] = service == nil ? [ForwardedService()] : []
+        let operations = try GatewayOperations(services + forwarded, publicContract: Self.contract)
         if let silo { operations.metrics.add(silo.metrics) }
         let rest = try RESTRoutes(ScmServiceMethod.types, file: Self.contract, prefix: Self.resources)
         let rpc = RPCServer(
