@@ -52,6 +52,11 @@ struct ResponseReader: Sendable {
 
     mutating func readHead(_ head: HTTPResponseHead) throws(RPCError) {
         self.head = head
+        if isUsual(head) {
+            isCommitted = true
+            encoding = try encoding(head.fields, .grpcEncoding)
+            return
+        }
         let type = try MediaType(head.fields)
         if wire.isConnect { return try readConnectHead(head, type) }
         let hasStatus = head.fields.count(of: .grpcStatus) > 0
@@ -68,6 +73,18 @@ struct ResponseReader: Sendable {
         }
         isCommitted = true
         encoding = try encoding(head.fields, .grpcEncoding)
+    }
+
+    /// The head of nearly every gRPC call that is served, seen without making texts of it: 200, the content type that
+    /// was asked for, no status yet.
+    private func isUsual(_ head: HTTPResponseHead) -> Bool {
+        guard wire.protocol == .grpc, head.status == 200, head.fields.count(of: .contentType) == 1,
+            head.fields.count(of: .grpcStatus) == 0
+        else { return false }
+        let usual: StaticString = wire.codec == .proto ? "application/grpc+proto" : "application/grpc+json"
+        return head.fields.withFirst(.contentType) { type in
+            type.elementsEqual(UnsafeBufferPointer(start: usual.utf8Start, count: usual.utf8CodeUnitCount))
+        } ?? false
     }
 
     private mutating func readConnectHead(_ head: HTTPResponseHead, _ type: MediaType) throws(RPCError) {
