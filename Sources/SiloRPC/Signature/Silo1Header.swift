@@ -52,7 +52,10 @@ struct Silo1Header: Sendable, Equatable {
         value.append(contentsOf: ",nonce=".utf8)
         value.append(contentsOf: Base64.encode(nonce, padded: false))
         value.append(contentsOf: ",sh=".utf8)
-        value.append(contentsOf: signedFields.joined(separator: ";").utf8)
+        for (index, name) in signedFields.enumerated() {
+            if index > 0 { value.append(UInt8(ascii: ";")) }
+            value.append(contentsOf: name.utf8)
+        }
         value.append(contentsOf: ",sig=".utf8)
         value.append(contentsOf: Base64.encode(signature, padded: false))
         return value

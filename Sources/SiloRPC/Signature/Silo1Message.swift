@@ -1,3 +1,4 @@
+import Foundation
 import HTTPTransport
 
 /// The bytes that a Silo1 signature covers.
@@ -23,7 +24,12 @@ enum Silo1Message {
     }
 
     private static func isEqual(_ bytes: UnsafeRawBufferPointer, _ text: String) -> Bool {
-        bytes.count == text.utf8.count && bytes.elementsEqual(text.utf8)
+        guard bytes.count == text.utf8.count else { return false }
+        let isSame = text.utf8.withContiguousStorageIfAvailable { text in
+            guard let left = bytes.baseAddress, let right = text.baseAddress else { return bytes.isEmpty }
+            return memcmp(left, right, bytes.count) == 0
+        }
+        return isSame ?? bytes.elementsEqual(text.utf8)
     }
 
     /// The names to sign of a request, sorted.
@@ -56,18 +62,23 @@ enum Silo1Message {
         if head.withAuthority({ message.append($0) }) == nil { message.append("") }
         head.withPath { message.append($0) }
         if head.fields.withFirst(.contentType, { message.append($0) }) == nil { message.append("") }
-        message.append(header.signedFields.joined(separator: ";"))
+        message.append(names: header.signedFields)
         for name in header.signedFields { append(valuesOf: name, head.fields, to: &message) }
         message.append(bodyHash)
         return message.bytes
     }
 
     private static func append(valuesOf name: String, _ fields: HTTPFields, to message: inout SignedParts) {
-        var count: Int64 = 0
-        fields.forEach { other, _ in if isEqual(other, name) { count += 1 } }
-        message.append(number: count)
-        guard count > 0 else { return }
-        fields.forEach { other, value in if isEqual(other, name) { message.append(value) } }
+        // How many there are is known behind them.
+        let place = message.bytes.count
+        message.append(number: 0)
+        var count = 0
+        fields.forEach { other, value in
+            guard isEqual(other, name) else { return }
+            count += 1
+            message.append(value)
+        }
+        message.replaceZero(at: place, by: count)
     }
 }
 
@@ -86,12 +97,36 @@ private struct SignedParts {
 
     mutating func append(number: Int64) { append(String(number)) }
 
+    /// One part, with ";" between the names.
+    mutating func append(names: [String]) {
+        append(byteCount: names.reduce(0) { $0 + $1.utf8.count } + max(names.count - 1, 0))
+        for (index, name) in names.enumerated() {
+            if index > 0 { bytes.append(UInt8(ascii: ";")) }
+            bytes.append(contentsOf: name.utf8)
+        }
+    }
+
+    /// Writes a number where the number 0 was appended.
+    mutating func replaceZero(at place: Int, by number: Int) {
+        if number < 10 {
+            bytes[place + 4] = UInt8(ascii: "0") + UInt8(truncatingIfNeeded: number)
+        } else {
+            var part = SignedParts()
+            part.append(String(number))
+            bytes.replaceSubrange(place..<place + 5, with: part.bytes)
+        }
+    }
+
     mutating func append(_ part: UnsafeRawBufferPointer) {
-        let count = UInt32(truncatingIfNeeded: part.count)
+        append(byteCount: part.count)
+        bytes.append(contentsOf: part)
+    }
+
+    private mutating func append(byteCount: Int) {
+        let count = UInt32(truncatingIfNeeded: byteCount)
         bytes.append(UInt8(truncatingIfNeeded: count >> 24))
         bytes.append(UInt8(truncatingIfNeeded: count >> 16))
         bytes.append(UInt8(truncatingIfNeeded: count >> 8))
         bytes.append(UInt8(truncatingIfNeeded: count))
-        bytes.append(contentsOf: part)
     }
 }

@@ -16,6 +16,19 @@ import Testing
         #expect(try Fixture.signed().fields.first(.authorization) == Self.vector)
     }
 
+    @Test(arguments: [0, 1, 9, 10, 11, 123])
+    func `a signed name: how many values, then each`(count: Int) {
+        let head = Fixture.head((0..<count).map { ("x-silo-many", "v\($0)") })
+        let header = Silo1Header(
+            keyID: "k", time: 0, nonce: Fixture.nonce, signedFields: ["x-silo-many", "x-silo-none"])
+        func part(_ text: String) -> [UInt8] { [0, 0, 0, UInt8(text.utf8.count)] + Array(text.utf8) }
+        var expected = part("x-silo-many;x-silo-none") + part("\(count)")
+        for number in 0..<count { expected += part("v\(number)") }
+        expected += part("0") + part("hash")
+        let bytes = Silo1Message.bytes(header, head, bodyHash: Array("hash".utf8))
+        #expect(Array(bytes.suffix(expected.count)) == expected)
+    }
+
     @Test func `a signed request is accepted, and tells who signed`() throws {
         let peer = try Fixture.verify(try Fixture.verifier(), try Fixture.signed())
         #expect(peer == SiloPeer(source: .control, keyID: "c-us1"))
