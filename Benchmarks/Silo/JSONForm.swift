@@ -114,6 +114,7 @@ struct JSONTransport: SiloTransport {
     let base: String
     let prefix: String
     let rpc0: RPC0Verifier
+    let source: SiloAddress
 
     static func path(_ prefix: String, _ method: SiloMethod) -> String {
         "\(prefix)/\(method.serviceKey)/\(method.name)/"

@@ -104,7 +104,7 @@ struct SiloWorld: Sendable {
         let client = HTTPClient(settings)
         self.client = client
         let json: (String) -> SiloCaller = { prefix in
-            SiloCaller(transport: JSONTransport(client: client, base: base, prefix: prefix, rpc0: rpc0))
+            SiloCaller(transport: JSONTransport(client: client, base: base, prefix: prefix, rpc0: rpc0, source: us1))
         }
         foundation = json("/api/0/internal/rpc")
         own = json("/own")

@@ -7,7 +7,7 @@ import SiloRPC
 /// connection.
 public struct InMemoryTransport: SiloTransport {
     let network: InMemoryNetwork
-    let source: SiloAddress
+    public let source: SiloAddress
     let keyring: SiloKeyring
 
     public func send(_ call: SiloCall) async throws -> [UInt8] {

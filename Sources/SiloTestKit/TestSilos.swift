@@ -20,31 +20,31 @@ public struct TestSilos: Sendable {
     ///
     /// - Parameters:
     ///   - migrations: of modules besides SiloRPC that have tables.
-    ///   - options: of every silo; ``SiloRPC/Silo/Options/roundTrip`` is always on.
+    ///   - singleOrganization: the setting of that name.
     ///   - services: what a node serves, besides the services of SiloRPC. Called for every node; a service belongs
     ///     where
     ///     ``serves(_:)`` says.
     ///   - body: the test, the same for every topology.
     public static func run(
-        _ topology: SiloTopology, migrations: [Migration] = [], options: Silo.Options = Silo.Options(),
+        _ topology: SiloTopology, migrations: [Migration] = [], singleOrganization: Bool = false,
         services: (SiloNode) throws -> [any SiloServiceDispatch] = { _ in [] },
         _ body: (TestSilos) async throws -> Void
     ) async throws {
         let folder = NSTemporaryDirectory() + "/silos-\(UUID().uuidString)"
         defer { try? FileManager.default.removeItem(atPath: folder) }
-        let silos = try TestSilos(topology, folder, migrations, options, services)
+        let silos = try TestSilos(topology, folder, migrations, singleOrganization, services)
         try await body(silos)
     }
 
     private init(
-        _ topology: SiloTopology, _ folder: String, _ migrations: [Migration], _ options: Silo.Options,
+        _ topology: SiloTopology, _ folder: String, _ migrations: [Migration], _ singleOrganization: Bool,
         _ services: (SiloNode) throws -> [any SiloServiceDispatch]
     ) throws {
         let cells = try Self.cellNames.map { SiloAddress.cell(try CellName($0)) }
         let network = try InMemoryNetwork(cells: cells)
-        var options = options
-        options.roundTrip = true
-        let directory = try CellDirectory(try SiloConfiguration(json: Self.configuration))
+        var configuration = try SiloConfiguration(json: Self.configuration)
+        configuration.singleOrganization = singleOrganization
+        let directory = try CellDirectory(configuration)
         func node(_ mode: SiloMode, _ address: SiloAddress?) throws -> SiloNode {
             let name = address.map { "\($0)" } ?? "monolith"
             let path = folder + "/" + name.split(separator: ":").joined(separator: "-") + ".sqlite"
@@ -65,7 +65,7 @@ public struct TestSilos: Sendable {
                 process: try SiloProcess(
                     mode: mode, cell: cell, directory: directory, database: database, caller: caller,
                     inbound: SiloInbound(switches: network.switches, answers: StoredAnswers(database)),
-                    options: options, lifetimes: lifetimes, demandLimits: demandLimits
+                    options: Silo.Options(roundTrip: true), lifetimes: lifetimes, demandLimits: demandLimits
                 ))
         }
         self.topology = topology

@@ -24,6 +24,7 @@ from clients import (
 from curl_client import CurlClient, CurlHTTP2Client, CurlTextClient, CurlTextHTTP2Client
 from fixture_repository import make_empty_repository, make_repository, make_small_repository
 from gateway import CHECKOUT, Gateway, row
+from silos import CELLS
 
 CLIENTS = [
     GrpcioClient,
@@ -52,6 +53,12 @@ def scm(tmp_path_factory):
     subprocess.run(command, check=True)
     sys.path.insert(0, str(folder))
     return importlib.import_module("sentry.integrations.scm.v1.scm_pb2")
+
+
+@pytest.fixture(scope="module")
+def organizations(silos):
+    """Cell -> id and API key of an organization that lives there, in the silos of the test's own file."""
+    return {cell: silos.add_organization(f"in-{cell}", cell) for cell in CELLS}
 
 
 @pytest.fixture(scope="session")

@@ -171,6 +171,7 @@ class Silos:
             name: Silo(name, folder, self.config, folder if tls else None) for name in ["control", *CELLS]
         }
         self.control = self.all["control"]
+        self.ports = {name: silo.port for name, silo in self.all.items()}
         self.secrets: dict[str, str] = {}
         for cell in CELLS:
             for name in [f"control-{cell}", f"{cell}-control"]:
@@ -212,6 +213,17 @@ class Silos:
         for silo in self.all.values():
             if silo.process and silo.process.poll() is None:
                 silo.kill(signal.SIGTERM)
+
+    def __enter__(self) -> "Silos":
+        try:
+            self.start()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(self, *_):
+        self.stop()
 
     def add_organization(self, slug: str, cell: str) -> tuple[int, str]:
         """Makes an organization that lives in a cell, with a key and a repository of its slug's name there."""

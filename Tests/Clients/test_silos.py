@@ -45,16 +45,8 @@ def fields_of(message: bytes) -> list[tuple[int, int | bytes]]:
 
 @pytest.fixture(scope="module")
 def silos(tmp_path_factory):
-    silos = Silos(tmp_path_factory.mktemp("silos"))
-    silos.start()
-    yield silos
-    silos.stop()
-
-
-@pytest.fixture(scope="module")
-def organizations(silos):
-    """Cell -> id and API key of an organization that lives there."""
-    return {cell: silos.add_organization(f"in-{cell}", cell) for cell in CELLS}
+    with Silos(tmp_path_factory.mktemp("silos")) as silos:
+        yield silos
 
 
 def names(answer: dict) -> list[str]:

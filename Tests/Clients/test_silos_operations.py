@@ -6,8 +6,13 @@ import json
 import os
 import re
 import secrets
+import time
 
+import grpc
 import pytest
+from google.protobuf.descriptor_pool import DescriptorPool
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
 
 from silos import CELLS, MAPPING, SCM, Silo, Silos, free_port, wait_until
 from test_silos import names, text_field
@@ -21,15 +26,8 @@ IDENTITIES = [
 
 @pytest.fixture(scope="module")
 def silos(tmp_path_factory):
-    silos = Silos(tmp_path_factory.mktemp("silos"), tls=True, identities=IDENTITIES)
-    silos.start()
-    yield silos
-    silos.stop()
-
-
-@pytest.fixture(scope="module")
-def organizations(silos):
-    return {cell: silos.add_organization(f"in-{cell}", cell) for cell in CELLS}
+    with Silos(tmp_path_factory.mktemp("silos"), tls=True, identities=IDENTITIES) as silos:
+        yield silos
 
 
 def ask(silos, slug: str = "in-us1", certificate: str | None = "us1", **sign) -> tuple[int, bytes]:
@@ -86,6 +84,18 @@ def test_attempts_are_counted(silos, organizations):
     assert 'silo_attempt_duration_seconds_bucket{method="api_key_feed.ListChanges",to="control",le="0.001"}' in metrics
 
 
+def test_control_lists_what_it_hands_on(silos):
+    service = SCM.strip("/")
+    for silo in silos.all.values():
+        with grpc.insecure_channel(f"127.0.0.1:{silo.admin_port}") as channel:
+            database = ProtoReflectionDescriptorDatabase(channel)
+            assert service in database.get_services()
+            methods = DescriptorPool(database).FindServiceByName(service).methods_by_name
+            assert methods["ListRepositories"].input_type.name == "ListRepositoriesRequest"
+            health = health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(service=service))
+            assert health.status == health_pb2.HealthCheckResponse.SERVING
+
+
 def test_control_asks_every_cell(silos, organizations):
     done = silos.control.run("silo", "cells", "--json")
     rows = {row["cell"]: row for row in map(json.loads, done.stdout.splitlines())}
@@ -120,7 +130,12 @@ def test_a_new_key_is_known_at_once_and_a_revoked_one_ends(silos, organizations)
         row = json.loads(made.stdout)
         # Straight to the cell, which has not pulled since, more often than not.
         assert silos.all[cell].repositories(row["key"])[0] == 200
+        # Control knows whose the key is, and would hand a call on.
+        assert silos.control.repositories(row["key"])[0] == 200
         silos.control.run("key", "revoke", str(row["id"]))
+        # What another process has changed counts for every call that comes 50 ms later.
+        time.sleep(0.05)
+        assert silos.control.repositories(row["key"])[0] == 401
         wait_until(lambda: silos.all[cell].repositories(row["key"])[0] == 401)
 
 
@@ -142,6 +157,17 @@ def test_one_server_for_each_data_folder(silos):
     assert f"process {silos.all['us1'].process.pid} (scm-gateway serve, cell:us1, since " in done.stderr
 
 
+def test_a_silo_without_keys_does_not_start(silos, tmp_path):
+    config = tmp_path / "silos.json"
+    config.write_text(json.dumps(json.loads(silos.config.read_text()) | {"keys": []}))
+    silo = Silo("eu1", tmp_path, config, silos.folder)
+    done = silo.run("serve", "--port", "0", check=False)
+    assert done.returncode != 0
+    assert "there is no key whose audience is cell:eu1: nobody could call this silo" in done.stderr
+    done = silo.run("silo", "check", check=False)
+    assert done.returncode == 1 and "there is no key whose audience is cell:eu1" in done.stdout
+
+
 def test_the_old_signature_is_taken_only_where_it_is_switched_on(silos, organizations):
     secret = secrets.token_urlsafe(48)
     file = os.open(silos.folder / "rpc0", os.O_WRONLY | os.O_CREAT, 0o600)
@@ -156,13 +182,8 @@ def test_the_old_signature_is_taken_only_where_it_is_switched_on(silos, organiza
 
     body = text_field(1, "in-us1")
     assert call(MAPPING + "GetBySlug", body)[0] == 401
-    # The switch is for the start: a running process says that it waits for it.
     silos.write_config(rpc0={"secretFiles": ["rpc0"]})
     silos.control.reload()
-    wait_until(lambda: "need a restart" in silos.control.log)
-    assert call(MAPPING + "GetBySlug", body)[0] == 401
-    silos.control.kill()
-    silos.control.start()
     try:
         status, answer = call(MAPPING + "GetBySlug", body)
         assert status == 200 and b"in-us1" in answer
@@ -177,9 +198,21 @@ def test_the_old_signature_is_taken_only_where_it_is_switched_on(silos, organiza
         assert secret not in silos.control.log
     finally:
         silos.write_config()
-        silos.control.kill()
-        silos.control.start()
+        silos.control.reload()
     assert call(MAPPING + "GetBySlug", body)[0] == 401
+
+
+def test_identities_change_while_everything_runs(silos, organizations):
+    silos.write_config(identities=[{"silo": "cell:us1", "name": "stranger.internal"}])
+    silos.control.reload()
+    try:
+        status, answer = ask(silos)
+        assert status == 403 and b"must present a client certificate for stranger.internal" in answer
+        assert ask(silos, certificate="stranger")[0] == 200
+    finally:
+        silos.write_config()
+        silos.control.reload()
+    assert ask(silos)[0] == 200
 
 
 def test_cells_and_addresses_change_while_everything_runs(silos, organizations):
@@ -201,10 +234,10 @@ def test_cells_and_addresses_change_while_everything_runs(silos, organizations):
             for number, name in enumerate(names)
         ]
 
-    count = silos.control.log.count("cannot be used; keys, switches and cells stay")
+    count = silos.control.log.count("cannot be used; all stays as it is")
     silos.write_config(cells=cells("us1"))
     silos.control.reload()
-    assert silos.control.log.count("cannot be used; keys, switches and cells stay") == count + 1
+    assert silos.control.log.count("cannot be used; all stays as it is") == count + 1
     assert "organizations live in it, such as in-eu1" in silos.control.log
     assert silos.control.repositories(key)[0] == 200
     silos.write_config(cells=cells("us1", "eu1", "ap1"))

@@ -26,14 +26,8 @@ PAGE = "https://app.example"
 def silos(tmp_path_factory):
     silos = Silos(tmp_path_factory.mktemp("silos"))
     silos.control.options = ["--cors-origin", PAGE]
-    silos.start()
-    yield silos
-    silos.stop()
-
-
-@pytest.fixture(scope="module")
-def organizations(silos):
-    return {cell: silos.add_organization(f"in-{cell}", cell) for cell in CELLS}
+    with silos:
+        yield silos
 
 
 def web(body: bytes = b"") -> bytes:

@@ -19,6 +19,7 @@ public final class SignedTransport: SiloTransport {
         public init() {}
     }
 
+    public var source: SiloAddress { keyring.address }
     private let keyring: SiloKeyring
     private let directory: any CellDirectorySource
     private let configuration: Configuration

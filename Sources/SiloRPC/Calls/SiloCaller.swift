@@ -45,7 +45,7 @@ public struct SiloCaller: Sendable {
     /// - Throws: ``SiloError``; `CancellationError`.
     public func call(_ call: SiloCall) async throws -> [UInt8] {
         let requestID = RequestID.make()
-        try switches.check(call.method, requestID: requestID)
+        try switches.check(call.method, from: transport.source, requestID: requestID)
         counters?.note(call.method, caller: "self")
         var call = call
         call.metadata.add(known: SiloFieldName.requestID, requestID)

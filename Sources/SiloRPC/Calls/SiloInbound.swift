@@ -15,8 +15,10 @@ public struct SiloInbound: SiloInboundPolicy {
 
     public func admit(_ call: SiloInboundCall) throws {
         counters?.note(call.method, caller: call.source?.description ?? "rpc0")
-        try switches.check(call.method, requestID: call.requestID)
+        try switches.check(call.method, from: call.source, requestID: call.requestID)
     }
+
+    public func timeLimit(_ method: SiloMethod) -> Duration? { switches.setting(method)?.timeout }
 
     public func answer(
         _ call: SiloInboundCall, _ produce: @Sendable () async throws -> [UInt8]

@@ -29,8 +29,15 @@ extension SiloConfiguration {
             guard !change.method.isEmpty, settings[change.method] == nil else {
                 throw .configuration("switches: \"\(change.method)\" is empty or there twice")
             }
+            let callers = try change.disabledCallers.map { name throws(SiloError) in
+                if let caller = SiloAddress(name) { return caller }
+                throw .configuration(
+                    "switches: \(change.method): disabledCallers are \"control\" or \"cell:NAME\", not "
+                        + "\"\(name.prefix(64))\"")
+            }
             settings[change.method] = try SiloSwitches.Setting(
                 disabledReason: change.disabled ? (change.reason.isEmpty ? "by configuration" : change.reason) : nil,
+                disabledCallers: Set(callers),
                 disabledPercent: change.disabledPercent == 0 ? 100 : Int(change.disabledPercent),
                 timeout: change.timeoutMs == 0 ? nil : .milliseconds(Int64(change.timeoutMs)),
                 retries: change.retries.map { Int($0) })
@@ -55,15 +62,6 @@ extension SiloConfiguration {
             configuration.rpc0 = try RPC0Verifier(secrets: secrets)
         }
         return configuration
-    }
-
-    /// Settings that differ from `old` and that a running process does not change, as they are named in the file.
-    public func namesThatNeedRestart(since old: SiloConfiguration) -> [String] {
-        var names: [String] = []
-        if identities != old.identities { names.append("identities") }
-        if rpc0 != old.rpc0 { names.append("rpc0") }
-        if singleOrganization != old.singleOrganization { names.append("singleOrganization") }
-        return names
     }
 
     private static func path(_ path: String, _ folder: String) -> String {

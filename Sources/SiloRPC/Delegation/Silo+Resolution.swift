@@ -28,7 +28,7 @@ extension Silo {
     }
 
     private func singleCell() async throws -> CellName {
-        guard options.isSingleOrganization else {
+        guard directory.isSingleOrganization else {
             throw SiloError.cellResolution("the call needs the setting of a single organization, which is off")
         }
         let names = try await organizations?.someCells() ?? []

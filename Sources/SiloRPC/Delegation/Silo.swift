@@ -5,12 +5,9 @@ public struct Silo: Sendable {
         /// Sends every call through encoding and decoding, even a direct one, so that a test finds what a remote call
         /// would find.
         public var roundTrip: Bool
-        /// Whether there is only one organization, which ``SiloTarget/singleOrganization`` needs.
-        public var isSingleOrganization: Bool
 
-        public init(roundTrip: Bool = false, isSingleOrganization: Bool = false) {
+        public init(roundTrip: Bool = false) {
             self.roundTrip = roundTrip
-            self.isSingleOrganization = isSingleOrganization
         }
     }
 

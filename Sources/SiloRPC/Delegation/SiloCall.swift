@@ -30,6 +30,8 @@ public struct SiloCall: Sendable {
 
 /// One attempt at a call over some medium.
 public protocol SiloTransport: Sendable {
+    /// Who sends.
+    var source: SiloAddress { get }
     /// - Returns: the encoded response message.
     /// - Throws: ``SiloError`` when the other side answered with one, `RPCError` for what the medium does.
     func send(_ call: SiloCall) async throws -> [UInt8]

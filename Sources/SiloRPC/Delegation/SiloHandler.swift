@@ -27,13 +27,17 @@ public struct SiloHandler: Sendable {
             }
             try await silo.checkBelongsHere(call, target(request))
             let viewer = try call.viewer.map { text throws(SiloError) in try SiloViewer(text: text) } ?? SiloViewer()
-            return try await SiloScope.serving(call.source, viewer) {
-                guard call.idempotencyKey != nil, method.idempotency != .readOnly, let inbound = silo.inbound else {
-                    return try await body(request)
+            @Sendable func run() async throws -> Response {
+                try await SiloScope.serving(call.source, viewer) {
+                    guard call.idempotencyKey != nil, method.idempotency != .readOnly, let inbound = silo.inbound else {
+                        return try await body(request)
+                    }
+                    let bytes = try await inbound.answer(call) { try await body(request).serializedBytes() }
+                    return try Response(serializedBytes: bytes)
                 }
-                let bytes = try await inbound.answer(call) { try await body(request).serializedBytes() }
-                return try Response(serializedBytes: bytes)
             }
+            guard let limit = silo.inbound?.timeLimit(method) else { return try await run() }
+            return try await SiloScope.within(limit, method, run)
         }
         answer = { call in
             let request: Request

@@ -54,6 +54,9 @@ public protocol SiloInboundPolicy: Sendable {
     /// - Throws: ``SiloError/disabled(method:reason:)`` and whatever else refuses the call.
     func admit(_ call: SiloInboundCall) throws
 
+    /// How long the service may take, by the operator; nil leaves it to the caller's deadline.
+    func timeLimit(_ method: SiloMethod) -> Duration?
+
     /// Only for calls with an idempotency key: runs `produce` for the first call of the key, and gives its answer to
     /// the others.
     func answer(

@@ -1,3 +1,4 @@
+import RPC
 import Storage
 
 /// What a task that serves or makes calls hands to the calls it makes: when it must be done, and the key that makes
@@ -26,6 +27,29 @@ public enum SiloScope {
         return try await $source.withValue(source) {
             // A key is for the call that it was given to, not for those that it causes.
             try await $idempotencyKey.withValue(nil) { try await $viewer.withValue(viewer, operation: body) }
+        }
+    }
+
+    /// Runs `body` no longer than the operator of this side allows; cancelled when time is up.
+    ///
+    /// - Throws: `RPCError` DEADLINE_EXCEEDED; what `body` throws.
+    static func within<R: Sendable>(
+        _ limit: Duration, _ method: SiloMethod, _ body: @escaping @Sendable () async throws -> R
+    ) async throws -> R {
+        let own = ContinuousClock.now + limit
+        let end = deadline.map { min($0, own) } ?? own
+        let late = RPCError(.deadlineExceeded, "\(method.key) took longer than its timeout here, \(limit)")
+        return try await $deadline.withValue(end) {
+            try await withThrowingTaskGroup(of: R.self) { group in
+                group.addTask { try await body() }
+                group.addTask {
+                    try await Task.sleep(until: end, clock: .continuous)
+                    throw late
+                }
+                defer { group.cancelAll() }
+                guard let first = try await group.next() else { throw late }
+                return first
+            }
         }
     }
 

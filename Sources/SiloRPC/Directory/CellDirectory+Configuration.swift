@@ -25,7 +25,8 @@ extension CellDirectory {
             localities: try configuration.localities.map(Locality.init(_:)),
             fallbackCell: try Self.name(fallback.isEmpty ? Self.defaultFallbackCell : fallback, "fallbackCell"),
             controlAddress: configuration.controlAddress.isEmpty ? nil : configuration.controlAddress,
-            publicURL: configuration.publicURL.isEmpty ? nil : configuration.publicURL
+            publicURL: configuration.publicURL.isEmpty ? nil : configuration.publicURL,
+            isSingleOrganization: configuration.singleOrganization
         )
     }
 

@@ -13,11 +13,13 @@ public struct CellDirectory: Sendable, Hashable {
     public let controlAddress: String?
     /// Base URL of a monolith and of control, `{locality}` in it stands for a locality's name; nil when nobody asks.
     public let publicURL: String?
+    /// Whether there is only one organization, which ``SiloTarget/singleOrganization`` needs.
+    public let isSingleOrganization: Bool
 
     /// - Throws: ``SiloError/configuration(_:)``: see ``validate()``.
     public init(
         cells: [Cell], localities: [Locality] = [], fallbackCell: CellName, controlAddress: String? = nil,
-        publicURL: String? = nil
+        publicURL: String? = nil, isSingleOrganization: Bool = false
     ) throws(SiloError) {
         self.cells = cells.isEmpty ? [Cell(name: fallbackCell, address: publicURL ?? "")] : cells
         self.localities = localities.isEmpty
@@ -26,6 +28,7 @@ public struct CellDirectory: Sendable, Hashable {
         self.fallbackCell = fallbackCell
         self.controlAddress = controlAddress
         self.publicURL = publicURL
+        self.isSingleOrganization = isSingleOrganization
         try validate()
     }
 

@@ -17,7 +17,7 @@ public final class LiveDirectory: CellDirectorySource {
         public var removed: [CellName] = []
         /// Silos that are called elsewhere now.
         public var readdressed: [SiloAddress] = []
-        /// Localities, visibility, fallback cell, public URL.
+        /// Localities, visibility, fallback cell, public URL, whether there is a single organization.
         public var isOtherwiseChanged = false
 
         public var isEmpty: Bool { self == Change() }

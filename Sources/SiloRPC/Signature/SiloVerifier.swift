@@ -26,8 +26,19 @@ public final class SiloVerifier: Sendable {
         public init() {}
     }
 
+    /// Whom the configuration lets in besides owners of keys; a class, so that a call carries one reference.
+    private final class Trust: Sendable {
+        let identities: [SiloAddress: String]
+        let rpc0: RPC0Verifier?
+
+        init(_ configuration: Configuration) {
+            (identities, rpc0) = (configuration.identities, configuration.rpc0)
+        }
+    }
+
     private let keyring: SiloKeyring
     private let configuration: Configuration
+    private let trusted: Mutex<Trust>
     private let window: ReplayWindow
     private let now: @Sendable () -> Int64
     private let counts = Mutex<[SignatureRefusal.Reason: Int]>([:])
@@ -40,11 +51,20 @@ public final class SiloVerifier: Sendable {
     ) {
         self.keyring = keyring
         self.configuration = configuration
+        trusted = Mutex(Trust(configuration))
         self.now = now
         window = ReplayWindow(
             tolerance: configuration.clockTolerance.components.seconds * 1000,
             maximumCountPerKey: configuration.nonceCountPerKey)
     }
+
+    /// Takes ``Configuration/identities`` and ``Configuration/rpc0``, from the next check on; the rest stays.
+    public func replaceTrust(_ configuration: Configuration) {
+        let new = Trust(configuration)
+        trusted.withLock { $0 = new }
+    }
+
+    private var trust: Trust { trusted.withLock { $0 } }
 
     /// Refusals since the start, by reason.
     public var refusalCounts: [SignatureRefusal.Reason: Int] { counts.withLock { $0 } }
@@ -80,7 +100,7 @@ public final class SiloVerifier: Sendable {
             switch head.scheme {
             case .silo1(let header, let key): return try check(body, header, key, head.head)
             case .rpc0(let value):
-                guard configuration.rpc0?.isValid(value, path: head.head.path, body: body) == true else {
+                guard trust.rpc0?.isValid(value, path: head.head.path, body: body) == true else {
                     throw SignatureRefusal(.wrong, "the rpc0 signature does not fit the request")
                 }
                 return SiloPeer(source: nil, keyID: RPC0Verifier.version)
@@ -97,7 +117,8 @@ public final class SiloVerifier: Sendable {
         guard head.fields.count(of: .authorization) == 1 else {
             throw SignatureRefusal(.missing, "calls between silos need one authorization of the Silo1 scheme")
         }
-        if configuration.rpc0 != nil, let token = head.fields.first(.authorization).flatMap(RPC0Verifier.token) {
+        let trust = trust
+        if trust.rpc0 != nil, let token = head.fields.first(.authorization).flatMap(RPC0Verifier.token) {
             return Head(scheme: .rpc0(token), head: head)
         }
         guard let header = head.fields.withFirst(.authorization, Silo1Header.init) ?? nil,
@@ -116,7 +137,7 @@ public final class SiloVerifier: Sendable {
         guard Silo1Message.signsEverything(head.fields, header.signedFields) else {
             throw SignatureRefusal(.unsignedField, "a field that routes the call is not signed (sh)")
         }
-        try check(identity, of: key.source)
+        try check(identity, of: key.source, trust)
         return Head(scheme: .silo1(header, key), head: head)
     }
 
@@ -131,8 +152,10 @@ public final class SiloVerifier: Sendable {
         }
     }
 
-    private func check(_ identity: TLSPeerIdentity?, of source: SiloAddress) throws(SignatureRefusal) {
-        guard let name = configuration.identities[source] else { return }
+    private func check(
+        _ identity: TLSPeerIdentity?, of source: SiloAddress, _ trust: Trust
+    ) throws(SignatureRefusal) {
+        guard let name = trust.identities[source] else { return }
         guard let identity, identity.dnsNames.contains(name) || identity.uris.contains(name) else {
             throw SignatureRefusal(.identity, "\(source) must present a client certificate for \(name)")
         }

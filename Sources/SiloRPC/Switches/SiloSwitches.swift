@@ -8,6 +8,8 @@ public final class SiloSwitches: Sendable {
     public struct Setting: Sendable, Hashable {
         /// Why the method is off, for callers to read; nil when it is on.
         public var disabledReason: String?
+        /// Whose calls are off; empty for everybody's.
+        public var disabledCallers: Set<SiloAddress>
         /// Of a hundred calls, how many are off: both sides choose the same ones, by the request id.
         public var disabledPercent: Int
         /// Instead of the declared one; nil leaves it.
@@ -18,7 +20,8 @@ public final class SiloSwitches: Sendable {
         /// - Throws: ``SiloError/configuration(_:)`` for a timeout that is not positive, retries outside 0...10, a
         ///   share outside 1...100.
         public init(
-            disabledReason: String? = nil, disabledPercent: Int = 100, timeout: Duration? = nil, retries: Int? = nil
+            disabledReason: String? = nil, disabledCallers: Set<SiloAddress> = [], disabledPercent: Int = 100,
+            timeout: Duration? = nil, retries: Int? = nil
         ) throws(SiloError) {
             guard (1...100).contains(disabledPercent) else {
                 throw .configuration("switches: disabledPercent must be 1 to 100, not \(disabledPercent)")
@@ -30,6 +33,7 @@ public final class SiloSwitches: Sendable {
                 throw .configuration("switches: retries must be 0 to 10, not \(retries)")
             }
             self.disabledReason = disabledReason
+            self.disabledCallers = disabledCallers
             self.disabledPercent = disabledPercent
             self.timeout = timeout
             self.retries = retries
@@ -58,11 +62,18 @@ public final class SiloSwitches: Sendable {
         }
     }
 
-    /// - Parameter requestID: of the call, which decides when only a part of the calls is off; nil decides by chance.
+    /// - Parameters:
+    ///   - caller: the silo whose call it is; nil for nobody in particular.
+    ///   - requestID: of the call, which decides when only a part of the calls is off; nil decides by chance.
     /// - Throws: ``SiloError/disabled(method:reason:)``
-    public func check(_ method: SiloMethod, requestID: @autoclosure () -> String? = nil) throws(SiloError) {
+    public func check(
+        _ method: SiloMethod, from caller: SiloAddress?, requestID: @autoclosure () -> String? = nil
+    ) throws(SiloError) {
         if method.lifecycle == .disabled { throw .disabled(method: method.key, reason: "its contract says so") }
         guard let setting = setting(method), let reason = setting.disabledReason else { return }
+        if !setting.disabledCallers.isEmpty {
+            guard let caller, setting.disabledCallers.contains(caller) else { return }
+        }
         guard setting.disabledPercent < 100 else { throw .disabled(method: method.key, reason: reason) }
         let number = requestID().flatMap { UInt64($0, radix: 16) } ?? .random(in: 0 ... .max)
         if number % 100 < UInt64(setting.disabledPercent) {

@@ -51,17 +51,21 @@ struct SiloCommand: AsyncParsableCommand {
             switch resolver {
             case .organizationID(let field): "organization id \(field)"
             case .organizationSlug(let field): "organization slug \(field)"
+            case .cellName(let field): "cell name \(field)"
             case .singleOrganization: "single organization"
-            default: "cell name"
             }
         }
 
         private static func state(_ method: SiloMethod, _ switches: SiloSwitches) -> String {
-            if let setting = switches.setting(method), setting.disabledReason != nil, setting.disabledPercent < 100 {
-                return "off for \(setting.disabledPercent) of 100 calls: \(setting.disabledReason ?? "")"
+            if let setting = switches.setting(method), let reason = setting.disabledReason,
+                setting.disabledPercent < 100 || !setting.disabledCallers.isEmpty
+            {
+                let callers = setting.disabledCallers.map(\.description).sorted().joined(separator: ", ")
+                return "off for \(setting.disabledPercent) of 100 calls"
+                    + (callers.isEmpty ? "" : " of \(callers)") + ": \(reason)"
             }
             do throws(SiloError) {
-                try switches.check(method)
+                try switches.check(method, from: nil)
                 return "on"
             } catch {
                 return "off: \(error)"

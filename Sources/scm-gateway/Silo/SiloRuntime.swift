@@ -17,8 +17,6 @@ import Storage
 struct SiloRuntime: Sendable {
     let process: SiloProcess
     private let settings: SiloSettings
-    /// As it was at the start: what only a restart changes.
-    private let started: SiloConfiguration
     private let directory: LiveDirectory
     private let counters: SiloCallCounters
     /// Of connections to other silos; nil in clear text.
@@ -40,7 +38,6 @@ struct SiloRuntime: Sendable {
         let (configuration, folder) = try settings.silo.configuration()
         self.settings = settings.silo
         self.logger = logger
-        started = configuration
         counters = SiloCallCounters(logger: logger)
         do {
             directory = LiveDirectory(try CellDirectory(configuration))
@@ -59,8 +56,7 @@ struct SiloRuntime: Sendable {
             process = try SiloProcess(
                 mode: settings.silo.mode, cell: settings.silo.cell, directory: directory, database: database,
                 caller: SiloCaller(transport: transport, switches: switches, counters: counters),
-                inbound: SiloInbound(switches: switches, answers: StoredAnswers(database), counters: counters),
-                options: Silo.Options(isSingleOrganization: configuration.singleOrganization))
+                inbound: SiloInbound(switches: switches, answers: StoredAnswers(database), counters: counters))
         } catch {
             throw ValidationError("\(error)")
         }
@@ -148,8 +144,7 @@ struct SiloRuntime: Sendable {
     /// down.
     func prepare() async throws { try await process.prepare() }
 
-    /// Takes keys, switches, cells, localities and addresses from the configuration file. What does not fit is logged,
-    /// and everything stays as it was.
+    /// Takes everything of the configuration file. What does not fit is logged, and all stays as it was.
     func reload() async {
         do {
             let (configuration, folder) = try settings.configuration()
@@ -157,7 +152,10 @@ struct SiloRuntime: Sendable {
             let cells = try CellDirectory(configuration)
             let change = try directory.change(to: cells, at: keyring.address)
             try await process.mapping?.checkUnused(change.removed)
+            let trust = try configuration.verifierConfiguration(folder: folder)
             try keyring.replace(try configuration.keys(of: keyring.address, folder: folder))
+            // From here on nothing can fail.
+            verifier.replaceTrust(trust)
             directory.replace(cells)
             switches.replace(changes)
             logger.notice("silo configuration read again", metadata: [
@@ -165,17 +163,11 @@ struct SiloRuntime: Sendable {
                     "verifying": "\(keyring.verifyingIDs)",
                     "switches": "\(changes.keys.sorted())", "cellsAdded": "\(change.added)",
                     "cellsRemoved": "\(change.removed)",
-                "newAddresses": "\(change.readdressed)",
-            ])
-            let waiting = configuration.namesThatNeedRestart(since: started)
-            guard !waiting.isEmpty else { return }
-            logger.warning("these settings of the silo configuration have changed and need a restart", metadata: [
-                "settings": "\(waiting.joined(separator: ", "))"
+                    "newAddresses": "\(change.readdressed)", "identities": "\(trust.identities.count)",
+                "rpc0": "\(trust.rpc0 == nil ? "off" : "on")",
             ])
         } catch {
-            logger.error("the silo configuration cannot be used; keys, switches and cells stay as they are", metadata: [
-                "error": "\(error)"
-            ])
+            logger.error("the silo configuration cannot be used; all stays as it is", metadata: ["error": "\(error)"])
         }
     }
 

@@ -43,6 +43,7 @@ enum CallFixture {
 final class ScriptedTransport: SiloTransport {
     typealias Step = @Sendable (SiloCall) async throws -> [UInt8]
 
+    let source = SiloAddress.control
     private let steps: Mutex<[Step]>
     private let seen = Mutex<[SiloCall]>([])
 

@@ -114,13 +114,13 @@ import Testing
         var off = 0
         for number in 0..<1000 as Range<UInt64> {
             let id = String(number, radix: 16)
-            func isOff() -> Bool { (try? switches.check(method, requestID: id)) == nil }
+            func isOff() -> Bool { (try? switches.check(method, from: nil, requestID: id)) == nil }
             #expect(isOff() == isOff())
             if isOff() { off += 1 }
         }
         #expect(off == 300)
         #expect(throws: SiloError.disabled(method: "things.Do", reason: "moving (30 of 100 calls)")) {
-            try switches.check(method, requestID: "0")
+            try switches.check(method, from: nil, requestID: "0")
         }
         for percent in [0, 101, -1] {
             #expect(throws: SiloError.self) { try SiloSwitches.Setting(disabledReason: "x", disabledPercent: percent) }
@@ -147,7 +147,32 @@ import Testing
         }
     }
 
-    @Test("the configuration has the share")
+    @Test("a switch for one caller: its own side sends nothing, the served side refuses it, others go on")
+    func caller() async throws {
+        let method = OrganizationMappingServiceMethod.getBySlug
+        let us = SiloAddress.cell(try CellName("us"))
+        let off = try SiloSwitches.Setting(disabledReason: "too many", disabledCallers: [us])
+        try await TestSilos.run(.cell) { silos in
+            silos.network.switches.set(method.key, off)
+            silos.network.forgetSent()
+            await #expect(throws: SiloError.disabled(method: method.key, reason: "too many")) {
+                try await silos.here.process.organizationMapping().getBySlug(slug: "none")
+            }
+            #expect(silos.network.sent.isEmpty)
+            let eu = try silos.cell("eu").process.organizationMapping()
+            #expect(try await eu.getBySlug(slug: "none") == nil)
+            #expect(silos.network.sent.count == 1)
+        }
+        let inbound = SiloInbound(switches: SiloSwitches([method.key: off]), answers: nil)
+        #expect(throws: SiloError.disabled(method: method.key, reason: "too many")) {
+            try inbound.admit(SiloInboundCall(method: method, source: us) { [] })
+        }
+        for source in [SiloAddress.cell(try CellName("eu")), .control, nil] {
+            try inbound.admit(SiloInboundCall(method: method, source: source) { [] })
+        }
+    }
+
+    @Test("the configuration has the share and the callers")
     func configuration() throws {
         func setting(_ percent: String) throws -> SiloSwitches.Setting? {
             let text = #"{"switches": [{"method": "a.B", "disabled": true\#(percent)}]}"#
@@ -156,5 +181,8 @@ import Testing
         #expect(try setting("")?.disabledPercent == 100)
         #expect(try setting(#", "disabledPercent": 7"#)?.disabledPercent == 7)
         #expect(throws: SiloError.self) { try setting(#", "disabledPercent": 101"#) }
+        let callers = try setting(#", "disabledCallers": ["control", "cell:us"]"#)?.disabledCallers
+        #expect(callers == [.control, .cell(try CellName("us"))])
+        #expect(throws: SiloError.self) { try setting(#", "disabledCallers": ["us"]"#) }
     }
 }

@@ -158,6 +158,29 @@ import Testing
         }
     }
 
+    @Test("the operator's timeout counts where the call is served too, and cancels the service")
+    func servedTimeout() async throws {
+        try await TestSilos.withNotes(.control) { silos in
+            let us = try silos.cell("us")
+            let id = try await silos.makeOrganization("american", in: "us").organizationID
+            let handler = try #require(
+                NotesServiceDispatch(NotesStore(database: us.database), silo: us.silo).handlers
+                    .first { $0.method == NotesServiceMethod.put })
+            func put(_ text: String) async throws {
+                let request = PutNoteRequest(note: Note(organizationID: id, text: text)).serializedBytes()
+                _ = try await handler.answer(SiloInboundCall(method: handler.method, source: .control) { request })
+            }
+            silos.network.switches.set("notes.Put", try .init(timeout: .milliseconds(1)))
+            let error = await #expect(throws: RPCError.self) { try await put("slow") }
+            #expect(error?.code == .deadlineExceeded)
+            #expect(error?.message == "notes.Put took longer than its timeout here, 0.001 seconds")
+            #expect(try await silos.noteCount(us) == 0)
+            silos.network.switches.set("notes.Put", try .init(timeout: .seconds(600)))
+            try await put("quick")
+            #expect(try await silos.noteCount(us) == 1)
+        }
+    }
+
     @Test("a cell refuses an organization that nobody knows")
     func unknownAtCell() async throws {
         try await TestSilos.withNotes(.control) { silos in
@@ -185,7 +208,7 @@ import Testing
 
     @Test("a single organization: on with one cell, off, and with two cells")
     func singleOrganization() async throws {
-        try await TestSilos.withNotes(.control, options: Silo.Options(isSingleOrganization: true)) { silos in
+        try await TestSilos.withNotes(.control, singleOrganization: true) { silos in
             let id = try await silos.makeOrganization("one", in: "eu").organizationID
             _ = try await silos.notes().put(note: Note(organizationID: id), labels: [])
             try await silos.notes().clear()

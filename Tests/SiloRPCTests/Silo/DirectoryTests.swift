@@ -192,6 +192,7 @@ import Testing
 }
 
 private struct NoTransport: SiloTransport {
+    let source = SiloAddress.control
     func send(_ call: SiloCall) async throws -> [UInt8] { [] }
 }
 

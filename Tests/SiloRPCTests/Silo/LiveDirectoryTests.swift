@@ -29,6 +29,9 @@ import Testing
         let url = try CellDirectory(
             cells: next.cells, fallbackCell: us, controlAddress: "http://new", publicURL: "https://x")
         #expect(try live.change(to: url, at: .control).isOtherwiseChanged)
+        let single = try CellDirectory(
+            cells: next.cells, fallbackCell: us, controlAddress: "http://new", isSingleOrganization: true)
+        #expect(try live.change(to: single, at: .control).isOtherwiseChanged)
     }
 
     @Test("a process does not lose its own place")
@@ -95,15 +98,46 @@ import Testing
         }
     }
 
-    @Test("what only a restart changes is named")
-    func restart() throws {
-        let old = try SiloConfiguration(json: #"{"fallbackCell": "us"}"#)
-        #expect(try SiloConfiguration(json: #"{"fallbackCell": "eu"}"#).namesThatNeedRestart(since: old) == [])
-        let new = try SiloConfiguration(
-            json: """
-                {"identities": [{"silo": "control", "name": "c"}], "rpc0": {"secretFiles": ["x"]},
-                 "singleOrganization": true}
-                """)
-        #expect(new.namesThatNeedRestart(since: old) == ["identities", "rpc0", "singleOrganization"])
+    @Test("singleOrganization counts from the next call on")
+    func singleOrganization() async throws {
+        try await SiloTests.withDatabase { database in
+            let us = try CellName("us")
+            let live = LiveDirectory(try directory([("us", "http://a")]))
+            let caller = SiloCaller(transport: ScriptedTransport(ScriptedTransport.fail(.unavailable)))
+            let silo = try SiloProcess(mode: .control, directory: live, database: database, caller: caller).silo
+            await #expect(throws: SiloError.self) { try await silo.resolve(.singleOrganization) }
+            live.replace(
+                try CellDirectory(
+                    cells: live.current.cells, fallbackCell: us, controlAddress: "http://control",
+                    isSingleOrganization: true))
+            #expect(try await silo.resolve(.singleOrganization) == .cell(us))
+        }
+    }
+
+    @Test("identities and rpc0 count from the next call on")
+    func trust() throws {
+        let verifier = try SignatureFixture.verifier()
+        let head = try SignatureFixture.signed()
+        var configuration = SiloVerifier.Configuration()
+        configuration.identities = [.control: "control.silo.example"]
+        verifier.replaceTrust(configuration)
+        #expect(SignatureFixture.refusal(verifier, head) == .identity)
+        let body = SignatureFixture.body
+        let rpc0 = try RPC0Verifier(secrets: [SignatureFixture.secret("x")])
+        let token = rpc0.sign(path: "/silo.Things/Get", body: Array(body.readableBytesView))
+        let old = SignatureFixture.replacing(
+            "authorization", "Rpcsignature \(token)", in: SignatureFixture.head([]))
+        #expect(SignatureFixture.refusal(verifier, old) == .malformed)
+        configuration = SiloVerifier.Configuration()
+        configuration.rpc0 = rpc0
+        verifier.replaceTrust(configuration)
+        #expect(SignatureFixture.refusal(verifier, old) == nil)
+        #expect(SignatureFixture.refusal(verifier, head) == nil, "the name is not asked for any more")
+        let waiting = try verifier.checkHead(old, identity: nil)
+        verifier.replaceTrust(SiloVerifier.Configuration())
+        #expect(SignatureFixture.refusal(verifier, old) == .malformed)
+        #expect(throws: SignatureRefusal.self) {
+            try body.withUnsafeReadableBytes { try verifier.checkBody($0, of: waiting) }
+        }
     }
 }

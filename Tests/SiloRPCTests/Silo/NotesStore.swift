@@ -18,6 +18,7 @@ struct NotesStore: NotesService {
     func put(note: Note, labels: [String]) async throws -> Note {
         if note.text == "bad" { throw SiloError.validation(code: "BAD_NOTE", message: "such a note is not kept") }
         if note.text == "broken" { throw Broken() }
+        if note.text == "slow" { try await Task.sleep(for: .seconds(30)) }
         var note = note
         note.text += labels.joined()
         if note.text == "who" { note.text += " " + SiloScope.viewer.text }
@@ -60,10 +61,10 @@ struct NotesStore: NotesService {
 extension TestSilos {
     /// Control and cells with notes in the cells.
     static func withNotes(
-        _ topology: SiloTopology, options: Silo.Options = Silo.Options(), _ body: (TestSilos) async throws -> Void
+        _ topology: SiloTopology, singleOrganization: Bool = false, _ body: (TestSilos) async throws -> Void
     ) async throws {
         try await run(
-            topology, migrations: NotesStore.migrations, options: options,
+            topology, migrations: NotesStore.migrations, singleOrganization: singleOrganization,
             services: { node in
                 node.silo.mode == .control
                     ? [] : [NotesServiceDispatch(NotesStore(database: node.database), silo: node.silo)]
