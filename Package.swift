@@ -205,6 +205,15 @@ let package = Package(
             swiftSettings: served
         ),
 
+        // A silo that books in the others' ledgers, for Tests/Clients to kill.
+        .executableTarget(
+            name: "silo-node",
+            dependencies: ["SiloRPC", "RPC", "HTTPTransport", "FrameCodec", "Storage", log] + nio,
+            path: "Tests/SiloNode",
+            exclude: ["Protos"],
+            swiftSettings: served
+        ),
+
         // Speaks protobuf's conformance protocol; driven by the Python beside it.
         .executableTarget(
             name: "ConformanceTestee",
