@@ -2,7 +2,7 @@ import Testing
 
 @testable import ScmGateway
 
-@Suite struct CacheAndSemaphoreTests {
+@Suite(.timeLimit(.minutes(5))) struct CacheAndSemaphoreTests {
     @Test func theCacheKeepsTheMostRecentlyUsed() {
         let cache = ByteBoundedCache<Int, String>(limit: 100)
         for key in 1...4 { cache.insert("\(key)", for: key, byteCount: 25) }
@@ -54,22 +54,21 @@ import Testing
                         return true
                     }
                 }
-                while running.withLock({ $0 }) < 2 { await Task.yield() }
-                let waiter = Task { try await semaphore.withUnit {} }
-                // One waits; the next is refused. Which of the two is first is not fixed, so try until one is.
-                var refused = false
-                while !refused {
-                    let probe = Task { try await semaphore.withUnit {} }
-                    try await Task.sleep(for: .milliseconds(5))
-                    probe.cancel()
-                    if case .failure(let error) = await probe.result,
-                        error as? GitError == .overloaded(limit: 1, knob: "knob")
-                    {
-                        refused = true
+                while running.withLock({ $0 }) < 2 { try await Task.sleep(for: .milliseconds(1)) }
+                // One waits, the other is refused; which of them is not fixed. Only the latter can end by itself.
+                let ends = await withTaskGroup(of: (any Error)?.self) { group in
+                    for _ in 0..<2 {
+                        group.addTask {
+                            do { try await semaphore.withUnit {} } catch { return error }
+                            return nil
+                        }
                     }
+                    let refused = await group.next() ?? nil
+                    group.cancelAll()
+                    return [refused, await group.next() ?? nil]
                 }
-                waiter.cancel()
-                await #expect(throws: CancellationError.self) { try await waiter.value }
+                #expect(ends[0] as? GitError == .overloaded(limit: 1, knob: "knob"))
+                #expect(ends[1] is CancellationError)
             }
             for try await done in group { #expect(done) }
         }

@@ -8,7 +8,7 @@ import Testing
 @testable import ScmGateway
 
 /// Lists that are kept in memory never show what is no longer so.
-@Suite struct RepositoryPagesTests {
+@Suite(.timeLimit(.minutes(5))) struct RepositoryPagesTests {
     private func names(
         _ gateway: Gateway, _ request: ListRepositoriesRequest = ListRepositoriesRequest(), organizationID: Int64? = nil
     ) async throws -> [String] {
@@ -77,7 +77,7 @@ import Testing
         for number in 0..<5 {
             try await insert("other-\(number)", gateway, into: other)
             // Within the millisecond after a look this process need not notice.
-            while try await names(gateway).last != "other-\(number)" { await Task.yield() }
+            while try await names(gateway).last != "other-\(number)" { try await Task.sleep(for: .milliseconds(1)) }
         }
         try other.close()
         await gateway.service.shutdown()

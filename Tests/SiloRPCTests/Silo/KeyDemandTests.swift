@@ -5,7 +5,7 @@ import Testing
 @testable import SiloRPC
 
 /// Keys that control has and a cell's replica lacks.
-@Suite struct KeyDemandTests {
+@Suite(.timeLimit(.minutes(5))) struct KeyDemandTests {
     private func access(_ node: SiloNode) -> APIKeyInterceptor {
         let demand = node.process.demand
         let keys = APIKeyInterceptor(
@@ -126,7 +126,7 @@ import Testing
     // MARK: - ReplicaDemand
 
     @Test("many who need something new share one pull, which begins after they came")
-    func shared() async {
+    func shared() async throws {
         let pulls = StoredAnswersTests.Counter()
         let gate = AsyncStream<Void>.makeStream()
         var limits = ReplicaDemand.Limits()
@@ -135,13 +135,13 @@ import Testing
             // The first pull waits until the others have come.
             if pulls.next() == 1 { for await _ in gate.stream { return } }
         }
-        await withTaskGroup(of: Bool.self) { group in
+        try await withThrowingTaskGroup(of: Bool.self) { group in
             group.addTask { await demand.refresh() }
-            while pulls.count == 0 { await Task.yield() }
+            while pulls.count == 0 { try await Task.sleep(for: .milliseconds(1)) }
             for _ in 0..<100 { group.addTask { await demand.refresh() } }
-            while demand.waitingCount < 101 { await Task.yield() }
+            while demand.waitingCount < 101 { try await Task.sleep(for: .milliseconds(1)) }
             gate.continuation.yield()
-            for await outcome in group { #expect(outcome) }
+            for try await outcome in group { #expect(outcome) }
         }
         #expect(pulls.count == 2)
     }
