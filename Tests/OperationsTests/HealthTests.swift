@@ -1,10 +1,12 @@
 import FrameCodec
+import Foundation
 import RPC
+import Synchronization
 import Testing
 
 @testable import Operations
 
-@Suite struct HealthTests {
+@Suite(.timeLimit(.minutes(5))) struct HealthTests {
     typealias Request = GRPCHealth.HealthCheckRequest
     typealias Response = GRPCHealth.HealthCheckResponse
 
@@ -94,5 +96,35 @@ import Testing
         for await _ in first {}
         for await _ in second {}
         #expect(registry.watcherCount == 0)
+    }
+    /// Both need the reader's internal lock and the registry's: in opposite orders they would wait for each other for
+    /// ever. On threads of their own, so that the test ends even so.
+    @Test("watchers that are cancelled while the state changes hold nobody up")
+    func cancelledWatchers() async throws {
+        let registry = HealthRegistry(maximumWatchers: .max)
+        let progress = Progress()
+        Thread.detachNewThread {
+            while !progress.hasCancelledAll.load(ordering: .relaxed) { registry.set(.serving) }
+            progress.hasStoppedSetting.store(true, ordering: .relaxed)
+        }
+        Thread.detachNewThread {
+            for number in 1...3000 {
+                guard let states = try? registry.watch(HealthRegistry.wholeServer) else { return }
+                let reader = Task {
+                    for await _ in states { progress.lastRead.store(number, ordering: .relaxed) }
+                }
+                while progress.lastRead.load(ordering: .relaxed) < number { sched_yield() }
+                reader.cancel()
+            }
+            progress.hasCancelledAll.store(true, ordering: .relaxed)
+        }
+        #expect(await eventually { progress.hasStoppedSetting.load(ordering: .relaxed) })
+        #expect(await eventually { registry.watcherCount == 0 })
+    }
+
+    private final class Progress: Sendable {
+        let lastRead = Atomic(0)
+        let hasCancelledAll = Atomic(false)
+        let hasStoppedSetting = Atomic(false)
     }
 }

@@ -69,13 +69,19 @@ public final class HTTPConnectionPool: Sendable {
                 change { $0.enqueue(waiter, continuation) }
             }
         } onCancel: {
-            giveUp(waiter, atDeadline: false)
+            afterCancellation { $0.giveUp(waiter, atDeadline: false) }
         }
         return try result.get()
     }
 
     private func giveUp(_ waiter: PoolWaiter, atDeadline: Bool) {
         change { $0.giveUp(waiter, atDeadline: atDeadline) }
+    }
+
+    /// Does later what a cancellation asks for. Its handlers run while the task's internal lock is held, and waking a
+    /// task takes that lock: taking ours in a handler, when others wake observers inside of it, would be a deadlock.
+    private func afterCancellation(_ body: @escaping @Sendable (HTTPConnectionPool) -> Void) {
+        Task { body(self) }
     }
 
     // MARK: State
@@ -87,7 +93,9 @@ public final class HTTPConnectionPool: Sendable {
         AsyncStream(bufferingPolicy: .bufferingNewest(16)) { continuation in
             var id: UInt64 = 0
             change { id = $0.observe(continuation) }
-            continuation.onTermination = { [weak self, id] _ in self?.state.withLock { $0.removeObserver(id) } }
+            continuation.onTermination = { [weak self, id] _ in
+                self?.afterCancellation { pool in pool.state.withLock { $0.removeObserver(id) } }
+            }
         }
     }
 
