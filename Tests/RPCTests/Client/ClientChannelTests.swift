@@ -7,7 +7,7 @@ import Synchronization
 import Testing
 
 // One after the other: all at once would need more sockets and threads than a small machine has.
-@Suite(.serialized) struct ClientChannelTests {
+@Suite(.serialized, .timeLimit(.minutes(5))) struct ClientChannelTests {
     private static let hi = Scripted.http2 { peer, request, _ in
         try await peer.respond(request.stream, Scripted.head, body: Scripted.hi, trailers: Scripted.ok)
     }
@@ -106,6 +106,29 @@ import Testing
                 for await answer in group { #expect(answer == "hi") }
             }
             #expect(peer.connectionCount == 2)
+        }
+    }
+
+    @Test("a further connection that failed is tried again while callers wait, though nothing else happens")
+    func furtherConnectionFails() async throws {
+        let started = Log<Int>()
+        let answered = Log<Int>()
+        let script: ScriptedPeer.Script = { connection, number in
+            // The second one ends before its SETTINGS.
+            guard number != 2, let peer = try await HTTP2Peer(connection, settings: [(3, 1)]) else { return }
+            while let request = try await peer.nextRequest() {
+                await started.add(number)
+                while number == 1, await answered.count == 0 { try await Task.sleep(for: .milliseconds(2)) }
+                try await peer.respond(request.stream, Scripted.head, body: Scripted.hi, trailers: Scripted.ok)
+            }
+        }
+        try await Scripted.run(script) { channel, peer in
+            async let first = channel.ask()
+            while await started.count == 0 { try await Task.sleep(for: .milliseconds(2)) }
+            #expect(await channel.ask().value == "hi")
+            await answered.add(1)
+            #expect(await first.value == "hi")
+            #expect(peer.connectionCount == 3)
         }
     }
 

@@ -260,7 +260,7 @@ struct PoolState {
 
     private mutating func scheduleWake(_ now: NIODeadline) {
         guard !waiting.isEmpty || isWanted else { return }
-        let times = slots.filter { $0.connections.isEmpty }.map(\.retryAt) + [slots.isEmpty ? resolutionRetryAt : nil]
+        let times = slots.map(\.retryAt) + [slots.isEmpty ? resolutionRetryAt : nil]
         guard let next = times.compactMap({ $0 }).filter({ $0 > now }).min(), wakeAt.map({ next < $0 }) ?? true else {
             return
         }
