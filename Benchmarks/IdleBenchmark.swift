@@ -1,5 +1,6 @@
 import ArgumentParser
 import Foundation
+import FrameCodec
 import HTTPTransport
 import NIOCore
 import NIOPosix
@@ -18,6 +19,9 @@ struct IdleCommand: AsyncParsableCommand {
 
     @Option(help: "Connections of each form.")
     var connections = 9_900
+
+    @Option(help: "KiB of the message that each connection sends, and gets back, before it does nothing.")
+    var burst = 0
 
     @Option(help: "Run only forms whose name contains this text: HTTP/2, HTTP/1.1, TLS.")
     var filter: String?
@@ -76,6 +80,7 @@ struct IdleCommand: AsyncParsableCommand {
             settings.tls?.dangerouslyTrustsAnyServer = true
         }
         let configuration = settings
+        let request = Self.request(byteCount: max(16, burst * 1024))
         return try await withThrowingTaskGroup(of: HTTPClientConnection.self) { tasks in
             var open: [HTTPClientConnection] = []
             for index in 0..<count {
@@ -84,7 +89,7 @@ struct IdleCommand: AsyncParsableCommand {
                     let connection = try await HTTPClientConnection.connect(
                         host: "127.0.0.1", port: port, protocol: form.httpProtocol, configuration: configuration,
                         group: group)
-                    try await Self.call(on: connection)
+                    try await Self.call(on: connection, request)
                     return connection
                 }
             }
@@ -93,7 +98,13 @@ struct IdleCommand: AsyncParsableCommand {
         }
     }
 
-    private static func call(on connection: HTTPClientConnection) async throws {
+    /// A framed `StringValue`.
+    private static func request(byteCount: Int) -> ByteBuffer {
+        let message = Protobuf.StringValue(value: String(repeating: "x", count: byteCount)).serializedBytes()
+        return ByteBuffer(bytes: FrameHeader(flags: [], payloadByteCount: UInt32(message.count)).bytes + message)
+    }
+
+    private static func call(on connection: HTTPClientConnection, _ request: ByteBuffer) async throws {
         let isHTTP2 = connection.httpProtocol == .http2
         let exchange = try await connection.start(
             HTTPRequestHead(
@@ -102,9 +113,12 @@ struct IdleCommand: AsyncParsableCommand {
                     .contentType: isHTTP2 ? "application/grpc" : "application/grpc-web", .te: "trailers",
                     .userAgent: "benchmark/1.0", .grpcTimeout: "10S",
                 ]))
-        try await exchange.send(ByteBuffer(bytes: [0, 0, 0, 0, 18, 0x0A, 16] + [UInt8](repeating: 0x78, count: 16)))
-        exchange.finish()
+        async let sent: Void = {
+            try await exchange.send(request)
+            exchange.finish()
+        }()
         guard try await exchange.responseHead().status == 200 else { throw ValidationError("the call failed") }
         while try await exchange.readBody() != nil {}
+        try await sent
     }
 }

@@ -88,10 +88,8 @@ public final class HTTPServer: Sendable {
                 }
             }
             .childChannelOption(.allowRemoteHalfClosure, value: true)
-            .childChannelOption(.maxMessagesPerRead, value: 4)
-            // NIO keeps what it reads into, and lets it grow for those who send much.
-            .childChannelOption(
-                .recvAllocator, value: AdaptiveRecvByteBufferAllocator(minimum: 512, initial: 512, maximum: 64 * 1024))
+            // For ``ReadBuffers``.
+            .childChannelOption(.maxMessagesPerRead, value: 1)
         if case .tcp = listener.address {
             bootstrap =
                 bootstrap
@@ -103,9 +101,10 @@ public final class HTTPServer: Sendable {
                 guard let loop = loops.first(where: { $0.eventLoop === channel.eventLoop }) else {
                     throw HTTPConnectionError("connection on a foreign event loop")
                 }
+                try channel.syncOptions?.setOption(.recvAllocator, value: ReadBuffers(loop.readBuffer))
                 if let credentials = listener.credentials {
                     try channel.pipeline.syncOperations.addHandler(
-                        TLSHandler(server: try TLSEngine(server: credentials.context)))
+                        TLSHandler(server: try TLSEngine(server: credentials.context), loop.readBuffer))
                 }
                 try channel.pipeline.syncOperations.addHandler(
                     ServerConnection(server: shared, loop: loop, listener: listener))

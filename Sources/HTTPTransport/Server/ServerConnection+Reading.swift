@@ -7,6 +7,7 @@ extension ServerConnection {
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         isInRead = true
         var bytes = unwrapInboundIn(data)
+        if listener.credentials == nil { loop.readBuffer.didRead(bytes) }
         switch mode {
         case .http2(let driver): driver.receive(&bytes, now: now)
         case .http1(let driver): driver.receive(bytes)

@@ -10,6 +10,8 @@ final class ServerLoop: @unchecked Sendable {
     let executor: EventLoopTaskExecutor
     /// Output is collected here, so that an idle connection holds no buffer. Empty between uses.
     var scratch = ByteBuffer()
+    /// What connections with much to read are read into; see ``ReadBuffers``.
+    let readBuffer = LoopReadBuffer()
     private var dirty: [ServerConnection] = []
     private var connections: [ObjectIdentifier: ServerConnection] = [:]
     /// Requests of connections that have ended.

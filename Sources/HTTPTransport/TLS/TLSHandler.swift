@@ -23,6 +23,7 @@ final class TLSHandler: ChannelDuplexHandler {
     private let engine: TLSEngine
     private var completion: Completion?
     private let timeout: TimeAmount?
+    private let readBuffer: LoopReadBuffer?
     private var timer: Scheduled<Void>?
     private var isActive = false
     private var unreadAnswers = 0
@@ -30,8 +31,9 @@ final class TLSHandler: ChannelDuplexHandler {
 
     private var isClient: Bool { !engine.context.isServer }
 
-    init(server engine: TLSEngine) {
+    init(server engine: TLSEngine, _ readBuffer: LoopReadBuffer? = nil) {
         self.engine = engine
+        self.readBuffer = readBuffer
         timeout = nil
     }
 
@@ -39,6 +41,7 @@ final class TLSHandler: ChannelDuplexHandler {
     init(client engine: TLSEngine, timeout: TimeAmount, completion: @escaping Completion) {
         self.engine = engine
         self.timeout = timeout
+        readBuffer = nil
         self.completion = completion
     }
 
@@ -106,6 +109,7 @@ final class TLSHandler: ChannelDuplexHandler {
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         guard !hasFailed else { return }
         let records = unwrapInboundIn(data)
+        readBuffer?.didRead(records)
         var plaintext = ByteBuffer()
         let wasOpen = engine.phase == .open
         let hadEnded = engine.hasPeerEnded
