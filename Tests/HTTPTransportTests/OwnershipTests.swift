@@ -5,7 +5,7 @@ import Testing
 @testable import HTTPTransport
 
 /// What is over is gone: nothing of a connection or pool stays in memory when it has ended, however it ended.
-@Suite(.serialized) struct OwnershipTests {
+@Suite(.serialized, .timeLimit(.minutes(5))) struct OwnershipTests {
     /// Parts of a client connection that hold each other while it is open.
     private struct Parts {
         weak var connection: HTTPClientConnection?

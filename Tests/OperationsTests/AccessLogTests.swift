@@ -6,7 +6,7 @@ import Testing
 
 @testable import Operations
 
-@Suite struct AccessLogTests {
+@Suite(.timeLimit(.minutes(5))) struct AccessLogTests {
     /// Says who calls, as an authenticating interceptor does.
     struct Identify: ServerInterceptor {
         func intercept(_ call: ServerCall, context: CallContext, next: CallHandler) async throws {

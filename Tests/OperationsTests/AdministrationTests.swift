@@ -4,7 +4,7 @@ import Testing
 
 @testable import Operations
 
-@Suite struct AdministrationTests {
+@Suite(.timeLimit(.minutes(5))) struct AdministrationTests {
     @Test("live connections and streams")
     func live() async throws {
         try await OperatedServer.run { server in

@@ -5,7 +5,7 @@ import Testing
 
 @testable import Operations
 
-@Suite struct MetricsTests {
+@Suite(.timeLimit(.minutes(5))) struct MetricsTests {
     @Test("the text formats, byte for byte")
     func text() {
         func write(_ format: PrometheusText.Format) -> String {

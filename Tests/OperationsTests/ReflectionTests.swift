@@ -7,7 +7,7 @@ import Testing
 
 @testable import Operations
 
-@Suite struct ReflectionTests {
+@Suite(.timeLimit(.minutes(5))) struct ReflectionTests {
     typealias Request = GRPCReflection.ServerReflectionRequest
     typealias Answer = GRPCReflection.ServerReflectionResponse
 

@@ -6,7 +6,7 @@ import Testing
 
 /// The same calls over every wire protocol and HTTP version: nothing may differ.
 // One after the other: all at once would need more sockets and threads than a small machine has.
-@Suite(.serialized) struct CallTests {
+@Suite(.serialized, .timeLimit(.minutes(5))) struct CallTests {
     @Test("unary echo", arguments: RPCChannel.Wire.everything)
     func unary(wire: RPCChannel.Wire) async throws {
         try await TestServer.run { server in
@@ -224,7 +224,7 @@ import Testing
 }
 
 // One after the other: all at once would need more sockets and threads than a small machine has.
-@Suite(.serialized) struct DeadlineTests {
+@Suite(.serialized, .timeLimit(.minutes(5))) struct DeadlineTests {
     @Test("T6: the deadline ends the call and cancels the handler", arguments: RPCChannel.Wire.everything)
     func deadline(wire: RPCChannel.Wire) async throws {
         let probe = HangProbe()

@@ -5,7 +5,7 @@ import RPC
 import Testing
 
 /// Compression as it is negotiated in each wire protocol, byte for byte.
-@Suite struct CompressionWireTests {
+@Suite(.timeLimit(.minutes(5))) struct CompressionWireTests {
     private static let text = String(repeating: "compress me. ", count: 200)
     private static let message = Protobuf.StringValue(value: text).serializedBytes()
 

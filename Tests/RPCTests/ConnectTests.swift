@@ -4,7 +4,7 @@ import RPC
 import Testing
 
 /// Connect on the wire, byte for byte. Source: Connect Protocol Reference.
-@Suite struct ConnectUnaryTests {
+@Suite(.timeLimit(.minutes(5))) struct ConnectUnaryTests {
     private let json = [("content-type", "application/json"), ("connect-protocol-version", "1")]
 
     @Test("Connect: unary JSON, the body is the message", arguments: [HTTPClientProtocol.http1, .http2])
@@ -138,7 +138,7 @@ import Testing
     }
 }
 
-@Suite struct ConnectGetTests {
+@Suite(.timeLimit(.minutes(5))) struct ConnectGetTests {
     @Test(
         "Connect: GET with the message in the query",
         arguments: [
@@ -194,7 +194,7 @@ import Testing
     }
 }
 
-@Suite struct ConnectStreamTests {
+@Suite(.timeLimit(.minutes(5))) struct ConnectStreamTests {
     private let json = [("content-type", "application/connect+json")]
 
     @Test(

@@ -3,7 +3,7 @@ import RPC
 import Testing
 
 /// What browsers need and must not get.
-@Suite struct CrossOriginRuleTests {
+@Suite(.timeLimit(.minutes(5))) struct CrossOriginRuleTests {
     private let origin = ("origin", "http://a.test")
     private func allow(_ configuration: inout RPCServerConfiguration) {
         configuration.crossOrigin.allowedOrigins = ["http://a.test"]

@@ -3,7 +3,7 @@ import RPC
 import Testing
 
 /// Streams over HTTP/1.1, and what waits for what.
-@Suite struct DuplexRuleTests {
+@Suite(.timeLimit(.minutes(5))) struct DuplexRuleTests {
     @Test("O4: streams tell proxies and caches not to hold them back; other answers do not", arguments: [
         "application/grpc-web", "application/grpc-web-text", "application/connect+proto",
     ])

@@ -5,7 +5,7 @@ import Testing
 @testable import RPC
 
 /// One handler for every content type, HTTP version and kind of call: only the wrapping may differ.
-@Suite struct FormMatrixTests {
+@Suite(.timeLimit(.minutes(5))) struct FormMatrixTests {
     @Test("every form, HTTP version and call kind", arguments: WireForm.allCases, [HTTPClientProtocol.http1, .http2])
     func everyForm(form: WireForm, http: HTTPClientProtocol) async throws {
         try await TestServer.run { server in

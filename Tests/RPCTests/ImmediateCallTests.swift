@@ -7,7 +7,7 @@ import Synchronization
 import Testing
 
 /// Calls that are served without a task, and what makes them fall back to one. Nobody can tell from outside.
-@Suite struct ImmediateCallTests {
+@Suite(.timeLimit(.minutes(5))) struct ImmediateCallTests {
     private static let ways: [(HTTPClientProtocol, String)] = [
         (.http2, "application/grpc"), (.http2, "application/grpc-web"), (.http1, "application/grpc-web"),
         (.http1, "application/grpc-web-text"),

@@ -4,7 +4,7 @@ import RPC
 import Testing
 
 /// Names, values and types of header fields, byte for byte.
-@Suite struct MetadataRuleTests {
+@Suite(.timeLimit(.minutes(5))) struct MetadataRuleTests {
     private let web = [("content-type", "application/grpc-web+proto")]
     private let empty: [UInt8] = [0, 0, 0, 0, 0]
 

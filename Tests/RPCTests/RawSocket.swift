@@ -24,6 +24,9 @@ extension TestServer {
             request.writeBytes(body)
             request.writeString("\r\n")
         }
+        // Its end answers, with what has come until then.
+        let timer = loop.scheduleTask(in: .seconds(60)) { channel.close(promise: nil) }
+        defer { timer.cancel() }
         try await channel.writeAndFlush(request).get()
         let text = try await answer.futureResult.get()
         try? await channel.close().get()

@@ -4,7 +4,7 @@ import RPC
 import Testing
 
 /// Plain HTTP beside the calls, on the same port.
-@Suite struct RouteTests {
+@Suite(.timeLimit(.minutes(5))) struct RouteTests {
     private static let routes = [
         route(.get, "/healthz", "fine"), route(.post, "/healthz", "posted"), route(.get, "/files/", "a file"),
         route(.get, "/files/deep/", "a deep file"), route(.get, EchoService.unary.path, "never"),

@@ -2,7 +2,7 @@ import Foundation
 import Testing
 
 /// `docs/protocol.md` has a row for every rule, and every row names files that hold a test of that rule.
-@Suite struct RuleTableTests {
+@Suite(.timeLimit(.minutes(5))) struct RuleTableTests {
     private static let root = URL(fileURLWithPath: #filePath)
         .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
 

@@ -5,7 +5,7 @@ import RPC
 import Testing
 
 /// How calls end, byte for byte.
-@Suite struct StatusRuleTests {
+@Suite(.timeLimit(.minutes(5))) struct StatusRuleTests {
     private let web = [("content-type", "application/grpc-web+proto")]
 
     @Test(

@@ -6,7 +6,7 @@ import Testing
 
 @testable import RPC
 
-@Suite struct TraceContextTests {
+@Suite(.timeLimit(.minutes(5))) struct TraceContextTests {
     static let parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 
     @Test("traceparent is read and written byte for byte")

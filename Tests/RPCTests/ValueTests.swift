@@ -4,7 +4,7 @@ import Testing
 
 @testable import RPC
 
-@Suite struct StatusCodeTests {
+@Suite(.timeLimit(.minutes(5))) struct StatusCodeTests {
     @Test("S1: grpc-status is decimal without sign, space or leading zero")
     func decimal() {
         func parse(_ text: String) -> Int? { Array(text.utf8).withUnsafeBytes { StatusCode(decimal: $0)?.rawValue } }
@@ -38,7 +38,7 @@ import Testing
     }
 }
 
-@Suite struct LostConnectionTests {
+@Suite(.timeLimit(.minutes(5))) struct LostConnectionTests {
     @Test("H2d: a lost connection is UNAVAILABLE for the caller and CANCELLED for the handler")
     func lost() {
         let lost = HTTPStreamError.connectionClosed(reason: "no answer to a PING")
@@ -47,7 +47,7 @@ import Testing
     }
 }
 
-@Suite struct MetadataTests {
+@Suite(.timeLimit(.minutes(5))) struct MetadataTests {
     @Test("M3, W3: invalid names and values stay out", arguments: [
             ("", "v"), ("a b", "v"), ("ä", "v"), ("x:y", "v"), ("x", "line\r\nforged: 1"), ("x", "\u{0}"), ("x", "é"),
             ("x-bin", "v")
@@ -93,7 +93,7 @@ import Testing
     }
 }
 
-@Suite struct ErrorTests {
+@Suite(.timeLimit(.minutes(5))) struct ErrorTests {
     @Test("S2: a long message is cut at a character") func bounded() {
         let error = RPCError(.internalError, String(repeating: "é", count: 600))
         #expect(error.boundedMessage.utf8.count == 1024)
@@ -126,7 +126,7 @@ import Testing
     }
 }
 
-@Suite struct ErrorDetailJSONTests {
+@Suite(.timeLimit(.minutes(5))) struct ErrorDetailJSONTests {
     @Test("an error inside of a message is JSON with its details, both ways") func status() throws {
         let status = GoogleRPC.Status(
             code: 5, message: "gone", details: [.init(packing: GoogleRPC.ErrorInfo(reason: "WHY", domain: "test"))]
@@ -144,7 +144,7 @@ import Testing
     }
 }
 
-@Suite struct MethodTableTests {
+@Suite(.timeLimit(.minutes(5))) struct MethodTableTests {
     @Test("M1: exact bytes only") func lookup() {
         let methods = (0..<200).map { index in
             ServedMethod(

@@ -4,7 +4,7 @@ import RPC
 import Testing
 
 /// Answers byte for byte, as a foreign client sees them.
-@Suite struct WireTests {
+@Suite(.timeLimit(.minutes(5))) struct WireTests {
     /// StringValue { value: "hi" } in a frame.
     private let hiFrame: [UInt8] = [0, 0, 0, 0, 4, 0x0A, 2, 0x68, 0x69]
     private let okTrailerFrame: [UInt8] = [0x80, 0, 0, 0, 16] + Array("grpc-status: 0\r\n".utf8)
@@ -220,7 +220,7 @@ import Testing
     }
 }
 
-@Suite struct CrossOriginTests {
+@Suite(.timeLimit(.minutes(5))) struct CrossOriginTests {
     private let preflight = [
         ("origin", "http://localhost:8000"), ("access-control-request-method", "POST"),
         ("access-control-request-headers", "content-type,x-api-key"),
@@ -267,7 +267,7 @@ import Testing
     }
 }
 
-@Suite struct InterceptorTests {
+@Suite(.timeLimit(.minutes(5))) struct InterceptorTests {
     private struct Gate: ServerInterceptor {
         func intercept(_ call: ServerCall, context: CallContext, next: CallHandler) async throws {
             guard context.metadata["x-key"] == "open" else { throw RPCError(.unauthenticated, "x-key is missing") }

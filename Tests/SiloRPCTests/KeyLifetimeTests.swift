@@ -6,7 +6,7 @@ import Testing
 
 @testable import SiloRPC
 
-@Suite struct KeyLifetimeTests {
+@Suite(.timeLimit(.minutes(5))) struct KeyLifetimeTests {
     static func withStore(_ body: (APIKeyStore, Organization, Database) async throws -> Void) async throws {
         try await SiloTests.withDatabase { database in
             let organization = try await OrganizationStore(database).create(slug: "one")

@@ -11,7 +11,7 @@ import Testing
 
 /// Keys and shares around calls of a real server: the answer must not depend on whether a call was decided at once or
 /// with a read of the database.
-@Suite struct KeyedCallTests {
+@Suite(.timeLimit(.minutes(5))) struct KeyedCallTests {
     private struct Service: RPCService {
         let name: String
         var methods: [RPCMethod] {

@@ -2,7 +2,7 @@ import Testing
 
 @testable import SiloRPC
 
-@Suite struct OrganizationShareTests {
+@Suite(.timeLimit(.minutes(5))) struct OrganizationShareTests {
     @Test func `an organization has its share of calls and no more, and gets places back`() {
         let running = RunningCalls()
         #expect(running.begin(1, 2) && running.begin(1, 2))

@@ -3,7 +3,7 @@ import Testing
 
 @testable import SiloRPC
 
-@Suite struct RequestSignatureTests {
+@Suite(.timeLimit(.minutes(5))) struct RequestSignatureTests {
     static let key = "scm_0123456789abcdefghijklmnopqrstuvwxyzABCDEFG"
     /// Computed with Python's hmac.
     static let header =

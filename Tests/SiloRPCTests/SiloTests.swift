@@ -5,7 +5,7 @@ import Testing
 
 @testable import SiloRPC
 
-@Suite struct SiloTests {
+@Suite(.timeLimit(.minutes(5))) struct SiloTests {
     static func withDatabase(_ body: (Database) async throws -> Void) async throws {
         let folder = NSTemporaryDirectory() + "/silo-\(UUID().uuidString)"
         defer { try? FileManager.default.removeItem(atPath: folder) }

@@ -3,7 +3,7 @@ import Testing
 
 @testable import HTTPTransport
 
-@Suite struct AddressPolicyTests {
+@Suite(.timeLimit(.minutes(5))) struct AddressPolicyTests {
     @Test("SSRF: addresses that are not public are refused", arguments: [
             "0.0.0.0", "10.1.2.3", "100.64.0.1", "127.0.0.1", "127.255.255.255", "169.254.169.254", "172.16.0.1",
             "172.31.255.255",
@@ -37,7 +37,7 @@ import Testing
     func badRange(text: String) { #expect(AddressRange(text) == nil) }
 }
 
-@Suite struct HTTPURLTests {
+@Suite(.timeLimit(.minutes(5))) struct HTTPURLTests {
     @Test("URLs and their parts", arguments: [
             ("http://Host", "http://host/"), ("https://h:443/a?b#c", "https://h/a?b"),
             ("http://h:8080?q", "http://h:8080/?q"),
@@ -63,7 +63,7 @@ import Testing
     }
 }
 
-@Suite struct ClientTimerTests {
+@Suite(.timeLimit(.minutes(5))) struct ClientTimerTests {
     private static let start = NIODeadline.uptimeNanoseconds(1_000_000_000)
 
     private func timers(_ configure: (inout HTTPClientConfiguration) -> Void) -> ClientTimers {

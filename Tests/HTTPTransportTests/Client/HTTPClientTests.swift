@@ -7,7 +7,7 @@ import Testing
 
 /// The plain HTTP client against our own server and against peers that misbehave.
 // One after the other: all at once would need more sockets and threads than a small machine has.
-@Suite(.serialized) struct HTTPClientTests {
+@Suite(.serialized, .timeLimit(.minutes(5))) struct HTTPClientTests {
     private func withClient<R>(
         _ configure: (inout HTTPClient.Configuration) -> Void = { _ in }, _ body: (HTTPClient) async throws -> R
     ) async throws -> R {

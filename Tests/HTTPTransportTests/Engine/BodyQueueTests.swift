@@ -3,7 +3,7 @@ import Testing
 
 @testable import HTTPTransport
 
-@Suite struct BodyQueueTests {
+@Suite(.timeLimit(.minutes(5))) struct BodyQueueTests {
     /// Pieces in place, whole buffers, and pieces after them leave in the order in which they came, however they are
     /// taken.
     @Test("pieces and buffers keep their order", arguments: [1, 3, 7, 64, 1_000, 100_000]) func order(step: Int) {

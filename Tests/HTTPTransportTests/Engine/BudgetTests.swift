@@ -2,7 +2,7 @@ import Testing
 
 @testable import HTTPTransport
 
-@Suite struct BudgetTests {
+@Suite(.timeLimit(.minutes(5))) struct BudgetTests {
     private static let second: UInt64 = 1_000_000_000
 
     @Test func `a bucket allows its burst at once and its rate for ever`() {

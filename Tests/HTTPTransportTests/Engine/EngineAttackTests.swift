@@ -4,7 +4,7 @@ import Testing
 @testable import HTTPTransport
 
 /// The rows of the attack table (protocol rules, 4.1) that need no socket. Code 11 is ENHANCE_YOUR_CALM.
-@Suite struct EngineAttackTests {
+@Suite(.timeLimit(.minutes(5))) struct EngineAttackTests {
     private static let calm: UInt32 = 11
 
     @Test func `HPACK reference bomb is stopped by the header list limit`() throws {

@@ -3,7 +3,7 @@ import Testing
 
 @testable import HTTPTransport
 
-@Suite struct EngineExchangeTests {
+@Suite(.timeLimit(.minutes(5))) struct EngineExchangeTests {
     /// Client engine's bytes for two requests, one with a body.
     private func clientBytes() throws -> (TestEngine, [UInt8]) {
         let client = try TestEngine(.client)

@@ -4,7 +4,7 @@ import Testing
 @testable import HTTPTransport
 
 /// Through the table of functions that nghttp2 gets.
-@Suite struct SessionMemoryTests {
+@Suite(.timeLimit(.minutes(5))) struct SessionMemoryTests {
     /// Both sides of every border of the size classes (32 bytes each, up to 1 KiB), and beyond.
     private static let sizes: [Int] = {
         var sizes = [0, 1, 4_096, 100_000]

@@ -2,7 +2,7 @@ import Testing
 
 @testable import HTTPTransport
 
-@Suite struct HTTPFieldsTests {
+@Suite(.timeLimit(.minutes(5))) struct HTTPFieldsTests {
     @Test func `fields keep order and duplicates`() throws {
         let custom = try #require(HTTPFieldName("X-Custom"))
         var fields = HTTPFields()

@@ -2,7 +2,7 @@ import Testing
 
 @testable import HTTPTransport
 
-@Suite struct HTTP1ParserTests {
+@Suite(.timeLimit(.minutes(5))) struct HTTP1ParserTests {
     struct Case: Sendable, CustomTestStringConvertible {
         let name: String
         let input: String

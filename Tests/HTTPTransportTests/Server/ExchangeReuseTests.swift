@@ -5,7 +5,7 @@ import Synchronization
 import Testing
 
 /// Exchanges are used again; nobody may notice.
-@Suite struct ExchangeReuseTests {
+@Suite(.timeLimit(.minutes(5))) struct ExchangeReuseTests {
     /// Keeps what handlers have seen.
     private final class Box: Sendable {
         let exchanges = Mutex<[HTTPExchange]>([])

@@ -4,7 +4,7 @@ import NIOCore
 import Testing
 
 /// HTTP/1.1 as it looks on the wire, spoken by hand.
-@Suite struct HTTP1WireTests {
+@Suite(.timeLimit(.minutes(5))) struct HTTP1WireTests {
     @Test func `a response that is complete at finish gets a Content-Length`() async throws {
         try await withServer(handler: echo) { server in
             try await RawPeer.with(port: server.port) { peer in

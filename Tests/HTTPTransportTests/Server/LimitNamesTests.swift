@@ -2,7 +2,7 @@ import Testing
 
 @testable import HTTPTransport
 
-@Suite struct LimitNamesTests {
+@Suite(.timeLimit(.minutes(5))) struct LimitNamesTests {
     @Test func `every limit and timer has a name, and configuration can set it`() throws {
         for child in Mirror(reflecting: HTTPLimits()).children {
             let name = try #require(child.label)

@@ -3,7 +3,7 @@ import NIOCore
 import Synchronization
 import Testing
 
-@Suite struct LimitTests {
+@Suite(.timeLimit(.minutes(5))) struct LimitTests {
     @Test func `connections beyond the limit of one address are closed`() async throws {
         var limits = HTTPLimits()
         limits.connectionsPerAddress = 2

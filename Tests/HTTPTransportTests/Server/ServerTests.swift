@@ -4,7 +4,7 @@ import NIOPosix
 import Synchronization
 import Testing
 
-@Suite struct ServerTests {
+@Suite(.timeLimit(.minutes(5))) struct ServerTests {
     @Test(arguments: [HTTPClientProtocol.http1, .http2], TestTransport.allCases)
     func `both protocols on one port echo bodies of all sizes`(
         version: HTTPClientProtocol, transport: TestTransport

@@ -4,7 +4,7 @@ import Testing
 @testable import HTTPTransport
 
 /// Timers of peers stand still while this side is held up.
-@Suite struct TickClockTests {
+@Suite(.timeLimit(.minutes(5))) struct TickClockTests {
     private static let second: UInt64 = 1_000_000_000
 
     /// Runs `check` at every tick that may end something, until it is true; the number of ticks.

@@ -5,7 +5,7 @@ import NIOPosix
 import Testing
 
 /// Servers on Unix sockets.
-@Suite struct UnixSocketTests {
+@Suite(.timeLimit(.minutes(5))) struct UnixSocketTests {
     /// Short: such a path has room for about 100 bytes.
     private let path = "/tmp/http-\(UUID().uuidString.prefix(8)).sock"
 

@@ -66,7 +66,7 @@ final class Witness: Sendable {
     }
 }
 
-@Suite struct VanishTests {
+@Suite(.timeLimit(.minutes(5))) struct VanishTests {
     @Test func `T7 RST_STREAM ends reading and cancels the task`() async throws {
         let witness = Witness()
         try await withServer(handler: witness.reader) { server in

@@ -4,7 +4,7 @@ import Testing
 @testable import HTTPTransport
 
 /// The engine without a socket.
-@Suite struct TLSEngineTests {
+@Suite(.timeLimit(.minutes(5))) struct TLSEngineTests {
     private let certificates: TestCertificates
 
     init() throws { certificates = try TestCertificates.make() }

@@ -3,7 +3,7 @@ import HTTPTransport
 import Testing
 
 /// `openssl s_client` and `curl` over TLS.
-@Suite struct TLSForeignPeerTests {
+@Suite(.timeLimit(.minutes(5))) struct TLSForeignPeerTests {
     private let certificates: TestCertificates
 
     init() throws { certificates = try TestCertificates.make() }

@@ -5,7 +5,7 @@ import Testing
 @testable import HTTPTransport
 
 /// Which certificate a server shows (RFC 6066 section 3, RFC 9525 section 6.3).
-@Suite struct TLSServerNameTests {
+@Suite(.timeLimit(.minutes(5))) struct TLSServerNameTests {
     private let certificates: TestCertificates
 
     init() throws { certificates = try TestCertificates.make() }

@@ -6,7 +6,7 @@ import NIOPosix
 import Testing
 
 /// TLS on real sockets.
-@Suite struct TLSServerTests {
+@Suite(.timeLimit(.minutes(5))) struct TLSServerTests {
     private let certificates: TestCertificates
 
     init() throws { certificates = try TestCertificates.make() }

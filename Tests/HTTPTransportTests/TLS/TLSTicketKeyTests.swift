@@ -4,7 +4,7 @@ import Testing
 @testable import HTTPTransport
 
 /// Keys of session tickets live for one lifetime and open for one more.
-@Suite struct TLSTicketKeyTests {
+@Suite(.timeLimit(.minutes(5))) struct TLSTicketKeyTests {
     private static let start = NIODeadline.uptimeNanoseconds(1_000_000_000_000)
 
     private func names(_ keys: TLSTicketKeys, after seconds: Int64) -> [[UInt8]] {

@@ -5,7 +5,7 @@ import ScriptedPeer
 import Testing
 
 // One after the other: all at once would need more sockets and threads than a small machine has.
-@Suite(.serialized) struct ClientRetryTests {
+@Suite(.serialized, .timeLimit(.minutes(5))) struct ClientRetryTests {
     private static func retrying(_ attempts: Int = 3) -> (inout RPCChannel.Configuration) -> Void {
         {
             $0.service.methods = [

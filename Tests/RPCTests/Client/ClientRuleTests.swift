@@ -4,7 +4,7 @@ import RPC
 import Testing
 
 /// The response side of the wire rules, byte for byte; every body whole, byte by byte and at every split.
-@Suite struct ClientFrameRuleTests {
+@Suite(.timeLimit(.minutes(5))) struct ClientFrameRuleTests {
     @Test("P1, P9: messages are cut by their prefix, wherever the body was cut")
     func messages() {
         let reading = Answer.grpc(
@@ -95,7 +95,7 @@ import Testing
     }
 }
 
-@Suite struct ClientStatusRuleTests {
+@Suite(.timeLimit(.minutes(5))) struct ClientStatusRuleTests {
     @Test("S1: status that is no number, or is missing", arguments: [
             ([("grpc-status", "00")], 2), ([("grpc-status", "x")], 2), ([("grpc-status", "-1")], 2), ([("x", "y")], 2),
             ([], 13),
@@ -184,7 +184,7 @@ import Testing
     }
 }
 
-@Suite struct ClientWebRuleTests {
+@Suite(.timeLimit(.minutes(5))) struct ClientWebRuleTests {
     @Test("W2: mixed case, no space, colons in values, duplicates in order, no last CRLF")
     func lenient() {
         let block = "Grpc-Status:0\r\nX-A: one:two\r\nx-a:  three \r\nX-B:"
@@ -242,7 +242,7 @@ import Testing
     }
 }
 
-@Suite struct ClientConnectRuleTests {
+@Suite(.timeLimit(.minutes(5))) struct ClientConnectRuleTests {
     @Test("Connect unary: a bare message; trailers come as headers")
     func unary() {
         let reading = Answer.connect([1, 2], kind: .unary, head: [("trailer-x-t", "v"), ("x-h", "w")]).read()

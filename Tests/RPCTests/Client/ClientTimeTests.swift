@@ -6,7 +6,7 @@ import ScriptedPeer
 import Testing
 
 // One after the other: all at once would need more sockets and threads than a small machine has.
-@Suite(.serialized) struct ClientTimeTests {
+@Suite(.serialized, .timeLimit(.minutes(5))) struct ClientTimeTests {
     /// Takes requests and never answers; tells the code of the first reset, and when a request has come.
     private static func silent(_ resets: Log<UInt32>, _ requests: Log<Int>? = nil) -> ScriptedPeer.Script {
         { connection, _ in

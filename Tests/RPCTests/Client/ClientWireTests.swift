@@ -9,7 +9,7 @@ import Testing
 
 /// What the client puts on the wire, and what a real connection adds to the rules of the response.
 // One after the other: all at once would need more sockets and threads than a small machine has.
-@Suite(.serialized) struct ClientWireTests {
+@Suite(.serialized, .timeLimit(.minutes(5))) struct ClientWireTests {
     @Test("M2, M7, M11: a gRPC request: pseudo headers, timeout, content type, te; one frame; END_STREAM")
     func grpcRequest() async throws {
         let requests = Log<[String]>()

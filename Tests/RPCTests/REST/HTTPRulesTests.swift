@@ -5,7 +5,7 @@ import Testing
 
 @testable import RPC
 
-@Suite struct HTTPRulesTests {
+@Suite(.timeLimit(.minutes(5))) struct HTTPRulesTests {
     /// A file with one service and the method M, whose option is this rule; written by hand.
     private static func file(_ rule: GoogleAPI.HttpRule) -> FileDescriptor {
         func field(_ number: UInt32, _ bytes: [UInt8]) -> [UInt8] {

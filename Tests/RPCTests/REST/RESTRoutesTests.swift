@@ -4,7 +4,7 @@ import Testing
 
 @testable import RPC
 
-@Suite struct RESTRoutesTests {
+@Suite(.timeLimit(.minutes(5))) struct RESTRoutesTests {
     static func match(_ template: String, _ path: String) throws -> [String]? {
         let template = try PathTemplate(template)
         return Array(path.utf8).withUnsafeBytes { template.match($0) }?.map {

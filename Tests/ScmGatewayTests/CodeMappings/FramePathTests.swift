@@ -2,7 +2,7 @@ import Testing
 
 @testable import ScmGateway
 
-@Suite struct FramePathTests {
+@Suite(.timeLimit(.minutes(5))) struct FramePathTests {
     @Test("M1 to M5: modules", arguments: [
         ("foo.bar.Baz$handle$1", "baz.java", "foo/bar/", "foo/bar/baz.java"),
         ("foo.bar.Baz", "baz.extra.java", "foo/bar/", "foo/bar/baz.extra.java"),

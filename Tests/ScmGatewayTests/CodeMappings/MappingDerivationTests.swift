@@ -2,7 +2,7 @@ import Testing
 
 @testable import ScmGateway
 
-@Suite struct MappingDerivationTests {
+@Suite(.timeLimit(.minutes(5))) struct MappingDerivationTests {
     struct Row: CustomTestStringConvertible {
         let number: Int
         let platform: String

@@ -2,7 +2,7 @@ import Testing
 
 @testable import ScmGateway
 
-@Suite struct MappingRootsTests {
+@Suite(.timeLimit(.minutes(5))) struct MappingRootsTests {
     @Test("roots of a stack path and a file", arguments: [
         ("./app/foo.tsx", "static/app/foo.tsx", "./", "static/"),
         ("./app/foo.tsx", "app/foo.tsx", "./", ""),

@@ -2,7 +2,7 @@ import Testing
 
 @testable import ScmGateway
 
-@Suite struct OwnersFileTests {
+@Suite(.timeLimit(.minutes(5))) struct OwnersFileTests {
     private func rules(_ text: String, _ dialect: OwnersDialect = .github) -> [OwnersRule] {
         OwnersFile(text, dialect: dialect).rules
     }

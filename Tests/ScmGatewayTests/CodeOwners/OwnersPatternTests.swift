@@ -3,7 +3,7 @@ import Testing
 @testable import ScmGateway
 
 /// The table of pattern checks: one pattern, one path, one answer.
-@Suite struct OwnersPatternTests {
+@Suite(.timeLimit(.minutes(5))) struct OwnersPatternTests {
     struct Row: CustomTestStringConvertible {
         let patterns: [String]
         let paths: [String]

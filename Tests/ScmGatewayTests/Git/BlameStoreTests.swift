@@ -7,7 +7,7 @@ import Testing
 
 @testable import ScmGateway
 
-@Suite struct BlameStoreTests {
+@Suite(.timeLimit(.minutes(5))) struct BlameStoreTests {
     private let logger = Logger(label: "test")
 
     private func query(_ path: String, lines: ClosedRange<Int>? = nil) throws -> BlameQuery {

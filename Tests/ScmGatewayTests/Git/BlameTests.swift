@@ -3,7 +3,7 @@ import Testing
 
 @testable import ScmGateway
 
-@Suite struct BlameTests {
+@Suite(.timeLimit(.minutes(5))) struct BlameTests {
     /// Line -> (commit, original line, original path) as `git blame --porcelain` says.
     static func expected(
         _ repository: TestRepository, _ path: String, at commit: String

@@ -4,7 +4,7 @@ import Testing
 @testable import ScmGateway
 
 /// Processes and descriptors are counted, so these run alone.
-@Suite(.serialized) struct EngineTests {
+@Suite(.serialized, .timeLimit(.minutes(5))) struct EngineTests {
     @Test func aHundredBlamesAtOnceAreAllRight() async throws {
         let repository = try makeStoriedRepository()
         let engine = try GitEngine()

@@ -2,7 +2,7 @@ import Testing
 
 @testable import ScmGateway
 
-@Suite struct GrepParserTests {
+@Suite(.timeLimit(.minutes(5))) struct GrepParserTests {
     private let commit = ObjectID(String(repeating: "a", count: 40))
     private let colours = GrepColours()
 

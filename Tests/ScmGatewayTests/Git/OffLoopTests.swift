@@ -5,7 +5,7 @@ import Testing
 @testable import ScmGateway
 
 /// What blocks must leave the event loop that a call came in on.
-@Suite struct OffLoopTests {
+@Suite(.timeLimit(.minutes(5))) struct OffLoopTests {
     @Test("offLoop leaves the executor of its caller at once, and comes back to it")
     func leavesTheLoop() async throws {
         let eventLoop = MultiThreadedEventLoopGroup.singleton.next()

@@ -2,7 +2,7 @@ import Testing
 
 @testable import ScmGateway
 
-@Suite struct ParserTests {
+@Suite(.timeLimit(.minutes(5))) struct ParserTests {
     static let a = String(repeating: "a", count: 40)
     static let b = String(repeating: "b", count: 40)
 

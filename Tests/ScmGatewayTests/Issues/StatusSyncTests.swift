@@ -3,7 +3,7 @@ import Testing
 @testable import ScmGateway
 
 /// The cases of status synchronisation, both ways.
-@Suite struct StatusSyncTests {
+@Suite(.timeLimit(.minutes(5))) struct StatusSyncTests {
     struct Outbound: Sendable, CustomTestStringConvertible {
         var name: String
         var status = GroupStatus.resolved
@@ -134,7 +134,7 @@ import Testing
     }
 }
 
-@Suite struct IssueTextTests {
+@Suite(.timeLimit(.minutes(5))) struct IssueTextTests {
     @Test("keys, names for people and pages", arguments: [
         (IssueKey.Style.github, "o/r#12", "https://h", "o/r#12", "https://h/o/r/issues/12"),
         (.gitlab, "h/g:a/b#3", "https://h", "a/b#3", "https://h/a/b/-/issues/3"),

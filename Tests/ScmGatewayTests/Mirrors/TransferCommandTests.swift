@@ -3,7 +3,7 @@ import Testing
 @testable import ScmGateway
 
 /// What git is told when it connects: where to, how it knows the other side, and nothing of whoever runs the server.
-@Suite struct TransferCommandTests {
+@Suite(.timeLimit(.minutes(5))) struct TransferCommandTests {
     private func settings(
         _ address: String, _ addresses: [String], _ configuration: MirrorConfiguration = .init()
     ) throws -> [String: String] {

@@ -6,7 +6,7 @@ import Testing
 @testable import ScmGateway
 
 /// The silo service of a cell's repositories.
-@Suite struct RepositoryDirectoryTests {
+@Suite(.timeLimit(.minutes(5))) struct RepositoryDirectoryTests {
     private static func dispatch(_ node: SiloNode) -> [any SiloServiceDispatch] {
         node.silo.mode == .control
             ? [] : [RepositoryDirectoryServiceDispatch(RepositoryDirectoryRows(node.database), silo: node.silo)]

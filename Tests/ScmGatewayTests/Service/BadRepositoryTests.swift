@@ -9,7 +9,7 @@ import Testing
 @testable import ScmGateway
 
 /// Repositories in every bad state: each call ends with a status that says what is wrong, and the server goes on.
-@Suite struct BadRepositoryTests {
+@Suite(.timeLimit(.minutes(5))) struct BadRepositoryTests {
     /// Every method that reads a repository, by name.
     static let calls: [(name: String, run: @Sendable (Gateway, Int64) async throws -> Void)] = [
         (
@@ -305,7 +305,7 @@ import Testing
             try await gateway.database.write { transaction in
                 try transaction.execute("UPDATE repositories SET updated_at = updated_at")
                 isHeld.withLock { $0 = true }
-                while !mayGo.withLock({ $0 }) { usleep(1000) }
+                for _ in 0..<60_000 where !mayGo.withLock({ $0 }) { usleep(1000) }
             }
         }
         while !isHeld.withLock({ $0 }) { try await Task.sleep(for: .milliseconds(5)) }

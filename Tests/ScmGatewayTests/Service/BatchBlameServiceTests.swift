@@ -6,7 +6,7 @@ import Testing
 
 @testable import ScmGateway
 
-@Suite struct BatchBlameServiceTests {
+@Suite(.timeLimit(.minutes(5))) struct BatchBlameServiceTests {
     private func batch(
         _ gateway: Gateway, _ lines: [BlameLine], _ change: (inout BatchGetCommitContextRequest) -> Void = { _ in }
     ) async throws -> BatchGetCommitContextResponse {

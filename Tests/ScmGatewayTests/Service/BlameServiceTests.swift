@@ -5,7 +5,7 @@ import Testing
 
 @testable import ScmGateway
 
-@Suite struct BlameServiceTests {
+@Suite(.timeLimit(.minutes(5))) struct BlameServiceTests {
     @Test func everyLineOfEveryFileIsAnsweredAsGitBlameDoes() async throws {
         let gateway = try await Gateway()
         let repository = try makeStoriedRepository()

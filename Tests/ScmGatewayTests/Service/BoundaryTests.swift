@@ -7,7 +7,7 @@ import Testing
 @testable import ScmGateway
 
 /// What a request, a page token or a repository's own files may hold without harm.
-@Suite struct BoundaryTests {
+@Suite(.timeLimit(.minutes(5))) struct BoundaryTests {
     @Test func listsRefuseMoreThanAnyCallerNeeds() async throws {
         let gateway = try await Gateway()
         let many = ListRepositoriesRequest(statuses: Array(repeating: .active, count: 100_000))

@@ -5,7 +5,7 @@ import Testing
 
 @testable import ScmGateway
 
-@Suite struct CodeMappingServiceTests {
+@Suite(.timeLimit(.minutes(5))) struct CodeMappingServiceTests {
     private struct Fixture {
         let gateway: Gateway
         let repository: TestRepository

@@ -5,7 +5,7 @@ import Testing
 
 @testable import ScmGateway
 
-@Suite struct CodeOwnersServiceTests {
+@Suite(.timeLimit(.minutes(5))) struct CodeOwnersServiceTests {
     private struct Fixture {
         let gateway: Gateway
         let repository: TestRepository

@@ -6,7 +6,7 @@ import Testing
 
 @testable import ScmGateway
 
-@Suite struct CommitServiceTests {
+@Suite(.timeLimit(.minutes(5))) struct CommitServiceTests {
     @Test func aCommitIsShownAsItIsStored() async throws {
         let gateway = try await Gateway()
         let repository = try makeStoriedRepository()

@@ -6,7 +6,7 @@ import Testing
 
 @testable import ScmGateway
 
-@Suite struct CompareServiceTests {
+@Suite(.timeLimit(.minutes(5))) struct CompareServiceTests {
     /// Every kind of change in one commit.
     static func makeRepository(format: String = "sha1") throws -> TestRepository {
         let repository = try TestRepository(format: format)

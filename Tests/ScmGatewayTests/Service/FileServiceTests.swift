@@ -6,7 +6,7 @@ import Testing
 
 @testable import ScmGateway
 
-@Suite struct FileServiceTests {
+@Suite(.timeLimit(.minutes(5))) struct FileServiceTests {
     /// Every kind of entry: file, executable, link, submodule, folder, and a name that is not UTF-8.
     static func makeRepository(format: String = "sha1") throws -> TestRepository {
         let repository = try TestRepository(format: format)

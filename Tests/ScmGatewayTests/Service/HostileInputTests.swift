@@ -5,7 +5,7 @@ import Testing
 
 @testable import ScmGateway
 
-@Suite struct HostileInputTests {
+@Suite(.timeLimit(.minutes(5))) struct HostileInputTests {
     static let revisions = [
         "-", "--all", "--output=/tmp/x", "-S/etc/passwd", "HEAD:a.txt", "HEAD..HEAD", "a...b", "^HEAD", "HEAD^",
         "HEAD~1",

@@ -7,7 +7,7 @@ import Testing
 
 /// Somebody who writes to a registered repository's folder puts links, pipes and nonsense into it: calls end with a
 /// clear status, tell nothing of other files, and wait for nobody.
-@Suite struct HostileRepositoryTests {
+@Suite(.timeLimit(.minutes(5))) struct HostileRepositoryTests {
     private static let secret = "root:x:0:0:secret of another file"
 
     /// What is put in a file's place, by name of the file in the git folder.

@@ -6,7 +6,7 @@ import Testing
 @testable import ScmGateway
 
 /// ListIntegrations over control's installations.
-@Suite struct IntegrationListTests {
+@Suite(.timeLimit(.minutes(5))) struct IntegrationListTests {
     @Test("what is installed is listed in pages, by provider; nothing without integrations")
     func list() async throws {
         let gateway = try await Gateway { $0.installations = Installed() }

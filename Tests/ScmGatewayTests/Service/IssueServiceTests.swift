@@ -58,7 +58,7 @@ struct IssueFixture {
     }
 }
 
-@Suite struct IssueServiceTests {
+@Suite(.timeLimit(.minutes(5))) struct IssueServiceTests {
     @Test("an issue is made, read, changed and unlinked; the tracker keeps it")
     func life() async throws {
         let fixture = try await IssueFixture()

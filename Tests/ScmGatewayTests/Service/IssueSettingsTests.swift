@@ -6,7 +6,7 @@ import Testing
 
 @testable import ScmGateway
 
-@Suite struct IssueSettingsTests {
+@Suite(.timeLimit(.minutes(5))) struct IssueSettingsTests {
     private func update(
         _ fixture: IssueFixture, _ paths: [String], _ settings: IssueSettings, context: CallContext? = nil
     ) async throws -> IssueSettings {

@@ -7,7 +7,7 @@ import Testing
 
 @testable import ScmGateway
 
-@Suite struct IssueSyncServiceTests {
+@Suite(.timeLimit(.minutes(5))) struct IssueSyncServiceTests {
     private func inbound(_ id: Int64, _ action: String, requestID: String = "") -> SyncIssueStatusRequest {
         SyncIssueStatusRequest(
             externalIssueID: id, direction: .inbound, providerEvent: ["action": action], requestID: requestID
@@ -111,7 +111,7 @@ import Testing
 }
 
 /// What the issue methods refuse, and whom.
-@Suite struct IssueBoundaryTests {
+@Suite(.timeLimit(.minutes(5))) struct IssueBoundaryTests {
     @Test("bad values name their field")
     func badValues() async throws {
         let fixture = try await IssueFixture()

@@ -6,7 +6,7 @@ import Testing
 @testable import ScmGateway
 
 /// The rows of the derivation's case table that need stored mappings.
-@Suite struct MappingRowsTests {
+@Suite(.timeLimit(.minutes(5))) struct MappingRowsTests {
     private struct Fixture {
         let gateway: Gateway
         private let repositories: [TestRepository]

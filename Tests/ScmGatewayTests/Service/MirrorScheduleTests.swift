@@ -8,7 +8,7 @@ import Testing
 
 @testable import ScmGateway
 
-@Suite struct MirrorScheduleTests {
+@Suite(.timeLimit(.minutes(5))) struct MirrorScheduleTests {
     @Test("the next fetch: interval, jitter, failures", arguments: [
         (1000, 0, 0.0, 1000), (1000, 0, 1.0, 1100), (1000, 0, -1.0, 900), (1000, 0, 7.0, 1100), (0, 3, 0.0, nil),
         (1000, 1, 0.0, 2000), (1000, 3, 0.0, 8000), (1000, 16, 0.0, 65_536_000), (10_000, 60, 0.0, 86_400_000),

@@ -6,7 +6,7 @@ import Testing
 
 @testable import ScmGateway
 
-@Suite struct MirrorServiceTests {
+@Suite(.timeLimit(.minutes(5))) struct MirrorServiceTests {
     private func makeSource() throws -> TestRepository {
         let source = try TestRepository()
         try source.commit("first", ["a.txt": "one\n"])
@@ -368,7 +368,7 @@ import Testing
     }
 }
 
-@Suite struct TransferProgressTests {
+@Suite(.timeLimit(.minutes(5))) struct TransferProgressTests {
     private static let output = Array("""
         Cloning into bare repository 'x'...
         remote: Enumerating objects: 12, done.\u{20}\u{20}

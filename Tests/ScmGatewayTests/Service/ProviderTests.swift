@@ -6,7 +6,7 @@ import Testing
 @testable import ScmGateway
 
 /// The same history in git and in memory, behind the same handlers.
-@Suite struct ProviderTests {
+@Suite(.timeLimit(.minutes(5))) struct ProviderTests {
     private struct World {
         let gateway: Gateway
         let service: ScmGatewayService

@@ -6,7 +6,7 @@ import Testing
 
 @testable import ScmGateway
 
-@Suite struct ReferenceServiceTests {
+@Suite(.timeLimit(.minutes(5))) struct ReferenceServiceTests {
     static func makeRepository() throws -> TestRepository {
         let repository = try TestRepository()
         for (index, name) in ["b", "a", "feature/é", "Z"].enumerated() {

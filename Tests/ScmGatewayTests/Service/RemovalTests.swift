@@ -8,7 +8,7 @@ import Testing
 @testable import ScmGateway
 
 /// What the service makes on the disk for a repository goes with it, and what others put there is not obeyed.
-@Suite struct RemovalTests {
+@Suite(.timeLimit(.minutes(5))) struct RemovalTests {
     private func standIns(_ gateway: Gateway) -> Int {
         (try? FileManager.default.contentsOfDirectory(atPath: gateway.folder + "/data/git"))?.count ?? 0
     }

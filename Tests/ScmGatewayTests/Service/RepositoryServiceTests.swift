@@ -8,7 +8,7 @@ import Testing
 
 @testable import ScmGateway
 
-@Suite struct RepositoryServiceTests {
+@Suite(.timeLimit(.minutes(5))) struct RepositoryServiceTests {
     func repository(below folder: String, _ name: String) throws -> TestRepository {
         let repository = try TestRepository(at: "\(folder)/repositories/\(name)")
         try repository.commit("first", ["a": "x\n"])

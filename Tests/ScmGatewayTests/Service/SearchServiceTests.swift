@@ -5,7 +5,7 @@ import Testing
 
 @testable import ScmGateway
 
-@Suite struct SearchServiceTests {
+@Suite(.timeLimit(.minutes(5))) struct SearchServiceTests {
     private func makeRepository(format: String = "sha1") throws -> TestRepository {
         let repository = try TestRepository(format: format)
         try repository.write("image.bin", Data([0, 1, 2, 10]) + Data("needle\n".utf8))

@@ -4,7 +4,7 @@ import Testing
 
 @testable import ScmGateway
 
-@Suite struct StatusCheckTests {
+@Suite(.timeLimit(.minutes(5))) struct StatusCheckTests {
     @Test func checksAreReportedReplacedAndListed() async throws {
         let gateway = try await Gateway()
         let repository = try TestRepository()

@@ -6,7 +6,7 @@ import Testing
 
 @testable import ScmGateway
 
-@Suite struct UpdateRepositoryTests {
+@Suite(.timeLimit(.minutes(5))) struct UpdateRepositoryTests {
     private func update(
         _ gateway: Gateway, _ repository: Repository, _ paths: [String], organizationID: Int64? = nil,
         scopes: Set<Scope> = Set(Scope.allCases)

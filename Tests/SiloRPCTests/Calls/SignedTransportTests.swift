@@ -10,7 +10,7 @@ import Testing
 @testable import SiloRPC
 
 /// Real sockets: control calls us1.
-@Suite struct SignedTransportTests {
+@Suite(.timeLimit(.minutes(5))) struct SignedTransportTests {
     typealias Fixture = CallFixture
 
     static let echo: TestSilo.Handler = { bytes, _ in bytes }

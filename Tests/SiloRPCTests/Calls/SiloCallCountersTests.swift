@@ -5,7 +5,7 @@ import Testing
 @testable import SiloRPC
 
 /// What is counted of calls between silos, and switches that turn a part of them off.
-@Suite struct SiloCallCountersTests {
+@Suite(.timeLimit(.minutes(5))) struct SiloCallCountersTests {
     typealias Fixture = CallFixture
 
     private func counters(_ log: LogLines = LogLines()) -> SiloCallCounters { SiloCallCounters(logger: log.logger) }

@@ -4,7 +4,7 @@ import Testing
 
 @testable import SiloRPC
 
-@Suite struct SiloCallerTests {
+@Suite(.timeLimit(.minutes(5))) struct SiloCallerTests {
     typealias Fixture = CallFixture
 
     static let ok: ScriptedTransport.Step = { _ in [1] }
@@ -145,7 +145,7 @@ import Testing
     }
 }
 
-@Suite struct CircuitBreakerTests {
+@Suite(.timeLimit(.minutes(5))) struct CircuitBreakerTests {
     static let start = ContinuousClock.now
 
     static var policy: SiloCallPolicy {

@@ -6,7 +6,7 @@ import Testing
 
 @testable import SiloRPC
 
-@Suite struct StoredAnswersTests {
+@Suite(.timeLimit(.minutes(5))) struct StoredAnswersTests {
     static func inbound(
         _ idempotency: SiloMethod.Idempotency = .once, body: [UInt8] = [1], source: SiloAddress = .control
     ) -> SiloInboundCall {

@@ -9,7 +9,7 @@ import Testing
 @testable import SiloRPC
 
 /// Client -> control (proxy) -> cell, over real sockets.
-@Suite struct ProxyTests {
+@Suite(.timeLimit(.minutes(5))) struct ProxyTests {
     static let us1 = try! CellName("us1")
 
     static func serve<R: Sendable>(

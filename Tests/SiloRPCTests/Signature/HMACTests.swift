@@ -2,7 +2,7 @@ import Testing
 
 @testable import SiloRPC
 
-@Suite struct HMACTests {
+@Suite(.timeLimit(.minutes(5))) struct HMACTests {
     struct Vector: Sendable {
         let key: [UInt8]
         let message: [UInt8]

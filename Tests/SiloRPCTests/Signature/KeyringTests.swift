@@ -4,7 +4,7 @@ import Testing
 
 @testable import SiloRPC
 
-@Suite struct KeyringTests {
+@Suite(.timeLimit(.minutes(5))) struct KeyringTests {
     typealias Fixture = SignatureFixture
 
     @Test func `no keys, no start`() {

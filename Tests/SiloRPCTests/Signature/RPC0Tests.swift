@@ -5,7 +5,7 @@ import Testing
 @testable import SiloRPC
 
 /// The published vectors of the older scheme.
-@Suite struct RPC0Tests {
+@Suite(.timeLimit(.minutes(5))) struct RPC0Tests {
     static let path = "/api/0/internal/rpc/organization/get_organization_by_id/"
     static let one = Array("secret-one".utf8)
     static let two = Array("secret-two".utf8)

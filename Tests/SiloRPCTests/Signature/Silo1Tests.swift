@@ -4,7 +4,7 @@ import Testing
 
 @testable import SiloRPC
 
-@Suite struct Silo1Tests {
+@Suite(.timeLimit(.minutes(5))) struct Silo1Tests {
     typealias Fixture = SignatureFixture
 
     /// Computed by an independent program from the description in ``Silo1Message``.

@@ -17,7 +17,7 @@ private final class Gauge: Sendable {
 }
 
 /// One question to every cell.
-@Suite struct CellResultsTests {
+@Suite(.timeLimit(.minutes(5))) struct CellResultsTests {
     private func dispatches(_ node: SiloNode) throws -> [any SiloServiceDispatch] {
         node.silo.mode == .control ? [] : [NotesServiceDispatch(NotesStore(database: node.database), silo: node.silo)]
     }

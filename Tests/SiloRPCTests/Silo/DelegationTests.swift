@@ -6,7 +6,7 @@ import Testing
 @testable import SiloRPC
 
 /// Silo.md 10.2: what a caller sees, wherever it stands.
-@Suite struct DelegationTests {
+@Suite(.timeLimit(.minutes(5))) struct DelegationTests {
     @Test("one body in every topology: what is put is got, in the right database", arguments: SiloTopology.allCases)
     func putAndGet(_ topology: SiloTopology) async throws {
         try await TestSilos.withNotes(topology) { silos in

@@ -4,7 +4,7 @@ import Testing
 @testable import SiloRPC
 
 /// Silo.md 10.5: cells, localities, resolvers.
-@Suite struct DirectoryTests {
+@Suite(.timeLimit(.minutes(5))) struct DirectoryTests {
     static let twoCells = """
         {"controlAddress": "http://control", "publicUrl": "https://{locality}.example.com", "fallbackCell": "us",
          "cells": [{"name": "us", "snowflakeId": 1, "address": "http://us", "gatewayAddress": "http://us-gateway"},

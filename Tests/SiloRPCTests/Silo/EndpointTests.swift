@@ -6,7 +6,7 @@ import Testing
 @testable import SiloRPC
 
 /// Silo.md 10.1: what the served side answers to what should not be.
-@Suite struct EndpointTests {
+@Suite(.timeLimit(.minutes(5))) struct EndpointTests {
     private func answer(_ silos: TestSilos, _ method: SiloMethod, _ body: [UInt8]) async throws -> [UInt8] {
         let call = SiloCall(
             method: method, destination: .cell(try CellName("us")), body: body, deadline: .now + .seconds(30))

@@ -6,7 +6,7 @@ import Testing
 @testable import SiloRPC
 
 /// What the test kit itself promises.
-@Suite struct FaultTests {
+@Suite(.timeLimit(.minutes(5))) struct FaultTests {
     private func withOne(_ body: (TestSilos, NotesServiceDelegate, Note) async throws -> Void) async throws {
         try await TestSilos.withNotes(.control) { silos in
             let id = try await silos.makeOrganization("one").organizationID

@@ -5,7 +5,7 @@ import Testing
 @testable import SiloRPC
 
 /// A configuration that changes while the process runs.
-@Suite struct LiveDirectoryTests {
+@Suite(.timeLimit(.minutes(5))) struct LiveDirectoryTests {
     private func directory(_ cells: [(String, String)], control: String? = "http://control") throws -> CellDirectory {
         try CellDirectory(
             cells: cells.enumerated().map { number, cell in

@@ -5,7 +5,7 @@ import Testing
 @testable import SiloRPC
 
 /// Organization mapping: control's table, and its replicas.
-@Suite struct ReplicaTests {
+@Suite(.timeLimit(.minutes(5))) struct ReplicaTests {
     @Test("the mapping service answers alike in every topology", arguments: SiloTopology.allCases)
     func everywhere(_ topology: SiloTopology) async throws {
         try await TestSilos.run(topology) { silos in

@@ -6,7 +6,7 @@ import Testing
 @testable import SiloRPC
 
 /// The services of control: API keys, integrations, installations.
-@Suite struct ServiceTests {
+@Suite(.timeLimit(.minutes(5))) struct ServiceTests {
     private func find(_ silos: TestSilos, _ cell: String, _ text: String) async throws -> APIKey? {
         try await APIKeyStore(try silos.cell(cell).database).find(text: text)
     }
