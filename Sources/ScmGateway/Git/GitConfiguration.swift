@@ -22,8 +22,8 @@ public struct GitConfiguration: Sendable {
     public var maximumWrittenFileByteCount = 0
     /// Processor time of one git command, all of its threads together, in whole seconds.
     public var commandProcessorTime: Duration = .seconds(300)
-    /// Address space of a search, in bytes: an expression can make the C library ask for any amount, and git reads each
-    /// file whole.
+    /// Memory that a search may write to, in bytes: an expression can make the C library ask for any amount, and git
+    /// reads each file whole.
     public var maximumSearchMemoryByteCount = 4 * 1024 * 1024 * 1024
     /// Commands that run at the same time, over all repositories.
     public var maximumConcurrentCommands = 16

@@ -1,4 +1,4 @@
-/// Finds the ids of files at a commit by reading its trees, each of them once.
+/// Finds the ids of files at a commit by reading its trees, each of them once, and none that is in memory.
 ///
 /// Asked for `commit:path`, `cat-file` walks down from the root for each file, which together costs nearly as much as
 /// the search that found the files. A search finds them in the order of the trees, so of the trees only those on the
@@ -63,25 +63,42 @@ struct BlobLocator {
 
     /// - Parameter folders: whose parents have been read.
     private mutating func readTrees(_ folders: [[UInt8]]) async throws {
-        for start in stride(from: 0, to: folders.count, by: Self.questionCount) {
-            let part = folders[start..<min(start + Self.questionCount, folders.count)]
-            var names: [[UInt8]] = []
-            for folder in part { names.append(Array(try treeName(folder).utf8)) }
-            let contents = try await engine.ask(names, .contents, in: repository)
-            for (folder, content) in zip(part, contents) {
-                guard case .found(let object) = content, object.info.kind == .tree else {
+        var unknown: [(folder: [UInt8], id: ObjectID)] = []
+        for folder in folders {
+            let id = try treeID(folder)
+            if case .content(let content)? = engine.cache[.treeObject(repository.id, id)] {
+                keep(content, of: folder)
+            } else {
+                unknown.append((folder, id))
+            }
+        }
+        for start in stride(from: 0, to: unknown.count, by: Self.questionCount) {
+            let part = unknown[start..<min(start + Self.questionCount, unknown.count)]
+            let names = part.map { Array(($0.folder.isEmpty ? $0.id.hex + "^{tree}" : $0.id.hex).utf8) }
+            let answers = try await engine.ask(names, .contents, in: repository)
+            for ((folder, id), answer) in zip(part, answers) {
+                guard case .found(let object) = answer, object.info.kind == .tree else {
                     throw await engine.explain(notFound(folder), in: repository)
                 }
-                trees[folder] = TreeObject(object.content, idByteCount: commit.hex.utf8.count / 2)
+                keep(object.content, of: folder)
+                engine.cache.insert(
+                    .content(object.content), for: .treeObject(repository.id, id),
+                    byteCount: object.content.count + 200
+                )
             }
         }
     }
 
-    private mutating func treeName(_ folder: [UInt8]) throws(GitError) -> String {
-        guard !folder.isEmpty else { return commit.hex + "^{tree}" }
+    private mutating func keep(_ content: [UInt8], of folder: [UInt8]) {
+        trees[folder] = TreeObject(content, idByteCount: commit.hex.utf8.count / 2)
+    }
+
+    /// The commit's own id for the root.
+    private mutating func treeID(_ folder: [UInt8]) throws(GitError) -> ObjectID {
+        guard !folder.isEmpty else { return commit }
         let (parent, name) = Self.split(folder)
         guard let entry = try trees[parent]?.find(name) else { throw notFound(folder) }
-        return entry.id.hex
+        return entry.id
     }
 
     private func asked(_ paths: [[UInt8]]) async throws -> [ObjectID] {

@@ -14,6 +14,8 @@ enum CacheKey: Hashable, Sendable {
     /// Part of the entries of a tree: the query's range is the part.
     case tree(GitRepository.ID, TreeQuery)
     case entry(GitRepository.ID, ObjectID, RepositoryPath)
+    /// A tree as git stores it, by its own id, or the root of the commit with that id.
+    case treeObject(GitRepository.ID, ObjectID)
     /// Of a small blob.
     case content(GitRepository.ID, ObjectID)
     /// What a search finds behind its first files.

@@ -201,43 +201,62 @@ struct GrepParser {
         file?.lines.removeAll { $0.number > lastMatch + contextLineCount }
     }
 
-    /// A line of marked parts. A part ends with a reset where the next mark, or the line's end, follows; another
-    /// reset is the file's own.
+    /// A line of marked parts, most of which are ASCII: one pass, and its text is the only thing that is made.
     private func marked(_ line: UnsafeRawBufferPointer, _ number: Int) -> FoundLine {
-        var bytes: [UInt8] = []
-        bytes.reserveCapacity(line.count)
-        // Parts that are not ASCII are read one by one, so that what is no UTF-8 in one does not move the others.
-        var text: String?
         var ranges: [Range<Int>] = []
+        var isASCII = true
+        let text = String(unsafeUninitializedCapacity: line.count) { memory in
+            var count = 0
+            forEachPart(line) { body, isMatch in
+                isASCII = isASCII && Self.isASCII(body)
+                if isMatch { ranges.append(count..<(count + body.count)) }
+                UnsafeMutableRawBufferPointer(rebasing: UnsafeMutableRawBufferPointer(memory)[count...])
+                    .copyMemory(from: body)
+                count += body.count
+            }
+            return isASCII ? count : 0
+        }
+        return isASCII ? Self.line(number, text, ranges) : repaired(line, number)
+    }
+
+    /// The same for parts that are not ASCII: one by one, so that what is no UTF-8 in one does not move the others.
+    private func repaired(_ line: UnsafeRawBufferPointer, _ number: Int) -> FoundLine {
+        var text = ""
+        var ranges: [Range<Int>] = []
+        forEachPart(line) { body, isMatch in
+            let before = text.utf8.count
+            text += String(decoding: body, as: UTF8.self)
+            if isMatch { ranges.append(before..<text.utf8.count) }
+        }
+        return Self.line(number, text, ranges)
+    }
+
+    /// Hands over what is in the parts of a line, without what is empty. A part ends with a reset where the next mark,
+    /// or the line's end, follows; another reset is the file's own.
+    private func forEachPart(_ line: UnsafeRawBufferPointer, _ body: (UnsafeRawBufferPointer, Bool) -> Void) {
         var part = 0
         while part < line.count {
             let isMatch = Self.has(line, match, at: part)
             let start = part + (isMatch ? match.count : rest.count)
             let next = nextMark(line, from: start)
-            var end = next
-            if end - start >= GrepColours.reset.count,
-                Self.has(line, GrepColours.reset, at: end - GrepColours.reset.count)
-            {
-                end -= GrepColours.reset.count
-            }
-            let body = UnsafeRawBufferPointer(rebasing: line[min(start, end)..<end])
-            let before = text?.utf8.count ?? bytes.count
-            if text == nil, !Self.isASCII(body) { text = String(decoding: bytes, as: UTF8.self) }
-            if text == nil {
-                bytes.append(contentsOf: body)
-            } else {
-                text?.append(String(decoding: body, as: UTF8.self))
-            }
-            let after = text?.utf8.count ?? bytes.count
-            if isMatch, !body.isEmpty { ranges.append(before..<after) }
+            let reset = next - GrepColours.reset.count
+            let end = reset >= start && Self.has(line, GrepColours.reset, at: reset) ? reset : next
+            if start < end { body(UnsafeRawBufferPointer(rebasing: line[start..<end]), isMatch) }
             part = next
         }
-        let whole = Self.cut(text ?? String(decoding: bytes, as: UTF8.self))
-        let end = whole.utf8.count
-        if let last = ranges.last, last.upperBound > end {
-            ranges = ranges.compactMap { $0.lowerBound < end ? $0.clamped(to: 0..<end) : nil }
+    }
+
+    /// A line with matches, cut where it is too long.
+    private static func line(_ number: Int, _ text: String, _ ranges: [Range<Int>]) -> FoundLine {
+        let text = cut(text)
+        let end = text.utf8.count
+        guard let last = ranges.last, last.upperBound > end else {
+            return FoundLine(number: number, text: text, ranges: ranges, isMatch: true)
         }
-        return FoundLine(number: number, text: whole, ranges: ranges, isMatch: true)
+        return FoundLine(
+            number: number, text: text,
+            ranges: ranges.compactMap { $0.lowerBound < end ? $0.clamped(to: 0..<end) : nil }, isMatch: true
+        )
     }
 
     private func nextMark(_ line: UnsafeRawBufferPointer, from start: Int) -> Int {

@@ -8,7 +8,7 @@ struct GitCommand: Sendable {
     private var patterns: [PathPattern] = []
     /// Configuration for this run only, through the environment.
     private(set) var configuration: [(key: String, value: String)] = []
-    /// Address space that the process may have, in bytes; nil for no limit.
+    /// Memory that the process may write to, in bytes; nil for as much as every command may.
     private(set) var memoryLimit: Int?
 
     init(_ subcommand: Subcommand) {

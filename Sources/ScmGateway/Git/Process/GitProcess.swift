@@ -29,16 +29,9 @@ struct GitProcess: Sendable {
         // swift-subprocess takes raw bytes as C strings: without the NUL it would read on behind them.
         let variables = GitEnvironment.variables(for: repository, gitFolder: gitFolder, command)
             .map { Array("\($0.key)=\($0.value)".utf8) + [0] }
-        var (executable, arguments) = (program, command.arguments)
-        if let limit = command.memoryLimit {
-            // The shell sees a fixed text; what git gets are its positional parameters.
-            let script = "ulimit -v \(limit / 1024) && exec \"$0\" \"$@\""
-            arguments = ["-c", script, program].map { Array($0.utf8) } + arguments
-            executable = "/bin/sh"
-        }
         return Configuration(
-            executable: .path(FilePath(executable)),
-            arguments: Arguments(arguments.map { $0 + [0] }),
+            executable: .path(FilePath(program)),
+            arguments: Arguments(command.arguments.map { $0 + [0] }),
             environment: .custom(variables),
             workingDirectory: FilePath(gitFolder),
             platformOptions: options

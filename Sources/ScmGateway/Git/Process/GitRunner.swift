@@ -64,17 +64,21 @@ struct GitRunner: Sendable {
         consume: nonisolated(nonsending) ([UInt8]) async throws -> Void
     ) async throws {
         let processConfiguration = try process.configuration(command, in: location)
+        let limits = configuration.limits(of: command)
+        let pipe = try OutputPipe()
+        defer { pipe.close() }
+        let output = FileDescriptorOutput.fileDescriptor(pipe.writeEnd, closeAfterSpawningProcess: true)
         let outcome: (status: TerminationStatus, end: CommandEnd)
         do {
             if input.isEmpty {
                 let result = try await Subprocess.run(
-                    processConfiguration, input: .none, output: .sequence, error: .sequence
-                ) { try await supervise($0, limit, consume) }
+                    processConfiguration, input: .none, output: output, error: .sequence
+                ) { try await supervise($0, limits, pipe, limit, consume) }
                 outcome = (result.terminationStatus, result.closureResult)
             } else {
                 let result = try await Subprocess.run(
-                    processConfiguration, input: .array(input), output: .sequence, error: .sequence
-                ) { try await supervise($0, limit, consume) }
+                    processConfiguration, input: .array(input), output: output, error: .sequence
+                ) { try await supervise($0, limits, pipe, limit, consume) }
                 outcome = (result.terminationStatus, result.closureResult)
             }
         } catch let error as SubprocessError {
@@ -123,11 +127,13 @@ struct GitRunner: Sendable {
     /// Reads both outputs to their ends, with a timer beside it that kills the group. Every signal is sent in here,
     /// that is, before the process is reaped and its number can be given to another one.
     nonisolated(nonsending) private func supervise<Input: InputProtocol>(
-        _ execution: Execution<Input, SequenceOutput, SequenceOutput>,
+        _ execution: Execution<Input, FileDescriptorOutput, SequenceOutput>,
+        _ limits: ProcessLimits,
+        _ pipe: OutputPipe,
         _ limit: Int,
         _ consume: nonisolated(nonsending) ([UInt8]) async throws -> Void
     ) async throws -> CommandEnd {
-        try configuration.limits.apply(to: execution.processIdentifier)
+        try limits.apply(to: execution.processIdentifier)
         let timeout = configuration.commandTimeout
         let hasTimedOut = Flag()
         return try await withThrowingTaskGroup(of: Void.self) { group in
@@ -139,7 +145,7 @@ struct GitRunner: Sendable {
             defer { group.cancelAll() }
             async let errorText = drain(execution.standardError)
             do {
-                try await consumeAll(execution.standardOutput, limit, consume)
+                try await consumeAll(pipe, limit, until: hasTimedOut, consume)
             } catch {
                 try? execution.send(signal: .kill, toProcessGroup: true)
                 throw error
@@ -149,17 +155,23 @@ struct GitRunner: Sendable {
     }
 
     nonisolated(nonsending) private func consumeAll(
-        _ output: SubprocessOutputSequence,
+        _ pipe: OutputPipe,
         _ limit: Int,
+        until hasTimedOut: Flag,
         _ consume: nonisolated(nonsending) ([UInt8]) async throws -> Void
     ) async throws {
         var byteCount = 0
-        for try await chunk in output {
+        while let chunk = try await pipe.next(isFirst: byteCount == 0) {
+            guard !chunk.isEmpty else {
+                // The group is killed then; what has left it may still hold the pipe.
+                guard !hasTimedOut.isSet, !Task.isCancelled else { return }
+                continue
+            }
             byteCount += chunk.count
             guard byteCount <= limit else {
                 throw GitError.tooLarge(what: "the output of git", limit: limit, knob: "maximumOutputByteCount")
             }
-            try await consume(chunk.withUnsafeBytes { Array($0) })
+            try await consume(chunk)
         }
     }
 
@@ -177,18 +189,20 @@ struct GitRunner: Sendable {
 
 extension GitConfiguration {
     /// Of one command.
-    var limits: ProcessLimits {
+    func limits(of command: GitCommand) -> ProcessLimits {
         ProcessLimits(
             processorSeconds: Int(clamping: max(1, commandProcessorTime.components.seconds)),
-            memoryByteCount: maximumCommandMemoryByteCount, fileByteCount: maximumWrittenFileByteCount
+            memoryByteCount: min(maximumCommandMemoryByteCount, command.memoryLimit ?? .max),
+            fileByteCount: maximumWrittenFileByteCount
         )
     }
 
     /// Of a process that answers many questions, each of which has a time limit.
     var readerLimits: ProcessLimits {
-        var limits = limits
-        limits.processorSeconds = nil
-        return limits
+        ProcessLimits(
+            processorSeconds: nil, memoryByteCount: maximumCommandMemoryByteCount,
+            fileByteCount: maximumWrittenFileByteCount
+        )
     }
 }
 

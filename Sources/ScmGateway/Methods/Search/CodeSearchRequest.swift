@@ -94,26 +94,31 @@ extension CodeFragment {
     /// Lines that follow each other are one fragment.
     fileprivate static func fragments(of lines: [FoundLine]) -> [CodeFragment] {
         var fragments: [CodeFragment] = []
-        var text: [String] = []
-        var ranges: [TextRange] = []
+        fragments.reserveCapacity(lines.count)
+        var start = 0
+        while start < lines.count {
+            var end = start + 1
+            while end < lines.count, lines[end].number == lines[end - 1].number + 1 { end += 1 }
+            fragments.append(CodeFragment(lines[start..<end]))
+            start = end
+        }
+        return fragments
+    }
+
+    /// - Parameter lines: at least one.
+    private init(_ lines: ArraySlice<FoundLine>) {
+        self.init(startLine: Int32(clamping: lines.first?.number ?? 0))
+        ranges.reserveCapacity(lines.reduce(0) { $0 + $1.ranges.count })
         var byteCount = 0
-        for (index, line) in lines.enumerated() {
+        for line in lines {
             for range in line.ranges {
                 ranges.append(TextRange(
                         start: Int32(clamping: byteCount + range.lowerBound),
                         end: Int32(clamping: byteCount + range.upperBound)
                 ))
             }
-            text.append(line.text)
             byteCount += line.text.utf8.count + 1
-            let isLast = index + 1 == lines.count || lines[index + 1].number != line.number + 1
-            guard isLast else { continue }
-            fragments.append(CodeFragment(
-                startLine: Int32(clamping: line.number - text.count + 1),
-                text: text.count == 1 ? line.text : text.joined(separator: "\n"), ranges: ranges
-            ))
-            (text, ranges, byteCount) = ([], [], 0)
         }
-        return fragments
+        text = lines.count == 1 ? lines.first?.text ?? "" : lines.map(\.text).joined(separator: "\n")
     }
 }
