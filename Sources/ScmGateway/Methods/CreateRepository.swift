@@ -113,7 +113,8 @@ extension ScmGatewayService {
     private static var borrowedObjects: RPCError {
         RPCError(
             .failedPrecondition, .noRepositoryAccess,
-            "the repository borrows objects from another one (objects/info/alternates); the operator can add it"
+            "the repository borrows objects from another one (objects/info/alternates, or a link);"
+                + " the operator can add it"
         )
     }
 

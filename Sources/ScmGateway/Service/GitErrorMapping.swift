@@ -62,7 +62,7 @@ extension ScmGatewayService {
         case .borrowsObjects:
             return RPCError(
                 .failedPrecondition, .repositoryUnreadable,
-                "the repository has begun to borrow objects from another one (objects/info/alternates)"
+                "the repository has begun to borrow objects from another one (objects/info/alternates, or a link)"
             )
         case .tooLarge(let what, let limit, let knob):
             return RPCError(

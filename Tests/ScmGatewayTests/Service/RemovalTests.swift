@@ -82,6 +82,19 @@ import Testing
         try await look(gateway, free, organizationID: gateway.second, at: hidden.hex)
         try FileManager.default.removeItem(atPath: mine.path + "/.git/objects/info/alternates")
         #expect(try await gateway.blame(BlameFileRequest(repositoryID: id, path: "a")).count == 1)
+        // A link in the place of the objects, or of their packs, is the same.
+        for folder in ["objects", "objects/pack"] {
+            let (place, aside) = (mine.path + "/.git/" + folder, mine.path + "/.git/aside")
+            try FileManager.default.moveItem(atPath: place, toPath: aside)
+            try FileManager.default.createSymbolicLink(
+                atPath: place, withDestinationPath: "\(secret.path)/.git/\(folder)")
+            await expectError(.failedPrecondition, "REPOSITORY_UNREADABLE") {
+                try await look(gateway, id, at: hidden.hex)
+            }
+            try FileManager.default.removeItem(atPath: place)
+            try FileManager.default.moveItem(atPath: aside, toPath: place)
+        }
+        try await look(gateway, id, at: own.hex)
         await gateway.service.shutdown()
     }
 

@@ -44,7 +44,10 @@ extension GitEngine {
     }
 
     private func lookUp(_ revision: Revision, in repository: GitRepository) async throws -> ObjectID {
-        let result = try await info([Array("\(revision.text)^{commit}".utf8)], in: repository)[0]
+        let name = Array("\(revision.text)^{commit}".utf8)
+        let result = try await ask([name], .info, in: repository) {
+            try SpecialFiles(repository.location).checkName(revision.text)
+        }[0]
         switch result {
         case .found(let object):
             guard !Self.isTooShort(revision, for: object.info.id) else {
@@ -156,13 +159,16 @@ extension GitEngine {
         try await ask(names, .info, in: repository)
     }
 
+    /// - Parameter check: done first, where it may block.
     func ask(
         _ names: [[UInt8]],
         _ form: ObjectAnswers.Form,
-        in repository: GitRepository
+        in repository: GitRepository,
+        check: @Sendable () throws -> Void = {}
     ) async throws -> [ObjectAnswers.Result] {
         guard !names.isEmpty else { return [] }
         return try await offLoop {
+            try check()
             do {
                 return try await self.answers(names, form, in: repository)
             } catch GitError.corruptAnswer {

@@ -21,6 +21,7 @@ extension GitEngine {
             .flag(.format, "%(objectname) \(time)%00%(refname)").references(below: folder)
         let output: [UInt8]
         do {
+            try await offLoop { try SpecialFiles(repository.location).checkReferences() }
             output = try await runner.output(of: command, in: repository)
         } catch let error as GitError {
             throw await explain(error, in: repository)
@@ -46,7 +47,11 @@ extension GitEngine {
         var found: [ObjectInfo?] = []
         for start in stride(from: 0, to: names.count, by: 50) {
             let part = names[start..<min(start + 50, names.count)]
-            let results = try await info(part.map { Array($0.utf8) }, in: repository)
+            let results = try await ask(part.map { Array($0.utf8) }, .info, in: repository) {
+                for name in part where name.hasPrefix("refs/") {
+                    try SpecialFiles(repository.location).checkName(name)
+                }
+            }
             for (name, result) in zip(part, results) {
                 switch result {
                 case .found(let object): found.append(object.info)

@@ -65,6 +65,8 @@ enum GitEnvironment {
         ("core.askPass", "/bin/false"),
         ("core.alternateRefsCommand", "/bin/false"),
         ("core.quotePath", "false"),
+        // Or git looks for branches that have the name of each object id.
+        ("core.warnAmbiguousRefs", "false"),
         ("credential.helper", ""),
         ("protocol.allow", "never"),
         ("log.showSignature", "false"),

@@ -16,9 +16,10 @@ struct GitProcess: Sendable {
 
     /// Looks at the disk: not for event loops.
     ///
-    /// - Throws: ``GitError/workspace(_:)``, ``GitError/borrowsObjects``.
+    /// - Throws: ``GitError/workspace(_:)``, ``GitError/borrowsObjects``, ``GitError/notARepository(_:)``.
     func configuration(_ command: GitCommand, in repository: RepositoryLocation) throws(GitError) -> Configuration {
         try repository.checkBorrowing()
+        try SpecialFiles(repository).checkObjects()
         let gitFolder = try workspace.standIn(for: repository)
         var options = PlatformOptions()
         // A group of its own, because git starts helpers, and a kill must reach them all.

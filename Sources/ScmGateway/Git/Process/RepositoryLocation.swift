@@ -8,7 +8,8 @@ struct RepositoryLocation: Hashable, Sendable {
     let commonFolder: String
     let objectFormat: ObjectFormat
     /// Whether objects may lie in another repository. A caller may register a folder that holds its objects itself, and
-    /// write an `objects/info/alternates` into it later, which leads to somebody else's.
+    /// later write an `objects/info/alternates` into it, or put a link in the objects' place, which leads to somebody
+    /// else's.
     private(set) var mayBorrowObjects = true
 
     enum ObjectFormat: String, Sendable, CaseIterable { case sha1, sha256 }
@@ -59,7 +60,11 @@ struct RepositoryLocation: Hashable, Sendable {
     var isShallow: Bool { Self.exists(commonFolder + "/shallow") }
 
     /// Objects are borrowed from another repository, which may belong to somebody else.
-    var borrowsObjects: Bool { Self.exists(commonFolder + "/objects/info/alternates") }
+    var borrowsObjects: Bool {
+        let objects = commonFolder + "/objects"
+        return Self.exists(objects + "/info/alternates")
+            || [objects, objects + "/pack", objects + "/info"].contains(where: Self.isLink)
+    }
 
     /// The same place, where borrowing is an error.
     var withoutBorrowing: RepositoryLocation {
@@ -100,6 +105,11 @@ struct RepositoryLocation: Hashable, Sendable {
     private static func isFolder(_ path: String) -> Bool {
         var isFolder: ObjCBool = false
         return FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) && isFolder.boolValue
+    }
+
+    private static func isLink(_ path: String) -> Bool {
+        var status = stat()
+        return lstat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFLNK
     }
 
     private static func exists(_ path: String) -> Bool { access(path, F_OK) == 0 }

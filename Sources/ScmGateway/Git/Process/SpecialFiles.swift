@@ -1,0 +1,85 @@
+import Foundation
+
+/// Pipes, sockets and devices in the place of a repository's files. git would wait in opening one until somebody writes
+/// into it, and keep a place among the commands until its time is over; so what it will open is looked at before.
+///
+/// What a hostile writer puts there afterwards, or in the place of a single object, meets the time limit only. Blocks
+/// on the file system: not for event loops.
+struct SpecialFiles {
+    private static let maximumLinkCount = 5
+    private static let maximumDepth = 64
+    private let folder: String
+
+    init(_ repository: RepositoryLocation) { folder = repository.commonFolder }
+
+    /// Before a process starts: files that git reads whatever it is asked.
+    ///
+    /// - Throws: ``GitError/notARepository(_:)``.
+    func checkObjects() throws(GitError) {
+        for file in ["packed-refs", "shallow"] { try check(file) }
+        for name in ["objects/info", "objects/pack"] { try checkAll(below: name, depth: 1) }
+    }
+
+    /// Before git looks a revision up: the places in which it may find the name.
+    ///
+    /// - Throws: ``GitError/notARepository(_:)``.
+    func checkName(_ name: String) throws(GitError) {
+        try check("packed-refs")
+        if isReference(name) { try follow(name) }
+        for place in ["refs/", "refs/tags/", "refs/heads/", "refs/remotes/"] { try follow(place + name) }
+        try follow("refs/remotes/\(name)/HEAD")
+    }
+
+    /// Before git reads references of a kind; one may stand for any other.
+    ///
+    /// - Throws: ``GitError/notARepository(_:)``.
+    func checkReferences() throws(GitError) {
+        try check("packed-refs")
+        try checkAll(below: "refs", depth: 0)
+    }
+
+    private func isReference(_ name: String) -> Bool { name.hasPrefix("refs/") }
+
+    /// A reference may name another one: `ref: refs/heads/main`.
+    private func follow(_ reference: String) throws(GitError) {
+        var reference = reference
+        for _ in 0..<Self.maximumLinkCount {
+            guard try check(reference) == S_IFREG,
+                let line = SmallFile.firstLine("\(folder)/\(reference)"), line.hasPrefix("ref:")
+            else { return }
+            reference = line.dropFirst("ref:".count).trimmingCharacters(in: .whitespaces)
+            guard isReference(reference) else { return }
+        }
+    }
+
+    /// - Returns: the kind of file; nil when there is none.
+    @discardableResult
+    private func check(_ name: String) throws(GitError) -> mode_t? {
+        var status = stat()
+        guard stat("\(folder)/\(name)", &status) == 0 else { return nil }
+        let kind = status.st_mode & S_IFMT
+        guard kind == S_IFREG || kind == S_IFDIR else { throw GitError.notARepository("a special file is in it") }
+        return kind
+    }
+
+    /// Of a file in a listed folder nothing but its name and kind is read, which costs about a microsecond.
+    private func checkAll(below name: String, depth: Int) throws(GitError) {
+        guard depth < Self.maximumDepth, let listing = opendir("\(folder)/\(name)") else { return }
+        defer { closedir(listing) }
+        while let entry = readdir(listing) {
+            let kind = Int32(entry.pointee.d_type)
+            if kind == Int32(DT_REG) { continue }
+            let file = withUnsafePointer(to: &entry.pointee.d_name) { name in
+                name.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+            }
+            guard file != ".", file != ".." else { continue }
+            let path = "\(name)/\(file)"
+            guard kind != Int32(DT_DIR) else {
+                try checkAll(below: path, depth: depth + 1)
+                continue
+            }
+            // A link, or a file system that does not tell. Links to folders are not gone into: git does not either.
+            try check(path)
+        }
+    }
+}
