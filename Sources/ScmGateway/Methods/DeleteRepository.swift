@@ -30,6 +30,10 @@ extension ScmGatewayService {
                 case .differs: throw IdempotentRequest.differentBody
                 case .unknown, nil: break
                 }
+                if !request.force,
+                    let mapping = try CodeOwnersRows.mapping(
+                        ofRepository: id, organizationID: organizationID, transaction.reading)
+                { throw Self.codeOwnersUse(mapping: mapping) }
                 guard try RepositoryRows.delete(id: id, organizationID: organizationID, transaction) else {
                     return false
                 }

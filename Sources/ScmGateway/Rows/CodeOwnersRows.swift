@@ -58,6 +58,22 @@ enum CodeOwnersRows {
         try transaction.row("SELECT id FROM code_owners WHERE code_mapping_id = ?", [.integer(mappingID)]) != nil
     }
 
+    /// A mapping of a repository that has an import.
+    static func mapping(ofRepository id: Int64, organizationID: Int64, _ transaction: ReadTransaction) throws -> Int64? {
+        try transaction.row(
+            """
+            SELECT code_mappings.id FROM code_mappings JOIN code_owners ON code_owners.code_mapping_id = code_mappings.id
+            WHERE repository_id = ? AND code_mappings.organization_id = ? ORDER BY code_mappings.id LIMIT 1
+            """,
+            [.integer(id), .integer(organizationID)]
+        )?.integer("id")
+    }
+
+    static func find(id: Int64, _ transaction: ReadTransaction) throws -> StoredCodeOwners? {
+        try transaction.row("\(select(raw: "code_owners.raw")) WHERE code_owners.id = ?", [.integer(id)])
+            .map(StoredCodeOwners.init)
+    }
+
     /// By id, without `raw`.
     static func list(
         _ filter: CodeMappingFilter, after last: Int64, limit: Int, _ transaction: ReadTransaction

@@ -45,11 +45,32 @@ struct IdempotentRequest: Sendable {
             """
             INSERT INTO idempotent_requests (organization_id, method, request_id, body_hash, response, created_at)
             VALUES (?, ?, ?, ?, ?, ?)
+            ON CONFLICT (organization_id, method, request_id) DO UPDATE SET body_hash = excluded.body_hash,
+                response = excluded.response, created_at = excluded.created_at
             """,
             [
                 .integer(organizationID), .text(method), .text(requestID), .blob(bodyHash), .blob(response),
                 .integer(now),
             ]
         )
+    }
+}
+
+/// What was deleted within the last 24 hours: deleting it again is no error, so that a client may repeat a call whose
+/// answer it has lost.
+struct Deletion: Sendable {
+    private let memory: IdempotentRequest
+
+    /// - Parameter ids: what the method names the row with.
+    init(_ method: String, _ ids: Int64..., organizationID: Int64) {
+        // No request id looks like this: they are UUIDs.
+        let key = ids.map(String.init).joined(separator: "/")
+        memory = IdempotentRequest(organizationID: organizationID, method: method, requestID: key, bodyHash: [])
+    }
+
+    func note(_ transaction: WriteTransaction) throws { try memory.remember([], transaction) }
+
+    func isKnown(_ transaction: ReadTransaction) throws -> Bool {
+        if case .answered = try memory.recall(transaction) { true } else { false }
     }
 }

@@ -76,6 +76,12 @@ import Testing
         }
         _ = try await service.deleteCodeMapping(delete, context: gateway.context())
         await expectError(.notFound, "CODE_MAPPING_NOT_FOUND") {
+            try await service.deleteCodeMapping(delete, context: stranger)
+        }
+        // Again within 24 hours is no error, later it is.
+        _ = try await service.deleteCodeMapping(delete, context: gateway.context())
+        try await gateway.letADayPass()
+        await expectError(.notFound, "CODE_MAPPING_NOT_FOUND") {
             try await service.deleteCodeMapping(delete, context: gateway.context())
         }
     }

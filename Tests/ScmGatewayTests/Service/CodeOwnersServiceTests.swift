@@ -102,6 +102,8 @@ import Testing
             )
         }
         _ = try await service.deleteCodeOwners(deleteOwners, context: context)
+        _ = try await service.deleteCodeOwners(deleteOwners, context: context)
+        try await fixture.gateway.letADayPass()
         await expectError(.notFound, "CODE_OWNERS_NOT_FOUND") {
             try await service.deleteCodeOwners(deleteOwners, context: context)
         }

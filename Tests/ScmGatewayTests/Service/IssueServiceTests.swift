@@ -84,6 +84,8 @@ struct IssueFixture {
         let unlink = UnlinkExternalIssueRequest(externalIssueID: made.id, groupID: 7)
         _ = try await service.unlinkExternalIssue(unlink, context: context)
         await expectError(.notFound, "ISSUE_NOT_FOUND") { try await fixture.get(made.id) }
+        _ = try await service.unlinkExternalIssue(unlink, context: context)
+        try await fixture.gateway.letADayPass()
         await expectError(.notFound, "ISSUE_NOT_FOUND") {
             try await service.unlinkExternalIssue(unlink, context: context)
         }

@@ -49,6 +49,13 @@ final class Gateway: Sendable {
         try await RepositoryStore(database).add(path: repository.path, organizationID: organizationID ?? first).id
     }
 
+    /// What is remembered for 24 hours is forgotten.
+    func letADayPass() async throws {
+        try await database.write {
+            _ = try $0.execute("UPDATE idempotent_requests SET created_at = created_at - 86400001")
+        }
+    }
+
     func blame(_ request: BlameFileRequest, context: CallContext? = nil) async throws -> [BlameHunk] {
         let collected = Collected<BlameHunk>()
         try await service.blameFile(

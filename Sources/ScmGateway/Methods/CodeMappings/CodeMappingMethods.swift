@@ -99,21 +99,33 @@ extension ScmGatewayService {
         let organizationID = try authorise(context, .write, organizationID: request.organizationID)
         let id = request.codeMappingID
         guard id > 0 else { throw RPCError.badField("code_mapping_id", "a positive id is required") }
+        let deletion = Deletion("DeleteCodeMapping", id, organizationID: organizationID)
         return try await mappingStorageErrors {
             try await self.database.write { transaction in
                 guard try CodeMappingRows.find(id: id, organizationID: organizationID, transaction.reading) != nil
                 else {
-                    throw Self.codeMappingNotFound
+                    guard try deletion.isKnown(transaction.reading) else { throw Self.codeMappingNotFound }
+                    return Protobuf.Empty()
                 }
                 guard try !CodeOwnersRows.exists(mappingID: id, transaction.reading) else {
-                    throw RPCError(
-                        .failedPrecondition, .codeOwnersUseMapping, "delete the mapping's code owners import first"
-                    )
+                    throw Self.codeOwnersUse(mapping: id)
                 }
                 _ = try CodeMappingRows.delete(id: id, organizationID: organizationID, transaction)
+                try deletion.note(transaction)
                 return Protobuf.Empty()
             }
         }
+    }
+
+    static func codeOwnersUse(mapping id: Int64) -> RPCError {
+        let reason = ErrorReason.codeOwnersUseMapping.rawValue
+        let todo = "delete the code owners import of code mapping \(id) first"
+        return RPCError(.failedPrecondition, todo, details: [
+            GoogleRPC.ErrorInfo(reason: reason, domain: "scm", metadata: ["codeMappingId": "\(id)"]),
+            GoogleRPC.PreconditionFailure(violations: [
+                .init(type: reason, subject: "code_mapping:\(id)", description: todo)
+            ]),
+        ])
     }
 
     public func getCodeMapping(_ request: GetCodeMappingRequest, context: CallContext) async throws -> CodeMapping {

@@ -74,9 +74,14 @@ extension ScmGatewayService {
         let organizationID = try authorise(context, .write, organizationID: request.organizationID)
         let id = request.codeMappingID
         guard id > 0 else { throw RPCError.badField("code_mapping_id", "a positive id is required") }
+        let deletion = Deletion("DeleteCodeOwners", id, organizationID: organizationID)
         let existed = try await mappingStorageErrors {
-            try await self.database.write {
-                try CodeOwnersRows.delete(mappingID: id, organizationID: organizationID, $0)
+            try await self.database.write { transaction in
+                guard try CodeOwnersRows.delete(mappingID: id, organizationID: organizationID, transaction) else {
+                    return try deletion.isKnown(transaction.reading)
+                }
+                try deletion.note(transaction)
+                return true
             }
         }
         guard existed else {

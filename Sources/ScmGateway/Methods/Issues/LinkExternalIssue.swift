@@ -91,15 +91,18 @@ extension ScmGatewayService {
         let (issueID, groupID) = (request.externalIssueID, request.groupID)
         try IssueRules.checkID(issueID, "external_issue_id")
         try IssueRules.checkID(groupID, "group_id")
-        let removed = try await mappingStorageErrors {
-            try await self.database.write {
-                try IssueLinkRows.remove(
-                    groupID: groupID, issueID: issueID, organizationID: organizationID, $0
-                )
+        let deletion = Deletion("UnlinkExternalIssue", issueID, groupID, organizationID: organizationID)
+        let (isRemoved, isKnown) = try await mappingStorageErrors {
+            try await self.database.write { transaction in
+                guard try IssueLinkRows.remove(
+                    groupID: groupID, issueID: issueID, organizationID: organizationID, transaction
+                ) else { return (false, try deletion.isKnown(transaction.reading)) }
+                try deletion.note(transaction)
+                return (true, true)
             }
         }
-        guard removed else { throw Self.issueNotFound }
-        noteIssueChange("unlinked", issueID, organizationID: organizationID, context)
+        guard isKnown else { throw Self.issueNotFound }
+        if isRemoved { noteIssueChange("unlinked", issueID, organizationID: organizationID, context) }
         return Protobuf.Empty()
     }
 }
