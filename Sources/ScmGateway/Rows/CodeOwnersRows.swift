@@ -8,8 +8,11 @@ struct StoredCodeOwners: Sendable {
     /// Number of `CodeOwnersDialect`.
     let dialect: Int64
     let raw: String
+    /// At which the repository's file was last looked at; nil for a text that a caller gave.
+    let sourceCommit: ObjectID?
     /// Milliseconds since 1970 UTC.
     let createdAt: Int64
+    /// Of the import, or of the last change of the file that it follows.
     let updatedAt: Int64
 
     init(_ row: SQLRow) throws {
@@ -17,8 +20,9 @@ struct StoredCodeOwners: Sendable {
         mapping = try StoredCodeMapping(row)
         dialect = try row.integer("dialect")
         raw = try row.text("raw")
+        sourceCommit = ObjectID(try row.text("source_commit"))
         createdAt = try row.integer("owners_created_at")
-        updatedAt = try row.integer("owners_updated_at")
+        updatedAt = max(try row.integer("owners_updated_at"), try row.integer("followed_at"))
     }
 }
 
@@ -28,7 +32,7 @@ enum CodeOwnersRows {
         """
         SELECT code_mappings.*, repositories.name AS repository_name, code_owners.id AS owners_id,
             code_owners.dialect AS dialect, \(raw) AS raw, code_owners.created_at AS owners_created_at,
-            code_owners.updated_at AS owners_updated_at
+            code_owners.updated_at AS owners_updated_at, source_commit, followed_at
         FROM code_owners JOIN code_mappings ON code_mappings.id = code_owners.code_mapping_id
             JOIN repositories ON repositories.id = code_mappings.repository_id
         """
@@ -36,22 +40,46 @@ enum CodeOwnersRows {
 
     /// Replaces an earlier import of the mapping.
     static func store(
-        mappingID: Int64, organizationID: Int64, dialect: Int64, raw: String, _ transaction: WriteTransaction
+        mappingID: Int64, organizationID: Int64, dialect: Int64, raw: String, sourceCommit: ObjectID?,
+        _ transaction: WriteTransaction
     ) throws -> StoredCodeOwners? {
         let now = EpochTime.now
         try transaction.execute(
             """
-            INSERT INTO code_owners (organization_id, code_mapping_id, dialect, raw, created_at, updated_at)
-            VALUES (?, ?, ?, ?, ?, ?)
+            INSERT INTO code_owners (
+                organization_id, code_mapping_id, dialect, raw, source_commit, created_at, updated_at
+            )
+            VALUES (?, ?, ?, ?, ?, ?, ?)
             ON CONFLICT (code_mapping_id) DO UPDATE SET dialect = excluded.dialect, raw = excluded.raw,
-                updated_at = excluded.updated_at
+                source_commit = excluded.source_commit, updated_at = excluded.updated_at
             """,
-            [.integer(organizationID), .integer(mappingID), .integer(dialect), .text(raw), .integer(now), .integer(now)]
+            [
+                .integer(organizationID), .integer(mappingID), .integer(dialect), .text(raw),
+                .text(sourceCommit?.hex ?? ""), .integer(now), .integer(now),
+            ]
         )
         return try transaction.row(
             "\(select(raw: "code_owners.raw")) WHERE code_mapping_id = ? AND code_owners.organization_id = ?",
             [.integer(mappingID), .integer(organizationID)]
         ).map(StoredCodeOwners.init)
+    }
+
+    /// Notes what the followed file is at a later commit, unless somebody has imported another text meanwhile. The
+    /// import keeps its place among those of its project.
+    static func follow(_ old: StoredCodeOwners, raw: String, at commit: ObjectID, _ transaction: WriteTransaction)
+        throws
+    {
+        let isChanged = raw != old.raw
+        try transaction.execute(
+            """
+            UPDATE code_owners SET raw = ?, source_commit = ?, followed_at = CASE WHEN ? THEN ? ELSE followed_at END
+            WHERE id = ? AND source_commit = ?
+            """,
+            [
+                .text(raw), .text(commit.hex), .boolean(isChanged), .integer(EpochTime.now), .integer(old.id),
+                .text(old.sourceCommit?.hex ?? ""),
+            ]
+        )
     }
 
     static func exists(mappingID: Int64, _ transaction: ReadTransaction) throws -> Bool {

@@ -206,5 +206,13 @@ public enum ScmGatewaySchema {
                 CREATE INDEX repositories_by_next_fetch ON repositories (mirror_next_at) WHERE mirror_state > 0;
                 """
         ),
+        Migration(
+            "scm-8-code-owners-follow",
+            // The commit at which the repository's file was last looked at; empty for a text that a caller gave.
+            sql: """
+                ALTER TABLE code_owners ADD COLUMN source_commit TEXT NOT NULL DEFAULT '';
+                ALTER TABLE code_owners ADD COLUMN followed_at INTEGER NOT NULL DEFAULT 0;
+                """
+        ),
     ]
 }

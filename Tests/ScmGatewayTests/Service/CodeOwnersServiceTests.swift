@@ -110,6 +110,68 @@ import Testing
         _ = try await service.deleteCodeMapping(delete, context: context)
     }
 
+    @Test("a repository goes with its imports only by force")
+    func removal() async throws {
+        let fixture = try await Fixture(["CODEOWNERS": Self.text])
+        let (service, context) = (fixture.service, fixture.gateway.context())
+        _ = try await service.importCodeOwners(
+            ImportCodeOwnersRequest(codeMappingID: fixture.mapping.id), context: context)
+        var delete = DeleteRepositoryRequest(repositoryID: fixture.id)
+        do {
+            _ = try await service.deleteRepository(delete, context: context)
+            Issue.record("no error was thrown")
+        } catch let error as RPCError {
+            #expect(error.code == .failedPrecondition)
+            #expect(error.detail(GoogleRPC.ErrorInfo.self)?.reason == "CODEOWNERS_USES_MAPPING")
+            let violation = error.detail(GoogleRPC.PreconditionFailure.self)?.violations.first
+            #expect(violation?.subject == "code_mapping:\(fixture.mapping.id)")
+        }
+        #expect(try await service.listCodeOwners(.init(projectID: 7), context: context).codeOwners.count == 1)
+        delete.force = true
+        _ = try await service.deleteRepository(delete, context: context)
+        #expect(try await service.listCodeOwners(.init(projectID: 7), context: context).codeOwners.isEmpty)
+    }
+
+    @Test("an import that was read from the repository follows its branch, one that a caller gave stays")
+    func follows() async throws {
+        let fixture = try await Fixture(["CODEOWNERS": "* @old\n"])
+        let (service, context, repository) = (fixture.service, fixture.gateway.context(), fixture.repository)
+        func owner() async throws -> [String] {
+            try await fixture.resolve(ResolveCodeOwnersRequest(projectID: 7, paths: ["x"])).owners.map(\.name)
+        }
+        let made = try await service.importCodeOwners(
+            ImportCodeOwnersRequest(codeMappingID: fixture.mapping.id), context: context)
+        #expect(try await owner() == ["old"])
+        try repository.commit("other files", ["a": "x"])
+        #expect(try await owner() == ["old"])
+        try repository.commit("owners", ["CODEOWNERS": "* @new\n"])
+        #expect(try await owner() == ["new"])
+        let listed = try await service.listCodeOwners(.init(projectID: 7), context: context).codeOwners
+        #expect(listed.map(\.id) == [made.id])
+        // A branch that the mapping names from now on, and one that is moved back.
+        try repository.git("branch", "old", "HEAD~2")
+        var changed = fixture.mapping
+        changed.defaultBranch = "old"
+        _ = try await service.updateCodeMapping(
+            .init(codeMapping: changed, updateMask: .init(paths: ["default_branch"])), context: context)
+        #expect(try await owner() == ["old"])
+        try repository.git("branch", "-f", "old", "main")
+        #expect(try await owner() == ["new"])
+        // What has gone, or cannot be read, leaves the rules as they were.
+        try repository.git("rm", "-q", "CODEOWNERS")
+        try repository.commit("none", [:])
+        try repository.git("branch", "-f", "old", "main")
+        #expect(try await owner() == ["new"])
+        try repository.git("branch", "-D", "old")
+        #expect(try await owner() == ["new"])
+        _ = try await service.importCodeOwners(
+            ImportCodeOwnersRequest(codeMappingID: fixture.mapping.id, raw: "* @mine\n"), context: context)
+        try repository.commit("back", ["CODEOWNERS": "* @old\n"])
+        try repository.git("branch", "-f", "old", "main")
+        #expect(try await owner() == ["mine"])
+        await fixture.gateway.service.shutdown()
+    }
+
     @Test("owners of paths in a repository, with the rule and line that decided")
     func paths() async throws {
         let fixture = try await Fixture([".gitlab/CODEOWNERS": "* @g\n[Docs][2] @docs\n*.md\n", "README.md": ""])

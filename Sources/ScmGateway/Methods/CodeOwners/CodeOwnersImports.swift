@@ -17,31 +17,56 @@ extension ScmGatewayService {
                 method: "ImportCodeOwners", requestID: request.requestID, organizationID: organizationID,
                 body: ["\(mapping.id)", "\(request.dialect.rawValue)", request.raw]
             )
-        let (text, read) = try await ownersText(request.raw, mapping, dialect, organizationID: organizationID)
+        let found = request.raw.isEmpty
+            ? try await ownersFile(of: mapping, dialect, organizationID: organizationID) : nil
+        let (text, read) = (found?.text ?? request.raw, found?.dialect ?? dialect ?? .github)
         let file = try await offLoop { OwnersFile(text, dialect: read) }
         return try await once(memory) { transaction in
             // The mapping may have gone while the file was read.
             guard try CodeMappingRows.find(id: mapping.id, organizationID: organizationID, transaction.reading) != nil,
                 let stored = try CodeOwnersRows.store(
                     mappingID: mapping.id, organizationID: organizationID, dialect: Int64(read.message.rawValue),
-                    raw: text,
-                    transaction
+                    raw: text, sourceCommit: found?.commit, transaction
                 )
             else { throw Self.codeMappingNotFound }
             return CodeOwners(stored, file)
         }
     }
 
-    /// The request's text, or the file of the mapping's repository.
-    private func ownersText(
-        _ raw: String, _ mapping: StoredCodeMapping, _ dialect: OwnersDialect?, organizationID: Int64
-    ) async throws -> (String, OwnersDialect) {
-        guard raw.isEmpty else { return (raw, dialect ?? .github) }
+    /// The file of the mapping's repository.
+    private func ownersFile(
+        of mapping: StoredCodeMapping, _ dialect: OwnersDialect?, organizationID: Int64
+    ) async throws -> FoundOwnersFile {
         let row = try await activeRepository(mapping.repositoryID, organizationID: organizationID)
         return try await mappingGitErrors(GitFields(revision: "code_mapping_id")) {
-            let revision = mapping.defaultBranch.isEmpty ? nil : try Revision(mapping.defaultBranch)
-            let found = try await ownersFile(in: try await repository(row), at: revision, dialect: dialect)
-            return (found.text, found.dialect)
+            try await ownersFile(in: try await repository(row), at: try mapping.revision, dialect: dialect)
+        }
+    }
+
+    /// An import with the text that it has now: one that was read from a repository follows its branch, wherever
+    /// that moves and the mapping leads. What cannot be read, and a file that has gone, change nothing.
+    func followed(_ owners: StoredCodeOwners) async throws -> StoredCodeOwners {
+        guard let known = owners.sourceCommit else { return owners }
+        do {
+            let (mapping, dialect) = (owners.mapping, OwnersDialect(stored: owners.dialect))
+            let row = try await activeRepository(mapping.repositoryID, organizationID: mapping.organizationID)
+            let repository = try await repository(row)
+            let commit = try await repository.resolve(try mapping.revision)
+            guard commit != known else { return owners }
+            var text = owners.raw
+            do {
+                text = try await ownersFile(in: repository, at: try Revision(commit.hex), dialect: dialect).text
+            } catch let error as RPCError where error.code == .notFound {}
+            return try await database.write { [text] transaction in
+                try CodeOwnersRows.follow(owners, raw: text, at: commit, transaction)
+                return try CodeOwnersRows.find(id: owners.id, transaction.reading) ?? owners
+            }
+        } catch {
+            try Task.checkCancellation()
+            logger.info("a code owners import cannot be looked at again", metadata: [
+                "organization": "\(owners.mapping.organizationID)", "id": "\(owners.id)", "error": "\(error)",
+            ])
+            return owners
         }
     }
 
@@ -88,5 +113,14 @@ extension ScmGatewayService {
             throw RPCError(.notFound, .codeOwnersNotFound, "the code mapping has no code owners import")
         }
         return Protobuf.Empty()
+    }
+}
+
+extension StoredCodeMapping {
+    /// nil for the repository's default branch.
+    ///
+    /// - Throws: ``GitError/invalidRevision(_:)``.
+    fileprivate var revision: Revision? {
+        get throws(GitError) { defaultBranch.isEmpty ? nil : try Revision(defaultBranch) }
     }
 }

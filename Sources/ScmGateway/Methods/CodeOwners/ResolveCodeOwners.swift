@@ -39,12 +39,13 @@ extension ScmGatewayService {
     }
 
     private func imports(ofProject id: Int64, organizationID: Int64) async throws -> [ReadOwnersFile] {
-        let stored = try await mappingStorageErrors {
+        var stored = try await mappingStorageErrors {
             try await self.database.read {
                 try CodeOwnersRows.ofProject(id, organizationID: organizationID, limit: Self.maximumImportCount, $0)
             }
         }
-        return try await offLoop {
+        for index in stored.indices { stored[index] = try await followed(stored[index]) }
+        return try await offLoop { [stored] in
             stored.map { owners in
                 ReadOwnersFile(
                     file: OwnersFile(owners.raw, dialect: OwnersDialect(stored: owners.dialect)),
