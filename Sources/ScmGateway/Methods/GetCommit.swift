@@ -10,6 +10,7 @@ extension ScmGatewayService {
             let revision = try Revision(request.sha)
             guard request.source != .storedOnly else { throw GitError.revisionNotFound(request.sha) }
             let id = try await repository.resolve(revision)
+            try context.answering(version: id)
             guard let found = try await repository.commits([id]).first else {
                 throw GitError.revisionNotFound(request.sha)
             }

@@ -19,6 +19,7 @@ extension ScmGatewayService {
                 throw GitError.fileNotFound(path: path.text)
             }
             let range = try Self.range(request, of: entry)
+            try context.answering(version: entry.id)
             try await repository.read(entry, range) { isBinary in
                 let metadata = FileMetadata(entry: TreeEntry(entry), commitSHA: commit.hex, binary: isBinary)
                 try await responses.send(GetFileResponse(part: .metadata(metadata)))

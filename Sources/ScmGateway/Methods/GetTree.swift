@@ -19,6 +19,7 @@ extension ScmGatewayService {
             let path = try Self.directory(request)
             let commit = try await Self.commit(request.ref, token, repository)
             let tree = try await repository.tree(path, at: commit)
+            try context.answering(version: tree)
             var query = TreeQuery(tree: tree, prefix: path.map { $0.bytes + [UInt8(ascii: "/")] } ?? [])
             query.recursive = request.recursive
             query.withDirectories = request.includeDirectories

@@ -32,6 +32,7 @@ enum ErrorReason: String {
     case capabilityMissing = "CAPABILITY_MISSING"
     case limitReached = "LIMIT_REACHED"
     case hostUnreachable = "HOST_UNREACHABLE"
+    case notModified = "NOT_MODIFIED"
 }
 
 extension GoogleRPC.Status {

@@ -26,6 +26,48 @@ import Testing
         return repository
     }
 
+    @Test("a version that the caller names with if-none-match is not sent again")
+    func knownVersions() async throws {
+        let gateway = try await Gateway()
+        let repository = try TestRepository()
+        try repository.commit("first", ["CODEOWNERS": "* @all\n"])
+        let id = try await gateway.add(repository)
+        let service = gateway.service
+        let calls: [(name: String, version: String, run: (CallContext) async throws -> Void)] = [
+            ("GetCommit", "HEAD", { _ = try await service.getCommit(.init(repositoryID: id, sha: "HEAD"), context: $0) }),
+            ("GetTree", "HEAD^{tree}", {
+                try await service.getTree(.init(repositoryID: id), responses: ResponseWriter { _ in }, context: $0)
+            }),
+            ("GetFile", "HEAD:CODEOWNERS", {
+                try await service.getFile(
+                    .init(repositoryID: id, path: "CODEOWNERS"), responses: ResponseWriter { _ in }, context: $0)
+            }),
+            ("GetCodeOwnersFile", "HEAD:CODEOWNERS", {
+                _ = try await service.getCodeOwnersFile(.init(repositoryID: id), context: $0)
+            }),
+        ]
+        for call in calls {
+            let version = try repository.git("rev-parse", call.version)
+            func context(_ known: String) -> CallContext {
+                var metadata = Metadata()
+                metadata.add("if-none-match", known)
+                return gateway.context(metadata: metadata)
+            }
+            for known in [version, "\"x\", W/\"\(version)\""] {
+                let context = context(known)
+                await expectError(.aborted, "NOT_MODIFIED") { try await call.run(context) }
+                #expect(context.trailingMetadata["etag"] == "\"\(version)\"", "\(call.name)")
+            }
+            let other = context("\"\"")
+            try await call.run(other)
+            #expect(other.trailingMetadata["etag"] == "\"\(version)\"", "\(call.name)")
+            let plain = gateway.context()
+            try await call.run(plain)
+            #expect(plain.trailingMetadata["etag"] == nil, "\(call.name)")
+        }
+        await service.shutdown()
+    }
+
     @Test(arguments: ["sha1", "sha256"])
     func checkFileKnowsEveryKindOfEntry(format: String) async throws {
         let gateway = try await Gateway()

@@ -36,13 +36,14 @@ final class Gateway: Sendable {
     func context(
         _ method: MethodDescriptor = ScmServiceMethod.getRepository,
         organizationID: Int64? = nil,
-        scopes: Set<Scope> = Set(Scope.allCases)
+        scopes: Set<Scope> = Set(Scope.allCases),
+        metadata: Metadata = Metadata()
     ) -> CallContext {
         var context = ServiceContext.topLevel
         context[PrincipalKey.self] = Principal(
             organizationID: organizationID ?? first, keyID: 1, scopes: scopes
         )
-        return CallContext(method: method, serviceContext: context)
+        return CallContext(method: method, metadata: metadata, serviceContext: context)
     }
 
     func add(_ repository: TestRepository, organizationID: Int64? = nil) async throws -> Int64 {

@@ -66,6 +66,7 @@ extension ScmGatewayService {
         ) { row, repository in
             let revision = request.ref.isEmpty ? nil : try Revision(request.ref)
             let found = try await self.ownersFile(in: repository, at: revision, dialect: dialect)
+            try context.answering(version: found.object)
             var answer = CodeOwnersFile(
                 filepath: found.path, webURL: row.page(found.path, at: found.commit.hex, line: 0), raw: found.text,
                 sha: found.object.hex, commitSHA: found.commit.hex, dialect: found.dialect.message
