@@ -108,7 +108,7 @@ import Testing
             progress.hasStoppedSetting.store(true, ordering: .relaxed)
         }
         Thread.detachNewThread {
-            for number in 1...3000 {
+            for number in 1...200 {
                 guard let states = try? registry.watch(HealthRegistry.wholeServer) else { return }
                 let reader = Task {
                     for await _ in states { progress.lastRead.store(number, ordering: .relaxed) }

@@ -85,9 +85,9 @@ struct WorkService: RPCService {
     }
 }
 
-/// Waits until the condition holds; false when it does not within ten seconds.
+/// Waits until the condition holds; false when it does not within half a minute.
 func eventually(_ condition: @Sendable () async -> Bool) async -> Bool {
-    for _ in 0..<1000 {
+    for _ in 0..<3000 {
         if await condition() { return true }
         try? await Task.sleep(for: .milliseconds(10))
     }
