@@ -207,6 +207,7 @@ final class HTTP1ClientDriver: ChannelDuplexHandler, ClientDriver, @unchecked Se
     func start(_ request: StartRequest) {
         if let endReason { return request.done(.failure(.connectionClosed(reason: endReason))) }
         if isDraining { return request.done(.failure(.refused)) }
+        if request.ticket.isCancelled { return request.done(.failure(.cancelled)) }
         waiting.append(request)
         startNext()
     }
@@ -219,10 +220,6 @@ final class HTTP1ClientDriver: ChannelDuplexHandler, ClientDriver, @unchecked Se
 
     private func startNext() {
         while current == nil, let next = waiting.popFirst() {
-            guard !next.ticket.isCancelled else {
-                next.done(.failure(.cancelled))
-                continue
-            }
             let exchange = HTTPClientExchange(next, eventLoop: eventLoop, driver: self, state: state)
             parser.answersHEAD = next.head.method == .head
             current = exchange

@@ -29,7 +29,8 @@ final class ServerLoop: @unchecked Sendable {
         tickInterval = Self.tickInterval(timeouts)
         clock = TickClock(
             interval: UInt64(clamping: tickInterval.nanoseconds), now: NIODeadline.now().uptimeNanoseconds)
-        executor.afterRound = { [unowned self] in flushDirty() }
+        // The last job may have let go of the loop: a handler that outlived its server.
+        executor.afterRound = { [weak self] in self?.flushDirty() }
     }
 
     /// A quarter of the shortest timer, between 10 ms and 1 s.

@@ -184,4 +184,23 @@ final class Witness: Sendable {
             await client.close()
         }
     }
+
+    @Test func `a handler may return after its server is gone`() async throws {
+        let witness = Witness()
+        let gate = AsyncStream<Void>.makeStream()
+        let handler: HTTPHandler = { _ in
+            // Cancelling does not reach it.
+            await Task.detached { for await _ in gate.stream { return } }.value
+            witness.record(.cancelled)
+        }
+        try await withServer(handler: handler) { server in
+            let client = try await HTTPClientConnection.connect(
+                host: "127.0.0.1", port: server.port, group: testGroup)
+            try await client.start(HTTPRequestHead(path: "/")).finish()
+            #expect(await eventually { server.runningHandlerCount == 1 })
+            await client.close()
+        }
+        gate.continuation.yield()
+        #expect(await eventually { !witness.recorded.isEmpty })
+    }
 }
