@@ -14,7 +14,8 @@ struct GrowingBytes: ~Copyable {
 
     /// The bytes from `start` on.
     func array(from start: Int = 0) -> [UInt8] {
-        [UInt8](unsafeUninitializedCapacity: count - start) { target, initialized in
+        guard count > start else { return [] }
+        return [UInt8](unsafeUninitializedCapacity: count - start) { target, initialized in
             UnsafeMutableRawBufferPointer(target)
                 .copyMemory(from: UnsafeRawBufferPointer(start: memory + start, count: count - start))
             initialized = count - start

@@ -13,7 +13,8 @@ public enum Base64 {
 
     /// Encodes a whole value.
     public static func encode(_ bytes: UnsafeRawBufferPointer, padded: Bool = true) -> [UInt8] {
-        [UInt8](unsafeUninitializedCapacity: encodedByteCount(bytes.count)) { memory, count in
+        guard !bytes.isEmpty else { return [] }
+        return [UInt8](unsafeUninitializedCapacity: encodedByteCount(bytes.count)) { memory, count in
             count = encode(bytes, into: UnsafeMutableRawBufferPointer(memory), padded: padded)
         }
     }

@@ -77,6 +77,8 @@ extension Message {
     @inlinable
     public func serializedBytes(deterministic: Bool = false) -> [UInt8] {
         let byteCount = encodedByteCount
+        // The initializer would write to the one array that all empty arrays are.
+        guard byteCount > 0 else { return [] }
         return [UInt8](unsafeUninitializedCapacity: byteCount) { memory, count in
             encode(
                 into: UnsafeMutableRawBufferPointer(start: memory.baseAddress, count: byteCount),

@@ -82,7 +82,7 @@ extension FixedCodec {
     public static func readValues(_ values: inout [Value], from reader: inout WireReader) throws(WireError) {
         let bytes = reader.bytesLeft
         let count = bytes / MemoryLayout<Bits>.size
-        guard 1.littleEndian == 1, values.isEmpty, bytes % MemoryLayout<Bits>.size == 0 else {
+        guard 1.littleEndian == 1, count > 0, values.isEmpty, bytes % MemoryLayout<Bits>.size == 0 else {
             while reader.position < reader.limit { try read(&values, &reader) }
             return
         }
