@@ -48,6 +48,36 @@ import Testing
         }
     }
 
+    /// A reference may stand for another one, and a folder of references may be a link.
+    @Test func pipesBehindOtherReferences() async throws {
+        let gateway = try await Gateway()
+        let (first, second) = (try TestRepository(), try TestRepository())
+        let outside = TestRepository.temporaryFolder()
+        defer { try? FileManager.default.removeItem(atPath: outside) }
+        try FileManager.default.createDirectory(atPath: outside, withIntermediateDirectories: true)
+        #expect(mkfifo(outside + "/pipe", 0o600) == 0)
+        var ids: [Int64] = []
+        for repository in [first, second] {
+            try repository.commit("first", ["a.txt": "one\n"])
+            ids.append(try await gateway.add(repository))
+        }
+        try first.write(".git/refs/odd/alias", "ref: refs/odd/pipe\n")
+        try first.write(".git/refs/heads/alias", "ref: \trefs/odd/alias\n")
+        #expect(mkfifo(first.path + "/.git/refs/odd/pipe", 0o600) == 0)
+        try FileManager.default.createSymbolicLink(
+            atPath: second.path + "/.git/refs/heads/far", withDestinationPath: outside)
+        for (id, name) in zip(ids, ["alias", "far/pipe"]) {
+            await expectError(.failedPrecondition, "REPOSITORY_UNREADABLE") {
+                try await gateway.service.getCommit(.init(repositoryID: id, sha: name), context: gateway.context())
+            }
+            await expectError(.failedPrecondition, "REPOSITORY_UNREADABLE") {
+                try await gateway.service.listBranches(.init(repositoryID: id), context: gateway.context())
+            }
+            _ = try await gateway.service.getCommit(.init(repositoryID: id, sha: "main"), context: gateway.context())
+        }
+        await gateway.service.shutdown()
+    }
+
     private func put(_ trick: Trick, at path: String, outside: String) throws {
         let files = FileManager.default
         try files.createDirectory(

@@ -163,8 +163,9 @@ struct GitRunner: Sendable {
         var byteCount = 0
         while let chunk = try await pipe.next(isFirst: byteCount == 0) {
             guard !chunk.isEmpty else {
+                try Task.checkCancellation()
                 // The group is killed then; what has left it may still hold the pipe.
-                guard !hasTimedOut.isSet, !Task.isCancelled else { return }
+                guard !hasTimedOut.isSet else { return }
                 continue
             }
             byteCount += chunk.count

@@ -55,11 +55,15 @@ struct SpecialFiles {
     /// - Returns: the kind of file; nil when there is none.
     @discardableResult
     private func check(_ name: String) throws(GitError) -> mode_t? {
-        var status = stat()
-        guard stat("\(folder)/\(name)", &status) == 0 else { return nil }
-        let kind = status.st_mode & S_IFMT
+        guard let kind = Self.kind("\(folder)/\(name)", followingLinks: true) else { return nil }
         guard kind == S_IFREG || kind == S_IFDIR else { throw GitError.notARepository("a special file is in it") }
         return kind
+    }
+
+    private static func kind(_ path: String, followingLinks: Bool) -> mode_t? {
+        var status = stat()
+        guard (followingLinks ? stat(path, &status) : lstat(path, &status)) == 0 else { return nil }
+        return status.st_mode & S_IFMT
     }
 
     /// Of a file in a listed folder nothing but its name and kind is read, which costs about a microsecond.
@@ -67,19 +71,21 @@ struct SpecialFiles {
         guard depth < Self.maximumDepth, let listing = opendir("\(folder)/\(name)") else { return }
         defer { closedir(listing) }
         while let entry = readdir(listing) {
-            let kind = Int32(entry.pointee.d_type)
-            if kind == Int32(DT_REG) { continue }
+            var kind = mode_t(entry.pointee.d_type) << 12
+            if kind == S_IFREG { continue }
             let file = withUnsafePointer(to: &entry.pointee.d_name) { name in
                 name.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
             }
             guard file != ".", file != ".." else { continue }
             let path = "\(name)/\(file)"
-            guard kind != Int32(DT_DIR) else {
+            // Some file systems do not tell.
+            if kind == 0 { kind = Self.kind("\(folder)/\(path)", followingLinks: false) ?? 0 }
+            if kind == S_IFDIR {
                 try checkAll(below: path, depth: depth + 1)
-                continue
+            } else if try check(path) == S_IFDIR {
+                // git goes into folders that links lead to; nobody has them but who wants to lead astray.
+                throw GitError.notARepository("a link to a folder is in it")
             }
-            // A link, or a file system that does not tell. Links to folders are not gone into: git does not either.
-            try check(path)
         }
     }
 }
