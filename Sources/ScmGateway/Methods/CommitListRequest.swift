@@ -46,13 +46,19 @@ enum CommitListRequest {
         query.skipMerges = request.skipMerges
         query.author = try author(request)
         query.message = try text(request.message, field: "message")
+        if request.messageSyntax == .regex, let message = query.message {
+            try SearchExpression.check(CodePattern(text: message, isExpression: true))
+            query.messageIsExpression = true
+        }
         return query
     }
 
     private static func checkServed(_ request: ListCommitsRequest) throws(RPCError) {
         if request.allRefs { throw RPCError.missingCapability("all_refs") }
         if request.followRenames { throw RPCError.missingCapability("follow_renames") }
-        if request.messageSyntax == .regex { throw RPCError.missingCapability("message_syntax REGEX") }
+        guard [.unspecified, .literal, .regex].contains(request.messageSyntax) else {
+            throw RPCError.badField("message_syntax", "there is no syntax \(request.messageSyntax.rawValue)")
+        }
         guard request.ref.isEmpty || request.endSHA.isEmpty else {
             throw RPCError.badField("ref", "not allowed together with end_sha")
         }

@@ -8,7 +8,7 @@ extension ScmGatewayService {
         let filter = try CommitListRequest.pageFilter(request)
         let token = try PageToken.parse(request.pageToken, filter: filter)
         let fields = GitFields(
-            revision: request.endSHA.isEmpty ? "ref" : "end_sha",
+            revision: request.endSHA.isEmpty ? "ref" : "end_sha", pattern: "message",
             missingRevision: request.endSHA.isEmpty ? .revisionNotFound : .commitNotFound
         )
         return try await reading(

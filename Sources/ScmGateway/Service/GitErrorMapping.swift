@@ -6,6 +6,7 @@ struct GitFields {
     var revision = "ref"
     var path = "path"
     var line = "line_number"
+    var pattern = "query"
     /// What a revision that does not exist is called.
     var missingRevision = ErrorReason.revisionNotFound
 }
@@ -29,7 +30,7 @@ extension ScmGatewayService {
         switch error {
         case .invalidRevision(let problem): .badField(fields.revision, problem)
         case .invalidPath(let problem): .badField(fields.path, problem)
-        case .invalidPattern(let problem): .badField("query", problem)
+        case .invalidPattern(let problem): .badField(fields.pattern, problem)
         case .revisionNotFound(let name):
             RPCError(
                 .notFound, fields.missingRevision,

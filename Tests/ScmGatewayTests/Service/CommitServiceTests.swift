@@ -137,6 +137,15 @@ import Testing
         #expect(try await list { $0.author = "ada <ADA" }.count == 7)
         #expect(try await list { $0.message = "WITH A BODY" } == ["second\n\nwith a body"])
         #expect(try await list { $0.message = ".*" }.isEmpty)
+        func matching(_ expression: String, author: String = "") async throws -> [String] {
+            try await list { ($0.message, $0.messageSyntax, $0.author) = (expression, .regex, author) }
+        }
+        #expect(try await matching("^(RENAME|first)$") == ["rename", "first"])
+        #expect(try await matching("^app", author: "Ada <ada@example.org>") == ["append"])
+        #expect(try await matching("^app", author: ".da").isEmpty)
+        for bad in ["(", "(a{200}){200}", "\\1"] {
+            await expectError(.invalidArgument, field: "message") { try await matching(bad) }
+        }
         #expect(try await list { $0.source = .storedOnly }.isEmpty)
         await expectError(.unimplemented, "CAPABILITY_MISSING") { try await list { $0.allRefs = true } }
         await expectError(.unimplemented, "CAPABILITY_MISSING") { try await list { $0.followRenames = true } }

@@ -14,6 +14,8 @@ struct HistoryQuery: Hashable, Sendable {
     var author: String?
     /// Text that the message holds, in any case.
     var message: String?
+    /// `message` is a POSIX extended regular expression, matched within one line.
+    var messageIsExpression = false
 
     var byteCount: Int { 400 + (path?.bytes.count ?? 0) + (author?.utf8.count ?? 0) + (message?.utf8.count ?? 0) }
 }
@@ -73,7 +75,7 @@ extension GitEngine {
         do {
             output = try await runner.output(of: command(for: query, block), in: repository)
         } catch let error as GitError {
-            throw await explain(error, in: repository)
+            throw await explainSearch(error, in: repository)
         }
         let ids = try await offLoop {
             try output.split(separator: UInt8(ascii: "\n")).map { line throws(GitError) in
@@ -96,9 +98,16 @@ extension GitEngine {
         if let until = query.until { command = command.flag(.noLaterThan, until) }
         if query.firstParent { command = command.flag(.firstParent) }
         if query.skipMerges { command = command.flag(.noMerges) }
-        if query.author != nil || query.message != nil { command = command.flag(.fixedStrings).flag(.ignoreCase) }
-        if let author = query.author { command = command.flag(.author, author) }
+        // git reads both in the same way.
+        let isExpression = query.messageIsExpression && query.message != nil
+        if query.author != nil || query.message != nil {
+            command = command.flag(isExpression ? .extendedSyntax : .fixedStrings).flag(.ignoreCase)
+        }
+        if let author = query.author {
+            command = command.flag(.author, isExpression ? SearchExpression.literal(author) : author)
+        }
         if let message = query.message { command = command.flag(.message, message) }
+        if isExpression { command = command.limitedMemory(configuration.maximumSearchMemoryByteCount) }
         if let excluded = query.excluded { command = command.excluding(excluded) }
         return command.including(query.tip).path(query.path)
     }

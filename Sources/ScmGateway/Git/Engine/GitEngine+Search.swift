@@ -147,9 +147,9 @@ extension GitEngine {
     }
 
     /// git's texts are stable in the locale that it runs in.
-    private func explainSearch(_ error: GitError, in repository: GitRepository) async -> GitError {
+    func explainSearch(_ error: GitError, in repository: GitRepository) async -> GitError {
         guard case .failed(_, let message) = error else { return await explain(error, in: repository) }
-        if message.contains("fatal: -e option, '") {
+        if message.contains("fatal: -e option, '") || message.contains("fatal: command line, '") {
             let reason = message.split(separator: "': ").last.map { $0.prefix { $0 != "\n" } } ?? "it cannot be read"
             return .invalidPattern("not a POSIX extended regular expression: \(reason)")
         }
@@ -175,6 +175,17 @@ enum SearchExpression {
             throw GitError.invalidPattern("a search is within one line: no line ends and no NUL are allowed")
         }
         if pattern.isExpression { try checkExpression(Array(pattern.text.utf8)) }
+    }
+
+    /// An expression that matches a text and nothing else.
+    static func literal(_ text: String) -> String {
+        let special = #".[()*+?{|^$\"#.unicodeScalars
+        var expression = String.UnicodeScalarView()
+        for scalar in text.unicodeScalars {
+            if special.contains(scalar) { expression.append("\\") }
+            expression.append(scalar)
+        }
+        return String(expression)
     }
 
     private static func checkExpression(_ bytes: [UInt8]) throws(GitError) {
