@@ -110,6 +110,14 @@ class Silo:
         self.process.wait(timeout=60)
         self.process.stdout.close()
 
+    def pause(self):
+        """Stops it, and waits until it stands: a busy machine lets some of its threads answer for a moment more."""
+        self.process.send_signal(signal.SIGSTOP)
+        states = Path(f"/proc/{self.process.pid}/task")
+        # PID (NAME) STATE ...
+        wait_until(lambda: all(
+            (task / "stat").read_text().rsplit(") ", 1)[1][0] == "T" for task in states.iterdir()))
+
     @property
     def log(self) -> str:
         return (self.folder / "log").read_text()
