@@ -9,7 +9,8 @@ enum CommitListRequest {
 
     /// A range without its beginning shows the last twenty commits unless a size is given.
     static func pageSize(_ request: ListCommitsRequest) throws(RPCError) -> Int {
-        let isOpenRange = !request.endSHA.isEmpty && request.startSHA.isEmpty
+        let hasNoStart = request.startSHA.isEmpty || ObjectID(request.startSHA)?.isZero == true
+        let isOpenRange = !request.endSHA.isEmpty && hasNoStart
         let size = try PageSize.check(request.pageSize, standard: isOpenRange ? 20 : PageSize.standard)
         return request.includeFileChanges ? min(size, maximumPageSizeWithFileChanges) : size
     }

@@ -87,10 +87,13 @@ enum CodeOwnersRows {
     }
 
     /// A mapping of a repository that has an import.
-    static func mapping(ofRepository id: Int64, organizationID: Int64, _ transaction: ReadTransaction) throws -> Int64? {
+    static func mapping(
+        ofRepository id: Int64, organizationID: Int64, _ transaction: ReadTransaction
+    ) throws -> Int64? {
         try transaction.row(
             """
-            SELECT code_mappings.id FROM code_mappings JOIN code_owners ON code_owners.code_mapping_id = code_mappings.id
+            SELECT code_mappings.id FROM code_mappings
+                JOIN code_owners ON code_owners.code_mapping_id = code_mappings.id
             WHERE repository_id = ? AND code_mappings.organization_id = ? ORDER BY code_mappings.id LIMIT 1
             """,
             [.integer(id), .integer(organizationID)]

@@ -176,6 +176,10 @@ import Testing
         #expect(try await list(ids[0], ids[0]).isEmpty)
         #expect(try await list("", ids[0]).count == 7)
         #expect(try await list(String(repeating: "0", count: 40), ids[0]).count == 7)
+        for start in ["", String(repeating: "0", count: 40), String(repeating: "0", count: 64)] {
+            #expect(try CommitListRequest.pageSize(.init(startSHA: start, endSHA: "main")) == 20)
+        }
+        #expect(try CommitListRequest.pageSize(.init(startSHA: ids[0], endSHA: "main")) == 50)
         await expectError(.notFound, "COMMIT_NOT_FOUND") { try await list(String(repeating: "1", count: 40), ids[0]) }
         await expectError(.notFound, "COMMIT_NOT_FOUND") { try await list("", String(repeating: "1", count: 40)) }
         await expectError(.invalidArgument, field: "end_sha") { try await list(ids[0], "") }

@@ -34,7 +34,9 @@ import Testing
         let id = try await gateway.add(repository)
         let service = gateway.service
         let calls: [(name: String, version: String, run: (CallContext) async throws -> Void)] = [
-            ("GetCommit", "HEAD", { _ = try await service.getCommit(.init(repositoryID: id, sha: "HEAD"), context: $0) }),
+            ("GetCommit", "HEAD", {
+                _ = try await service.getCommit(.init(repositoryID: id, sha: "HEAD"), context: $0)
+            }),
             ("GetTree", "HEAD^{tree}", {
                 try await service.getTree(.init(repositoryID: id), responses: ResponseWriter { _ in }, context: $0)
             }),
