@@ -125,8 +125,6 @@ struct SiloPrinter {
         printer.documentation("Calls `\(name)` where it lives: here, or in another silo.")
         try printer.block("\(access)struct \(name)Delegate: \(name) {") { printer throws(GeneratorError) in
             printer.line("private let link: SiloLink<any \(name)>")
-            printer.documentation("The link's own, at hand: a local call goes through nothing generic.")
-            printer.line("private let direct: (any \(name))?")
             printer.line()
             printer.documentation(
                 "- Parameter local: the service itself; needed where it lives.\n- Throws: ``SiloError`` without it "
@@ -141,7 +139,6 @@ struct SiloPrinter {
                     printer.line("handlers: { \(name)Dispatch.handlers($0, silo) }")
                 }
                 printer.line(")")
-                printer.line("direct = link.direct")
             }
             for method in service.methods {
                 printer.line()
@@ -159,7 +156,7 @@ struct SiloPrinter {
         let local = "return try await _service.\(method.function)("
         printer.list("\(access)func \(method.function)(", parameters(method, defaults: false), ") \(effects(method)) {")
         try printer.indented { printer throws(GeneratorError) in
-            try printer.block("if let _service = direct {") { printer throws(GeneratorError) in
+            try printer.block("if let _service = link.direct {") { printer throws(GeneratorError) in
                 printer.list(local, arguments, ")")
             }
             let route = ["\(methods).\(method.function)", target(method)]

@@ -52,8 +52,6 @@ public enum RepositoryDirectoryServiceMethod {
 /// Calls `RepositoryDirectoryService` where it lives: here, or in another silo.
 public struct RepositoryDirectoryServiceDelegate: RepositoryDirectoryService {
     private let link: SiloLink<any RepositoryDirectoryService>
-    /// The link's own, at hand: a local call goes through nothing generic.
-    private let direct: (any RepositoryDirectoryService)?
 
     /// - Parameter local: the service itself; needed where it lives.
     /// - Throws: ``SiloError`` without it there.
@@ -62,12 +60,11 @@ public struct RepositoryDirectoryServiceDelegate: RepositoryDirectoryService {
             silo, key: "repository", home: .cell, local: local,
             handlers: { RepositoryDirectoryServiceDispatch.handlers($0, silo) }
         )
-        direct = link.direct
     }
 
     /// Returns one repository; nil when there is none, or no cell has the organization.
     public func get(organizationID: Int64, repositoryID: Int64) async throws -> RepositoryRecord? {
-        if let _service = direct {
+        if let _service = link.direct {
             return try await _service.get(organizationID: organizationID, repositoryID: repositoryID)
         }
         let _route = try await link.routeOrNil(
@@ -90,7 +87,7 @@ public struct RepositoryDirectoryServiceDelegate: RepositoryDirectoryService {
     public func list(
         organizationID: Int64, after: Int64, pageSize: Int32
     ) async throws -> RepositoryDirectoryServiceListResponse {
-        if let _service = direct {
+        if let _service = link.direct {
             return try await _service.list(organizationID: organizationID, after: after, pageSize: pageSize)
         }
         let _route = try await link.route(RepositoryDirectoryServiceMethod.list, .organizationID(organizationID))
@@ -108,7 +105,7 @@ public struct RepositoryDirectoryServiceDelegate: RepositoryDirectoryService {
 
     /// Returns how many repositories a cell has, of all its organizations.
     public func count(cellName: String, regionName: String) async throws -> Int64 {
-        if let _service = direct {
+        if let _service = link.direct {
             return try await _service.count(cellName: cellName, regionName: regionName)
         }
         let _route = try await link.route(

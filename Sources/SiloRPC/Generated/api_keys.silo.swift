@@ -29,8 +29,6 @@ public enum APIKeyFeedServiceMethod {
 /// Calls `APIKeyFeedService` where it lives: here, or in another silo.
 public struct APIKeyFeedServiceDelegate: APIKeyFeedService {
     private let link: SiloLink<any APIKeyFeedService>
-    /// The link's own, at hand: a local call goes through nothing generic.
-    private let direct: (any APIKeyFeedService)?
 
     /// - Parameter local: the service itself; needed where it lives.
     /// - Throws: ``SiloError`` without it there.
@@ -39,7 +37,6 @@ public struct APIKeyFeedServiceDelegate: APIKeyFeedService {
             silo, key: "api_key_feed", home: .control, local: local,
             handlers: { APIKeyFeedServiceDispatch.handlers($0, silo) }
         )
-        direct = link.direct
     }
 
     /// Returns the keys of a cell's organizations that changed after a place in the table's history, oldest change first;
@@ -47,7 +44,7 @@ public struct APIKeyFeedServiceDelegate: APIKeyFeedService {
     public func listChanges(
         cellName: String, epoch: String, after: Int64, pageSize: Int32
     ) async throws -> APIKeyFeedServiceListChangesResponse {
-        if let _service = direct {
+        if let _service = link.direct {
             return try await _service.listChanges(
                 cellName: cellName, epoch: epoch, after: after, pageSize: pageSize
             )

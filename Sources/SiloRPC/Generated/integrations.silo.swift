@@ -48,8 +48,6 @@ public enum IntegrationServiceMethod {
 /// Calls `IntegrationService` where it lives: here, or in another silo.
 public struct IntegrationServiceDelegate: IntegrationService {
     private let link: SiloLink<any IntegrationService>
-    /// The link's own, at hand: a local call goes through nothing generic.
-    private let direct: (any IntegrationService)?
 
     /// - Parameter local: the service itself; needed where it lives.
     /// - Throws: ``SiloError`` without it there.
@@ -58,14 +56,13 @@ public struct IntegrationServiceDelegate: IntegrationService {
             silo, key: "integration", home: .control, local: local,
             handlers: { IntegrationServiceDispatch.handlers($0, silo) }
         )
-        direct = link.direct
     }
 
     /// Adds an integration, or changes the one of the same provider and external id.
     public func upsert(
         provider: String, externalID: String, name: String, config: String
     ) async throws -> IntegrationRecord {
-        if let _service = direct {
+        if let _service = link.direct {
             return try await _service.upsert(
                 provider: provider, externalID: externalID, name: name, config: config
             )
@@ -87,7 +84,7 @@ public struct IntegrationServiceDelegate: IntegrationService {
 
     /// Returns an integration; nil when there is none.
     public func get(integrationID: Int64) async throws -> IntegrationRecord? {
-        if let _service = direct {
+        if let _service = link.direct {
             return try await _service.get(integrationID: integrationID)
         }
         let _route = try await link.route(IntegrationServiceMethod.get, .control)
@@ -103,7 +100,7 @@ public struct IntegrationServiceDelegate: IntegrationService {
 
     /// Removes an integration and all its installations.
     public func remove(integrationID: Int64) async throws {
-        if let _service = direct {
+        if let _service = link.direct {
             return try await _service.remove(integrationID: integrationID)
         }
         let _route = try await link.route(IntegrationServiceMethod.remove, .control)
@@ -194,8 +191,6 @@ public enum InstallationServiceMethod {
 /// Calls `InstallationService` where it lives: here, or in another silo.
 public struct InstallationServiceDelegate: InstallationService {
     private let link: SiloLink<any InstallationService>
-    /// The link's own, at hand: a local call goes through nothing generic.
-    private let direct: (any InstallationService)?
 
     /// - Parameter local: the service itself; needed where it lives.
     /// - Throws: ``SiloError`` without it there.
@@ -204,12 +199,11 @@ public struct InstallationServiceDelegate: InstallationService {
             silo, key: "installation", home: .control, local: local,
             handlers: { InstallationServiceDispatch.handlers($0, silo) }
         )
-        direct = link.direct
     }
 
     /// Installs an integration for an organization; the same twice is one installation.
     public func install(organizationID: Int64, integrationID: Int64) async throws -> InstallationRecord {
-        if let _service = direct {
+        if let _service = link.direct {
             return try await _service.install(organizationID: organizationID, integrationID: integrationID)
         }
         let _route = try await link.route(InstallationServiceMethod.install, .control)
@@ -227,7 +221,7 @@ public struct InstallationServiceDelegate: InstallationService {
 
     /// Removes an installation; one that is gone already is no error.
     public func uninstall(organizationID: Int64, installationID: Int64) async throws {
-        if let _service = direct {
+        if let _service = link.direct {
             return try await _service.uninstall(organizationID: organizationID, installationID: installationID)
         }
         let _route = try await link.route(InstallationServiceMethod.uninstall, .control)
@@ -244,7 +238,7 @@ public struct InstallationServiceDelegate: InstallationService {
 
     /// Returns what an organization has installed, by installation id.
     public func list(organizationID: Int64, provider: String) async throws -> [InstallationRecord] {
-        if let _service = direct {
+        if let _service = link.direct {
             return try await _service.list(organizationID: organizationID, provider: provider)
         }
         let _route = try await link.route(InstallationServiceMethod.list, .control)

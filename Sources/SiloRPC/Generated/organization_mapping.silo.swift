@@ -61,8 +61,6 @@ public enum OrganizationMappingServiceMethod {
 /// Calls `OrganizationMappingService` where it lives: here, or in another silo.
 public struct OrganizationMappingServiceDelegate: OrganizationMappingService {
     private let link: SiloLink<any OrganizationMappingService>
-    /// The link's own, at hand: a local call goes through nothing generic.
-    private let direct: (any OrganizationMappingService)?
 
     /// - Parameter local: the service itself; needed where it lives.
     /// - Throws: ``SiloError`` without it there.
@@ -71,12 +69,11 @@ public struct OrganizationMappingServiceDelegate: OrganizationMappingService {
             silo, key: "organization_mapping", home: .control, local: local,
             handlers: { OrganizationMappingServiceDispatch.handlers($0, silo) }
         )
-        direct = link.direct
     }
 
     /// Returns where an organization lives; nil when there is no such organization.
     public func get(organizationID: Int64) async throws -> OrganizationMapping? {
-        if let _service = direct {
+        if let _service = link.direct {
             return try await _service.get(organizationID: organizationID)
         }
         let _route = try await link.route(OrganizationMappingServiceMethod.get, .control)
@@ -92,7 +89,7 @@ public struct OrganizationMappingServiceDelegate: OrganizationMappingService {
 
     /// As Get, by slug.
     public func getBySlug(slug: String) async throws -> OrganizationMapping? {
-        if let _service = direct {
+        if let _service = link.direct {
             return try await _service.getBySlug(slug: slug)
         }
         let _route = try await link.route(OrganizationMappingServiceMethod.getBySlug, .control)
@@ -108,7 +105,7 @@ public struct OrganizationMappingServiceDelegate: OrganizationMappingService {
 
     /// Makes an organization and says where it lives. Refused when the slug is taken or the cell unknown.
     public func create(slug: String, cellName: String) async throws -> OrganizationMapping {
-        if let _service = direct {
+        if let _service = link.direct {
             return try await _service.create(slug: slug, cellName: cellName)
         }
         let _route = try await link.route(OrganizationMappingServiceMethod.create, .control)
@@ -127,7 +124,7 @@ public struct OrganizationMappingServiceDelegate: OrganizationMappingService {
     public func listChanges(
         epoch: String, after: Int64, pageSize: Int32
     ) async throws -> OrganizationMappingServiceListChangesResponse {
-        if let _service = direct {
+        if let _service = link.direct {
             return try await _service.listChanges(epoch: epoch, after: after, pageSize: pageSize)
         }
         let _route = try await link.route(OrganizationMappingServiceMethod.listChanges, .control)

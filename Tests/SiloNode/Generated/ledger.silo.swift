@@ -27,8 +27,6 @@ enum CellLedgerServiceMethod {
 /// Calls `CellLedgerService` where it lives: here, or in another silo.
 struct CellLedgerServiceDelegate: CellLedgerService {
     private let link: SiloLink<any CellLedgerService>
-    /// The link's own, at hand: a local call goes through nothing generic.
-    private let direct: (any CellLedgerService)?
 
     /// - Parameter local: the service itself; needed where it lives.
     /// - Throws: ``SiloError`` without it there.
@@ -37,12 +35,11 @@ struct CellLedgerServiceDelegate: CellLedgerService {
             silo, key: "cell_ledger", home: .cell, local: local,
             handlers: { CellLedgerServiceDispatch.handlers($0, silo) }
         )
-        direct = link.direct
     }
 
     /// Writes an entry, whatever is there already. Its time is long: who waits for it does not pass the test.
     func book(organizationID: Int64, entry: String) async throws {
-        if let _service = direct {
+        if let _service = link.direct {
             return try await _service.book(organizationID: organizationID, entry: entry)
         }
         let _route = try await link.route(CellLedgerServiceMethod.book, .organizationID(organizationID))
@@ -102,8 +99,6 @@ enum ControlLedgerServiceMethod {
 /// Calls `ControlLedgerService` where it lives: here, or in another silo.
 struct ControlLedgerServiceDelegate: ControlLedgerService {
     private let link: SiloLink<any ControlLedgerService>
-    /// The link's own, at hand: a local call goes through nothing generic.
-    private let direct: (any ControlLedgerService)?
 
     /// - Parameter local: the service itself; needed where it lives.
     /// - Throws: ``SiloError`` without it there.
@@ -112,12 +107,11 @@ struct ControlLedgerServiceDelegate: ControlLedgerService {
             silo, key: "control_ledger", home: .control, local: local,
             handlers: { ControlLedgerServiceDispatch.handlers($0, silo) }
         )
-        direct = link.direct
     }
 
     /// Writes an entry, whatever is there already. Its time is long: who waits for it does not pass the test.
     func book(entry: String) async throws {
-        if let _service = direct {
+        if let _service = link.direct {
             return try await _service.book(entry: entry)
         }
         let _route = try await link.route(ControlLedgerServiceMethod.book, .control)

@@ -89,8 +89,6 @@ enum NotesServiceMethod {
 /// Calls `NotesService` where it lives: here, or in another silo.
 struct NotesServiceDelegate: NotesService {
     private let link: SiloLink<any NotesService>
-    /// The link's own, at hand: a local call goes through nothing generic.
-    private let direct: (any NotesService)?
 
     /// - Parameter local: the service itself; needed where it lives.
     /// - Throws: ``SiloError`` without it there.
@@ -99,12 +97,11 @@ struct NotesServiceDelegate: NotesService {
             silo, key: "notes", home: .cell, local: local,
             handlers: { NotesServiceDispatch.handlers($0, silo) }
         )
-        direct = link.direct
     }
 
     /// By the organization's id.
     func get(organizationID: Int64, text: String?) async throws -> Note? {
-        if let _service = direct {
+        if let _service = link.direct {
             return try await _service.get(organizationID: organizationID, text: text)
         }
         let _route = try await link.routeOrNil(NotesServiceMethod.get, .organizationID(organizationID))
@@ -121,7 +118,7 @@ struct NotesServiceDelegate: NotesService {
 
     /// By an attribute of a nested message.
     func put(note: Note, labels: [String]) async throws -> Note {
-        if let _service = direct {
+        if let _service = link.direct {
             return try await _service.put(note: note, labels: labels)
         }
         let _route = try await link.route(NotesServiceMethod.put, .organizationID(note.organizationID))
@@ -137,7 +134,7 @@ struct NotesServiceDelegate: NotesService {
 
     /// By the organization's slug.
     func list(slug: String) async throws -> [Note] {
-        if let _service = direct {
+        if let _service = link.direct {
             return try await _service.list(slug: slug)
         }
         let _route = try await link.route(NotesServiceMethod.list, .organizationSlug(slug))
@@ -153,7 +150,7 @@ struct NotesServiceDelegate: NotesService {
 
     /// By the cell's name, or its old field.
     func count(cellName: String, regionName: String) async throws -> Int64 {
-        if let _service = direct {
+        if let _service = link.direct {
             return try await _service.count(cellName: cellName, regionName: regionName)
         }
         let _route = try await link.route(
@@ -171,7 +168,7 @@ struct NotesServiceDelegate: NotesService {
 
     /// Of the only organization there is. Runs once.
     func clear() async throws {
-        if let _service = direct {
+        if let _service = link.direct {
             return try await _service.clear()
         }
         let _route = try await link.route(NotesServiceMethod.clear, .singleOrganization)
@@ -188,7 +185,7 @@ struct NotesServiceDelegate: NotesService {
     ///
     /// Disabled: always refused.
     func burn(organizationID: Int64) async throws {
-        if let _service = direct {
+        if let _service = link.direct {
             return try await _service.burn(organizationID: organizationID)
         }
         let _route = try await link.route(NotesServiceMethod.burn, .organizationID(organizationID))
