@@ -46,8 +46,9 @@ final class ServerLoop: @unchecked Sendable {
 
     func add(_ connection: ServerConnection) {
         connections[ObjectIdentifier(connection)] = connection
+        // Which may have ended it.
         if isDraining { connection.beginDrain() }
-        guard timer == nil else { return }
+        guard timer == nil, !connections.isEmpty else { return }
         clock.start(now: NIODeadline.now().uptimeNanoseconds)
         timer = eventLoop.scheduleRepeatedTask(initialDelay: tickInterval, delay: tickInterval) {
             [weak self] _ in
