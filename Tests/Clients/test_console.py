@@ -244,9 +244,9 @@ def test_everything_can_be_reached_with_a_keyboard_and_has_a_name(console, gatew
         (f"#/r/{gateway.repository_id}/search/", "document.querySelector('form')"),
         ("#/methods/sentry.integrations.scm.v1.ScmService/GetCommit", "document.querySelector('textarea')"),
     ]:
-        go(console, address, condition)
+        # With its one heading: the page before may fit the condition, too.
+        go(console, address, f"({condition}) && document.querySelectorAll('h1').length === 1")
         assert console.run(unnamed) == []
-        assert console.run("document.querySelectorAll('h1').length") == 1
     console.run("document.activeElement.blur()")
     console.press("?")
     console.wait("document.querySelector('dialog').open")
