@@ -31,11 +31,25 @@ struct FieldBlockBuilder {
     }
 
     /// Adds an admitted field whose name is lower-case. Whitespace around the value is dropped (rule M4).
-    mutating func append(name: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer) {
+    ///
+    /// - Returns: what it was recognised as, and where its bytes are: the value's, behind the name's when that is no
+    ///   known one.
+    @discardableResult
+    mutating func append(
+        name: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer
+    ) -> (token: FieldToken, range: StoredRange) {
         let token = FieldToken.recognise(name)
         let value = value.withoutOuterWhitespace
         reserve(FieldStorage.entryStride + name.count + value.count)
         storage?.append(token: token, name: name, value: value)
+        let offset = UInt32(truncatingIfNeeded: storage?.byteCount ?? 0)
+        return (token, StoredRange(offset: offset, count: UInt32(truncatingIfNeeded: value.count)))
+    }
+
+    /// Begins with the first fields of another block.
+    mutating func adopt(_ other: FieldStorage, entryCount: Int, byteCount: Int) {
+        reserve(entryCount * FieldStorage.entryStride + byteCount)
+        storage?.copyBegin(of: other, entryCount: entryCount, byteCount: byteCount)
     }
 
     /// Keeps bytes that are not a field (path, authority).

@@ -17,6 +17,7 @@ struct FrameScanner {
     /// - Parameter prefix: bytes before the first frame: 24 for a server (the client's preface), else 0.
     init(prefix: Int) { skip = prefix }
 
+    @inline(__always)
     mutating func scan(_ slice: UnsafeRawBufferPointer, _ body: (FrameHeader) -> Void) {
         var index = 0
         while index < slice.count {
@@ -24,6 +25,15 @@ struct FrameScanner {
                 let step = min(skip, slice.count - index)
                 skip -= step
                 index += step
+                continue
+            }
+            if partialCount == 0, slice.count - index >= 8 {
+                let word = UInt64(bigEndian: slice.loadUnaligned(fromByteOffset: index, as: UInt64.self))
+                let header = FrameHeader(
+                    length: Int(word >> 40), type: UInt8(truncatingIfNeeded: word >> 32),
+                    flags: UInt8(truncatingIfNeeded: word >> 24))
+                skip = 9 + header.length
+                body(header)
                 continue
             }
             // Only the first 5 bytes are of interest; the last 4 (stream id) are skipped with the payload.

@@ -10,8 +10,17 @@ extension HTTP2Engine {
     @discardableResult
     @inline(__always)
     func withStream<R>(_ id: Int32, _ body: (HTTP2Stream) -> R) -> R? {
-        guard let session, let pointer = nghttp2_session_get_stream_user_data(session, id) else { return nil }
+        guard let pointer = streamPointer(id) else { return nil }
         return Unmanaged<HTTP2Stream>.fromOpaque(pointer)._withUnsafeGuaranteedRef(body)
+    }
+
+    /// Most callbacks are for the stream of the one before: nghttp2's table need not be asked again.
+    @inline(__always)
+    private func streamPointer(_ id: Int32) -> UnsafeMutableRawPointer? {
+        if id == state.pointee.recentStream.id { return state.pointee.recentStream.pointer }
+        guard let session, let pointer = nghttp2_session_get_stream_user_data(session, id) else { return nil }
+        state.pointee.recentStream = (id, pointer)
+        return pointer
     }
 
     /// Called for every frame header, unknown types and frames of closed streams included: the place to
@@ -34,13 +43,15 @@ extension HTTP2Engine {
     func didBeginHeaders(_ frame: UnsafePointer<nghttp2_frame>) {
         let header = frame.pointee.hd
         guard UInt32(header.type) == NGHTTP2_HEADERS.rawValue else { return }
-        state.pointee.assembler.begin()
+        let isRequest = frame.pointee.headers.cat == NGHTTP2_HCAT_REQUEST
+        state.pointee.assembler.begin(isRequest: isRequest)
         headerBlockStart = now
-        guard frame.pointee.headers.cat == NGHTTP2_HCAT_REQUEST, let session else { return }
+        guard isRequest, let session else { return }
         let stream = makeStream()
         stream._withUnsafeGuaranteedRef { $0.open(id: header.stream_id) }
         register(stream)
         nghttp2_session_set_stream_user_data(session, header.stream_id, stream.toOpaque())
+        state.pointee.recentStream = (header.stream_id, stream.toOpaque())
     }
 
     /// False makes nghttp2 reset the stream. The reset queued here goes first and tells the peer why.
@@ -97,6 +108,7 @@ extension HTTP2Engine {
             dropOutbound(of: stream)
             state.pointee.events.append(.closed(.passUnretained(stream), code))
         }
+        state.pointee.recentStream = (0, nil)
     }
 
     private func didReceiveHeaders(_ streamID: Int32, endsStream: Bool) {
@@ -112,7 +124,7 @@ extension HTTP2Engine {
                 return reject(stream.id, .protocolError)
             }
             if !endsStream { stream.isKnownToBeShort = isShort(head.fields) }
-            stream.requestHead = head
+            stream.requestHead = consume head
             stream.hasHead = true
             state.pointee.events.append(.head(.passUnretained(stream)))
         } else if state.pointee.assembler.status >= 200 {

@@ -42,6 +42,8 @@ final class HTTP2Engine {
         var scanner: FrameScanner
         var headPairs = NameValueArray()
         var trailerPairs = NameValueArray()
+        /// The stream that a callback was for last; 0 when it has closed.
+        var recentStream: (id: Int32, pointer: UnsafeMutableRawPointer?) = (0, nil)
         /// Nothing has happened since ``HTTP2Engine/trim()``.
         var isTrimmed = false
     }
@@ -226,7 +228,7 @@ final class HTTP2Engine {
     /// Lets go of a stream for good. What is attached may hold the stream in turn.
     private func discard(_ stream: Unmanaged<HTTP2Stream>) {
         stream._withUnsafeGuaranteedRef {
-            $0.owner = nil
+            $0.detachOwner()
             $0.spareOwner = nil
         }
         stream.release()
@@ -255,6 +257,7 @@ final class HTTP2Engine {
     func abandonStreams() {
         if let session { nghttp2_session_del(session) }
         session = nil
+        state.pointee.recentStream = (0, nil)
         while let stream = state.pointee.openStreams.popLast() { discard(stream) }
         recycleClosed()
         state.pointee.isTrimmed = false

@@ -4,20 +4,20 @@
 /// streams.
 struct HeadAssembler {
     private var builder: FieldBlockBuilder
+    private var template = HeadTemplate()
     private var method: HTTPMethod?
     private var scheme: URIScheme?
-    private var hasScheme = false
     private var path: StoredRange?
     private var authority: StoredRange?
     private(set) var status = 0
 
     init(limits: HTTPLimits) { builder = FieldBlockBuilder(limits: limits) }
 
-    mutating func begin() {
+    mutating func begin(isRequest: Bool) {
         builder.reset()
+        template.begin(isRequest: isRequest)
         method = nil
         scheme = nil
-        hasScheme = false
         path = nil
         authority = nil
         status = 0
@@ -30,8 +30,14 @@ struct HeadAssembler {
         name: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer
     ) -> FieldBlockBuilder.Overflow? {
         if let overflow = builder.admit(nameCount: name.count, valueCount: value.count) { return overflow }
+        if template.isFollowed {
+            if template.matches(name: name, value: value) { return nil }
+            leaveTemplate()
+        }
         guard name.first == ASCII.colon else {
-            builder.append(name: name, value: value)
+            let added = builder.append(name: name, value: value)
+            let known = added.token == .other ? nil : added.token.bytes
+            template.record(.field, name: known, nameCount: name.count, added.range, in: builder.storage)
             return nil
         }
         addPseudo(name, value.withoutOuterWhitespace)
@@ -40,22 +46,62 @@ struct HeadAssembler {
 
     private mutating func addPseudo(_ name: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) {
         if name.elementsAre(":path") {
-            path = builder.store(value)
+            path = store(.path, ":path", value)
         } else if name.elementsAre(":method") {
             method = HTTPMethod(bytes: value)
+            _ = store(.method, ":method", value)
         } else if name.elementsAre(":scheme") {
             scheme = URIScheme(bytes: value)
-            hasScheme = true
+            _ = store(.scheme, ":scheme", value)
         } else if name.elementsAre(":authority") {
-            authority = builder.store(value)
+            authority = store(.authority, ":authority", value)
         } else if name.elementsAre(":status") {
             status = value.reduce(0) { $0 * 10 + Int($1 &- 0x30) }
+        } else {
+            template.stopRecording()
         }
+    }
+
+    private mutating func store(
+        _ kind: HeadTemplate.Kind, _ name: StaticString, _ value: UnsafeRawBufferPointer
+    ) -> StoredRange {
+        let range = builder.store(value)
+        let name = UnsafeRawBufferPointer(start: name.utf8Start, count: name.utf8CodeUnitCount)
+        template.record(kind, name: name, nameCount: name.count, range, in: builder.storage)
+        return range
+    }
+
+    /// The block goes on differently from the last request's: what was the same so far becomes this one's own.
+    private mutating func leaveTemplate() {
+        guard var last = template.leave() else { return }
+        for piece in template.pieces {
+            switch piece.kind {
+            case .field: break
+            case .method: method = last.method
+            case .scheme: scheme = last.target.scheme
+            case .path: path = piece.range
+            case .authority: authority = piece.range
+            }
+        }
+        if let end = template.pieces.last, let storage = last.fields.storage {
+            builder.adopt(storage, entryCount: Int(end.entryCount), byteCount: Int(end.byteCount))
+        }
+        if let storage = last.takeStorage() { builder.reuse(storage) }
     }
 
     /// The request, or nil when it breaks rule M1 or M9: the path must start with `/` (`*` only for OPTIONS),
     /// the scheme must be the transport's, and `host` must say what `:authority` says.
     mutating func takeRequest(_ schemes: SchemeRule) -> HTTPRequestHead? {
+        if template.isFollowed {
+            if template.isWholeHead { return template.head }
+            leaveTemplate()
+        }
+        guard let head = buildRequest(schemes) else { return nil }
+        template.keep(head)
+        return head
+    }
+
+    private mutating func buildRequest(_ schemes: SchemeRule) -> HTTPRequestHead? {
         let storage = builder.takeStorage()
         guard let method, let path, let scheme, schemes.accepts(scheme),
             Self.isPath(storage.bytes(offset: path.offset, count: path.count), method)
@@ -79,7 +125,10 @@ struct HeadAssembler {
     }
 
     mutating func reuse(_ storage: FieldStorage) { builder.reuse(storage) }
-    mutating func trim() { builder.trim() }
+    mutating func trim() {
+        builder.trim()
+        template = HeadTemplate()
+    }
 
     mutating func takeFields() -> HTTPFields { HTTPFields(storage: builder.takeStorage()) }
 

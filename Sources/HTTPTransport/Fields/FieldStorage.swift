@@ -51,6 +51,7 @@ final class FieldStorage: ManagedBuffer<FieldStorageHeader, UInt8> {
     private var end: UnsafeMutableRawPointer { base + numbers.pointee.capacity }
 
     var entryCount: Int { numbers.pointee.entryCount }
+    var byteCount: Int { numbers.pointee.byteCount }
 
     /// False when no entry has that token.
     func mayHold(_ token: FieldToken) -> Bool { numbers.pointee.tokenBits & token.bit != 0 }
@@ -77,6 +78,8 @@ final class FieldStorage: ManagedBuffer<FieldStorageHeader, UInt8> {
         UnsafeRawBufferPointer(
             start: end - Int(entry.offset) + Int(entry.nameCount), count: Int(entry.valueCount))
     }
+
+    func address(offset: UInt32) -> UnsafeRawPointer { UnsafeRawPointer(end - Int(offset)) }
 
     func bytes(offset: UInt32, count: UInt32) -> UnsafeRawBufferPointer {
         UnsafeRawBufferPointer(start: end - Int(offset), count: Int(count))
@@ -123,6 +126,17 @@ final class FieldStorage: ManagedBuffer<FieldStorageHeader, UInt8> {
     }
 
     var regionByteCount: Int { numbers.pointee.capacity }
+
+    /// Becomes what `other` was when it held only so many fields and bytes. This one is empty, and the caller made sure
+    /// that it is large enough.
+    func copyBegin(of other: FieldStorage, entryCount: Int, byteCount: Int) {
+        base.copyMemory(from: other.base, byteCount: entryCount * Self.entryStride)
+        (end - byteCount).copyMemory(from: other.end - byteCount, byteCount: byteCount)
+        let numbers = numbers
+        numbers.pointee.entryCount = entryCount
+        numbers.pointee.byteCount = byteCount
+        for index in 0..<entryCount { numbers.pointee.tokenBits |= entry(at: index).token.bit }
+    }
 
     /// A copy with room for `additional` more bytes.
     func copy(additional: Int) -> FieldStorage {

@@ -82,7 +82,7 @@ import Testing
 
     @Test func `changing received fields leaves path and authority alone`() {
         var assembler = HeadAssembler(limits: HTTPLimits())
-        assembler.begin()
+        assembler.begin(isRequest: true)
         for (name, value) in [
             (":method", "POST"), (":path", "/p"), (":scheme", "http"), (":authority", "h"), ("a", "b"),
         ] {

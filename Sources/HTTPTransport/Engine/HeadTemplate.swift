@@ -1,0 +1,110 @@
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#elseif canImport(Darwin)
+    import Darwin
+#endif
+
+/// The last request head of a connection, for the next one to be compared with. Clients send much the same in every
+/// request, and what is the same need not be recognised, checked and stored again.
+///
+///     last head:  :method :path te content-type grpc-timeout
+///     next head:  :method :path te content-type ... the same to its end: it is the last one, memory included
+///     or                                        \ something else: what was the same is copied in one piece, and only
+///                                                 the rest is built
+///
+/// Fields are compared as received, byte by byte.
+struct HeadTemplate {
+    enum Kind { case field, method, scheme, path, authority }
+
+    /// One field, in the order of arrival; its bytes are in the head's storage.
+    struct Piece {
+        let kind: Kind
+        /// In the program image; nil when the name is stored in front of the value.
+        let name: UnsafeRawPointer?
+        let nameCount: UInt32
+        let valueCount: UInt32
+        /// Of the stored bytes, from the end of the storage.
+        let offset: UInt32
+        /// What the storage held when this piece was in it.
+        let entryCount: UInt32
+        let byteCount: UInt32
+
+        var range: StoredRange { StoredRange(offset: offset, count: valueCount) }
+    }
+
+    /// Whole when a head is there; else of the block that is being received.
+    private(set) var pieces: [Piece] = []
+    private(set) var head: HTTPRequestHead?
+    /// How many pieces of the present block were the same so far.
+    private(set) var position = 0
+    /// All of the present block so far is the same.
+    private(set) var isFollowed = false
+    private var isRecording = false
+
+    /// Larger heads are not kept, so that a connection holds little.
+    private static let largestStorage = 1024
+
+    var isWholeHead: Bool { isFollowed && position == pieces.count }
+
+    /// - Parameter isRequest: others are neither compared nor kept.
+    mutating func begin(isRequest: Bool) {
+        position = 0
+        isFollowed = isRequest && head != nil
+        isRecording = isRequest
+        if head == nil { pieces.removeAll(keepingCapacity: true) }
+    }
+
+    /// Whether the next field of the present block is that of the last one.
+    mutating func matches(name: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer) -> Bool {
+        guard position < pieces.count, let storage = head?.fields.storage else { return false }
+        let piece = pieces[position]
+        guard name.count == Int(piece.nameCount), value.count == Int(piece.valueCount),
+            let nameBytes = name.baseAddress
+        else { return false }
+        var stored = Unmanaged.passUnretained(storage)._withUnsafeGuaranteedRef { $0.address(offset: piece.offset) }
+        if let known = piece.name {
+            guard memcmp(known, nameBytes, name.count) == 0 else { return false }
+        } else {
+            guard memcmp(stored, nameBytes, name.count) == 0 else { return false }
+            stored += name.count
+        }
+        if let valueBytes = value.baseAddress, memcmp(stored, valueBytes, value.count) != 0 { return false }
+        position += 1
+        return true
+    }
+
+    /// The present block goes on differently. What was the same stays in ``pieces``.
+    ///
+    /// - Returns: the last head, which is not kept any more.
+    mutating func leave() -> HTTPRequestHead? {
+        isFollowed = false
+        pieces.removeLast(pieces.count - position)
+        return head.take()
+    }
+
+    /// Notes the field that was added to `storage` last.
+    mutating func record(
+        _ kind: Kind, name: UnsafeRawBufferPointer?, nameCount: Int, _ range: StoredRange, in storage: FieldStorage?
+    ) {
+        guard isRecording, let storage else { return }
+        pieces.append(
+            Piece(
+                kind: kind, name: name?.baseAddress, nameCount: UInt32(truncatingIfNeeded: nameCount),
+                valueCount: range.count, offset: range.offset,
+                entryCount: UInt32(truncatingIfNeeded: storage.entryCount),
+                byteCount: UInt32(truncatingIfNeeded: storage.byteCount)))
+    }
+
+    /// The present block cannot be kept.
+    mutating func stopRecording() { isRecording = false }
+
+    /// Keeps the head that the pieces make.
+    mutating func keep(_ head: HTTPRequestHead) {
+        guard isRecording, let storage = head.fields.storage, storage.regionByteCount <= Self.largestStorage else {
+            return
+        }
+        self.head = head
+    }
+}
