@@ -52,7 +52,8 @@ struct BodyQueue {
         if let memory, capacity - held >= count, start >= held {
             memory.copyMemory(from: memory + start, byteCount: held)
         } else {
-            let larger = max(256, (held + count) * 2)
+            // Most queues get one piece.
+            let larger = max(256, held == 0 ? count : (held + count) * 2)
             let moved = UnsafeMutableRawPointer.allocate(byteCount: larger, alignment: 16)
             if let memory {
                 moved.copyMemory(from: memory + start, byteCount: held)

@@ -49,6 +49,7 @@ public final class HTTPServer: Sendable {
         logger: Logger,
         service: any HTTPService
     ) async throws -> HTTPServer {
+        _ = HeapMemory.isPrepared
         let shared = ServerShared(configuration: configuration, service: service, logger: logger)
         let loops = group.makeIterator().enumerated().map { index, eventLoop in
             ServerLoop(eventLoop: eventLoop, index: index, timeouts: configuration.timeouts)
