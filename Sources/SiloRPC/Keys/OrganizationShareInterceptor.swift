@@ -54,31 +54,44 @@ public struct OrganizationShareInterceptor: ServerInterceptor {
 
 /// Calls of each organization that have begun and not ended.
 final class RunningCalls: Sendable {
+    /// An organization without calls keeps its entry for the next one, until there are many such.
     private struct State {
         var counts: [Int64: Int] = [:]
         var refused = 0
+        var sweepCount = 1024
+
+        mutating func sweep() {
+            counts = counts.filter { $0.value > 0 }
+            sweepCount = max(1024, counts.count * 2)
+        }
     }
 
     private let state = Mutex(State())
 
     var refused: Int { state.withLock { $0.refused } }
+    /// Organizations that have an entry.
+    var knownCount: Int { state.withLock { $0.counts.count } }
 
     func begin(_ organization: Int64, _ maximum: Int) -> Bool {
         state.withLock { state in
-            let count = state.counts[organization, default: 0]
-            guard count < maximum else {
+            guard Self.take(&state.counts[organization, default: 0], maximum) else {
                 state.refused += 1
                 return false
             }
-            state.counts[organization] = count + 1
+            if state.counts.count > state.sweepCount { state.sweep() }
             return true
         }
     }
 
+    private static func take(_ count: inout Int, _ maximum: Int) -> Bool {
+        guard count < maximum else { return false }
+        count += 1
+        return true
+    }
+
     func end(_ organization: Int64) {
         state.withLock { state in
-            let count = state.counts[organization, default: 0]
-            state.counts[organization] = count > 1 ? count - 1 : nil
+            state.counts[organization, default: 1] -= 1
         }
     }
 }
