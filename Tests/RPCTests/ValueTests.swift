@@ -146,9 +146,11 @@ import Testing
 
 @Suite(.timeLimit(.minutes(5))) struct MethodTableTests {
     @Test("M1: exact bytes only") func lookup() {
+        let configuration = RPCServerConfiguration.Shared(RPCServerConfiguration())
         let methods = (0..<200).map { index in
             ServedMethod(
-                RPCMethod(MethodDescriptor(service: "a.B", method: "M\(index)", kind: .unary)) { _, _ in }, chain: []
+                RPCMethod(MethodDescriptor(service: "a.B", method: "M\(index)", kind: .unary)) { _, _ in }, chain: [],
+                configuration
             )
         }
         let table = MethodTable(methods)

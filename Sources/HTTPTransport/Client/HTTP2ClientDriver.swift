@@ -178,7 +178,7 @@ final class HTTP2ClientDriver: ChannelInboundHandler, ClientDriver, @unchecked S
 
     private func didClose(_ stream: HTTP2Stream, _ code: HTTP2ErrorCode) {
         if let exchange = exchange(of: stream) {
-            stream.owner = nil
+            stream.detachOwner()
             exchange.stream = nil
             if !exchange.isReceivingDone { exchange.fail(error(for: stream, code)) }
             exchange.gate.open()
@@ -215,7 +215,7 @@ final class HTTP2ClientDriver: ChannelInboundHandler, ClientDriver, @unchecked S
         }
         let exchange = HTTPClientExchange(request, eventLoop: eventLoop, driver: self, state: state)
         exchange.stream = stream
-        stream.owner = exchange
+        stream.attach(exchange)
         activeCount += 1
         setNeedsFlush()
         request.done(.success(exchange))
@@ -318,7 +318,7 @@ final class HTTP2ClientDriver: ChannelInboundHandler, ClientDriver, @unchecked S
         handleEvents(ByteBuffer())
         for stream in engine.openStreams {
             guard let exchange = exchange(of: stream) else { continue }
-            stream.owner = nil
+            stream.detachOwner()
             exchange.stream = nil
             // What never left is safe to send again elsewhere.
             let wasSent = stream.isHeadSent

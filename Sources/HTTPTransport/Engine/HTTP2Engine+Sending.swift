@@ -26,11 +26,11 @@ extension HTTP2Engine {
     }
 
     /// Queues the response head. With `endsStream` that is one HEADERS frame with END_STREAM (rule S9).
-    func respond(_ stream: HTTP2Stream, _ head: HTTPResponseHead, endsStream: Bool) {
+    func respond(_ stream: HTTP2Stream, _ head: consuming HTTPResponseHead, endsStream: Bool) {
         guard let session, !stream.isClosed, !stream.isHeadSubmitted else { return }
         stream.isHeadSubmitted = true
-        stream.headFields = head.fields
         state.pointee.headPairs.prepare(status: head.status, head.fields)
+        stream.headFields = head.fields
         let result = state.pointee.headPairs.withPairs { pairs, count in
             guard !endsStream else { return nghttp2_submit_response(session, stream.id, pairs, count, nil) }
             var provider = provider(for: stream)
@@ -130,7 +130,10 @@ extension HTTP2Engine {
     /// Ends the body; non-empty `trailers` follow it. A trailer block without fields is never sent.
     func end(_ stream: HTTP2Stream, trailers: HTTPFields?) {
         guard !stream.isClosed, !stream.outboundEnded else { return }
-        if let trailers, !trailers.isEmpty { stream.trailerFields = trailers }
+        if let trailers, !trailers.isEmpty {
+            stream.trailerIdentity = trailers.identity
+            stream.trailerFields = trailers
+        }
         stream.outboundEnded = true
         resume(stream)
     }
@@ -260,8 +263,10 @@ extension HTTP2Engine {
 
     private func finishBody(of stream: HTTP2Stream, _ flags: UnsafeMutablePointer<UInt32>) {
         flags.pointee |= NGHTTP2_DATA_FLAG_EOF.rawValue
-        guard let trailers = stream.trailerFields, let session else { return }
-        state.pointee.trailerPairs.prepare(status: 0, trailers)
+        guard let session, let storage = stream.trailerIdentity else { return }
+        if !state.pointee.trailerPairs.isPrepared(status: 0, storage), let trailers = stream.trailerFields {
+            state.pointee.trailerPairs.prepare(status: 0, trailers)
+        }
         guard state.pointee.trailerPairs.count > 0 else { return }
         let result = state.pointee.trailerPairs.withPairs { nghttp2_submit_trailer(session, stream.id, $0, $1) }
         if result == 0 { flags.pointee |= NGHTTP2_DATA_FLAG_NO_END_STREAM.rawValue }

@@ -32,6 +32,8 @@ final class HTTP2Stream {
     var outboundEnded = false
     var headFields: HTTPFields?
     var trailerFields: HTTPFields?
+    /// Which those are (``HTTPFields/identity``).
+    var trailerIdentity: ObjectIdentifier?
     var isHeadSubmitted = false
     /// nghttp2 asked for body bytes when there were none; it must be told when there are.
     var isDeferred = false
@@ -54,7 +56,9 @@ final class HTTP2Stream {
     /// Report `drained` when bytes leave the queue: somebody waits for room.
     var wantsDrainEvents = false
     /// What the user of the engine attaches.
-    var owner: AnyObject?
+    private(set) var owner: AnyObject?
+    /// The same, to be looked at without counting references.
+    private(set) var uncountedOwner: Unmanaged<AnyObject>?
     /// What the user of the engine wants to use again with the next stream that this object becomes.
     var spareOwner: AnyObject?
 
@@ -71,6 +75,25 @@ final class HTTP2Stream {
 
     func open(id: Int32) { self.id = id }
 
+    func attach(_ owner: AnyObject) {
+        uncountedOwner = .passUnretained(owner)
+        self.owner = owner
+    }
+
+    func detachOwner() {
+        uncountedOwner = nil
+        owner = nil
+    }
+
+    /// Whether nobody else holds the owner.
+    var holdsOwnerAlone: Bool { isKnownUniquelyReferenced(&owner) }
+
+    /// The owner is for the next stream now.
+    func keepOwner() {
+        uncountedOwner = nil
+        swap(&owner, &spareOwner)
+    }
+
     /// Back to the state of a new object.
     func reset() {
         id = 0
@@ -85,6 +108,7 @@ final class HTTP2Stream {
         outboundEnded = false
         headFields = nil
         trailerFields = nil
+        trailerIdentity = nil
         isHeadSubmitted = false
         isDeferred = false
         localEnded = false
@@ -97,7 +121,7 @@ final class HTTP2Stream {
         isHeadSent = false
         wantsDrainEvents = false
         isClosed = false
-        owner = nil
+        detachOwner()
     }
 }
 

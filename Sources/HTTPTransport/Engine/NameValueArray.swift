@@ -11,6 +11,7 @@ struct NameValueArray {
     /// What `pairs` was made of last, by ``prepare(status:_:)``. Fields that somebody else holds too are never changed
     /// in place, so the same storage means the same pairs: answers share their fields, and this saves most of the work.
     private var prepared: FieldStorage?
+    private var preparedIdentity: ObjectIdentifier?
     private var preparedStatus = 0
 
     private static let noCopy = UInt8(
@@ -20,15 +21,22 @@ struct NameValueArray {
     mutating func removeAll() {
         pairs.removeAll(keepingCapacity: true)
         prepared = nil
+        preparedIdentity = nil
+    }
+
+    /// Whether these are the pairs of those fields already, by their ``HTTPFields/identity``.
+    func isPrepared(status: Int, _ storage: ObjectIdentifier) -> Bool {
+        preparedIdentity == storage && status == preparedStatus
     }
 
     /// Becomes the pairs of an answer's head, or of trailers when `status` is 0.
     mutating func prepare(status: Int, _ fields: HTTPFields) {
-        if let prepared, prepared === fields.storage, status == preparedStatus { return }
+        if let storage = fields.identity, isPrepared(status: status, storage) { return }
         removeAll()
         if status != 0 { appendStatus(status) }
         append(fields, isRequest: false)
         prepared = fields.storage
+        preparedIdentity = fields.identity
         preparedStatus = status
     }
 

@@ -30,9 +30,9 @@ struct BodyInbox {
 
     // MARK: From the connection
 
-    mutating func append(_ bytes: ByteBuffer) {
+    mutating func append(_ bytes: consuming ByteBuffer) {
         guard !isOver else { return }
-        if buffer == nil { buffer = bytes } else { buffer?.writeImmutableBuffer(bytes) }
+        if buffer == nil { buffer = consume bytes } else { buffer?.writeImmutableBuffer(bytes) }
     }
 
     mutating func end() { if !isOver { isEnded = true } }
@@ -91,8 +91,17 @@ struct BodyInbox {
     /// The end has been received, and all is well.
     var isComplete: Bool { isEnded && failure == nil }
 
-    /// What has arrived and was not read; nil when that is nothing.
-    var unread: ByteBuffer? { buffer }
+    /// What has arrived and was not read, for a look at it; nil when that is nothing.
+    mutating func lend() -> ByteBuffer? { buffer.take() }
+
+    /// What was lent has not been read after all.
+    ///
+    /// - Returns: false when nobody can read it any more.
+    mutating func restore(_ bytes: ByteBuffer) -> Bool {
+        guard failure == nil else { return false }
+        buffer = bytes
+        return true
+    }
 
     mutating func wait(_ continuation: UnsafeContinuation<BodyRead, Never>, _ ticket: WaitTicket) {
         guard !ticket.isCancelled else { return continuation.resume(returning: .failed(.cancelled)) }

@@ -59,10 +59,11 @@ extension HTTPExchange {
     @discardableResult
     public func withCompleteBody(_ body: (UnsafeRawBufferPointer) throws -> Bool) rethrows -> Bool {
         guard eventLoop.inEventLoop, inbox.isComplete else { return false }
-        // A reference of its own: `body` may end the exchange, which drops the inbox's.
-        let bytes = inbox.unread
-        let isRead = try bytes?.withUnsafeReadableBytes(body) ?? body(UnsafeRawBufferPointer(start: nil, count: 0))
-        if isRead { didConsume(inbox.dropUnread()) }
+        // Taken out, because `body` may end the exchange, which drops what is in the inbox.
+        guard let bytes = inbox.lend() else { return try body(UnsafeRawBufferPointer(start: nil, count: 0)) }
+        var isRead = false
+        defer { if isRead || !inbox.restore(bytes) { didConsume(bytes.readableBytes) } }
+        isRead = try bytes.withUnsafeReadableBytes(body)
         return isRead
     }
 

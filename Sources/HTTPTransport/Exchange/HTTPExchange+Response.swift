@@ -5,8 +5,11 @@ extension HTTPExchange {
     /// Sets status and fields of the response. They leave with the first body bytes or with
     /// ``finish(trailers:)``, so that a short answer is one write. A second call before that replaces the
     /// first; afterwards it does nothing.
-    public func sendHead(_ head: HTTPResponseHead) {
-        guard eventLoop.inEventLoop else { return eventLoop.execute { self.sendHead(head) } }
+    public func sendHead(_ head: consuming HTTPResponseHead) {
+        guard eventLoop.inEventLoop else {
+            let head = head
+            return eventLoop.execute { self.sendHead(head) }
+        }
         if isAttached, !driver.isHeadSent(self) { pendingHead = head }
     }
 

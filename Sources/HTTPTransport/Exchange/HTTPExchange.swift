@@ -88,7 +88,7 @@ public final class HTTPExchange: @unchecked Sendable {
 
     /// Constant references are not counted when they are used; ``isAttached`` tells whether they may be.
     let driver: ExchangeDriver
-    private let ownStream: HTTP2Stream?
+    let ownStream: HTTP2Stream?
     /// Only with HTTP/2; nil when the exchange is over for the protocol.
     var stream: HTTP2Stream? { isAttached ? ownStream : nil }
     let connection: ServerConnection
@@ -135,7 +135,7 @@ public final class HTTPExchange: @unchecked Sendable {
     }
 
     func reuse(_ head: consuming HTTPRequestHead, receivedAt: UInt64) {
-        state.pointee.head = head
+        state.pointee.head = consume head
         state.pointee.receivedAt = .uptimeNanoseconds(receivedAt)
         state.pointee.isAttached = true
     }
@@ -161,11 +161,11 @@ public final class HTTPExchange: @unchecked Sendable {
     public var fields: HTTPFields { state.pointee.head.fields }
     /// The head's method, without a copy of the whole head.
     public var method: HTTPMethod { state.pointee.head.method }
+    var isHeadRequest: Bool { state.pointee.head.method.isHead }
 
     /// Gives the bytes of the request's path to `body`, without a copy of the whole head.
     public func withPath<R>(_ body: (UnsafeRawBufferPointer) throws -> R) rethrows -> R {
-        let target = state.pointee.head.target
-        return try target.withPath(body)
+        try state.pointee.head.target.withPath(body)
     }
 
     /// The protocol is done with this exchange.

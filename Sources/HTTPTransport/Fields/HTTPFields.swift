@@ -14,6 +14,13 @@ public struct HTTPFields: @unchecked Sendable {
 
     init(storage: FieldStorage) { self.storage = storage }
 
+    /// Tells storages apart without counting references; nil when there are no fields.
+    @inline(__always)
+    var identity: ObjectIdentifier? {
+        guard let storage else { return nil }
+        return ObjectIdentifier(storage)
+    }
+
     /// Number of fields, duplicates counted.
     public var count: Int { storage?.entryCount ?? 0 }
 
@@ -50,12 +57,19 @@ public struct HTTPFields: @unchecked Sendable {
 
     /// How many fields have that name (rule M12: repeated singletons are an error, never "last wins").
     public func count(of name: HTTPFieldName) -> Int {
-        guard let storage, storage.mayHold(name.token) else { return 0 }
+        guard mayHold(name), let storage else { return 0 }
         var found = 0
         for index in 0..<storage.entryCount where matches(storage, storage.entry(at: index), name) {
             found += 1
         }
         return found
+    }
+
+    /// False when there is no such field; without counting references, since most look-ups are for what is not there.
+    @inline(__always)
+    private func mayHold(_ name: HTTPFieldName) -> Bool {
+        guard let storage else { return false }
+        return Unmanaged.passUnretained(storage)._withUnsafeGuaranteedRef { $0.mayHold(name.token) }
     }
 
     /// All values of that name, in order.
@@ -75,7 +89,7 @@ public struct HTTPFields: @unchecked Sendable {
     public func withFirst<Result>(
         _ name: HTTPFieldName, _ body: (UnsafeRawBufferPointer) throws -> Result
     ) rethrows -> Result? {
-        guard let storage, storage.mayHold(name.token) else { return nil }
+        guard mayHold(name), let storage else { return nil }
         for index in 0..<storage.entryCount {
             let entry = storage.entry(at: index)
             if matches(storage, entry, name) { return try body(storage.value(of: entry)) }

@@ -37,6 +37,10 @@ public struct HTTPMethod: Sendable, Hashable, CustomStringConvertible {
     public static var connect: HTTPMethod { HTTPMethod(.connect) }
     public static var trace: HTTPMethod { HTTPMethod(.trace) }
 
+    /// As `== .head` and `== .post`, without values of them.
+    var isHead: Bool { known == .head }
+    package var isPost: Bool { known == .post }
+
     /// - Returns: `nil` when `token` is empty or not an RFC 9110 token.
     public init?(_ token: String) {
         var copy = token

@@ -25,6 +25,8 @@ final class HTTP2ServerDriver: ExchangeDriver {
 
     /// Output that is handed to the socket at once.
     private static let flushByteCount = 64 * 1024
+    /// A connection without calls for that long gives its memory back.
+    private static let restlessTime = Duration.milliseconds(500)
 
     init(_ connection: ServerConnection, startTime: UInt64) throws(HTTPConnectionError) {
         self.connection = connection
@@ -77,8 +79,7 @@ final class HTTP2ServerDriver: ExchangeDriver {
             switch event {
             case .head(let stream): stream._withUnsafeGuaranteedRef { didReceiveHead($0) }
             case .data(let stream, let offset, let count):
-                let bytes = input.getSlice(at: input.readerIndex + offset, length: count)
-                stream._withUnsafeGuaranteedRef { didReceiveData($0, bytes, count) }
+                stream._withUnsafeGuaranteedRef { didReceiveData($0, input, offset, count) }
             case .end(let stream): stream._withUnsafeGuaranteedRef { didReceiveEnd($0) }
             case .closed(let stream, let code): stream._withUnsafeGuaranteedRef { didClose($0, code) }
             case .drained(let stream): stream._withUnsafeGuaranteedRef { openGate($0) }
@@ -94,14 +95,31 @@ final class HTTP2ServerDriver: ExchangeDriver {
     }
 
     private func didReceiveEnd(_ stream: HTTP2Stream) {
-        guard let exchange = exchange(of: stream) else { return }
-        exchange.inbox.end()
-        if exchange.isStarted { exchange.wakeReader() }
+        withExchange(of: stream) { exchange in
+            exchange.inbox.end()
+            if exchange.isStarted { exchange.wakeReader() }
+        }
     }
 
     private func exchange(of stream: HTTP2Stream) -> HTTPExchange? {
         // Only exchanges are ever attached by this driver.
         stream.owner.map { unsafeDowncast($0, to: HTTPExchange.self) }
+    }
+
+    /// As ``exchange(of:)``, without counting references: the stream holds the exchange, and `body` must not change
+    /// that.
+    @discardableResult
+    @inline(__always)
+    private func withExchange<R>(of stream: HTTP2Stream, _ body: (HTTPExchange) -> R) -> R? {
+        guard let owner = stream.uncountedOwner else { return nil }
+        return owner._withUnsafeGuaranteedRef { body(unsafeDowncast($0, to: HTTPExchange.self)) }
+    }
+
+    /// The stream of an exchange that goes on, without counting references: the exchange holds it.
+    @inline(__always)
+    private func withStream<R>(of exchange: HTTPExchange, _ body: (HTTP2Stream) throws -> R) rethrows -> R? {
+        guard exchange.isAttached, let stream = exchange.ownStream else { return nil }
+        return try Unmanaged.passUnretained(stream)._withUnsafeGuaranteedRef(body)
     }
 
     /// The stream object's own exchange of an earlier request, or a new one.
@@ -112,15 +130,15 @@ final class HTTP2ServerDriver: ExchangeDriver {
                 receivedAt: engine.now)
         }
         let exchange = unsafeDowncast(spare, to: HTTPExchange.self)
-        exchange.reuse(head, receivedAt: engine.now)
+        exchange.reuse(consume head, receivedAt: engine.now)
         return exchange
     }
 
     /// Keeps the exchange of a closed stream for the next one, unless somebody still holds it.
     private func keepExchange(of stream: HTTP2Stream) {
-        guard isKnownUniquelyReferenced(&stream.owner) else { return stream.owner = nil }
-        if let storage = exchange(of: stream)?.recycle() { engine.reuse(storage) }
-        swap(&stream.owner, &stream.spareOwner)
+        guard stream.holdsOwnerAlone else { return stream.detachOwner() }
+        if let storage = withExchange(of: stream, { $0.recycle() }) ?? nil { engine.reuse(storage) }
+        stream.keepOwner()
     }
 
     private func didReceiveHead(_ stream: HTTP2Stream) {
@@ -133,31 +151,35 @@ final class HTTP2ServerDriver: ExchangeDriver {
             return engine.reset(stream, .refusedStream)
         }
         guard connection.takeHandlerSlot() == nil else { return engine.reset(stream, .refusedStream) }
-        let exchange = makeExchange(head, stream)
-        stream.owner = exchange
+        let exchange = makeExchange(consume head, stream)
+        stream.attach(exchange)
         starting.append(exchange)
     }
 
-    private func didReceiveData(_ stream: HTTP2Stream, _ bytes: ByteBuffer?, _ count: Int) {
-        guard let exchange = exchange(of: stream), !exchange.isFinished, let bytes, !exchange.inbox.isOver
-        else {
-            return engine.consume(count, on: stream)
+    /// - Parameter offset: of the bytes, from where `input` is read.
+    private func didReceiveData(_ stream: HTTP2Stream, _ input: ByteBuffer, _ offset: Int, _ count: Int) {
+        let isTaken = withExchange(of: stream) { exchange in
+            guard !exchange.isFinished, !exchange.inbox.isOver,
+                let bytes = input.getSlice(at: input.readerIndex + offset, length: count)
+            else { return false }
+            exchange.receivedByteCount += count
+            if let limit = limits.bodyByteCount, exchange.receivedByteCount > limit {
+                connection.log("body larger than HTTPLimits.bodyByteCount = \(limit)", limit: "bodyByteCount")
+                exchange.failBody(.bodyTooLarge(limit: limit), cancelsTask: false)
+                return false
+            }
+            exchange.inbox.append(bytes)
+            guard exchange.isStarted else { return true }
+            exchange.wakeReader()
+            noteUnread(exchange)
+            return true
         }
-        exchange.receivedByteCount += count
-        if let limit = limits.bodyByteCount, exchange.receivedByteCount > limit {
-            connection.log("body larger than HTTPLimits.bodyByteCount = \(limit)", limit: "bodyByteCount")
-            exchange.failBody(.bodyTooLarge(limit: limit), cancelsTask: false)
-            return engine.consume(count, on: stream)
-        }
-        exchange.inbox.append(bytes)
-        guard exchange.isStarted else { return }
-        exchange.wakeReader()
-        noteUnread(exchange)
+        if isTaken != true { engine.consume(count, on: stream) }
     }
 
     private func didClose(_ stream: HTTP2Stream, _ code: HTTP2ErrorCode) {
-        if let isOver = exchange(of: stream).map({ didClose($0, stream, code) }) {
-            if isOver { keepExchange(of: stream) } else { stream.owner = nil }
+        if let isOver = withExchange(of: stream, { didClose($0, stream, code) }) {
+            if isOver { keepExchange(of: stream) } else { stream.detachOwner() }
         }
         if !engine.hasOpenStreams { idleSince = connection.loop.timerTime(engine.now) }
     }
@@ -220,7 +242,7 @@ final class HTTP2ServerDriver: ExchangeDriver {
         handleEvents(ByteBuffer())
         for stream in engine.openStreams {
             guard let exchange = exchange(of: stream) else { continue }
-            stream.owner = nil
+            stream.detachOwner()
             exchange.detach()
             exchange.fail(.connectionClosed(reason: reason))
         }
@@ -233,48 +255,53 @@ final class HTTP2ServerDriver: ExchangeDriver {
     // MARK: From exchanges
 
     override func didConsume(_ count: Int, _ exchange: HTTPExchange) {
-        engine.consume(count, on: exchange.stream)
+        if withStream(of: exchange, { engine.consume(count, on: $0) }) == nil { engine.consume(count, on: nil) }
         connection.setNeedsFlush()
     }
 
-    override func isHeadSent(_ exchange: HTTPExchange) -> Bool { exchange.stream?.isHeadSubmitted ?? true }
+    override func isHeadSent(_ exchange: HTTPExchange) -> Bool {
+        withStream(of: exchange) { $0.isHeadSubmitted } ?? true
+    }
 
     override func send(_ bytes: ByteBuffer, _ exchange: HTTPExchange) {
-        guard let stream = exchange.stream else { return }
-        submitHead(exchange, stream, endsStream: false)
-        if exchange.method != .head { engine.send(bytes, on: stream) }
-        connection.setNeedsFlush()
+        withStream(of: exchange) { stream in
+            submitHead(exchange, stream, endsStream: false)
+            if !exchange.isHeadRequest { engine.send(bytes, on: stream) }
+            connection.setNeedsFlush()
+        }
     }
 
     override func send(
         count: Int, _ exchange: HTTPExchange, _ write: (UnsafeMutableRawBufferPointer) throws -> Void
     ) rethrows {
-        guard let stream = exchange.stream else { return }
-        // Before the head: when `write` throws, nothing has been sent.
-        if exchange.method != .head { try engine.send(count: count, on: stream, write) }
-        submitHead(exchange, stream, endsStream: false)
-        connection.setNeedsFlush()
+        try withStream(of: exchange) { stream in
+            // Before the head: when `write` throws, nothing has been sent.
+            if !exchange.isHeadRequest { try engine.send(count: count, on: stream, write) }
+            submitHead(exchange, stream, endsStream: false)
+            connection.setNeedsFlush()
+        }
     }
 
     override func isCongested(_ exchange: HTTPExchange) -> Bool {
-        guard let stream = exchange.stream, stream.outbound.byteCount > limits.unsentBodyByteCount else {
-            return false
-        }
-        stream.wantsDrainEvents = true
-        return true
+        withStream(of: exchange) { stream in
+            guard stream.outbound.byteCount > limits.unsentBodyByteCount else { return false }
+            stream.wantsDrainEvents = true
+            return true
+        } ?? false
     }
 
     override func finish(_ exchange: HTTPExchange, _ trailers: HTTPFields?) {
-        guard let stream = exchange.stream else { return }
-        engine.consume(exchange.inbox.dropUnread(), on: stream)
-        if stream.isHeadSubmitted {
-            engine.end(stream, trailers: trailers)
-        } else if let trailers, !trailers.isEmpty {
-            engine.respond(stream, exchange.pendingHead ?? HTTPResponseHead(status: 200), trailers: trailers)
-        } else {
-            submitHead(exchange, stream, endsStream: true)
+        withStream(of: exchange) { stream in
+            engine.consume(exchange.inbox.dropUnread(), on: stream)
+            if stream.isHeadSubmitted {
+                engine.end(stream, trailers: trailers)
+            } else if let trailers, !trailers.isEmpty {
+                engine.respond(stream, exchange.pendingHead ?? HTTPResponseHead(status: 200), trailers: trailers)
+            } else {
+                submitHead(exchange, stream, endsStream: true)
+            }
+            connection.setNeedsFlush()
         }
-        connection.setNeedsFlush()
     }
 
     override func reset(_ exchange: HTTPExchange, _ code: HTTP2ErrorCode) {
@@ -285,8 +312,7 @@ final class HTTP2ServerDriver: ExchangeDriver {
 
     private func submitHead(_ exchange: HTTPExchange, _ stream: HTTP2Stream, endsStream: Bool) {
         guard !stream.isHeadSubmitted else { return }
-        let head = exchange.pendingHead.take() ?? HTTPResponseHead(status: 200)
-        engine.respond(stream, head, endsStream: endsStream)
+        engine.respond(stream, exchange.pendingHead.take() ?? HTTPResponseHead(status: 200), endsStream: endsStream)
     }
 
     private func openGate(_ stream: HTTP2Stream) {
@@ -326,9 +352,12 @@ final class HTTP2ServerDriver: ExchangeDriver {
             sendFinalGoAway()
         }
         if !engine.hasOpenStreams, connection.runningHandlers == 0 {
-            engine.trim()
-            if starting.isEmpty { starting = [] }
-            if touched.isEmpty { touched = [] }
+            // Between two calls it keeps what the next one needs.
+            if ServerConnection.isPast(Self.restlessTime, since: idleSince, now) {
+                engine.trim()
+                if starting.isEmpty { starting = [] }
+                if touched.isEmpty { touched = [] }
+            }
             if drain == .none, ServerConnection.isPast(timeouts.idleHTTP2, since: idleSince, now) {
                 sendFinalGoAway()
             }

@@ -4,6 +4,10 @@ import Synchronization
 /// A method as one server serves it: its code with all interceptors around, its counters, its switch.
 final class ServedMethod: Sendable {
     let descriptor: MethodDescriptor
+    /// The descriptor's, as bytes.
+    let path: [UInt8]
+    /// Of the server: here, so that a call has one reference less.
+    let configuration: RPCServerConfiguration.Shared
     let immediate: ImmediateCallHandler?
     /// The handler behind all interceptors, behind all but the first, ... behind none.
     let chain: [CallHandler]
@@ -11,8 +15,10 @@ final class ServedMethod: Sendable {
     private let isDisabled = Atomic<Bool>(false)
     private let reason = Mutex("")
 
-    init(_ method: RPCMethod, chain: [CallHandler]) {
+    init(_ method: RPCMethod, chain: [CallHandler], _ configuration: RPCServerConfiguration.Shared) {
         descriptor = method.descriptor
+        path = Array(method.descriptor.path.utf8)
+        self.configuration = configuration
         immediate = method.immediate
         self.chain = chain
     }

@@ -1,12 +1,7 @@
 /// Method path -> handler, looked up by the path's bytes: open addressing over the path's hash, no `String` per
 /// request.
 struct MethodTable: Sendable {
-    struct Entry: Sendable {
-        let path: [UInt8]
-        let method: ServedMethod
-    }
-
-    private var slots: [Entry?]
+    private var slots: [ServedMethod?]
     private let mask: Int
 
     init(_ methods: [ServedMethod]) {
@@ -14,24 +9,24 @@ struct MethodTable: Sendable {
         while capacity < methods.count * 2 { capacity *= 2 }
         slots = Array(repeating: nil, count: capacity)
         mask = capacity - 1
-        for method in methods { insert(Entry(path: Array(method.descriptor.path.utf8), method: method)) }
+        for method in methods { insert(method) }
     }
 
     /// The method whose path is exactly `path`; case-sensitive, nothing is decoded or normalised (rule M1).
     func method(path: UnsafeRawBufferPointer) -> ServedMethod? {
         var index = Self.hash(path) & mask
-        while let entry = slots[index] {
-            if entry.path.withUnsafeBytes({ Self.isEqual($0, path) }) { return entry.method }
+        while let method = slots[index] {
+            if method.path.withUnsafeBytes({ Self.isEqual($0, path) }) { return method }
             index = (index + 1) & mask
         }
         return nil
     }
 
     /// A later method of the same path replaces the earlier one.
-    private mutating func insert(_ entry: Entry) {
-        var index = entry.path.withUnsafeBytes(Self.hash) & mask
-        while let present = slots[index], present.path != entry.path { index = (index + 1) & mask }
-        slots[index] = entry
+    private mutating func insert(_ method: ServedMethod) {
+        var index = method.path.withUnsafeBytes(Self.hash) & mask
+        while let present = slots[index], present.path != method.path { index = (index + 1) & mask }
+        slots[index] = method
     }
 
     /// FNV-1a over words of eight bytes, then over the rest.

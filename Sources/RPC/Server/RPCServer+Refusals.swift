@@ -105,7 +105,7 @@ extension RPCServer {
     ) -> Admission {
         let call = ServerCall(
             exchange: exchange, method: method, form: form, answerForm: form.answering(exchange.fields),
-            encodings: CallEncodings(wire: form.wireProtocol), deadline: nil, configuration: configuration
+            encodings: CallEncodings(wire: form.wireProtocol), deadline: nil
         )
         call.finish(error)
         return .answered

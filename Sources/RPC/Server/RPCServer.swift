@@ -23,9 +23,7 @@ public final class RPCServer: HTTPService {
     let rest: RESTRoutes?
     let servedMethods: [ServedMethod]
     /// Stands for every path that is no method, so that peers cannot make up counters.
-    let unknownMethod = ServedMethod(
-        RPCMethod(MethodDescriptor(service: "", method: "", kind: .unary)) { _, _ in }, chain: []
-    )
+    let unknownMethod: ServedMethod
     let configuration: RPCServerConfiguration.Shared
     let refusals = RefusalCounters()
     let logger: Logger
@@ -54,17 +52,23 @@ public final class RPCServer: HTTPService {
         configuration: RPCServerConfiguration = RPCServerConfiguration(),
         logger: Logger
     ) {
-        servedMethods = services.flatMap(\.methods).map { Self.serve($0, interceptors) }
+        let shared = RPCServerConfiguration.Shared(configuration)
+        servedMethods = services.flatMap(\.methods).map { Self.serve($0, interceptors, shared) }
+        unknownMethod = ServedMethod(
+            RPCMethod(MethodDescriptor(service: "", method: "", kind: .unary)) { _, _ in }, chain: [], shared
+        )
         methods = MethodTable(servedMethods)
         self.routes = RouteTable(routes)
         self.rest = rest
-        self.configuration = RPCServerConfiguration.Shared(configuration)
+        self.configuration = shared
         self.logger = logger
         gates = interceptors.map { Gate($0) }
     }
 
     /// The chain is built once for each method, not for each call: from every interceptor on.
-    private static func serve(_ method: RPCMethod, _ interceptors: [any ServerInterceptor]) -> ServedMethod {
+    private static func serve(
+        _ method: RPCMethod, _ interceptors: [any ServerInterceptor], _ configuration: RPCServerConfiguration.Shared
+    ) -> ServedMethod {
         var handler = method.handler
         if method.descriptor.kind == .bidirectionalStreaming {
             // Innermost, so that a call is refused before its body is read.
@@ -79,7 +83,7 @@ public final class RPCServer: HTTPService {
             handler = { call, context in try await interceptor.intercept(call, context: context, next: next) }
             chain.append(handler)
         }
-        return ServedMethod(method, chain: chain.reversed())
+        return ServedMethod(method, chain: chain.reversed(), configuration)
     }
 
     /// What a request's head leads to.
@@ -139,7 +143,7 @@ public final class RPCServer: HTTPService {
 
     private func admit(_ exchange: HTTPExchange) -> Admission {
         guard let method = exchange.withPath({ methods.method(path: $0) }) else { return admitOther(exchange) }
-        guard exchange.method == .post else { return admitOtherVerb(exchange, method) }
+        guard exchange.method.isPost else { return admitOtherVerb(exchange, method) }
         let fields = exchange.fields
         let form = fields.withFirst(.contentType) { WireForm(contentType: $0) } ?? nil
         guard let form, form.wireProtocol.serves(method.descriptor) else {
@@ -171,8 +175,7 @@ public final class RPCServer: HTTPService {
             let call = ServerCall(
                 exchange: exchange, method: method, form: form, answerForm: form.answering(fields),
                 encodings: encodings,
-                deadline: timeout.map { exchange.receivedAt + .nanoseconds(Int64(clamping: min($0, 1 << 60))) },
-                configuration: configuration
+                deadline: timeout.map { exchange.receivedAt + .nanoseconds(Int64(clamping: min($0, 1 << 60))) }
             )
             if let query { call.inbound.take(message: query.message) }
             if let body { call.inbound.take(body) }

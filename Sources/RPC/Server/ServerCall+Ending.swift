@@ -8,7 +8,7 @@ extension ServerCall {
     func finish(_ error: RPCError?) {
         guard exchange.eventLoop.inEventLoop else { return exchange.eventLoop.execute { self.finish(error) } }
         guard phase != .finished else { return }
-        let (headers, trailers) = answer { ($0.headers, $0.trailers) }
+        let (headers, trailers) = addedMetadata ?? (Metadata(), Metadata())
         switch answerForm.wireProtocol {
         case .grpc, .web, .webText: finishGRPC(error, headers, trailers)
         case .connectUnary, .connectGet: finishConnectUnary(error, headers, trailers)
@@ -41,8 +41,7 @@ extension ServerCall {
             finishWholeBody(heldFrame, trailers, headers)
         } else if !headers.isEmpty {
             encodings.response = nil
-            var fields = answerForm.responseFields
-            sendHead(status: 200, &fields, headers)
+            sendHead(status: 200, answerForm.responseFields, headers)
             finishStream(trailers)
         } else {
             finishTrailersOnly(trailers)
@@ -70,7 +69,7 @@ extension ServerCall {
         body.writeImmutableBuffer(inText(StatusFields.trailerFrame(trailers)))
         var fields = answerForm.responseFields
         body = encodedBody(body, &fields)
-        sendHead(status: 200, &fields, headers)
+        sendHead(status: 200, fields, headers)
         exchange.sendLast(body)
     }
 
@@ -96,7 +95,7 @@ extension ServerCall {
         )
         let body = encodedBody(message ?? ByteBuffer(), &fields)
         Self.append(prefixed: trailers, to: &fields)
-        sendHead(status: 200, &fields, headers)
+        sendHead(status: 200, fields, headers)
         exchange.sendLast(body)
     }
 
@@ -112,7 +111,7 @@ extension ServerCall {
         error.protocolFields.forEach { name, value in fields.append(name: name, value: value) }
         Self.append(prefixed: trailers, to: &fields)
         Self.append(prefixed: error.metadata, to: &fields)
-        sendHead(status: error.code.connectHTTPStatus, &fields, headers)
+        sendHead(status: error.code.connectHTTPStatus, fields, headers)
         exchange.sendLast(ByteBuffer(bytes: ProblemDetails.json(error)))
     }
 
@@ -122,7 +121,7 @@ extension ServerCall {
         error.protocolFields.forEach { name, value in fields.append(name: name, value: value) }
         Self.append(prefixed: trailers, to: &fields)
         Self.append(prefixed: error.metadata, to: &fields)
-        sendHead(status: error.code.connectHTTPStatus, &fields, headers)
+        sendHead(status: error.code.connectHTTPStatus, fields, headers)
         exchange.sendLast(ByteBuffer(bytes: ConnectStatus.json(error)))
     }
 
@@ -130,8 +129,7 @@ extension ServerCall {
     private func finishConnectStream(_ error: RPCError?, _ headers: Metadata, _ trailers: Metadata) {
         if phase == .headNotSent {
             encodings.response = nil
-            var fields = answerForm.responseFields
-            sendHead(status: 200, &fields, headers)
+            sendHead(status: 200, answerForm.responseFields, headers)
         }
         exchange.sendLast(ConnectStatus.endStreamFrame(error, trailing: trailers))
     }

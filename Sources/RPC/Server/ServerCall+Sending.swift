@@ -154,7 +154,7 @@ extension ServerCall {
 
     private func startStreaming() throws {
         if phase == .headNotSent {
-            sendHead(metadata: answer { $0.headers })
+            sendHead(metadata: addedMetadata?.headers ?? Metadata())
             phase = .streaming
         }
         guard phase == .streaming else { throw endedError }
@@ -164,7 +164,7 @@ extension ServerCall {
     func sendHeadNow() {
         guard exchange.eventLoop.inEventLoop else { return exchange.eventLoop.execute { self.sendHeadNow() } }
         guard phase == .headNotSent, !encodings.isWholeBody else { return }
-        sendHead(metadata: answer { $0.headers })
+        sendHead(metadata: addedMetadata?.headers ?? Metadata())
         phase = .streaming
         exchange.enqueue(ByteBuffer())
     }
@@ -175,12 +175,12 @@ extension ServerCall {
             fields.append(CallEncodings.encodingField(answerForm.wireProtocol), algorithm.name)
             encodings.announced = algorithm
         }
-        sendHead(status: 200, &fields, metadata)
+        sendHead(status: 200, fields, metadata)
     }
 
     /// Completes and sends the head: what the call advertises, the application's headers, what proxies and browsers
     /// need.
-    func sendHead(status: Int, _ fields: inout HTTPFields, _ metadata: Metadata) {
+    func sendHead(status: Int, _ fields: consuming HTTPFields, _ metadata: Metadata) {
         if encodings.request != nil {
             // Rule P5: whatever the client has used it may go on using.
             fields.append(

@@ -37,11 +37,8 @@ public final class ServerCall: @unchecked Sendable {
     }
 
     public let exchange: HTTPExchange
-    @usableFromInline
-    let method: MethodDescriptor
     let served: ServedMethod
     let answerForm: WireForm
-    let configuration: RPCServerConfiguration.Shared
     let deadline: NIODeadline?
     private let requestForm: WireForm
     @usableFromInline
@@ -51,7 +48,9 @@ public final class ServerCall: @unchecked Sendable {
         requestForm.wireProtocol, algorithm: encodings.request, configuration: configuration.values
     )
     var encodings: CallEncodings
-    let answerMetadata = Mutex(AnswerMetadata())
+    private let answerMetadata = Mutex(AnswerMetadata())
+    /// Whether there may be something behind that lock: most calls never take it.
+    private let mayHaveAnswerMetadata = Atomic(false)
     private let keepsAnswer = Atomic(false)
     private let keptAnswer = Mutex<(any Message)?>(nil)
     var textEncoder = Base64StreamEncoder()
@@ -79,20 +78,21 @@ public final class ServerCall: @unchecked Sendable {
         form: WireForm,
         answerForm: WireForm,
         encodings: CallEncodings,
-        deadline: NIODeadline?,
-        configuration: RPCServerConfiguration.Shared
+        deadline: NIODeadline?
     ) {
         self.exchange = exchange
-        self.method = method.descriptor
         self.served = method
         self.requestForm = form
         self.answerForm = answerForm
         self.encodings = encodings
-        self.configuration = configuration
         self.deadline = deadline
         usesJSON = form.codec == .json
         method.counters.didStart(shard: exchange.eventLoopIndex)
     }
+
+    @usableFromInline
+    var method: MethodDescriptor { served.descriptor }
+    var configuration: RPCServerConfiguration.Shared { served.configuration }
 
     /// Keeps the answer of a unary method for ``answer``: for interceptors that look at it after the handler.
     public func keepAnswer() { keepsAnswer.store(true, ordering: .relaxed) }
@@ -338,7 +338,14 @@ extension ServerCall: CallState {
     var peerIdentity: TLSPeerIdentity? { exchange.peerIdentity }
 
     func answer<R>(_ body: (inout AnswerMetadata) -> R) -> R {
-        answerMetadata.withLock { body(&$0) }
+        mayHaveAnswerMetadata.store(true, ordering: .releasing)
+        return answerMetadata.withLock { body(&$0) }
+    }
+
+    /// What has been added to the answer so far; nil for nothing.
+    var addedMetadata: (headers: Metadata, trailers: Metadata)? {
+        guard mayHaveAnswerMetadata.load(ordering: .acquiring) else { return nil }
+        return answerMetadata.withLock { ($0.headers, $0.trailers) }
     }
 
     func compressResponses(_ isOn: Bool) {
