@@ -27,20 +27,24 @@ enum CommitListRequest {
 
     /// nil when the range is empty by definition.
     ///
-    /// - Parameter token: brings the commit at which the first page began.
+    /// - Parameter token: brings the anchor of the first page.
+    /// - Returns: the anchor for the next page's token, too.
     static func query(
         _ request: ListCommitsRequest,
         _ token: PageToken?,
         _ repository: any CommitProvider
-    ) async throws -> HistoryQuery? {
-        try checkServed(request)
+    ) async throws -> (HistoryQuery, anchor: String)? {
+        try check(request)
         let excluded = try await excluded(request, repository)
-        let tip = try await tip(request, token, repository)
-        guard tip != excluded else { return nil }
-        var query = HistoryQuery(tip: tip, excluded: excluded)
+        let start =
+            request.allRefs
+            ? try await allTips(token, repository) : HistoryStart(try await tip(request, token, repository))
+        guard start.tips != [excluded] else { return nil }
+        var query = HistoryQuery(tips: start.tips, excluded: excluded)
         if !request.path.isEmpty || !request.rawPath.isEmpty {
             query.path = try RepositoryPath(text: request.path, raw: request.rawPath)
         }
+        query.followsRenames = request.followRenames
         query.since = try seconds(request.since, field: "since", roundUp: true)
         query.until = try seconds(request.until, field: "until", roundUp: false)
         query.firstParent = request.firstParent
@@ -51,12 +55,16 @@ enum CommitListRequest {
             try SearchExpression.check(CodePattern(text: message, isExpression: true))
             query.messageIsExpression = true
         }
-        return query
+        return (query, start.anchor)
     }
 
-    private static func checkServed(_ request: ListCommitsRequest) throws(RPCError) {
-        if request.allRefs { throw RPCError.missingCapability("all_refs") }
-        if request.followRenames { throw RPCError.missingCapability("follow_renames") }
+    private static func check(_ request: ListCommitsRequest) throws(RPCError) {
+        guard !request.followRenames || !request.path.isEmpty || !request.rawPath.isEmpty else {
+            throw RPCError.badField("follow_renames", "needs the path of a file")
+        }
+        guard !request.allRefs || (request.ref.isEmpty && request.endSHA.isEmpty) else {
+            throw RPCError.badField("all_refs", "not allowed together with ref or end_sha")
+        }
         guard [.unspecified, .literal, .regex].contains(request.messageSyntax) else {
             throw RPCError.badField("message_syntax", "there is no syntax \(request.messageSyntax.rawValue)")
         }
@@ -66,6 +74,14 @@ enum CommitListRequest {
         guard request.startSHA.isEmpty || !request.endSHA.isEmpty else {
             throw RPCError.badField("end_sha", "required together with start_sha")
         }
+    }
+
+    private static func allTips(_ token: PageToken?, _ repository: any CommitProvider) async throws -> HistoryStart {
+        guard let start = try await repository.allTips(token?.anchor) else {
+            throw RPCError.badField(
+                "page_token", "branches or tags have moved since the first page, and it is forgotten: begin again")
+        }
+        return start
     }
 
     private static func tip(

@@ -19,7 +19,7 @@ extension ScmGatewayService {
             let comparison = try await repository.compare(base, head)
             let start = min(Int(clamping: token?.position ?? 0), Int(Int32.max))
             let ids = base == head ? [] : try await repository.history(
-                HistoryQuery(tip: head, excluded: base), start..<(start + size + 1)
+                HistoryQuery(tips: [head], excluded: base), start..<(start + size + 1)
             )
             let page = Array(ids.prefix(size))
             let read = try await repository.commits(page)

@@ -15,7 +15,7 @@ extension ScmGatewayService {
             context, organizationID: request.organizationID, repositoryID: request.repositoryID, fields: fields
         ) { row, repository in
             guard request.source != .storedOnly else { return ListCommitsResponse() }
-            guard let query = try await CommitListRequest.query(request, token, repository) else {
+            guard let (query, anchor) = try await CommitListRequest.query(request, token, repository) else {
                 return ListCommitsResponse()
             }
             // A token is the caller's to change: a position beyond any history must not overflow.
@@ -24,7 +24,7 @@ extension ScmGatewayService {
             let page = Array(ids.prefix(size))
             let objects = try await repository.commits(page)
             let changes = request.includeFileChanges ? try await repository.fileChanges(page) : nil
-            let next = PageToken(filter: filter, position: Int64(start + page.count), anchor: query.tip.hex)
+            let next = PageToken(filter: filter, position: Int64(start + page.count), anchor: anchor)
             // A thousand commits with all their texts are work of milliseconds.
             return try await offLoop {
                 var commits = objects.map { Commit($0, repositoryID: row.id) }

@@ -3,6 +3,9 @@
 protocol CommitProvider: Sendable {
     /// The commit that a revision stands for now; the default branch's for nil.
     func resolve(_ revision: Revision?) async throws -> ObjectID
+    /// What all branches and tags name: now, or at the time that an earlier start's anchor is from; nil when that is
+    /// forgotten.
+    func allTips(_ anchor: String?) async throws -> HistoryStart?
     /// Commits in the order of the ids.
     func commits(_ ids: [ObjectID]) async throws -> [CommitObject]
     /// Part of a history, newest first.

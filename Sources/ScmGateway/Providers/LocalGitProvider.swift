@@ -27,6 +27,10 @@ struct LocalGitRepository: SourceRepository {
         try await engine.resolve(revision ?? .head, in: repository)
     }
 
+    func allTips(_ anchor: String?) async throws -> HistoryStart? {
+        try await engine.allTips(anchor, in: repository)
+    }
+
     func commits(_ ids: [ObjectID]) async throws -> [CommitObject] {
         try await engine.commits(ids, in: repository)
     }

@@ -147,8 +147,10 @@ import Testing
             await expectError(.invalidArgument, field: "message") { try await matching(bad) }
         }
         #expect(try await list { $0.source = .storedOnly }.isEmpty)
-        await expectError(.unimplemented, "CAPABILITY_MISSING") { try await list { $0.allRefs = true } }
-        await expectError(.unimplemented, "CAPABILITY_MISSING") { try await list { $0.followRenames = true } }
+        await expectError(.invalidArgument, field: "follow_renames") { try await list { $0.followRenames = true } }
+        await expectError(.invalidArgument, field: "all_refs") {
+            try await list { ($0.allRefs, $0.ref) = (true, "main") }
+        }
         await expectError(.invalidArgument, field: "message") { try await list { $0.message = "a\nb" } }
         await expectError(.invalidArgument, field: "author") {
             try await list {

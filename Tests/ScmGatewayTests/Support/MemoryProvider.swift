@@ -74,11 +74,13 @@ struct MemoryRepository: SourceRepository {
         return version.commit.id
     }
 
+    func allTips(_ anchor: String?) async throws -> HistoryStart? { HistoryStart(try await resolve(nil)) }
+
     func commits(_ ids: [ObjectID]) async throws -> [CommitObject] { try ids.map { try version($0).commit } }
 
     func history(_ query: HistoryQuery, _ range: Range<Int>) async throws -> [ObjectID] {
         let ids = versions.map(\.commit.id)
-        guard let tip = ids.firstIndex(of: query.tip) else { throw GitError.revisionNotFound(query.tip.hex) }
+        guard let tip = ids.lastIndex(where: query.tips.contains) else { throw GitError.emptyRepository }
         let start = query.excluded.flatMap { ids.firstIndex(of: $0) }.map { $0 + 1 } ?? 0
         let all = Array(ids[min(start, tip + 1)...tip].reversed())
         return Array(all[range.clamped(to: 0..<all.count)])

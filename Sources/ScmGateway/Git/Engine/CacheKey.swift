@@ -9,6 +9,8 @@ enum CacheKey: Hashable, Sendable {
     case blame(GitRepository.ID, BlameQuery)
     case snippet(GitRepository.ID, ObjectID, RepositoryPath, line: Int)
     case history(GitRepository.ID, HistoryQuery, block: Int)
+    /// What all branches and tags named at some time.
+    case tips(GitRepository.ID, anchor: String)
     /// The paths of all files of a commit.
     case files(GitRepository.ID, ObjectID)
     /// Part of the entries of a tree: the query's range is the part.

@@ -1,10 +1,13 @@
 /// Which commits to list; everything that the answer depends on.
 struct HistoryQuery: Hashable, Sendable {
-    /// Commits reachable from here, itself included.
-    var tip: ObjectID
+    /// Commits reachable from these, themselves included; none twice, in the order of ids. A tag may name what is no
+    /// commit: nothing is reachable from that.
+    var tips: [ObjectID]
     /// Without those reachable from here.
     var excluded: ObjectID?
     var path: RepositoryPath?
+    /// Goes on at the name that the path's file had before a rename. Needs a path.
+    var followsRenames = false
     /// Seconds since 1970 UTC, compared with the committer's date, inclusive.
     var since: Int64?
     var until: Int64?
@@ -17,7 +20,14 @@ struct HistoryQuery: Hashable, Sendable {
     /// `message` is a POSIX extended regular expression, matched within one line.
     var messageIsExpression = false
 
-    var byteCount: Int { 400 + (path?.bytes.count ?? 0) + (author?.utf8.count ?? 0) + (message?.utf8.count ?? 0) }
+    init(tips: [ObjectID], excluded: ObjectID? = nil) {
+        self.tips = tips
+        self.excluded = excluded
+    }
+
+    var byteCount: Int {
+        400 + tips.count * 96 + (path?.bytes.count ?? 0) + (author?.utf8.count ?? 0) + (message?.utf8.count ?? 0)
+    }
 }
 
 /// History is read in blocks: `[0, 128)`, `[128, 256)`, `[256, 512)`, `[512, 1024)` and so on, each as long as
@@ -73,14 +83,17 @@ extension GitEngine {
         if case .history(let ids)? = cache[key] { return ids }
         let output: [UInt8]
         do {
-            output = try await runner.output(of: command(for: query, block), in: repository)
+            // There may be more tips than a command line takes.
+            let input = query.tips.count > 1 ? query.tips.flatMap { Array("\($0.hex)\n".utf8) } : []
+            output = try await runner.output(of: command(for: query, block), in: repository, input: input)
         } catch let error as GitError {
             throw await explainSearch(error, in: repository)
         }
         let ids = try await offLoop {
-            try output.split(separator: UInt8(ascii: "\n")).map { line throws(GitError) in
+            let lines = output.split(separator: UInt8(ascii: "\n"))
+            return try lines.dropFirst(query.followsRenames ? block.lowerBound : 0).map { line throws(GitError) in
                 guard let id = ObjectID(bytes: line) else {
-                    throw GitError.corruptAnswer("rev-list printed no object id")
+                    throw GitError.corruptAnswer("the list of commits holds no object id")
                 }
                 return id
             }
@@ -92,7 +105,7 @@ extension GitEngine {
     }
 
     private func command(for query: HistoryQuery, _ block: Range<Int>) -> GitCommand {
-        var command = GitCommand(.revList)
+        var command = query.followsRenames ? following(upTo: block.upperBound) : GitCommand(.revList)
             .flag(.skip, Int64(block.lowerBound)).flag(.maximumCount, Int64(block.count))
         if let since = query.since { command = command.flag(.noEarlierThan, since) }
         if let until = query.until { command = command.flag(.noLaterThan, until) }
@@ -109,6 +122,15 @@ extension GitEngine {
         if let message = query.message { command = command.flag(.message, message) }
         if isExpression { command = command.limitedMemory(configuration.maximumSearchMemoryByteCount) }
         if let excluded = query.excluded { command = command.excluding(excluded) }
-        return command.including(query.tip).path(query.path)
+        if query.tips.count == 1, let tip = query.tips.first { command = command.including(tip) }
+        if query.tips.count > 1 { command = command.flag(.standardInput) }
+        return command.path(query.path)
+    }
+
+    /// Only `log` follows names. What it skips it counts before it has followed, so it prints from the begin on.
+    private func following(upTo count: Int) -> GitCommand {
+        GitCommand(.log)
+            .flag(.follow).flag(.format, "%H").flag(.withoutPatch).flag(.withoutMailmap).flag(.renameLimit)
+            .flag(.noExternalDiff).flag(.noTextConversion).flag(.maximumCount, Int64(count))
     }
 }

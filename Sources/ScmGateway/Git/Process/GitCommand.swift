@@ -117,15 +117,16 @@ extension GitCommand {
         case forEachRef = "for-each-ref"
         case grep
         case listTree = "ls-tree"
+        case log
         case mergeBase = "merge-base"
         case revList = "rev-list"
         case revParse = "rev-parse"
 
         /// Subcommands that get nothing but object ids and fixed words need none; and of git 2.39 blame refuses it with
         /// its usage text, `cat-file` takes it only behind `-p` or `-e`.
-        var takesEndOfOptions: Bool { self == .revList || self == .listTree }
+        var takesEndOfOptions: Bool { self == .revList || self == .listTree || self == .log }
         /// Whether paths may follow behind `--`.
-        var takesPath: Bool { self == .blame || self == .revList || self == .grep }
+        var takesPath: Bool { self == .blame || self == .revList || self == .grep || self == .log }
         /// The exit status that says "found nothing" and is no failure.
         var nothingFoundStatus: Int32? { self == .grep ? 1 : nil }
 
@@ -158,7 +159,7 @@ extension GitCommand {
         case showTrees = "-t"
         case long = "-l"
         // diff-tree
-        case standardInput = "--stdin"
+        case standardInput = "--stdin"  // rev-list and log, too
         case recursive = "-r"  // ls-tree, too
         case raw = "--raw"
         case numberStatistics = "--numstat"
@@ -178,8 +179,12 @@ extension GitCommand {
         case ignoringCase = "-i"
         case colour = "--color"
         // for-each-ref
-        case format = "--format"
-        // rev-list
+        case format = "--format"  // log, too
+        // log
+        case follow = "--follow"
+        case withoutPatch = "--no-patch"
+        case withoutMailmap = "--no-mailmap"
+        // rev-list, and log
         case maximumCount = "--max-count"
         case skip = "--skip"
         case firstParent = "--first-parent"  // blame, too
