@@ -1,5 +1,6 @@
 // sources: Sources/HTTPTransport/Engine Sources/HTTPTransport/HTTP1 Sources/HTTPTransport/Fields
 // sources: Sources/HTTPTransport/Message Sources/HTTPTransport/Configuration/HTTPLimits.swift
+// sources: Sources/HTTPTransport/Configuration/HTTPTimeouts.swift Sources/HTTPTransport/Configuration/LimitNames.swift
 // sources: Tests/HTTPTransportTests/FuzzChecks
 
 /// Entry point of libFuzzer; a failed check ends the process, which keeps the input.

@@ -214,7 +214,7 @@ extension HTTP2Engine {
         var isAny = false
         for stream in openStreams where stream.isUnwanted {
             if stream.unwantedSince == 0 { stream.unwantedSince = now }
-            guard grace <= .zero || ServerConnection.isPast(grace, since: stream.unwantedSince, now) else { continue }
+            guard grace <= .zero || MonotonicTime.isPast(grace, since: stream.unwantedSince, now) else { continue }
             resetUnwanted(stream)
             isAny = true
         }

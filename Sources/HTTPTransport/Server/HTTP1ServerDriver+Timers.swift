@@ -16,7 +16,7 @@ extension HTTP1ServerDriver {
             waitStart = now
             return
         }
-        guard ServerConnection.isPast(isIdle ? timeouts.idleHTTP1 : timeouts.requestHead, since: waitStart, now) else {
+        guard MonotonicTime.isPast(isIdle ? timeouts.idleHTTP1 : timeouts.requestHead, since: waitStart, now) else {
             return
         }
         if isIdle { return closeAfterResponse() }

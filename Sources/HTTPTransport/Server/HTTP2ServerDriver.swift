@@ -343,22 +343,22 @@ final class HTTP2ServerDriver: ExchangeDriver {
 
     func tick(now: UInt64) {
         let timeouts = connection.server.timeouts
-        if !engine.receivedSettings, ServerConnection.isPast(timeouts.requestHead, since: startTime, now) {
+        if !engine.receivedSettings, MonotonicTime.isPast(timeouts.requestHead, since: startTime, now) {
             return giveUp("requestHead", "before the first SETTINGS")
         }
         if isHeaderBlockLate(timeouts, now) { return giveUp("requestHead", "inside a header block") }
         // A peer that never acknowledges the PING still gets the final GOAWAY.
-        if drain == .noticeSent, ServerConnection.isPast(.seconds(1), since: drainStarted, now) {
+        if drain == .noticeSent, MonotonicTime.isPast(.seconds(1), since: drainStarted, now) {
             sendFinalGoAway()
         }
         if !engine.hasOpenStreams, connection.runningHandlers == 0 {
             // Between two calls it keeps what the next one needs.
-            if ServerConnection.isPast(Self.restlessTime, since: idleSince, now) {
+            if MonotonicTime.isPast(Self.restlessTime, since: idleSince, now) {
                 engine.trim()
                 if starting.isEmpty { starting = [] }
                 if touched.isEmpty { touched = [] }
             }
-            if drain == .none, ServerConnection.isPast(timeouts.idleHTTP2, since: idleSince, now) {
+            if drain == .none, MonotonicTime.isPast(timeouts.idleHTTP2, since: idleSince, now) {
                 sendFinalGoAway()
             }
         } else {
@@ -378,7 +378,7 @@ final class HTTP2ServerDriver: ExchangeDriver {
             headerBlock = (begin, now)
             return false
         }
-        return ServerConnection.isPast(timeouts.requestHead, since: headerBlock.seen, now)
+        return MonotonicTime.isPast(timeouts.requestHead, since: headerBlock.seen, now)
     }
 
     /// Streams have bytes to send but the peer's windows stay shut.

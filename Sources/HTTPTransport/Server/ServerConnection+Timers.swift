@@ -18,8 +18,8 @@ extension ServerConnection {
         // A hash of where the object lies spreads the ends of connections that began together.
         let share = 100 - Int(UInt(bitPattern: ObjectIdentifier(self).hashValue) % 10)
         let own = age * share / 100
-        if !isDraining, Self.isPast(own, since: startTime, now) { beginDrain() }
-        if isDraining, Self.isPast(own + timeouts.connectionAgeGrace, since: startTime, now) {
+        if !isDraining, MonotonicTime.isPast(own, since: startTime, now) { beginDrain() }
+        if isDraining, MonotonicTime.isPast(own + timeouts.connectionAgeGrace, since: startTime, now) {
             log("connection closed: HTTPTimeouts.connectionAgeGrace passed", limit: "connectionAgeGrace")
             close(reason: "HTTPTimeouts.connectionAge and connectionAgeGrace passed")
         }
@@ -31,19 +31,19 @@ extension ServerConnection {
         checkAge(timeouts, now: now)
         switch mode {
         case .handshaking:
-            if Self.isPast(timeouts.tlsHandshake, since: startTime, now) {
+            if MonotonicTime.isPast(timeouts.tlsHandshake, since: startTime, now) {
                 server.limitHits.add("tlsHandshake")
                 close(reason: "HTTPTimeouts.tlsHandshake passed")
             }
         case .sniffing:
-            if Self.isPast(timeouts.requestHead, since: startTime, now) {
+            if MonotonicTime.isPast(timeouts.requestHead, since: startTime, now) {
                 server.limitHits.add("requestHead")
                 close(reason: "HTTPTimeouts.requestHead passed before the first request")
             }
         case .http1(let driver): driver.tick(now: now)
         case .http2(let driver): driver.tick(now: now)
         case .lingering(let since):
-            if let since, Self.isPast(timeouts.lingeringClose, since: since, now) { close(reason: "closed") }
+            if let since, MonotonicTime.isPast(timeouts.lingeringClose, since: since, now) { close(reason: "closed") }
         case .closed: break
         }
         guard let context else { return }
@@ -59,10 +59,5 @@ extension ServerConnection {
 
     private func bufferedByteCount(_ context: ChannelHandlerContext) -> Int {
         (try? context.channel.syncOptions?.getOption(.bufferedWritableBytes)) ?? 0
-    }
-
-    static func isPast(_ limit: Duration?, since start: UInt64, _ now: UInt64) -> Bool {
-        guard let limit, now > start else { return false }
-        return now - start > UInt64(clamping: limit.nanoseconds)
     }
 }

@@ -131,14 +131,3 @@ final class ServerLoop: @unchecked Sendable {
         }
     }
 }
-
-extension Duration {
-    /// Whole nanoseconds; clamped.
-    var nanoseconds: Int64 {
-        let parts = components
-        let (scaled, overflow) = parts.seconds.multipliedReportingOverflow(by: 1_000_000_000)
-        guard !overflow else { return parts.seconds < 0 ? .min : .max }
-        let (sum, carried) = scaled.addingReportingOverflow(parts.attoseconds / 1_000_000_000)
-        return carried ? .max : sum
-    }
-}

@@ -22,7 +22,7 @@ struct StallWatch {
             begin(progress, now)
             return false
         }
-        guard ServerConnection.isPast(period, since: periodStart, now) else { return false }
+        guard MonotonicTime.isPast(period, since: periodStart, now) else { return false }
         let taken = progress &- progressAtStart
         let expected = Double(bytesPerSecond) * Double(period.nanoseconds) / 1e9
         begin(progress, now)
