@@ -6,7 +6,8 @@ import RPC
 import SiloRPC
 import Storage
 
-/// One silo with a ledger, which books in the others' as fast as they let it: `silo-node NAME CONFIGURATION FOLDER PORT`.
+/// One silo with a ledger, which books in the others' as fast as they let it. Usage:
+/// `silo-node NAME CONFIGURATION FOLDER PORT`.
 ///
 /// Prints a line for each thing that happens, `ready` first, then of each entry what the caller was told: `ok ENTRY`,
 /// `failed ENTRY`, `wrong ENTRY` when a silo said that it is not the one. Runs until it is killed.

@@ -113,8 +113,8 @@ public final class HealthRegistry: Sendable {
         guard let id else {
             throw RPCError(.resourceExhausted, "too many health watches: maximumWatchers (\(maximumWatchers)) reached")
         }
-        // The end may be a cancelled reader's, which holds that reader's internal lock; `tell` takes the same two locks in
-        // the other order, because it wakes readers inside of its own. So not here and now.
+        // The end may be a cancelled reader's, which holds that reader's internal lock; `tell` takes the same two locks
+        // in the other order, because it wakes readers inside of its own. So not here and now.
         continuation.onTermination = { [weak self] _ in Task { self?.forget(id) } }
         return stream
     }

@@ -25,7 +25,8 @@ final class KeyChangeWatch: Sendable {
     private let interval: Duration
     private let state = Mutex(State())
 
-    /// - Parameter verified: believes what it remembers only as long as this watch says (``VerifiedKeys/confirm(until:)``).
+    /// - Parameter verified: believes what it remembers only as long as this watch says
+    ///   (``VerifiedKeys/confirm(until:)``).
     init(_ store: APIKeyStore, _ verified: VerifiedKeys, interval: Duration = KeyChangeWatch.interval) {
         self.store = store
         self.verified = verified

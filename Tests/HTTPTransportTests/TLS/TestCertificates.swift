@@ -13,7 +13,9 @@ struct TestCertificates: Sendable {
     init() throws {
         folder = NSTemporaryDirectory() + "tls-tests-\(UUID().uuidString)"
         try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
-        atexit { if let made = try? TestCertificates.make() { try? FileManager.default.removeItem(atPath: made.folder) } }
+        atexit {
+            if let made = try? TestCertificates.make() { try? FileManager.default.removeItem(atPath: made.folder) }
+        }
         let process = Process()
         process.executableURL = URL(fileURLWithPath: "/bin/bash")
         process.arguments = ["-euc", Self.script]
