@@ -37,7 +37,7 @@ import Testing
         let timeouts = HTTPTimeouts()
         let start = Self.second
         let head = ticks(every: 20 * Self.second) { now, _ in
-            ServerConnection.isPast(timeouts.requestHead, since: start, now)
+            MonotonicTime.isPast(timeouts.requestHead, since: start, now)
         }
         #expect(head == 12)
     }
