@@ -3,8 +3,8 @@ import NIOCore
 /// HTTP/1.1 on the client: one exchange at a time, the connection is kept alive between them.
 ///
 /// `@unchecked Sendable`: every `var` is touched on the event loop of its channel only: SwiftNIO calls the handler
-/// there,
-/// ``HTTPClientConnection`` and ``HTTPClientExchange`` hop there before each call, and its timers are that loop's.
+/// there, ``HTTPClientConnection`` and ``HTTPClientExchange`` hop there before each call, and its timers are that
+/// loop's.
 final class HTTP1ClientDriver: ChannelDuplexHandler, ClientDriver, @unchecked Sendable {
     typealias InboundIn = ByteBuffer
     typealias OutboundIn = ByteBuffer

@@ -3,8 +3,8 @@ import NIOCore
 /// HTTP/2 on the client: one engine, any number of exchanges.
 ///
 /// `@unchecked Sendable`: every `var` is touched on the event loop of its channel only: SwiftNIO calls the handler
-/// there,
-/// ``HTTPClientConnection`` and ``HTTPClientExchange`` hop there before each call, and its timers are that loop's.
+/// there, ``HTTPClientConnection`` and ``HTTPClientExchange`` hop there before each call, and its timers are that
+/// loop's.
 final class HTTP2ClientDriver: ChannelInboundHandler, ClientDriver, @unchecked Sendable {
     typealias InboundIn = ByteBuffer
     typealias OutboundOut = ByteBuffer

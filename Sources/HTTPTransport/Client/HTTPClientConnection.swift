@@ -245,9 +245,8 @@ public final class HTTPClientConnection: Sendable {
 
 /// Names an exchange before it exists.
 ///
-/// `@unchecked Sendable`: both are touched on the connection's event loop only, in ``HTTPClientConnection``'s `send`
-/// and
-/// `cancel`, which hop there first.
+/// `@unchecked Sendable`: `ticket` never changes, `exchange` is touched on the connection's event loop only, in
+/// ``HTTPClientConnection``'s `send` and `cancel`, which hop there first.
 package final class HTTPExchangeHandle: @unchecked Sendable {
     let ticket = WaitTicket()
     var exchange: HTTPClientExchange?
