@@ -38,6 +38,20 @@ extension SiloSchema {
             """
     )
 
+    /// Where control's histories were when it started.
+    static let historyEpochs = Migration(
+        "silo-4-history-epochs",
+        sql: """
+            CREATE TABLE silo_history_epochs (
+                id INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL,
+                name TEXT NOT NULL,
+                epoch TEXT NOT NULL,
+                last_sequence INTEGER NOT NULL
+            );
+            CREATE INDEX silo_history_epochs_by_epoch ON silo_history_epochs (name, epoch);
+            """
+    )
+
     /// Control's history of API keys, integrations and installations. Keys of before it begin it.
     static let services = Migration(
         "silo-3-key-changes-and-integrations",

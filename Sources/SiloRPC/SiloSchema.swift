@@ -68,6 +68,7 @@ public enum SiloSchema {
         ),
         services,
         Migration(
-            "silo-keys-3-audit-results", sql: "ALTER TABLE audit_entries ADD COLUMN result TEXT NOT NULL DEFAULT '';")
+            "silo-keys-3-audit-results", sql: "ALTER TABLE audit_entries ADD COLUMN result TEXT NOT NULL DEFAULT '';"),
+        historyEpochs,
     ]
 }

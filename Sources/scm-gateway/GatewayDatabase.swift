@@ -16,6 +16,13 @@ enum GatewayDatabase {
         }
     }
 
+    /// For a command that changes organizations or keys: in control cells follow what it does.
+    static func openForChanges(_ settings: Settings) async throws -> Database {
+        let database = try open(settings)
+        if settings.silo.mode == .control { try await database.beginSiloEpoch() }
+        return database
+    }
+
     static func open(_ options: SettingsOptions) async throws -> Database {
         try open(try await Settings.load(options))
     }

@@ -8,7 +8,7 @@ struct KeyCommand: AsyncParsableCommand {
         commandName: "key",
         abstract: "API keys: what clients send as x-api-key, or sign with.",
         discussion: """
-            Changes count in a running server within 5 seconds.
+            Changes count in a running server within 5 seconds. Of several silos, keys are control's to change.
 
             Examples:
               scm-gateway key add --organization 1 --name ci --scope scm:read --days 90
@@ -54,7 +54,7 @@ struct KeyCommand: AsyncParsableCommand {
         @OptionGroup var output: OutputOptions
 
         func run() async throws {
-            let database = try await GatewayDatabase.open(settings)
+            let database = try await KeyCommand.database(settings)
             var new = NewAPIKey(
                 organizationID: organization, name: name, scopes: scope.isEmpty ? Scope.usual : Set(scope), text: text,
                 callsPerMinute: callsPerMinute, isSigning: signing
@@ -113,7 +113,7 @@ struct KeyCommand: AsyncParsableCommand {
 
         func run() async throws {
             guard (0...2160).contains(overlapHours) else { throw ValidationError("--overlap-hours must be 0 to 2160") }
-            let database = try await GatewayDatabase.open(settings)
+            let database = try await KeyCommand.database(settings)
             let store = APIKeyStore(database)
             let (key, text, _) = try await store.rotate(id: id, overlap: Int64(overlapHours * 3_600_000))
             try await KeyCommand.note("key rotate", key, database)
@@ -137,7 +137,7 @@ struct KeyCommand: AsyncParsableCommand {
 
         func run() async throws {
             guard (days == nil) == never else { throw ValidationError("give --days or --never") }
-            let database = try await GatewayDatabase.open(settings)
+            let database = try await KeyCommand.database(settings)
             let end = try days.map { try KeyCommand.time(inDays: $0) }
             let key = try await APIKeyStore(database).expire(id: id, at: end)
             try await KeyCommand.note("key expire", key, database)
@@ -155,7 +155,7 @@ struct KeyCommand: AsyncParsableCommand {
         @OptionGroup var settings: SettingsOptions
 
         func run() async throws {
-            let database = try await GatewayDatabase.open(settings)
+            let database = try await KeyCommand.database(settings)
             try await APIKeyStore(database).revoke(id: id)
             try await KeyCommand.note("key revoke", id: id, organizationID: 0, database)
         }
@@ -172,13 +172,22 @@ struct KeyCommand: AsyncParsableCommand {
         @OptionGroup var settings: SettingsOptions
 
         func run() async throws {
-            let database = try await GatewayDatabase.open(settings)
+            let database = try await KeyCommand.database(settings)
             try await APIKeyStore(database).remove(id: id)
             try await KeyCommand.note("key remove", id: id, organizationID: 0, database)
         }
     }
 
     // MARK: Shared
+
+    /// Where keys are made and changed.
+    private static func database(_ options: SettingsOptions) async throws -> Database {
+        let settings = try await Settings.load(options)
+        guard settings.silo.mode != .cell else {
+            throw ValidationError("keys are made and changed in control; the cells learn of it")
+        }
+        return try await GatewayDatabase.openForChanges(settings)
+    }
 
     private static func time(inDays days: Double) throws -> Int64 {
         guard (0...36_500).contains(days) else { throw ValidationError("--days must be 0 to 36500") }

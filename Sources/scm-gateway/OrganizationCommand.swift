@@ -30,7 +30,7 @@ struct OrganizationCommand: AsyncParsableCommand {
         }
 
         private func create(_ settings: Settings) async throws -> Organization {
-            let database = try GatewayDatabase.open(settings)
+            let database = try await GatewayDatabase.openForChanges(settings)
             switch settings.silo.mode {
             case .monolith:
                 guard home == nil else { throw ValidationError("--in is for --mode control: a monolith has no cells") }
@@ -70,7 +70,7 @@ struct OrganizationCommand: AsyncParsableCommand {
 
         func run() async throws {
             let settings = try await Settings.load(settings)
-            let database = try GatewayDatabase.open(settings)
+            let database = try await GatewayDatabase.openForChanges(settings)
             switch settings.silo.mode {
             case .monolith: try await OrganizationStore(database).remove(id: id)
             case .control:

@@ -28,7 +28,11 @@ struct RepositoryCommand: AsyncParsableCommand {
         @OptionGroup var output: OutputOptions
 
         func run() async throws {
-            let store = RepositoryStore(try await GatewayDatabase.open(settings))
+            let settings = try await Settings.load(settings)
+            guard settings.silo.mode != .control else {
+                throw ValidationError("repositories live in cells: add it beside the cell of its organization")
+            }
+            let store = RepositoryStore(try GatewayDatabase.open(settings))
             let repository = try await store.add(path: path, organizationID: organization, name: name)
             if output.json { return try RepositoryCommand.table([repository]).show(output) }
             StandardOutput.line("\(repository.id)")

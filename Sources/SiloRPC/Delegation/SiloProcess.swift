@@ -57,7 +57,10 @@ public struct SiloProcess: Sendable {
     ///
     /// - Throws: `StorageError`.
     public func prepare() async throws {
-        if silo.mode == .control { try await mapping?.adoptOrganizations() }
+        if silo.mode == .control {
+            try await database.beginSiloEpoch()
+            try await mapping?.adoptOrganizations()
+        }
         try? await replicate()
     }
 
@@ -71,8 +74,16 @@ public struct SiloProcess: Sendable {
     public func keepReplicating(
         every interval: Duration = .seconds(2), failed: @Sendable (any Error) -> Void = { _ in }
     ) async {
-        while !Task.isCancelled, replica != nil {
-            do { try await replicate() } catch { failed(error) }
+        var isChecked = false
+        while !Task.isCancelled, let replica {
+            do {
+                let count = try await replica.pull()
+                try await keys?.pull()
+                if count > 0 || !isChecked {
+                    isChecked = true
+                    try await replica.checkOwners()
+                }
+            } catch { failed(error) }
             try? await Task.sleep(for: interval)
         }
     }

@@ -54,12 +54,16 @@ public final class OrganizationCellCache: OrganizationCells {
 
     public func someCells() async throws -> [String] { try await source.someCells() }
 
-    /// Forgets organizations whose rows have changed.
-    public func forget(_ organizations: [OrganizationReference]) {
-        guard !organizations.isEmpty else { return }
+    /// Forgets organizations whose rows have changed; nil for all.
+    public func forget(_ organizations: [OrganizationReference]?) {
+        guard organizations?.isEmpty != true else { return }
         state.withLock { state in
             state.forgotten &+= 1
-            for organization in organizations { state.entries[organization] = nil }
+            if let organizations {
+                for organization in organizations { state.entries[organization] = nil }
+            } else {
+                state.entries.removeAll()
+            }
             // Who asks from now on must not get the answer to a question of before.
             state.running.removeAll()
         }

@@ -4,7 +4,7 @@ import Storage
 public struct OrganizationMappingStore: OrganizationMappingService, OrganizationCells {
     /// Most rows of one answer of ``listChanges(epoch:after:pageSize:)``.
     public static let maximumPageSize = 1000
-    private static let history = ChangeHistory(name: "organization_mappings")
+    static let history = ChangeHistory(name: "organization_mappings")
 
     private let database: Database
     private let directories: any CellDirectorySource
@@ -53,8 +53,9 @@ public struct OrganizationMappingStore: OrganizationMappingService, Organization
     ) async throws -> OrganizationMappingServiceListChangesResponse {
         let limit = pageSize > 0 ? min(Int(pageSize), Self.maximumPageSize) : Self.maximumPageSize
         return try await database.read { transaction in
-            let current = try Self.history.epoch(transaction) ?? ""
-            let start = epoch == current ? after : 0
+            let now = try Self.history.place(transaction)
+            let continues = try Self.history.contains(.init(epoch: epoch, sequence: after), transaction)
+            let start = continues ? after : 0
             var rows = try transaction.rows(
                 "SELECT * FROM organization_mappings WHERE sequence > ? ORDER BY sequence LIMIT ?",
                 [.integer(start), .integer(Int64(limit) + 1)]
@@ -62,7 +63,8 @@ public struct OrganizationMappingStore: OrganizationMappingService, Organization
             let hasMore = rows.count > limit
             if hasMore { rows.removeLast() }
             return OrganizationMappingServiceListChangesResponse(
-                mappings: rows, epoch: current, next: rows.last?.sequence ?? start, hasMore: hasMore)
+                mappings: rows, epoch: now.epoch, next: rows.last?.sequence ?? start, hasMore: hasMore,
+                continues: continues)
         }
     }
 

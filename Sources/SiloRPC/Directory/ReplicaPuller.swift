@@ -9,6 +9,13 @@ struct ChangePage<Row: Sendable>: Sendable {
     /// Where to ask from next.
     let next: Int64
     let hasMore: Bool
+    /// What the replica holds is of this history, whatever the epoch was called.
+    let continues: Bool
+
+    /// Whether the rows are of another history than what a replica at `place` holds.
+    func isAnother(than place: ChangeHistory.Place) -> Bool {
+        !continues && (epoch != place.epoch || next < place.sequence)
+    }
 }
 
 /// Brings a replica of one of control's tables up to date.
@@ -17,8 +24,8 @@ struct ChangePage<Row: Sendable>: Sendable {
 /// place of the replica -> page of changes after it -> rows and new place stored in one transaction -> next page
 /// ```
 ///
-/// After a crash the next pull goes on where the last stored page ended. Another epoch means another table: everything
-/// is forgotten and the pages begin again from 0.
+/// After a crash the next pull goes on where the last stored page ended. When control's history is not the one that the
+/// replica has followed (``ChangeHistory``), everything is forgotten and the pages begin again from 0.
 final class ReplicaPuller<Row: Sendable>: Sendable {
     /// The table, and the row in `silo_replicas`.
     let name: String
@@ -30,7 +37,7 @@ final class ReplicaPuller<Row: Sendable>: Sendable {
 
     private struct State {
         var running: Task<Int, any Error>?
-        var changed: (@Sendable ([Row]) -> Void)?
+        var changed: (@Sendable ([Row]?) -> Void)?
     }
 
     init(
@@ -46,8 +53,8 @@ final class ReplicaPuller<Row: Sendable>: Sendable {
         self.store = store
     }
 
-    /// Calls `changed` with the rows of every page, after they were stored.
-    func observe(_ changed: @escaping @Sendable ([Row]) -> Void) { state.withLock { $0.changed = changed } }
+    /// Calls `changed` with the rows of every page, after they were stored; with nil when what was there is gone.
+    func observe(_ changed: @escaping @Sendable ([Row]?) -> Void) { state.withLock { $0.changed = changed } }
 
     /// Many who pull at the same time share one pull.
     ///
@@ -77,29 +84,31 @@ final class ReplicaPuller<Row: Sendable>: Sendable {
         while true {
             let place = try await place()
             let page = try await fetch(place.epoch, place.sequence)
-            try await store(page, startsAnew: page.epoch != place.epoch)
+            let startsAnew = page.isAnother(than: place)
+            try await store(page, at: place, startsAnew: startsAnew)
             let changed = state.withLock { $0.changed }
-            changed?(page.rows)
+            changed?(startsAnew ? nil : page.rows)
             count += page.rows.count
             if !page.hasMore { return count }
             // A page that leads nowhere would be asked for for ever.
-            guard page.next > place.sequence || page.epoch != place.epoch else {
+            guard page.next > place.sequence || startsAnew else {
                 throw SiloError.remote(method: name, message: "a page of changes without end", requestID: "")
             }
         }
     }
 
-    private func place() async throws -> (epoch: String, sequence: Int64) {
+    private func place() async throws -> ChangeHistory.Place {
         let name = name
         return try await database.read { transaction in
             let row = try transaction.row("SELECT epoch, sequence FROM silo_replicas WHERE name = ?", [.text(name)])
-            return (try row?.text("epoch") ?? "", try row?.integer("sequence") ?? 0)
+            guard let row else { return ChangeHistory.Place() }
+            return ChangeHistory.Place(epoch: try row.text("epoch"), sequence: try row.integer("sequence"))
         }
     }
 
-    private func store(_ page: ChangePage<Row>, startsAnew: Bool) async throws {
+    private func store(_ page: ChangePage<Row>, at place: ChangeHistory.Place, startsAnew: Bool) async throws {
         let (name, clear, store) = (name, clear, store)
-        guard startsAnew || !page.rows.isEmpty || page.hasMore else { return }
+        guard startsAnew || !page.rows.isEmpty || page.hasMore || page.epoch != place.epoch else { return }
         try await database.write { transaction in
             if startsAnew { try clear(transaction) }
             for row in page.rows { try store(row, transaction) }

@@ -99,13 +99,20 @@ public struct APIKeyFeedServiceListChangesResponse: Message {
     public var next: Int64 = 0
     /// There is more already.
     public var hasMore: Bool = false
+    /// As of OrganizationMappingService.ListChanges.
+    public var continues: Bool = false
     public var unknownFields = UnknownFields()
     public init() {}
-    public init(records: [APIKeyRecord] = [], epoch: String = "", next: Int64 = 0, hasMore: Bool = false) {
+    public init(
+        records: [APIKeyRecord] = [], epoch: String = "", next: Int64 = 0, hasMore: Bool = false,
+        continues: Bool = false
+    ) {
         (self.records, self.epoch, self.next, self.hasMore) = (records, epoch, next, hasMore)
+        self.continues = continues
     }
     public static let schema = MessageSchema(Self.self, .siloV1ApiKeys, 2)
     @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+        try v.field(5, BoolField.self, &continues)
         try v.field(4, BoolField.self, &hasMore)
         try v.field(3, Int64Field.self, &next)
         try v.field(2, StringField.self, &epoch)
@@ -114,5 +121,5 @@ public struct APIKeyFeedServiceListChangesResponse: Message {
 }
 
 extension FileDescriptor {
-    public static let siloV1ApiKeys = FileDescriptor(name: "silo/v1/api_keys.proto", dependencies: [.siloOptions], base64: "ChZzaWxvL3YxL2FwaV9rZXlzLnByb3RvEgdzaWxvLnYxGhJzaWxvL29wdGlvbnMucHJvdG8iiAQKDEFQSUtleVJlY29yZBIVCgZrZXlfaWQYASABKANSBWtleUlkEicKD29yZ2FuaXphdGlvbl9pZBgCIAEoA1IOb3JnYW5pemF0aW9uSWQSGwoEaGFzaBgDIAEoDEIHsNQYAYABAVIEaGFzaBIWCgZwcmVmaXgYBCABKAlSBnByZWZpeBISCgRuYW1lGAUgASgJUgRuYW1lEhYKBnNjb3BlcxgGIAEoCVIGc2NvcGVzEhYKBmFjdGl2ZRgHIAEoCFIGYWN0aXZlEh0KCmNyZWF0ZWRfYXQYCCABKANSCWNyZWF0ZWRBdBIiCgpleHBpcmVzX2F0GAkgASgDSABSCWV4cGlyZXNBdIgBARItChBjYWxsc19wZXJfbWludXRlGAogASgDSAFSDmNhbGxzUGVyTWludXRliAEBEi0KC3NpZ25pbmdfa2V5GAsgASgMQgew1BgBgAEBSAJSCnNpZ25pbmdLZXmIAQESJAoLcmVwbGFjZXNfaWQYDCABKANIA1IKcmVwbGFjZXNJZIgBARIaCghzZXF1ZW5jZRgNIAEoA1IIc2VxdWVuY2USGAoHZGVsZXRlZBgOIAEoCFIHZGVsZXRlZEINCgtfZXhwaXJlc19hdEITChFfY2FsbHNfcGVyX21pbnV0ZUIOCgxfc2lnbmluZ19rZXlCDgoMX3JlcGxhY2VzX2lkIosBCiNBUElLZXlGZWVkU2VydmljZUxpc3RDaGFuZ2VzUmVxdWVzdBIbCgljZWxsX25hbWUYASABKAlSCGNlbGxOYW1lEhQKBWVwb2NoGAIgASgJUgVlcG9jaBIUCgVhZnRlchgDIAEoA1IFYWZ0ZXISGwoJcGFnZV9zaXplGAQgASgFUghwYWdlU2l6ZSKcAQokQVBJS2V5RmVlZFNlcnZpY2VMaXN0Q2hhbmdlc1Jlc3BvbnNlEi8KB3JlY29yZHMYASADKAsyFS5zaWxvLnYxLkFQSUtleVJlY29yZFIHcmVjb3JkcxIUCgVlcG9jaBgCIAEoCVIFZXBvY2gSEgoEbmV4dBgDIAEoA1IEbmV4dBIZCghoYXNfbW9yZRgEIAEoCFIHaGFzTW9yZTKdAQoRQVBJS2V5RmVlZFNlcnZpY2UScgoLTGlzdENoYW5nZXMSLC5zaWxvLnYxLkFQSUtleUZlZWRTZXJ2aWNlTGlzdENoYW5nZXNSZXF1ZXN0Gi0uc2lsby52MS5BUElLZXlGZWVkU2VydmljZUxpc3RDaGFuZ2VzUmVzcG9uc2UiBqLUGAIwARoUotQYEAoMYXBpX2tleV9mZWVkEAFiBnByb3RvMw==")
+    public static let siloV1ApiKeys = FileDescriptor(name: "silo/v1/api_keys.proto", dependencies: [.siloOptions], base64: "ChZzaWxvL3YxL2FwaV9rZXlzLnByb3RvEgdzaWxvLnYxGhJzaWxvL29wdGlvbnMucHJvdG8iiAQKDEFQSUtleVJlY29yZBIVCgZrZXlfaWQYASABKANSBWtleUlkEicKD29yZ2FuaXphdGlvbl9pZBgCIAEoA1IOb3JnYW5pemF0aW9uSWQSGwoEaGFzaBgDIAEoDEIHsNQYAYABAVIEaGFzaBIWCgZwcmVmaXgYBCABKAlSBnByZWZpeBISCgRuYW1lGAUgASgJUgRuYW1lEhYKBnNjb3BlcxgGIAEoCVIGc2NvcGVzEhYKBmFjdGl2ZRgHIAEoCFIGYWN0aXZlEh0KCmNyZWF0ZWRfYXQYCCABKANSCWNyZWF0ZWRBdBIiCgpleHBpcmVzX2F0GAkgASgDSABSCWV4cGlyZXNBdIgBARItChBjYWxsc19wZXJfbWludXRlGAogASgDSAFSDmNhbGxzUGVyTWludXRliAEBEi0KC3NpZ25pbmdfa2V5GAsgASgMQgew1BgBgAEBSAJSCnNpZ25pbmdLZXmIAQESJAoLcmVwbGFjZXNfaWQYDCABKANIA1IKcmVwbGFjZXNJZIgBARIaCghzZXF1ZW5jZRgNIAEoA1IIc2VxdWVuY2USGAoHZGVsZXRlZBgOIAEoCFIHZGVsZXRlZEINCgtfZXhwaXJlc19hdEITChFfY2FsbHNfcGVyX21pbnV0ZUIOCgxfc2lnbmluZ19rZXlCDgoMX3JlcGxhY2VzX2lkIosBCiNBUElLZXlGZWVkU2VydmljZUxpc3RDaGFuZ2VzUmVxdWVzdBIbCgljZWxsX25hbWUYASABKAlSCGNlbGxOYW1lEhQKBWVwb2NoGAIgASgJUgVlcG9jaBIUCgVhZnRlchgDIAEoA1IFYWZ0ZXISGwoJcGFnZV9zaXplGAQgASgFUghwYWdlU2l6ZSK6AQokQVBJS2V5RmVlZFNlcnZpY2VMaXN0Q2hhbmdlc1Jlc3BvbnNlEi8KB3JlY29yZHMYASADKAsyFS5zaWxvLnYxLkFQSUtleVJlY29yZFIHcmVjb3JkcxIUCgVlcG9jaBgCIAEoCVIFZXBvY2gSEgoEbmV4dBgDIAEoA1IEbmV4dBIZCghoYXNfbW9yZRgEIAEoCFIHaGFzTW9yZRIcCgljb250aW51ZXMYBSABKAhSCWNvbnRpbnVlczKdAQoRQVBJS2V5RmVlZFNlcnZpY2UScgoLTGlzdENoYW5nZXMSLC5zaWxvLnYxLkFQSUtleUZlZWRTZXJ2aWNlTGlzdENoYW5nZXNSZXF1ZXN0Gi0uc2lsby52MS5BUElLZXlGZWVkU2VydmljZUxpc3RDaGFuZ2VzUmVzcG9uc2UiBqLUGAIwARoUotQYEAoMYXBpX2tleV9mZWVkEAFiBnByb3RvMw==")
 }

@@ -130,20 +130,27 @@ public struct OrganizationMappingServiceListChangesRequest: Message {
 public struct OrganizationMappingServiceListChangesResponse: Message {
     /// In the order of their sequence.
     public var mappings: [OrganizationMapping] = []
-    /// The history that they are of. When it is not the one that was asked for, the answer begins from 0: what the
-    /// replica holds is of another table.
+    /// The history that they are of, to be asked with from now on.
     public var epoch: String = ""
     /// Where to ask from next.
     public var next: Int64 = 0
     /// There is more already.
     public var hasMore: Bool = false
+    /// The rows go on where the replica is, whatever the epoch is called now. Without it, another epoch, or a place before
+    /// the one that was asked for, means: what the replica holds is of another table.
+    public var continues: Bool = false
     public var unknownFields = UnknownFields()
     public init() {}
-    public init(mappings: [OrganizationMapping] = [], epoch: String = "", next: Int64 = 0, hasMore: Bool = false) {
+    public init(
+        mappings: [OrganizationMapping] = [], epoch: String = "", next: Int64 = 0, hasMore: Bool = false,
+        continues: Bool = false
+    ) {
         (self.mappings, self.epoch, self.next, self.hasMore) = (mappings, epoch, next, hasMore)
+        self.continues = continues
     }
     public static let schema = MessageSchema(Self.self, .siloV1OrganizationMapping, 7)
     @inlinable public mutating func visit<V: FieldVisitor & ~Copyable>(_ v: inout V) throws(V.Failure) {
+        try v.field(5, BoolField.self, &continues)
         try v.field(4, BoolField.self, &hasMore)
         try v.field(3, Int64Field.self, &next)
         try v.field(2, StringField.self, &epoch)
@@ -152,5 +159,5 @@ public struct OrganizationMappingServiceListChangesResponse: Message {
 }
 
 extension FileDescriptor {
-    public static let siloV1OrganizationMapping = FileDescriptor(name: "silo/v1/organization_mapping.proto", dependencies: [.siloOptions], base64: "CiJzaWxvL3YxL29yZ2FuaXphdGlvbl9tYXBwaW5nLnByb3RvEgdzaWxvLnYxGhJzaWxvL29wdGlvbnMucHJvdG8ixAEKE09yZ2FuaXphdGlvbk1hcHBpbmcSJwoPb3JnYW5pemF0aW9uX2lkGAEgASgDUg5vcmdhbml6YXRpb25JZBISCgRzbHVnGAIgASgJUgRzbHVnEhsKCWNlbGxfbmFtZRgDIAEoCVIIY2VsbE5hbWUSGgoIc2VxdWVuY2UYBCABKANSCHNlcXVlbmNlEhgKB2RlbGV0ZWQYBSABKAhSB2RlbGV0ZWQSHQoKY3JlYXRlZF9hdBgGIAEoA1IJY3JlYXRlZEF0Ik8KJE9yZ2FuaXphdGlvbk1hcHBpbmdTZXJ2aWNlR2V0UmVxdWVzdBInCg9vcmdhbml6YXRpb25faWQYASABKANSDm9yZ2FuaXphdGlvbklkIl8KJU9yZ2FuaXphdGlvbk1hcHBpbmdTZXJ2aWNlR2V0UmVzcG9uc2USNgoHbWFwcGluZxgBIAEoCzIcLnNpbG8udjEuT3JnYW5pemF0aW9uTWFwcGluZ1IHbWFwcGluZyJACipPcmdhbml6YXRpb25NYXBwaW5nU2VydmljZUdldEJ5U2x1Z1JlcXVlc3QSEgoEc2x1ZxgBIAEoCVIEc2x1ZyJlCitPcmdhbml6YXRpb25NYXBwaW5nU2VydmljZUdldEJ5U2x1Z1Jlc3BvbnNlEjYKB21hcHBpbmcYASABKAsyHC5zaWxvLnYxLk9yZ2FuaXphdGlvbk1hcHBpbmdSB21hcHBpbmciWgonT3JnYW5pemF0aW9uTWFwcGluZ1NlcnZpY2VDcmVhdGVSZXF1ZXN0EhIKBHNsdWcYASABKAlSBHNsdWcSGwoJY2VsbF9uYW1lGAIgASgJUghjZWxsTmFtZSJ3CixPcmdhbml6YXRpb25NYXBwaW5nU2VydmljZUxpc3RDaGFuZ2VzUmVxdWVzdBIUCgVlcG9jaBgBIAEoCVIFZXBvY2gSFAoFYWZ0ZXIYAiABKANSBWFmdGVyEhsKCXBhZ2Vfc2l6ZRgDIAEoBVIIcGFnZVNpemUirgEKLU9yZ2FuaXphdGlvbk1hcHBpbmdTZXJ2aWNlTGlzdENoYW5nZXNSZXNwb25zZRI4CghtYXBwaW5ncxgBIAMoCzIcLnNpbG8udjEuT3JnYW5pemF0aW9uTWFwcGluZ1IIbWFwcGluZ3MSFAoFZXBvY2gYAiABKAlSBWVwb2NoEhIKBG5leHQYAyABKANSBG5leHQSGQoIaGFzX21vcmUYBCABKAhSB2hhc01vcmUypAQKGk9yZ2FuaXphdGlvbk1hcHBpbmdTZXJ2aWNlEnUKA0dldBItLnNpbG8udjEuT3JnYW5pemF0aW9uTWFwcGluZ1NlcnZpY2VHZXRSZXF1ZXN0Gi4uc2lsby52MS5Pcmdhbml6YXRpb25NYXBwaW5nU2VydmljZUdldFJlc3BvbnNlIg+i1BgLMAFSB21hcHBpbmcShwEKCUdldEJ5U2x1ZxIzLnNpbG8udjEuT3JnYW5pemF0aW9uTWFwcGluZ1NlcnZpY2VHZXRCeVNsdWdSZXF1ZXN0GjQuc2lsby52MS5Pcmdhbml6YXRpb25NYXBwaW5nU2VydmljZUdldEJ5U2x1Z1Jlc3BvbnNlIg+i1BgLMAFSB21hcHBpbmcSYAoGQ3JlYXRlEjAuc2lsby52MS5Pcmdhbml6YXRpb25NYXBwaW5nU2VydmljZUNyZWF0ZVJlcXVlc3QaHC5zaWxvLnYxLk9yZ2FuaXphdGlvbk1hcHBpbmciBqLUGAIwAhKEAQoLTGlzdENoYW5nZXMSNS5zaWxvLnYxLk9yZ2FuaXphdGlvbk1hcHBpbmdTZXJ2aWNlTGlzdENoYW5nZXNSZXF1ZXN0GjYuc2lsby52MS5Pcmdhbml6YXRpb25NYXBwaW5nU2VydmljZUxpc3RDaGFuZ2VzUmVzcG9uc2UiBqLUGAIwARocotQYGAoUb3JnYW5pemF0aW9uX21hcHBpbmcQAWIGcHJvdG8z")
+    public static let siloV1OrganizationMapping = FileDescriptor(name: "silo/v1/organization_mapping.proto", dependencies: [.siloOptions], base64: "CiJzaWxvL3YxL29yZ2FuaXphdGlvbl9tYXBwaW5nLnByb3RvEgdzaWxvLnYxGhJzaWxvL29wdGlvbnMucHJvdG8ixAEKE09yZ2FuaXphdGlvbk1hcHBpbmcSJwoPb3JnYW5pemF0aW9uX2lkGAEgASgDUg5vcmdhbml6YXRpb25JZBISCgRzbHVnGAIgASgJUgRzbHVnEhsKCWNlbGxfbmFtZRgDIAEoCVIIY2VsbE5hbWUSGgoIc2VxdWVuY2UYBCABKANSCHNlcXVlbmNlEhgKB2RlbGV0ZWQYBSABKAhSB2RlbGV0ZWQSHQoKY3JlYXRlZF9hdBgGIAEoA1IJY3JlYXRlZEF0Ik8KJE9yZ2FuaXphdGlvbk1hcHBpbmdTZXJ2aWNlR2V0UmVxdWVzdBInCg9vcmdhbml6YXRpb25faWQYASABKANSDm9yZ2FuaXphdGlvbklkIl8KJU9yZ2FuaXphdGlvbk1hcHBpbmdTZXJ2aWNlR2V0UmVzcG9uc2USNgoHbWFwcGluZxgBIAEoCzIcLnNpbG8udjEuT3JnYW5pemF0aW9uTWFwcGluZ1IHbWFwcGluZyJACipPcmdhbml6YXRpb25NYXBwaW5nU2VydmljZUdldEJ5U2x1Z1JlcXVlc3QSEgoEc2x1ZxgBIAEoCVIEc2x1ZyJlCitPcmdhbml6YXRpb25NYXBwaW5nU2VydmljZUdldEJ5U2x1Z1Jlc3BvbnNlEjYKB21hcHBpbmcYASABKAsyHC5zaWxvLnYxLk9yZ2FuaXphdGlvbk1hcHBpbmdSB21hcHBpbmciWgonT3JnYW5pemF0aW9uTWFwcGluZ1NlcnZpY2VDcmVhdGVSZXF1ZXN0EhIKBHNsdWcYASABKAlSBHNsdWcSGwoJY2VsbF9uYW1lGAIgASgJUghjZWxsTmFtZSJ3CixPcmdhbml6YXRpb25NYXBwaW5nU2VydmljZUxpc3RDaGFuZ2VzUmVxdWVzdBIUCgVlcG9jaBgBIAEoCVIFZXBvY2gSFAoFYWZ0ZXIYAiABKANSBWFmdGVyEhsKCXBhZ2Vfc2l6ZRgDIAEoBVIIcGFnZVNpemUizAEKLU9yZ2FuaXphdGlvbk1hcHBpbmdTZXJ2aWNlTGlzdENoYW5nZXNSZXNwb25zZRI4CghtYXBwaW5ncxgBIAMoCzIcLnNpbG8udjEuT3JnYW5pemF0aW9uTWFwcGluZ1IIbWFwcGluZ3MSFAoFZXBvY2gYAiABKAlSBWVwb2NoEhIKBG5leHQYAyABKANSBG5leHQSGQoIaGFzX21vcmUYBCABKAhSB2hhc01vcmUSHAoJY29udGludWVzGAUgASgIUgljb250aW51ZXMypAQKGk9yZ2FuaXphdGlvbk1hcHBpbmdTZXJ2aWNlEnUKA0dldBItLnNpbG8udjEuT3JnYW5pemF0aW9uTWFwcGluZ1NlcnZpY2VHZXRSZXF1ZXN0Gi4uc2lsby52MS5Pcmdhbml6YXRpb25NYXBwaW5nU2VydmljZUdldFJlc3BvbnNlIg+i1BgLMAFSB21hcHBpbmcShwEKCUdldEJ5U2x1ZxIzLnNpbG8udjEuT3JnYW5pemF0aW9uTWFwcGluZ1NlcnZpY2VHZXRCeVNsdWdSZXF1ZXN0GjQuc2lsby52MS5Pcmdhbml6YXRpb25NYXBwaW5nU2VydmljZUdldEJ5U2x1Z1Jlc3BvbnNlIg+i1BgLMAFSB21hcHBpbmcSYAoGQ3JlYXRlEjAuc2lsby52MS5Pcmdhbml6YXRpb25NYXBwaW5nU2VydmljZUNyZWF0ZVJlcXVlc3QaHC5zaWxvLnYxLk9yZ2FuaXphdGlvbk1hcHBpbmciBqLUGAIwAhKEAQoLTGlzdENoYW5nZXMSNS5zaWxvLnYxLk9yZ2FuaXphdGlvbk1hcHBpbmdTZXJ2aWNlTGlzdENoYW5nZXNSZXF1ZXN0GjYuc2lsby52MS5Pcmdhbml6YXRpb25NYXBwaW5nU2VydmljZUxpc3RDaGFuZ2VzUmVzcG9uc2UiBqLUGAIwARocotQYGAoUb3JnYW5pemF0aW9uX21hcHBpbmcQAWIGcHJvdG8z")
 }

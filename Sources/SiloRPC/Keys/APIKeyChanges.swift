@@ -4,24 +4,16 @@ import Storage
 enum APIKeyChanges {
     static let history = ChangeHistory(name: "api_keys")
 
-    /// How far somebody has followed the history.
-    struct Place: Sendable, Equatable {
-        var epoch: String
-        var sequence: Int64
-    }
-
     /// More changes than these are not told one by one.
     static let maximumCount: Int64 = 1000
 
     /// The keys that have changed after a place; nil for all of them: there were too many, or it is another history.
     static func changed(
-        after place: Place?, _ transaction: ReadTransaction
-    ) throws -> (keyIDs: Set<Int64>?, place: Place) {
-        let row = try transaction.row(
-            "SELECT epoch, sequence FROM silo_histories WHERE name = ?", [.text(history.name)])
-        let now = Place(epoch: try row?.text("epoch") ?? "", sequence: try row?.integer("sequence") ?? 0)
+        after place: ChangeHistory.Place?, _ transaction: ReadTransaction
+    ) throws -> (keyIDs: Set<Int64>?, place: ChangeHistory.Place) {
+        let now = try history.place(transaction)
         if now == place { return ([], now) }
-        guard let place, place.epoch == now.epoch,
+        guard let place, try history.contains(place, transaction),
             (0...maximumCount).contains(now.sequence &- place.sequence)
         else { return (nil, now) }
         let rows = try transaction.rows(
@@ -75,8 +67,9 @@ public struct APIKeyFeed: APIKeyFeedService {
         }
         let limit = pageSize > 0 ? min(Int(pageSize), Self.maximumPageSize) : Self.maximumPageSize
         return try await database.read { transaction in
-            let current = try APIKeyChanges.history.epoch(transaction) ?? ""
-            let start = epoch == current ? after : 0
+            let now = try APIKeyChanges.history.place(transaction)
+            let continues = try APIKeyChanges.history.contains(.init(epoch: epoch, sequence: after), transaction)
+            let start = continues ? after : 0
             // All changes, so that the place moves past those of other cells, and a moved organization's keys go.
             var rows = try transaction.rows(
                 """
@@ -91,8 +84,8 @@ public struct APIKeyFeed: APIKeyFeedService {
             let hasMore = rows.count > limit
             if hasMore { rows.removeLast() }
             return APIKeyFeedServiceListChangesResponse(
-                records: try rows.map { try APIKeyRecord(change: $0, cell: cellName) }, epoch: current,
-                next: try rows.last?.integer("sequence") ?? start, hasMore: hasMore)
+                records: try rows.map { try APIKeyRecord(change: $0, cell: cellName) }, epoch: now.epoch,
+                next: try rows.last?.integer("sequence") ?? start, hasMore: hasMore, continues: continues)
         }
     }
 }

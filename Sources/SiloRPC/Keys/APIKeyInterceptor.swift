@@ -87,8 +87,8 @@ public struct APIKeyInterceptor: ServerInterceptor {
         try Self.accept(try await known(metadata))
     }
 
-    /// Looks these keys up again when they come next: their rows have changed.
-    public func forget(_ keyIDs: Set<Int64>) { verified.forget(keyIDs) }
+    /// Looks these keys, or all, up again when they come next: their rows have changed.
+    public func forget(_ keyIDs: Set<Int64>?) { keyIDs.map(verified.forget) ?? verified.forgetAll() }
 
     /// Whose a request is, for handing it on: by its key, or by the key that says to have signed it. A signature is of
     /// the body too, which is not read here: form, time and key are looked at, the rest is for who answers.

@@ -19,7 +19,9 @@ public final class APIKeyReplica: Sendable {
                 let control = Silo(calling: caller, from: cell, directory)
                 let page = try await APIKeyFeedServiceDelegate(control)
                     .listChanges(cellName: cell.description, epoch: epoch, after: after, pageSize: pageSize)
-                return ChangePage(rows: page.records, epoch: page.epoch, next: page.next, hasMore: page.hasMore)
+                return ChangePage(
+                    rows: page.records, epoch: page.epoch, next: page.next, hasMore: page.hasMore,
+                    continues: page.continues)
             },
             clear: { _ = try $0.execute("DELETE FROM api_keys") },
             store: { try Self.store($0, $1) }
@@ -37,10 +39,10 @@ public final class APIKeyReplica: Sendable {
     /// As ``pull()``, with every change of before the call.
     func pullAnew() async throws { _ = try await puller.pullAnew() }
 
-    /// Calls `changed` with the ids of the keys whose rows have come, after they were stored: whoever remembers a key
-    /// must forget it, or one that is revoked would go on being accepted.
-    public func observe(_ changed: @escaping @Sendable (Set<Int64>) -> Void) {
-        puller.observe { rows in changed(Set(rows.map(\.keyID))) }
+    /// Calls `changed` with the ids of the keys whose rows have come, after they were stored, or with nil when the
+    /// replica begins anew: whoever remembers a key must forget it, or one that is revoked would go on being accepted.
+    public func observe(_ changed: @escaping @Sendable (Set<Int64>?) -> Void) {
+        puller.observe { rows in changed(rows.map { Set($0.map(\.keyID)) }) }
     }
 
     private static func store(_ record: APIKeyRecord, _ transaction: WriteTransaction) throws {

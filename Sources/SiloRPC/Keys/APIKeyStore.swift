@@ -149,7 +149,7 @@ public struct APIKeyStore: Sendable {
     }
 
     /// The keys that have changed after a place in the history, by whatever process; nil for all of them.
-    func changes(after place: APIKeyChanges.Place?) async throws -> (keyIDs: Set<Int64>?, place: APIKeyChanges.Place) {
+    func changes(after place: ChangeHistory.Place?) async throws -> (keyIDs: Set<Int64>?, place: ChangeHistory.Place) {
         try await database.read { try APIKeyChanges.changed(after: place, $0) }
     }
 

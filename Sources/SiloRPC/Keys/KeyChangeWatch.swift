@@ -16,7 +16,7 @@ final class KeyChangeWatch: Sendable {
     static let interval: Duration = .milliseconds(50)
 
     private struct State {
-        var place: APIKeyChanges.Place?
+        var place: ChangeHistory.Place?
         var running: Task<Void, Never>?
     }
 

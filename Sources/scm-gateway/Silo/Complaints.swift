@@ -14,6 +14,7 @@ final class Complaints: Sendable {
             last = .now
             return true
         }
-        if isDue { logger.warning("control's tables cannot be read now", metadata: ["error": "\(error)"]) }
+        guard isDue else { return }
+        logger.warning("the replica of control's tables is not up to date", metadata: ["error": "\(error)"])
     }
 }

@@ -107,6 +107,25 @@ import Testing
         }
     }
 
+    @Test("what is remembered of keys ends when the replica begins anew: control has forgotten them")
+    func anew() async throws {
+        try await TestSilos.run(.control) { silos in
+            let id = try await silos.makeOrganization("acme").organizationID
+            let store = APIKeyStore(silos.here.database)
+            let made = try await store.create(organizationID: id)
+            try await silos.replicate()
+            let keys = access(try silos.cell("us"))
+            #expect(try await principal(keys, made.text).keyID == made.key.id)
+            try await silos.here.database.write { transaction in
+                for table in ["api_keys", "api_key_changes", "silo_histories"] {
+                    _ = try transaction.execute("DELETE FROM \(table)")
+                }
+            }
+            try await silos.replicate()
+            #expect(await refusal(keys, made.text) == .unauthenticated)
+        }
+    }
+
     @Test("what was read before keys were forgotten is not remembered")
     func race() {
         let keys = VerifiedKeys()

@@ -81,6 +81,114 @@ import Testing
         }
     }
 
+    @Test("a removed organization's slug is another one's: cells learn of it, and of all that comes after")
+    func slugAgain() async throws {
+        try await TestSilos.run(.control) { silos in
+            let store = try #require(silos.here.process.mapping)
+            let old = try await silos.makeOrganization("acme").organizationID
+            try await store.delete(organizationID: old)
+            let new = try await silos.makeOrganization("acme").organizationID
+            let next = try await silos.makeOrganization("next").organizationID
+            let us = try silos.cell("us")
+            #expect(try await us.process.replica?.cell(of: .slug("acme")) == "us")
+            #expect(try await us.process.replica?.cell(of: .id(old)) == nil)
+            let names = try await OrganizationStore(us.database).list().map { "\($0.id) \($0.slug)" }
+            #expect(names == ["\(old) acme~\(old)", "\(new) acme", "\(next) next"])
+        }
+    }
+
+    /// What a backup of control's database has, and how it is brought back.
+    private struct Backup {
+        static let tables = ["organizations", "organization_mappings", "api_keys", "api_key_changes", "silo_histories"]
+
+        let database: Database
+
+        init(_ database: Database) async throws {
+            self.database = database
+            try await run { "CREATE TABLE backup_\($0) AS SELECT * FROM \($0)" }
+        }
+
+        func bringBack() async throws {
+            try await run(Self.tables.reversed()) { "DELETE FROM \($0)" }
+            try await run { "INSERT INTO \($0) SELECT * FROM backup_\($0)" }
+            try await database.write { transaction in
+                _ = try transaction.execute(
+                    "UPDATE sqlite_sequence SET seq = (SELECT COALESCE(MAX(id), 0) FROM organizations) "
+                        + "WHERE name = 'organizations'")
+            }
+        }
+
+        private func run(
+            _ tables: [String] = tables, _ statement: @escaping @Sendable (String) -> String
+        ) async throws {
+            try await database.write { transaction in
+                for table in tables { _ = try transaction.execute(statement(table)) }
+            }
+        }
+    }
+
+    @Test("a start of control that has lost nothing: replicas go on, nothing comes twice")
+    func restart() async throws {
+        try await TestSilos.run(.cell) { silos in
+            let control = try silos.control().process
+            let replica = try #require(silos.here.process.replica)
+            _ = try await silos.makeOrganization("one")
+            try await control.prepare()
+            #expect(try await replica.pull() == 0)
+            try await control.prepare()
+            try await control.prepare()
+            let two = try #require(try await control.mapping?.create(slug: "two", cellName: "us"))
+            #expect(try await replica.pull() == 1, "the new one only")
+            #expect(try await replica.cell(of: .id(two.organizationID)) == "us")
+        }
+    }
+
+    @Test("control brought back from a backup: cells see it, however many changes it has made since", arguments: [0, 5])
+    func backup(changesSince: Int) async throws {
+        try await TestSilos.run(.control) { silos in
+            let control = silos.here
+            let store = try #require(control.process.mapping)
+            let us = try silos.cell("us").process
+            let kept = try await silos.makeOrganization("kept").organizationID
+            let key = try await APIKeyStore(control.database).create(organizationID: kept)
+            let backup = try await Backup(control.database)
+            try await store.move(organizationID: kept, to: CellName("eu"))
+            let lost = try await silos.makeOrganization("lost").organizationID
+            #expect(try await us.replica?.cell(of: .id(kept)) == "eu")
+            #expect(try await APIKeyStore(us.database).find(text: key.text) == nil)
+            try await backup.bringBack()
+            try await control.process.prepare()
+            for number in 0..<changesSince { _ = try await store.create(slug: "new-\(number)", cellName: "eu") }
+            try await silos.replicate()
+            #expect(try await us.replica?.cell(of: .id(kept)) == "us")
+            #expect(try await us.replica?.cell(of: .slug("lost")) == nil)
+            #expect(try await us.replica?.cell(of: .id(lost)) == (changesSince == 0 ? nil : "eu"))
+            #expect(try await APIKeyStore(us.database).find(text: key.text)?.id == key.key.id)
+            #expect(try await us.replica?.pull() == 0)
+        }
+    }
+
+    @Test("an id that control gives again is not served by the cell that has another organization's rows under it")
+    func idAgain() async throws {
+        try await TestSilos.run(.control) { silos in
+            let control = silos.here
+            let us = try silos.cell("us").process
+            let backup = try await Backup(control.database)
+            let old = try await silos.makeOrganization("old")
+            try await us.replica?.checkOwners()
+            try await backup.bringBack()
+            try await control.process.prepare()
+            // Organizations that are made in one millisecond cannot be told apart.
+            while EpochTime.now <= old.createdAt { await Task.yield() }
+            let new = try await silos.makeOrganization("new")
+            #expect(new.organizationID == old.organizationID)
+            #expect(try await us.replica?.cell(of: .id(new.organizationID)) == nil)
+            #expect(try await OrganizationStore(us.database).list().map(\.slug) == ["old"])
+            let error = await #expect(throws: SiloError.self) { try await us.replica?.checkOwners() }
+            #expect(error?.description.contains("other organizations' here: new of control cannot be served") == true)
+        }
+    }
+
     @Test("the replica is durable: a cell that starts while control is down knows its organizations")
     func durable() async throws {
         try await TestSilos.run(.cell) { silos in
