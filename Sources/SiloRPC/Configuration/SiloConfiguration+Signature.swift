@@ -16,10 +16,38 @@ extension SiloConfiguration {
                         + "\"\(key.source)\" and \"\(key.audience)\"")
             }
             guard source == address || audience == address else { continue }
-            let secret = try SiloKey.secret(file: Self.path(key.secretFile, folder))
+            guard !key.secretFile.isEmpty else { throw SiloKeyError("keys: \(key.id): secretFile is missing") }
+            let secret: [UInt8]
+            do throws(SiloKeyError) { secret = try SiloKey.secret(file: Self.path(key.secretFile, folder)) } catch {
+                throw SiloKeyError("keys: \(key.id): \(error)")
+            }
             result.append(try SiloKey(id: key.id, source: source, audience: audience, secret: secret))
         }
         return result
+    }
+
+    /// What names something that there is not, and so has no effect: a mistake, or what is left of before.
+    ///
+    /// - Parameter methods: that this program has.
+    public func loose(_ directory: CellDirectory, methods: [SiloMethod]) -> [String] {
+        func isThere(_ name: String) -> Bool {
+            guard let silo = SiloAddress(name) else { return true }
+            return silo == .control || directory.address(of: silo) != nil
+        }
+        let names = Set(methods.flatMap { [$0.key, $0.serviceKey] })
+        var found = keys.flatMap { key in
+            [key.source, key.audience].filter { !isThere($0) }.map { "keys: \(key.id): there is no \($0)" }
+        }
+        found += identities.filter { !isThere($0.silo) }.map { "identities: there is no \($0.silo)" }
+        for change in switches {
+            if !names.contains(change.method) {
+                found.append(
+                    "switches: there is no \"\(change.method.prefix(128))\"; `scm-gateway silo methods` lists all")
+            }
+            found += change.disabledCallers.filter { !isThere($0) }
+                .map { "switches: \(change.method): disabledCallers: there is no \($0)" }
+        }
+        return found
     }
 
     /// - Throws: ``SiloError/configuration(_:)`` that names the switch.
@@ -52,9 +80,13 @@ extension SiloConfiguration {
         var configuration = SiloVerifier.Configuration()
         for identity in identities {
             guard let silo = SiloAddress(identity.silo), !identity.name.isEmpty else {
-                throw SiloError.configuration("identities: \"\(identity.silo)\" is no silo, or has no name")
+                throw SiloError.configuration(
+                    "identities: silo is \"control\" or \"cell:NAME\" and name a DNS name or URI, not "
+                        + "\"\(identity.silo.prefix(64))\" and \"\(identity.name.prefix(64))\"")
             }
-            configuration.identities[silo] = identity.name
+            guard configuration.identities.updateValue(identity.name, forKey: silo) == nil else {
+                throw SiloError.configuration("identities: \(silo) is there twice")
+            }
         }
         if let rpc0 {
             var secrets: [[UInt8]] = []

@@ -38,9 +38,7 @@ public struct Silo: Sendable {
         case .control: self.cell = nil
         case .cell:
             guard let cell else { throw .configuration("mode cell needs the name of the cell") }
-            guard current.address(of: .cell(cell)) != nil else {
-                throw .configuration("cell: there is no cell \"\(cell)\" in the configuration")
-            }
+            try current.checkPlace(of: .cell(cell))
             self.cell = cell
         }
         if mode != .monolith, caller == nil || organizations == nil {

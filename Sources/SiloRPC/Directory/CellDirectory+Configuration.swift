@@ -18,8 +18,9 @@ extension CellDirectory {
 
     /// - Throws: ``SiloError/configuration(_:)`` that names the setting.
     public init(_ configuration: SiloConfiguration) throws(SiloError) {
-        let fallback = configuration.fallbackCell.isEmpty ? configuration.monolithRegion : configuration.fallbackCell
-        let cells = configuration.cells.isEmpty ? configuration.regions : configuration.cells
+        let fallback = try Self.one(
+            configuration.fallbackCell, "fallbackCell", or: configuration.monolithRegion, "monolithRegion")
+        let cells = try Self.one(configuration.cells, "cells", or: configuration.regions, "regions")
         try self.init(
             cells: try cells.map(Cell.init(_:)),
             localities: try configuration.localities.map(Locality.init(_:)),
@@ -28,6 +29,16 @@ extension CellDirectory {
             publicURL: configuration.publicURL.isEmpty ? nil : configuration.publicURL,
             isSingleOrganization: configuration.singleOrganization
         )
+    }
+
+    /// The value of a setting that has an old name. Both may be there, for readers of before, when they say the same.
+    static func one<Value: Collection & Equatable>(
+        _ value: Value, _ name: String, or old: Value, _ oldName: String
+    ) throws(SiloError) -> Value {
+        guard value.isEmpty || old.isEmpty || value == old else {
+            throw .configuration("\(name) and \(oldName), its old name, are both there and differ; remove \(oldName)")
+        }
+        return value.isEmpty ? old : value
     }
 
     static func name(_ text: String, _ setting: String) throws(SiloError) -> CellName {
@@ -51,8 +62,9 @@ extension Cell {
 
 extension Locality {
     init(_ configuration: LocalityConfiguration) throws(SiloError) {
-        let texts = configuration.cells.isEmpty ? configuration.regions : configuration.cells
         let setting = "localities: \(configuration.name)"
+        let texts = try CellDirectory.one(
+            configuration.cells, "\(setting): cells", or: configuration.regions, "regions")
         let cells = try texts.map { text throws(SiloError) in try CellDirectory.name(text, setting) }
         let new = configuration.newOrganizationCell
         guard !new.isEmpty || cells.count == 1 else {

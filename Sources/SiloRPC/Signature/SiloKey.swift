@@ -10,7 +10,6 @@ public struct SiloKey: Sendable, CustomStringConvertible {
     public let source: SiloAddress
     public let audience: SiloAddress
     let mac: HMACSHA256
-
     /// Fewest bytes of a secret.
     public static let minimumSecretByteCount = 32
 
@@ -35,6 +34,9 @@ public struct SiloKey: Sendable, CustomStringConvertible {
         self.audience = audience
         mac = HMACSHA256(key: secret)
     }
+
+    /// Equal for equal secrets, and says nothing else of them. Not kept: what is kept can be shown.
+    var secretMark: [UInt8] { mac.code(Array("which secret".utf8)) }
 
     static func isID(_ bytes: some Collection<UInt8>) -> Bool {
         (1...64).contains(bytes.count)
@@ -65,7 +67,7 @@ extension SiloKey {
     static func secret(file: String) throws(SiloKeyError) -> [UInt8] {
         let attributes = try? FileManager.default.attributesOfItem(atPath: file)
         guard let attributes, let data = FileManager.default.contents(atPath: file) else {
-            throw SiloKeyError("the secret's file \(file) cannot be read")
+            throw SiloKeyError("the secret's file \(file) cannot be read: \(FileProblem.reason(file))")
         }
         let mode = (attributes[.posixPermissions] as? NSNumber)?.intValue ?? 0
         guard mode & 0o077 == 0 else {

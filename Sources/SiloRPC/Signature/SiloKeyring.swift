@@ -21,8 +21,8 @@ public final class SiloKeyring: Sendable {
     private let keys: Mutex<Keys>
 
     /// - Parameter keys: of this silo and others; only those with `address` at one end are kept.
-    /// - Throws: ``SiloKeyError``: an id is there twice; no key that anybody could call this silo with, so that a silo
-    ///   never starts open.
+    /// - Throws: ``SiloKeyError``: an id is there twice; pairs of silos share a secret; no key that anybody could call
+    ///   this silo with, so that a silo never starts open.
     public init(address: SiloAddress, keys: [SiloKey]) throws(SiloKeyError) {
         self.address = address
         self.keys = Mutex(try Self.sort(keys, address))
@@ -37,8 +37,16 @@ public final class SiloKeyring: Sendable {
     private static func sort(_ keys: [SiloKey], _ address: SiloAddress) throws(SiloKeyError) -> Keys {
         var sorted = Keys()
         var seen: Set<String> = []
+        var owners: [[UInt8]: SiloKey] = [:]
         for key in keys {
             guard seen.insert(key.id).inserted else { throw SiloKeyError("two keys have the id \(key.id)") }
+            // Whoever else knows the secret could sign as one of these two.
+            if let other = owners.updateValue(key, forKey: key.secretMark),
+                Set([key.source, key.audience]) != Set([other.source, other.audience])
+            {
+                throw SiloKeyError(
+                    "keys \(other.id) and \(key.id) have the same secret; each pair of silos needs one of its own")
+            }
             if key.audience == address { sorted.verifying[key.id] = key }
             if key.source == address, sorted.signing[key.audience] == nil { sorted.signing[key.audience] = key }
         }

@@ -28,14 +28,17 @@ extension SiloCommand {
             var report = CheckReport()
             do {
                 let directory = try CellDirectory(configuration)
+                try directory.checkPlace(of: address)
                 report.good("\(directory.cells.count) cells, \(directory.localities.count) localities")
                 let keyring = try SiloKeyring(
                     address: address, keys: try configuration.keys(of: address, folder: folder))
                 _ = try configuration.verifierConfiguration(folder: folder)
                 report.good("\(address) verifies with \(keyring.verifyingIDs.joined(separator: ", "))")
                 report.good("\(try configuration.switchSettings().count) switches")
+                for text in configuration.loose(directory, methods: SiloContract.methods) { report.bad(text) }
                 let others = address == .control ? directory.cells.map { SiloAddress.cell($0.name) } : [.control]
                 for other in others { report.look(at: other, directory, keyring) }
+                try directory.checkAddresses()
                 if !offline {
                     let client = SiloHTTPClient(
                         keyring: keyring, directory: directory, configuration: try web(settings))
@@ -72,11 +75,8 @@ private struct CheckReport {
 
     /// What can be seen from here.
     mutating func look(at other: SiloAddress, _ directory: CellDirectory, _ keyring: SiloKeyring) {
-        do {
-            let target = try ConnectionTarget(directory.address(of: other) ?? "")
+        if let target = try? ConnectionTarget(directory.address(of: other) ?? "") {
             good("\(other) is at \(target.authority)")
-        } catch {
-            bad("the address of \(other): \(error)")
         }
         if keyring.signingIDs[other] == nil { bad("there is no key for calls to \(other)") }
         if !keyring.sources.contains(other) { bad("there is no key for calls from \(other)") }

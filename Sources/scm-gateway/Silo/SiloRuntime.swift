@@ -40,7 +40,10 @@ struct SiloRuntime: Sendable {
         self.logger = logger
         counters = SiloCallCounters(logger: logger)
         do {
-            directory = LiveDirectory(try CellDirectory(configuration))
+            let cells = try CellDirectory(configuration)
+            try cells.checkPlace(of: address)
+            try cells.checkAddresses()
+            directory = LiveDirectory(cells)
             keyring = try SiloKeyring(address: address, keys: try configuration.keys(of: address, folder: folder))
             verifier = SiloVerifier(
                 keyring: keyring, configuration: try configuration.verifierConfiguration(folder: folder))
@@ -57,6 +60,8 @@ struct SiloRuntime: Sendable {
                 mode: settings.silo.mode, cell: settings.silo.cell, directory: directory, database: database,
                 caller: SiloCaller(transport: transport, switches: switches, counters: counters),
                 inbound: SiloInbound(switches: switches, answers: StoredAnswers(database), counters: counters))
+            // Two services of one key would share switches and stored answers.
+            _ = try SiloServices(dispatches)
         } catch {
             throw ValidationError("\(error)")
         }
@@ -142,7 +147,16 @@ struct SiloRuntime: Sendable {
 
     /// Before the port opens. A cell tries to ask control for what is new, and starts with what it has when control is
     /// down.
-    func prepare() async throws { try await process.prepare() }
+    func prepare() async throws {
+        if let (configuration, _) = try? settings.configuration() { warn(configuration, directory.current) }
+        try await process.prepare()
+    }
+
+    private func warn(_ configuration: SiloConfiguration, _ directory: CellDirectory) {
+        for text in configuration.loose(directory, methods: SiloContract.methods) {
+            logger.warning("a part of the silo configuration has no effect", metadata: ["part": "\(text)"])
+        }
+    }
 
     /// Takes everything of the configuration file. What does not fit is logged, and all stays as it was.
     func reload() async {
@@ -150,6 +164,7 @@ struct SiloRuntime: Sendable {
             let (configuration, folder) = try settings.configuration()
             let changes = try configuration.switchSettings()
             let cells = try CellDirectory(configuration)
+            try cells.checkAddresses()
             let change = try directory.change(to: cells, at: keyring.address)
             try await process.mapping?.checkUnused(change.removed)
             let trust = try configuration.verifierConfiguration(folder: folder)
@@ -158,6 +173,7 @@ struct SiloRuntime: Sendable {
             verifier.replaceTrust(trust)
             directory.replace(cells)
             switches.replace(changes)
+            warn(configuration, cells)
             logger.notice("silo configuration read again", metadata: [
                     "signing": "\(keyring.signingIDs.map { "\($0): \($1)" }.sorted())",
                     "verifying": "\(keyring.verifyingIDs)",

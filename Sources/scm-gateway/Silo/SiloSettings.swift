@@ -63,7 +63,7 @@ struct SiloSettings: Sendable {
             throw ValidationError("mode \(mode.rawValue) needs --silo-config, the file with cells, addresses and keys")
         }
         guard let data = FileManager.default.contents(atPath: path) else {
-            throw ValidationError("cannot read the silo configuration \(path)")
+            throw ValidationError("cannot read the silo configuration \(path): \(FileProblem.reason(path))")
         }
         do {
             let configuration = try SiloConfiguration(json: String(decoding: data, as: UTF8.self))

@@ -62,6 +62,16 @@ import Testing
         #expect(verifying.verifyingIDs == ["new"])
     }
 
+    @Test func `keys of different pairs of silos with one secret are refused`() throws {
+        let keys = [
+            try SiloKey(id: "a", source: .control, audience: Fixture.us1, secret: Fixture.secret("s")),
+            try SiloKey(id: "b", source: .control, audience: Fixture.eu1, secret: Fixture.secret("s")),
+            try SiloKey(id: "c", source: Fixture.us1, audience: .control, secret: Fixture.secret("t")),
+        ]
+        let error = #expect(throws: SiloKeyError.self) { try SiloKeyring(address: .control, keys: keys) }
+        #expect(error?.description == "keys a and b have the same secret; each pair of silos needs one of its own")
+    }
+
     @Test func `a bad new set of keys changes nothing`() throws {
         let keyring = try Fixture.keyring(Fixture.us1)
         #expect(throws: SiloKeyError.self) { try keyring.replace([]) }
@@ -73,7 +83,10 @@ import Testing
     @Test func `a secret's file that others can read is refused`() throws {
         let path = NSTemporaryDirectory() + "/silo-key-\(UUID().uuidString)"
         defer { try? FileManager.default.removeItem(atPath: path) }
-        #expect(throws: SiloKeyError.self) { try SiloKey.secret(file: path) }
+        let missing = #expect(throws: SiloKeyError.self) { try SiloKey.secret(file: path) }
+        #expect(missing?.description.hasSuffix("cannot be read: No such file or directory") == true)
+        let folder = #expect(throws: SiloKeyError.self) { try SiloKey.secret(file: NSTemporaryDirectory()) }
+        #expect(folder?.description.hasSuffix("cannot be read: it is a folder") == true)
         _ = FileManager.default.createFile(
             atPath: path, contents: Data(" secret\n".utf8), attributes: [.posixPermissions: 0o640])
         #expect(throws: SiloKeyError.self) { try SiloKey.secret(file: path) }

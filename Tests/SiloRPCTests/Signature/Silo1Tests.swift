@@ -139,7 +139,7 @@ import Testing
             address: .control,
             keys: [
                 try SiloKey(id: "c-eu1", source: .control, audience: Fixture.eu1, secret: Fixture.secret("c")),
-                try SiloKey(id: "x", source: Fixture.us1, audience: .control, secret: Fixture.secret("c")),
+                try SiloKey(id: "x", source: Fixture.us1, audience: .control, secret: Fixture.secret("x")),
             ])
         var head = Fixture.head()
         try SiloSigner(keyring: forged, destination: Fixture.eu1, now: { Fixture.now })

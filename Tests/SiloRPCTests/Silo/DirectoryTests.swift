@@ -103,11 +103,83 @@ import Testing
             #"{"fallbackCell": "a", "cells": [{"name": "a"}], "localities": [{"name": "x", "cells": []}]}"#,
             "localities: x: newOrganizationCell is missing"
         ),
+        (
+                #"{"fallbackCell": "a", "cells": [{"name": "a", "address": "http://x:1"}, "#
+                    + #"{"name": "b", "snowflakeId": 1, "address": "HTTP://x:1/"}]}"#,
+            "cells: b: HTTP://x:1/ is the address of cells: a already; each silo has its own"
+        ),
+        (
+                #"{"controlAddress": "http://x", "fallbackCell": "a", "#
+                    + #""cells": [{"name": "a", "address": "http://x"}]}"#,
+            "cells: a: http://x is the address of controlAddress already"
+        ),
+        (
+            #"{"fallbackCell": "a", "cells": [{"name": "a"}], "regions": [{"name": "b"}]}"#,
+            "cells and regions, its old name, are both there and differ; remove regions"
+        ),
+        (
+            #"{"fallbackCell": "a", "monolithRegion": "b", "cells": [{"name": "a"}]}"#,
+            "fallbackCell and monolithRegion, its old name, are both there and differ; remove monolithRegion"
+        ),
+        (
+                #"{"fallbackCell": "a", "cells": [{"name": "a"}], "localities": [{"name": "x", "cells": ["a"], "#
+                    + #""regions": ["b"]}]}"#,
+            "localities: x: cells and regions, its old name, are both there and differ; remove regions"
+        ),
         (#"{"cels": []}"#, "the silo configuration cannot be read"),
         ("{", "the silo configuration cannot be read"),
     ])
     func refusals(_ json: String, _ text: String) {
         #expect(refusal(json).contains(text), "\(refusal(json))")
+    }
+
+    @Test("an old name beside the new one is fine when both say the same")
+    func bothNames() throws {
+        let directory = try directory(
+            #"{"fallbackCell": "a", "monolithRegion": "a", "cells": [{"name": "a"}], "regions": [{"name": "a"}]}"#)
+        #expect(directory.cells.map(\.name.description) == ["a"])
+    }
+
+    @Test("one of several silos needs everybody's address, as a base URL", arguments: [
+        (nil, "http://us", "controlAddress is missing; it is a base URL such as https://control.internal:8443"),
+        ("http://c", "", "cells: us: address is missing; it is a base URL such as https://us.internal:8443"),
+        ("http://c", "us:8443", "cells: us: address: \"us:8443\" is not a base URL such as https://us.internal:8443"),
+        ("http://c", "http://us/path", "cells: us: address: \"http://us/path\": the host is missing or holds"),
+        ("ftp://c", "http://us", "controlAddress: \"ftp://c\" is not a base URL"),
+        ("http://c", "https://us:8443", nil),
+    ] as [(String?, String, String?)])
+    func addresses(_ control: String?, _ address: String, _ problem: String?) throws {
+        let us = try CellName("us")
+        let directory = try CellDirectory(
+            cells: [Cell(name: us, address: address)], fallbackCell: us, controlAddress: control)
+        var found: String?
+        do throws(SiloError) { try directory.checkAddresses() } catch { found = error.description }
+        #expect((found == nil) == (problem == nil) && found?.contains(problem ?? "") != false, "\(found ?? "nothing")")
+    }
+
+    @Test("what names something that there is not is told")
+    func loose() throws {
+        let configuration = try SiloConfiguration(
+            json: """
+                {"fallbackCell": "us", "cells": [{"name": "us"}],
+                 "keys": [{"id": "k", "source": "control", "audience": "cell:mars"},
+                          {"id": "l", "source": "cell:us", "audience": "control"}],
+                 "identities": [{"silo": "cell:venus", "name": "x"}, {"silo": "cell:us", "name": "y"}],
+                 "switches": [{"method": "organization_mapping.Gett"}, {"method": "organization_mapping"},
+                              {"method": "organization_mapping.Get", "disabledCallers": ["cell:moon", "cell:us"]}]}
+                """)
+        let found = configuration.loose(try CellDirectory(configuration), methods: OrganizationMappingServiceMethod.all)
+        #expect(
+            found == [
+                "keys: k: there is no cell:mars", "identities: there is no cell:venus",
+                "switches: there is no \"organization_mapping.Gett\"; `scm-gateway silo methods` lists all",
+                "switches: organization_mapping.Get: disabledCallers: there is no cell:moon",
+            ])
+        let twice = try SiloConfiguration(
+            json: #"{"identities": [{"silo": "control", "name": "a"}, {"silo": "control", "name": "b"}]}"#)
+        #expect(throws: SiloError.configuration("identities: control is there twice")) {
+            try twice.verifierConfiguration(folder: "/")
+        }
     }
 
     @Test("visibility and category choose the names of lists")
