@@ -118,6 +118,21 @@ import Testing
         #expect(await seen.count == count)
     }
 
+    @Test("what stands before a server says in HTTP's way when to come again", arguments: [
+        ("0", 3), ("1000", 1), ("soon", 3),
+    ])
+    func retryAfter(value: String, count: Int) async throws {
+        let seen = Log<Int>()
+        let script = Scripted.http2 { peer, request, _ in
+            await seen.add(1)
+            try await peer.respond(request.stream, [(":status", "503"), ("retry-after", value)])
+        }
+        try await Scripted.run(script, configure: Self.retrying()) { channel, _ in
+            #expect(await channel.ask(options: CallOptions(timeout: .seconds(60))).code == .unavailable)
+        }
+        #expect(await seen.count == count)
+    }
+
     @Test("A6: failures use tokens up, then there are no retries")
     func throttling() async throws {
         let seen = Log<Int>()

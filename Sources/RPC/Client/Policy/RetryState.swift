@@ -22,13 +22,14 @@ struct AttemptFailure: Sendable {
         return error
     }
 
-    /// What the server says about another attempt (rule S10); from its trailers.
+    /// What the server says about another attempt (rule S10), from its trailers; what stands before it, from its head.
     enum Pushback: Equatable { case none, never, after(Duration) }
 
     var pushback: Pushback {
         let name = HTTPFieldName.grpcRetryPushbackMilliseconds
         guard error.metadata.fields.count(of: name) > 0, let text = error.metadata.fields.first(name) else {
-            return .none
+            guard let asked = error.retryPushback else { return .none }
+            return asked < .zero ? .never : .after(asked)
         }
         // Anything that is not a plain number means: do not.
         guard text.utf8.count <= 10, !text.isEmpty, text.utf8.allSatisfy({ (0x30...0x39).contains($0) }),

@@ -43,10 +43,22 @@ enum ClientStatus {
         return status.details
     }
 
-    /// An answer that is not of the protocol: from a proxy, or from something that is no RPC server (rule S5).
-    static func foreign(_ status: Int, _ type: MediaType) -> RPCError {
+    /// An answer that is not of the protocol: from a proxy, or from something that is no RPC server (rule S5). Such a
+    /// one says in HTTP's way when to come again.
+    static func foreign(_ head: HTTPResponseHead, _ type: MediaType) -> RPCError {
+        let status = head.status
         let seen = status == 200 ? "content-type \"\(type.shown)\"" : "HTTP status \(status)"
-        return RPCError(StatusCode(httpStatus: status), "the server answered with \(seen), not with an RPC status")
+        var error = RPCError(StatusCode(httpStatus: status), "the server answered with \(seen), not with an RPC status")
+        if [429, 503].contains(status) { error.retryPushback = retryAfter(head.fields) }
+        return error
+    }
+
+    /// `retry-after` in seconds (RFC 9110 section 10.2.3); a date says nothing to a clock that may be off.
+    private static func retryAfter(_ fields: HTTPFields) -> Duration? {
+        guard fields.count(of: .retryAfter) == 1, let text = fields.first(.retryAfter),
+            (1...6).contains(text.utf8.count), text.utf8.allSatisfy({ (0x30...0x39).contains($0) })
+        else { return nil }
+        return Int64(text).map { .seconds($0) }
     }
 
     /// gRPC-Web's trailer frame (rule W2).

@@ -64,7 +64,7 @@ struct ResponseReader: Sendable {
         guard head.status == 200, let form, form.isWeb == wire.isWeb else {
             // The table of rule S5 is for answers that say nothing themselves.
             if hasStatus, let error = try ClientStatus.outcome(head.fields).error { throw error }
-            throw ClientStatus.foreign(head.status, type)
+            throw ClientStatus.foreign(head, type)
         }
         isText = form.isText
         if hasStatus { return }
@@ -91,13 +91,13 @@ struct ResponseReader: Sendable {
         let isUnary = method.kind == .unary
         if isUnary, head.status != 200 {
             encoding = try encoding(head.fields, .contentEncoding)
-            guard type.name == "application/json" else { throw ClientStatus.foreign(head.status, type) }
+            guard type.name == "application/json" else { throw ClientStatus.foreign(head, type) }
             return
         }
-        guard head.status == 200 else { throw ClientStatus.foreign(head.status, type) }
+        guard head.status == 200 else { throw ClientStatus.foreign(head, type) }
         guard type.name == wire.contentType(method) else {
             let isRelated = type.name.hasPrefix(isUnary ? "application/" : "application/connect+")
-            guard isRelated else { throw ClientStatus.foreign(head.status, type) }
+            guard isRelated else { throw ClientStatus.foreign(head, type) }
             throw RPCError(.internalError, "the server answered in another codec: content-type \"\(type.shown)\"")
         }
         isCommitted = true
