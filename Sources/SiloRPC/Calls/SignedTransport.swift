@@ -43,8 +43,8 @@ public final class SignedTransport: SiloTransport {
 
     /// One attempt.
     ///
-    /// - Throws: ``SiloError/configuration(_:)`` without an address; ``SiloError/forbidden(_:)`` from cell to cell;
-    ///   `RPCError` for everything that the network or the other side says.
+    /// - Throws: ``SiloError/configuration(_:)`` without an address, or without a key; ``SiloError/forbidden(_:)`` from
+    ///   cell to cell; `RPCError` for everything that the network or the other side says.
     public func send(_ call: SiloCall) async throws -> [UInt8] {
         let channel = try channel(call.destination)
         var options = CallOptions(metadata: metadata(call), timeout: max(.zero, call.deadline - .now))
@@ -85,6 +85,9 @@ public final class SignedTransport: SiloTransport {
         }
         guard !address.isEmpty else {
             throw .configuration("the configuration has no address of \(destination)")
+        }
+        guard keyring.signingKey(to: destination) != nil else {
+            throw .configuration("keys: \(keyring.address) has none for calls to \(destination)")
         }
         let settings: RPCChannel.Configuration
         do throws(ConnectionTargetError) {

@@ -79,7 +79,10 @@ public struct SiloCaller: Sendable {
                 return answer
             } catch {
                 let failure = CallFailure(error, call)
-                failure.isSilence ? destination.didFail(.now) : destination.didAnswer(.now)
+                // A caller that gives up says nothing about the destination.
+                if failure.outcome != .cancelled {
+                    failure.isSilence ? destination.didFail(.now) : destination.didAnswer(.now)
+                }
                 attempt += 1
                 first = first ?? failure
                 counters?.note(call, attempt: attempt, failure.outcome, .now - start)

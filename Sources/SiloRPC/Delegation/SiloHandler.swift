@@ -62,16 +62,15 @@ extension Silo {
         }
         try target.check()
         guard mode == .cell, call.method.home == .cell, let cell else { return }
-        var destination: SiloAddress?
-        do {
-            destination = try await resolve(target)
-        } catch SiloError.mappingNotFound {
-            // The caller may know of an organization that is younger than our replica.
-            do { destination = try await resolve(target, refresh: true) } catch SiloError.mappingNotFound {}
-        }
-        guard let destination else { throw SiloError.wrongCell(expected: cell, actual: nil) }
-        if case .cell(let other) = destination, other != cell {
-            throw SiloError.wrongCell(expected: cell, actual: other)
-        }
+        var destination = try await resolveOrNil(target)
+        // The caller may know of an organization that is younger than our replica, or has come here since.
+        if destination != .cell(cell) { destination = try await resolveOrNil(target, refresh: true) }
+        guard destination != .cell(cell) else { return }
+        let actual: CellName? = if case .cell(let other)? = destination { other } else { nil }
+        throw SiloError.wrongCell(expected: cell, actual: actual)
+    }
+
+    private func resolveOrNil(_ target: SiloTarget, refresh: Bool = false) async throws -> SiloAddress? {
+        do { return try await resolve(target, refresh: refresh) } catch SiloError.mappingNotFound { return nil }
     }
 }

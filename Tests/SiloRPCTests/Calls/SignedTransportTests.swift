@@ -125,6 +125,49 @@ import Testing
         guard case .forbidden = error else { return #expect(Bool(false), "\(String(describing: error))") }
     }
 
+    @Test func `without a key for a silo nothing is sent to it, and the setting is named`() async throws {
+        let keys = try SignatureFixture.keys()
+        try await TestSilo.run(Fixture.us1, keys: keys, handler: Self.echo) { silo in
+            let others = keys.filter { $0.audience != Fixture.us1 }
+            let error = await #expect(throws: SiloError.self) {
+                try await silo.withTransport(keys: others) { transport in
+                    try await SiloCaller(transport: transport).call(Fixture.call())
+                }
+            }
+            #expect(error == .configuration("keys: control has none for calls to cell:us1"))
+            #expect(silo.verifier.refusalCounts.isEmpty)
+        }
+    }
+
+    @Test(arguments: [(503, "7", 7), (429, "120", 120), (503, "Sun, 22 Nov 2026 02:00:00 GMT", nil), (502, "7", nil)]
+        as [(Int, String, Int?)])
+    func `a machine on the way that asks to wait is heard`(status: Int, text: String, seconds: Int?) async throws {
+        let count = StoredAnswersTests.Counter()
+        try await ProxyTests.serve({ exchange in
+            _ = count.next()
+            exchange.sendHead(HTTPResponseHead(status: status, fields: [.retryAfter: text]))
+            exchange.finish()
+        }) { port in
+            let keys = try SignatureFixture.keys()
+            let us1 = try CellName("us1")
+            let directory = try CellDirectory(
+                cells: [Cell(name: us1, address: "http://127.0.0.1:\(port)")], fallbackCell: us1)
+            let transport = SignedTransport(
+                keyring: try SiloKeyring(address: .control, keys: keys), directory: directory)
+            // Whoever has less time than it is asked to wait does not try again.
+            let error = await #expect(throws: SiloError.self) {
+                try await SiloCaller(transport: transport, policy: Fixture.quick)
+                    .call(Fixture.call(timeout: .seconds(5)))
+            }
+            guard case .unavailable(_, _, let retryAfter) = error else {
+                return #expect(Bool(false), "\(String(describing: error))")
+            }
+            #expect(retryAfter == seconds.map { .seconds($0) })
+            #expect(count.count == (seconds == nil ? 3 : 1))
+            await transport.close()
+        }
+    }
+
     @Test func `a silo that is down is told at once, and the breaker then sends nothing until it is up`() async throws {
         let keys = try SignatureFixture.keys()
         var policy = Fixture.quick

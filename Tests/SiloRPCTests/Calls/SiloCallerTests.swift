@@ -122,6 +122,23 @@ import Testing
         #expect(try await caller.call(Fixture.call()) == [1], "the place is free again")
     }
 
+    @Test func `a caller that gives up the call that tries says nothing of the silo`() async throws {
+        var policy = Fixture.quick
+        (policy.breakerFailures, policy.breakerPause) = (1, .milliseconds(1))
+        let transport = ScriptedTransport(
+            ScriptedTransport.fail(.unavailable), { _ in throw CancellationError() }, Self.ok)
+        let caller = caller(transport, policy)
+        _ = try? await caller.call(Fixture.call(Fixture.method(.once)))
+        #expect(!caller.isOpen(Fixture.us1))
+        try await Task.sleep(for: .milliseconds(5))
+        await #expect(throws: CancellationError.self) { try await caller.call(Fixture.call(Fixture.method(.once))) }
+        #expect(transport.calls.count == 2)
+        #expect(!caller.isOpen(Fixture.us1), "nobody has answered")
+        try await Task.sleep(for: .milliseconds(5))
+        #expect(try await caller.call(Fixture.call()) == [1])
+        #expect(caller.isOpen(Fixture.us1))
+    }
+
     @Test func `errors that the silo has made are told as they are, others not`() async throws {
         let error: @Sendable (any RPCErrorConvertible) -> ScriptedTransport.Step = { error in
             { _ in throw error.rpcError }

@@ -53,6 +53,13 @@ import Testing
             #expect(Set(puts.map(\.idempotencyKey)).count == 3)
             #expect(try await notes.count(cellName: "eu", regionName: "") == 2)
             #expect(try await notes.count(cellName: "eu", regionName: "us") == 1, "the old name wins")
+            #expect(try await notes.count(cellName: "", regionName: "eu") == 2, "the old name alone")
+            // By id and by slug; us is the fallback, so what is found in eu was resolved.
+            silos.network.forgetSent()
+            #expect(try await notes.get(organizationID: eu) != nil)
+            #expect(try await notes.list(slug: "european").count == 2)
+            #expect(try await notes.list(slug: "american").count == 1)
+            #expect(silos.network.sent.map(\.destination.description) == ["cell:eu", "cell:eu", "cell:us"])
         }
     }
 
@@ -125,8 +132,10 @@ import Testing
             try await silos.replicate()
             silos.network.forgetSent()
             _ = try await notes.put(note: Note(organizationID: id, text: "after"), labels: [])
-            #expect(silos.network.sent.map(\.destination.description) == ["cell:us", "cell:eu"])
-            #expect(Set(silos.network.sent.map(\.idempotencyKey)).count == 1)
+            // us asks control before it says no.
+            let puts = silos.network.sent.filter { $0.destination != .control }
+            #expect(puts.map(\.destination.description) == ["cell:us", "cell:eu"])
+            #expect(Set(puts.map(\.idempotencyKey)).count == 1)
             #expect(try await silos.noteCount(try silos.cell("us")) == 1)
             #expect(try await silos.noteCount(try silos.cell("eu")) == 1)
         }
@@ -154,7 +163,22 @@ import Testing
                     NotesServiceDispatch(NotesStore(database: control.database), silo: control.silo),
                     NotesServiceMethod.get.path, GetNoteRequest(organizationID: id).serializedBytes())
             }
-            #expect(silos.network.sent.isEmpty)
+            #expect(silos.network.sent.allSatisfy { $0.method.name == "ListChanges" }, "asked, never forwarded")
+        }
+    }
+
+    @Test("an organization that has just come to a cell is served there, though its replica is of before")
+    func justMoved() async throws {
+        try await TestSilos.withNotes(.control) { silos in
+            let id = try await silos.makeOrganization("mover", in: "us").organizationID
+            try await silos.control().process.mapping?.move(organizationID: id, to: CellName("eu"))
+            let eu = try silos.cell("eu")
+            let handler = try #require(
+                NotesServiceDispatch(NotesStore(database: eu.database), silo: eu.silo).handlers
+                    .first { $0.method == NotesServiceMethod.put })
+            let request = PutNoteRequest(note: Note(organizationID: id)).serializedBytes()
+            _ = try await handler.answer(SiloInboundCall(method: handler.method, source: .control) { request })
+            #expect(try await silos.noteCount(eu) == 1)
         }
     }
 
@@ -209,6 +233,8 @@ import Testing
     @Test("a single organization: on with one cell, off, and with two cells")
     func singleOrganization() async throws {
         try await TestSilos.withNotes(.control, singleOrganization: true) { silos in
+            try await silos.notes().clear()
+            #expect(silos.network.sent.last?.destination.description == "cell:us", "the fallback when there is none")
             let id = try await silos.makeOrganization("one", in: "eu").organizationID
             _ = try await silos.notes().put(note: Note(organizationID: id), labels: [])
             try await silos.notes().clear()
