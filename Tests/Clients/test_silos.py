@@ -115,6 +115,65 @@ def test_switches_and_keys_change_while_everything_runs(silos, organizations):
     assert silos.secrets["us1-control-new"] not in silos.control.log
 
 
+def test_a_cell_that_starts_before_control_ever_ran(tmp_path):
+    """It says so, refuses who it does not know, and has everything as soon as there is a control."""
+    silos = Silos(tmp_path)
+    us1 = silos.all["us1"]
+    try:
+        us1.start()
+        wait_until(lambda: "not up to date" in us1.log)
+        assert us1.repositories("scm_" + "x" * 43)[0] == 401
+        done = us1.run("silo", "check", check=False)
+        assert done.returncode == 1 and "WRONG control: cannot connect" in done.stdout
+        silos.control.start()
+        _, key = silos.add_organization("late", "us1")
+        status, answer = us1.repositories(key)
+        assert (status, names(answer)) == (200, ["late"])
+    finally:
+        silos.stop()
+
+
+def test_a_key_is_changed_under_load_and_no_call_is_refused(silos, organizations):
+    """us1 asks control with a key of its own at each of these calls."""
+    us1, key = silos.all["us1"], organizations["us1"][1]
+    headers = {"content-type": "application/json", "x-api-key": key}
+    stopped, statuses = threading.Event(), []
+
+    def ask():
+        while not stopped.is_set():
+            statuses.append(us1.post(SCM + "ListIntegrations", b"{}", headers)[0])
+
+    def asked() -> int:
+        return len(statuses)
+
+    config = json.loads(silos.config.read_text())
+    others = [key for key in config["keys"] if key["source"] != "cell:us1"]
+    old, new = ({"id": name, "source": "cell:us1", "audience": "control", "secretFile": name}
+                for name in ["us1-control", "us1-control-next"])
+    silos.make_key("us1-control-next")
+    try:
+        with ThreadPoolExecutor(4) as pool:
+            jobs = [pool.submit(ask) for _ in range(4)]
+            try:
+                for number, keys in enumerate([[old, new], [new, old], [new], [new, old], [old, new], [old]]):
+                    silos.write_config(keys=others + keys)
+                    # Either side may be the first.
+                    for silo in [us1, silos.control] if number % 2 else [silos.control, us1]:
+                        silo.reload()
+                        count = asked()
+                        wait_until(lambda: asked() > count + 8)
+            finally:
+                stopped.set()
+            for job in jobs:
+                job.result(timeout=60)
+    finally:
+        del silos.secrets["us1-control-next"]
+        silos.write_config()
+        for silo in [silos.control, us1]:
+            silo.reload()
+    assert set(statuses) == {200}, f"{len(statuses)} calls"
+
+
 class Load:
     """Calls of many threads, and what became of them."""
 

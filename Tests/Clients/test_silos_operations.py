@@ -6,6 +6,9 @@ import json
 import os
 import re
 import secrets
+import shutil
+import signal
+import sqlite3
 import time
 
 import grpc
@@ -121,6 +124,10 @@ def test_an_organization_is_removed_everywhere(silos):
     assert (status, answer) == (200, b""), "no such organization any more"
     assert "short-lived" not in silos.control.run("org", "list").stdout
     assert silos.control.run("org", "remove", str(number), check=False).returncode != 0
+    # The name is free again, in the cell too, which takes what comes after it.
+    again = silos.control.run("org", "add", "short-lived", "--in", "us1").stdout.strip()
+    wait_until(lambda: f"{again} " in silos.all["us1"].run("org", "list").stdout)
+    silos.control.run("org", "remove", again)
     assert silos.all["us1"].run("org", "remove", str(number), check=False).returncode != 0
 
 
@@ -150,11 +157,40 @@ def test_while_control_is_down_unknown_keys_are_refused_and_known_ones_go_on(sil
         silos.control.start()
 
 
+def test_control_is_brought_back_from_a_backup(silos, organizations):
+    """Cells follow it: what it has lost ends, what it makes from then on arrives."""
+    cell, control = silos.all["us1"], silos.control
+    organization, key = organizations["us1"]
+    file, backup = control.folder / "scm-gateway.sqlite", silos.folder / "backup.sqlite"
+    with sqlite3.connect(file) as source, sqlite3.connect(backup) as target:
+        source.backup(target)
+    lost = control.run("key", "add", "--organization", str(organization)).stdout.strip()
+    wait_until(lambda: cell.repositories(lost)[0] == 200)
+    control.kill(signal.SIGTERM)
+    for other in ["-wal", "-shm"]:
+        file.with_name(file.name + other).unlink(missing_ok=True)
+    shutil.copyfile(backup, file)
+    # One change was lost, one is made: their numbers are the same.
+    made = control.run("key", "add", "--organization", str(organization)).stdout.strip()
+    control.start()
+    wait_until(lambda: cell.repositories(lost)[0] == 401)
+    for good in [made, key]:
+        assert cell.repositories(good)[0] == 200
+
+
 def test_one_server_for_each_data_folder(silos):
     second = Silo("us1", silos.folder, silos.config, silos.folder)
     done = second.run("serve", "--port", "0", check=False)
     assert done.returncode != 0
     assert f"process {silos.all['us1'].process.pid} (scm-gateway serve, cell:us1, since " in done.stderr
+
+
+def test_rows_are_changed_where_they_live(silos, organizations):
+    organization = str(organizations["us1"][0])
+    done = silos.all["us1"].run("key", "add", "--organization", organization, check=False)
+    assert done.returncode != 0 and "keys are made and changed in control" in done.stderr
+    done = silos.control.run("repo", "add", str(silos.folder / "in-us1.git"), "--organization", organization, check=False)
+    assert done.returncode != 0 and "repositories live in cells" in done.stderr
 
 
 def test_a_silo_without_keys_does_not_start(silos, tmp_path):
@@ -166,6 +202,51 @@ def test_a_silo_without_keys_does_not_start(silos, tmp_path):
     assert "there is no key whose audience is cell:eu1: nobody could call this silo" in done.stderr
     done = silo.run("silo", "check", check=False)
     assert done.returncode == 1 and "there is no key whose audience is cell:eu1" in done.stdout
+
+
+WRONG = [
+    (lambda config: config.pop("controlAddress"), "controlAddress is missing; it is a base URL such as https://"),
+    (lambda config: config["cells"][1].update(address="eu1:8443"), 'cells: eu1: address: "eu1:8443" is not a base URL'),
+    (lambda config: config["cells"][1].pop("address"), "cells: eu1: address is missing"),
+    (lambda config: config["cells"][1].update(address=config["cells"][0]["address"]), "each silo has its own"),
+    (lambda config: config["keys"][0].update(secretFile="none"), "none cannot be read: No such file or directory"),
+    (lambda config: config["keys"][0].update(secretFile=config["keys"][2]["secretFile"]), "have the same secret"),
+    (lambda config: config.update(regions=[{"name": "ap1"}]), "cells and regions, its old name, are both there"),
+    (lambda config: config.update(identities=[{"silo": "us1", "name": "x"}]), 'identities: silo is "control" or'),
+]
+
+
+@pytest.mark.parametrize("change,text", WRONG, ids=[text for _, text in WRONG])
+def test_a_wrong_configuration_is_told_before_anything_starts(silos, tmp_path, change, text):
+    config = json.loads(silos.config.read_text())
+    for key in config["keys"]:
+        key["secretFile"] = str(silos.folder / key["secretFile"])
+    change(config)
+    file = tmp_path / "silos.json"
+    file.write_text(json.dumps(config))
+    control = Silo("control", tmp_path, file, silos.folder)
+    done = control.run("silo", "check", "--offline", check=False)
+    assert done.returncode == 1 and "WRONG" in done.stdout and text in done.stdout, done.stdout + done.stderr
+    done = control.run("serve", "--port", "0", check=False)
+    assert done.returncode != 0 and text in done.stderr, done.stdout + done.stderr
+
+
+def test_what_has_no_effect_is_told_too(silos):
+    more = {
+        "switches": [{"method": "organization_mapping.Gett", "disabled": True}],
+        "identities": [*IDENTITIES, {"silo": "cell:mars", "name": "mars.internal"}],
+    }
+    silos.write_config(**more)
+    try:
+        done = silos.control.run("silo", "check", "--offline", check=False)
+        silos.control.reload()
+    finally:
+        silos.write_config()
+        silos.control.reload()
+    assert done.returncode == 1
+    for text in ['switches: there is no "organization_mapping.Gett"', "identities: there is no cell:mars"]:
+        assert f"WRONG {text}" in done.stdout
+        assert text in silos.control.log.replace('\\"', '"')
 
 
 def test_the_old_signature_is_taken_only_where_it_is_switched_on(silos, organizations):
@@ -228,9 +309,11 @@ def test_cells_and_addresses_change_while_everything_runs(silos, organizations):
     # Calls that are signed go there too.
     assert "in-eu1" in silos.control.run("repo", "list", "--organization", str(organizations["eu1"][0])).stdout
 
+    ports, far = {name: silo.port for name, silo in silos.all.items()}, free_port()
+
     def cells(*names: str) -> list[dict]:
         return [
-            {"name": name, "snowflakeId": number, "address": f"https://127.0.0.1:{silos.all.get(name, eu1).port}"}
+            {"name": name, "snowflakeId": number, "address": f"https://127.0.0.1:{ports.get(name, far)}"}
             for number, name in enumerate(names)
         ]
 

@@ -245,6 +245,65 @@ import Testing
         }
     }
 
+    @Test(arguments: [.put, .get] as [HTTPMethod])
+    func `a client that leaves ends the request to the cell, sending or being sent to, and frees its place`(
+        method: HTTPMethod
+    ) async throws {
+        let ended = AsyncStream.makeStream(of: Void.self)
+        try await Self.proxied(
+            cell: { exchange in
+                if exchange.method == .post { return exchange.finish() }
+                exchange.sendHead(HTTPResponseHead(status: 200))
+                do {
+                    // It never ends by itself.
+                    while true {
+                        if exchange.method == .put {
+                            guard let bytes = try await exchange.readBody() else { return exchange.finish() }
+                            try await exchange.send(bytes)
+                        } else {
+                            try await exchange.send(ByteBuffer(repeating: 7, count: 10_000))
+                        }
+                    }
+                } catch {
+                    ended.continuation.finish()
+                }
+            }, configure: { $0.maximumProxiedExchanges = 1 }
+        ) { connection in
+            let exchange = try await connection.start(
+                HTTPRequestHead(method: method, path: "/s", scheme: "http", authority: "public.example"))
+            if method == .put { try await exchange.send(ByteBuffer(bytes: [1])) } else { exchange.finish() }
+            #expect(try await exchange.responseHead().status == 200)
+            #expect(try await exchange.readBody() != nil)
+            exchange.cancel()
+            for await _ in ended.stream {}
+            var status = 503
+            while status == 503 {
+                status = try await Self.send(connection, .post).head.status
+                await Task.yield()
+            }
+            #expect(status == 200)
+        }
+    }
+
+    @Test func `a cell that answers before it has read all ends the upload, and its answer arrives`() async throws {
+        try await Self.proxied(cell: { exchange in
+            exchange.sendHead(HTTPResponseHead(status: 413))
+            exchange.finish()
+        }) { connection in
+            let exchange = try await connection.start(
+                HTTPRequestHead(method: .put, path: "/s", scheme: "http", authority: "public.example"))
+            let upload = Task {
+                // More than all windows hold together.
+                for _ in 0..<200 { try await exchange.send(ByteBuffer(repeating: 1, count: 100_000)) }
+                exchange.finish()
+            }
+            #expect(try await exchange.responseHead().status == 413)
+            while try await exchange.readBody() != nil {}
+            _ = await upload.result
+            #expect(try await Self.send(connection, .get).head.status == 413, "the connection goes on")
+        }
+    }
+
     @Test func `no more exchanges at a time than allowed, bodies included`() async throws {
         try await Self.proxied(
             cell: { exchange in
