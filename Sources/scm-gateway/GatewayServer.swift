@@ -187,7 +187,9 @@ struct GatewayServer {
             configuration.tls = first.tls
         }
         configuration.additionalListeners = Array(listeners.dropFirst())
-        configuration.limits = settings.limits.http
+        var limits = settings.limits
+        if settings.silo.mode == .cell { limits.raiseForCell() }
+        configuration.limits = limits.http
         configuration.timeouts = settings.limits.timeouts
         configuration.refusalFields = rpcConfiguration.crossOrigin.refusalFields(for:)
         return configuration

@@ -16,6 +16,9 @@ struct LimitSettings: Sendable {
 
     var keys = KeyLimits()
 
+    /// What operators have set by name.
+    private var named: Set<String> = []
+
     private static let organizationName = "runningCallsPerOrganization"
 
     static let names =
@@ -40,7 +43,16 @@ struct LimitSettings: Sendable {
         }
     }
 
+    /// Control's connections to a cell carry the calls of everybody: callers who leave, however many, must not end them
+    /// for the others. A stream that was reset keeps its place until its handler has returned all the same.
+    mutating func raiseForCell() {
+        if !named.contains("receivedResetBurst") { http.receivedResetBurst = 10_000 }
+        if !named.contains("receivedResetsPerSecond") { http.receivedResetsPerSecond = 1_000 }
+        if !named.contains("sentResets") { http.sentResets = 10_000 }
+    }
+
     private mutating func set(_ name: String, _ value: Double) throws(HTTPLimitError) {
+        named.insert(name)
         if ScmGatewayConfiguration.limitNames.contains(name) {
             guard gateway.setLimit(name, to: value) else { throw HTTPLimitError("limit \(name) cannot be \(value)") }
         } else if HTTPTimeouts.names.contains(name) {

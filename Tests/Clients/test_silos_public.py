@@ -4,8 +4,11 @@ import base64
 import json
 import re
 import signal
+import socket
 import sys
+import time
 import urllib.parse
+from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
 import pytest
@@ -178,6 +181,31 @@ def test_a_cell_that_is_down_is_told_in_the_words_of_each_protocol(silos, organi
     finally:
         silos.all["eu1"].start()
     wait_until(lambda: control.repositories(key)[0] == 200)
+
+
+def test_callers_who_leave_do_not_end_the_calls_of_others(silos, organizations):
+    """Control's connection to the cell is everybody's: a thousand resets on it are a thousand callers, not an attack."""
+    key = organizations["us1"][1]
+    head = f"POST {SCM}ListRepositories HTTP/1.1\r\nhost: x\r\nx-api-key: {key}\r\ncontent-type: application/json\r\n"
+    half = [head + "content-length: 100\r\n\r\n{", head + "transfer-encoding: chunked\r\n\r\n1\r\n{\r\nzz\r\n"]
+
+    def outcomes() -> dict[str, int]:
+        found = re.findall(r'silo_proxied_requests_total\{cell="us1",outcome="(\w+)"\} (\d+)', silos.control.metrics())
+        return {outcome: int(count) for outcome, count in found}
+
+    def leave(number: int):
+        with socket.create_connection(("127.0.0.1", silos.control.port), timeout=30) as connection:
+            connection.sendall(half[number % 2].encode())
+            # Until it has arrived at the cell, more often than not.
+            time.sleep(0.01)
+
+    before = outcomes()
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(leave, range(1000)))
+    assert silos.control.repositories(key)[0] == 200
+    gone = wait_until(lambda: (now := outcomes().get("CLIENT_GONE", 0) - before.get("CLIENT_GONE", 0)) > 200 and now)
+    broken = [name for name in ["CELL_ANSWER_BROKEN", "CELL_PAUSED"] if outcomes().get(name, 0) > before.get(name, 0)]
+    assert broken == [], f"beside {gone} who left"
 
 
 def test_a_cell_that_does_not_answer_in_time_is_504(silos, organizations):

@@ -61,6 +61,7 @@ struct ProxyRefusal: Error, Sendable, Hashable {
     init(of error: any Error) {
         self =
             switch error {
+            case let refusal as ProxyRefusal: refusal
             case HTTPClientError.connection(.cancelled), is CancellationError: .gone
             case HTTPClientError.connection: .unreachable
             case HTTPClientError.timedOut: .late

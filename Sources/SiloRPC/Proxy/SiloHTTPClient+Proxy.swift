@@ -57,10 +57,17 @@ extension SiloHTTPClient {
             head.method, try proxyURL(cell, head.path),
             fields: ProxyFields.request(head.fields, address: exchange.remoteAddress?.ipAddress),
             body: .stream(byteCount: byteCount) { writer in
-                while let bytes = try await exchange.readBody() { try await writer.send(bytes) }
+                while let bytes = try await Self.read(exchange) { try await writer.send(bytes) }
             })
         request.timeout = CallDeadline.remaining(exchange) ?? configuration.proxyTimeout
         return request
+    }
+
+    /// What the client sends.
+    ///
+    /// - Throws: ``ProxyRefusal``, so that the cell's exchange ends and nobody takes the client's end for the cell's.
+    private static func read(_ exchange: HTTPExchange) async throws(ProxyRefusal) -> ByteBuffer? {
+        do { return try await exchange.readBody() } catch { throw .gone }
     }
 
     private func giveBack(_ response: HTTPClientResponse, _ exchange: HTTPExchange) async {
