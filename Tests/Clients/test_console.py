@@ -92,12 +92,39 @@ def text(browser, selector="main"):
     return browser.run(f"document.querySelector({selector!r}).innerText")
 
 
+PALE = """(() => {
+    const pixel = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
+    const paint = (colour) => { pixel.fillStyle = colour; pixel.fillRect(0, 0, 1, 1); };
+    const light = () => [...pixel.getImageData(0, 0, 1, 1).data].slice(0, 3).map((part) => part / 255)
+        .map((part) => part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4)
+        .reduce((sum, part, index) => sum + part * [0.2126, 0.7152, 0.0722][index], 0);
+    const contrast = (element) => {
+        paint("white");
+        const above = [];
+        for (let one = element; one; one = one.parentElement) above.unshift(one);
+        for (const one of above) paint(getComputedStyle(one).backgroundColor);
+        const back = light();
+        paint(getComputedStyle(element).color);
+        const [low, high] = [back, light()].sort((left, right) => left - right);
+        return (high + 0.05) / (low + 0.05);
+    };
+    const dialog = document.querySelector("dialog[open]");
+    return [...(dialog ?? document.body).querySelectorAll("*")]
+        .filter((element) => element.checkVisibility() && !element.matches(":disabled, option, .hidden, .skip"))
+        .filter((element) => [...element.childNodes].some((node) => node.nodeType === 3 && node.data.trim()))
+        .map((element) => [contrast(element), element.className, element.innerText.slice(0, 40)])
+        .filter(([ratio]) => ratio < 4.5);
+})()"""
+"""Texts with less contrast to what is behind them than WCAG 2 asks of small letters (1.4.3)."""
+
+
 def shoot(browser, name):
-    """Both schemes, wide and narrow; nothing may stick out of a narrow page."""
+    """Both schemes, wide and narrow: every text can be read, and nothing sticks out of a narrow page."""
     for size, shape in [(WIDE, "wide"), (NARROW, "narrow")]:
         for scheme in ["light", "dark"]:
             browser.look(size, scheme)
             browser.screenshot(SCREENSHOTS / f"{name}-{shape}-{scheme}.png")
+            assert browser.run(PALE) == [], f"{name} {shape} {scheme}"
         assert browser.run("document.documentElement.scrollWidth <= innerWidth"), f"{name} {shape}"
     browser.look()
 
@@ -195,16 +222,22 @@ def test_the_method_explorer_calls(console, gateway):
     go(console, "#/methods", "document.querySelectorAll('.rows li').length > 40")
     assert "KeyService" not in text(console), "reflection is for administrators"
     assert "Tells which commit last touched one line" in text(console), "what the contract says of it"
+    assert "`" not in text(console) and console.run("document.querySelector('.methods code').innerText") == "git log"
     shoot(console, "methods")
     service = "sentry.integrations.scm.v1.ScmService"
     go(console, f"#/methods/{service}/ListCommits", "document.querySelector('textarea')")
     assert '"repositoryId": 0' in console.run("document.querySelector('textarea').value")
     assert "newest first" in text(console, ".description") and "Start from here" in text(console, ".fields")
+    assert "`" not in text(console)
     console.run("[...document.querySelectorAll('button')].find((one) => one.innerText == 'Fill in an example').click()")
     assert '"path": "README.md"' in console.run("document.querySelector('textarea').value")
     fill(console, f'{{"repositoryId": {gateway.repository_id}, "pageSize": 1, "since": "2001-02-03T04:05:06Z"}}')
     console.wait("document.querySelector('.answer pre')")
     assert '"name": "Ada 1"' in text(console, ".answer")
+    for size in [NARROW, WIDE]:
+        console.look(size)
+        seen = "document.querySelector('.answer pre').getBoundingClientRect().top < innerHeight - 60"
+        assert console.run(seen), "who calls sees the answer without scrolling"
     shoot(console, "method")
     fill(console, '{"repositoryId": 4711}')
     console.wait("document.querySelector('.answer .error')")

@@ -62,6 +62,9 @@ export function crumbs(steps) {
   return h("nav.crumbs", { "aria-label": "Place" }, h("ol", items));
 }
 
+/** A text of the contract: what stands between backquotes is code. */
+export const prose = (text) => text.split("`").map((part, index) => (index % 2 ? h("code", part) : part));
+
 /** A button that gets the next page, as long as there is one. */
 export function more(load) {
   const button = h("button.more", { type: "button" }, "Show more");

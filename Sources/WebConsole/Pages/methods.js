@@ -1,6 +1,6 @@
 // Every method of the server, made callable from its descriptor.
 import { descriptions } from "./describe.js";
-import { count, crumbs, h, say } from "./dom.js";
+import { count, crumbs, h, prose, say } from "./dom.js";
 import { fromJSON, template, toJSON } from "./json.js";
 import { decode, FileType } from "./protobuf.js";
 import { CallFailed } from "./rpc.js";
@@ -43,7 +43,10 @@ export async function methods(app, main) {
         found.serverStreaming ? h("span.tag", "stream") : null, found.onlyReads ? null : h(
           "span.tag.writes", "may change data"
         ),
-        h("span.detail", described.methods.get(found.name)?.summary ?? found.response.name.split(".").at(-1))))))));
+        h(
+          "span.detail",
+          prose(described.methods.get(found.name)?.summary ?? found.response.name.split(".").at(-1))
+        )))))));
   main.append(...sections);
   const total = services.reduce((sum, service) => sum + service.methods.size, 0);
   say(`${count(total, "method")} of ${count(services.length, "service")}`);
@@ -100,13 +103,14 @@ export async function method(app, main, [service, name]) {
   main.append(
     crumbs([["Methods", "#/methods"], [name, ""]]),
     h("h1", name),
-    description ? h("p.description", description) : "",
+    description ? h("p.description", prose(description)) : "",
     h("p.detail", h("code", found.path), " → ", found.serverStreaming ? "stream of " : "", h(
       "code", found.response.name
     ),
       found.onlyReads ? null : h("span.tag.writes", "may change data")),
     found.clientStreaming ? h("p.notice", "A browser sends one message of the request stream.") : "",
-    h("div.explorer", form, fieldTable(found.request, described)), answer);
+    // The answer stands below the request, before the fields where the page is narrow: who calls sees what comes.
+    h("div.explorer", h("div.exchange", form, answer), fieldTable(found.request, described)));
 }
 
 async function call(app, found, text, answer, signal) {
@@ -129,7 +133,7 @@ async function call(app, found, text, answer, signal) {
 function fieldTable(type, described) {
   const rows = type.fields.map((field) => h("tr",
     h("th", { scope: "row" }, h("code", field.jsonName), h("span.kind", kindText(field))),
-    h("td", described.field(type.name, field.jsonName))));
+    h("td", prose(described.field(type.name, field.jsonName)))));
   return h("table.fields", h("caption", "Fields"), h("tbody", rows));
 }
 
