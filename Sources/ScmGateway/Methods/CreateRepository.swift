@@ -87,9 +87,12 @@ extension ScmGatewayService {
                 let places = [folder.root] + folder.location.realPlaces
                 guard places.allSatisfy({ Self.isBelow(roots, $0) }) else { return .failure(Self.outsideOfRoots) }
                 guard !folder.location.borrowsObjects else { return .failure(Self.borrowedObjects) }
+                let own = folder.location.withoutBorrowing
+                try SpecialFiles(own).checkObjects()
+                try ObjectFolders(own).check()
                 return .success(folder)
             } catch {
-                return .failure(Self.unreadable)
+                return .failure(error == .borrowsObjects ? Self.borrowedObjects : Self.unreadable)
             }
         }
         return try found.get()

@@ -78,6 +78,29 @@ import Testing
         await gateway.service.shutdown()
     }
 
+    /// A pipe in the place of one object, which git would open: calls end at once instead of with the time limit.
+    @Test(arguments: [true, false])
+    func aPipeInThePlaceOfOneObject(isRegisteredByCaller: Bool) async throws {
+        let repository = try TestRepository()
+        let head = try repository.commit("first", ["a.txt": "one\n"])
+        let gateway = try await Gateway {
+            $0.repositoryRoots = [repository.path]
+            $0.git.commandTimeout = .seconds(3600)
+        }
+        let id =
+            isRegisteredByCaller
+            ? try await gateway.service.createRepository(
+                .init(provider: .localGit, identifier: repository.path), context: gateway.context()
+            ).id : try await gateway.add(repository)
+        let object = "\(repository.path)/.git/objects/\(head.hex.prefix(2))/\(head.hex.dropFirst(2))"
+        try FileManager.default.removeItem(atPath: object)
+        #expect(mkfifo(object, 0o600) == 0)
+        for call in BadRepositoryTests.calls {
+            await expectError(.failedPrecondition, "REPOSITORY_UNREADABLE") { try await call.run(gateway, id) }
+        }
+        await gateway.service.shutdown()
+    }
+
     private func put(_ trick: Trick, at path: String, outside: String) throws {
         let files = FileManager.default
         try files.createDirectory(

@@ -98,6 +98,51 @@ import Testing
         await gateway.service.shutdown()
     }
 
+    /// A link in the place of one object, of a folder of them, or of a pack.
+    @Test(arguments: ["object", "folder", "pack"])
+    func oneObjectMayNotBeBorrowedEither(what: String) async throws {
+        let secret = try TestRepository()
+        let hidden = try secret.commit("secret", ["s": "secret\n"]).hex
+        let mine = try TestRepository()
+        let own = try mine.commit("first", ["a": "x\n"]).hex
+        if what == "pack" { try secret.git("repack", "-adq") }
+        let gateway = try await Gateway { $0.repositoryRoots = [mine.path] }
+        let request = CreateRepositoryRequest(provider: .localGit, identifier: mine.path)
+        let id = try await gateway.service.createRepository(request, context: gateway.context()).id
+        try await look(gateway, id, at: own)
+        let names =
+            switch what {
+            case "object": ["\(hidden.prefix(2))/\(hidden.dropFirst(2))"]
+            case "folder": ["\(hidden.prefix(2))"]
+            default:
+                try FileManager.default.contentsOfDirectory(atPath: secret.path + "/.git/objects/pack")
+                    .map { "pack/\($0)" }
+            }
+        #expect(!names.isEmpty)
+        func places(_ repository: TestRepository) -> [String] { names.map { "\(repository.path)/.git/objects/\($0)" } }
+        for (place, target) in zip(places(mine), places(secret)) {
+            try FileManager.default.createDirectory(
+                atPath: (place as NSString).deletingLastPathComponent, withIntermediateDirectories: true)
+            try? FileManager.default.removeItem(atPath: place)
+            try FileManager.default.createSymbolicLink(atPath: place, withDestinationPath: target)
+        }
+        for commit in [hidden, String(own.dropLast(4))] {
+            await expectError(.failedPrecondition, "REPOSITORY_UNREADABLE") {
+                try await look(gateway, id, at: commit)
+            }
+        }
+        // Nor can such a folder be registered.
+        _ = try await gateway.service.deleteRepository(.init(repositoryID: id), context: gateway.context())
+        await expectError(.failedPrecondition, "NO_REPO_ACCESS") {
+            try await gateway.service.createRepository(request, context: gateway.context())
+        }
+        // The operator knows what a folder is.
+        let free = try await gateway.add(mine, organizationID: gateway.second)
+        try await look(gateway, free, organizationID: gateway.second, at: hidden)
+        for place in places(mine) { try FileManager.default.removeItem(atPath: place) }
+        await gateway.service.shutdown()
+    }
+
     @Test func callersThatFindTheLastLookTooOldShareOne() async throws {
         let head = KnownHead()
         let commit = try #require(ObjectID(String(repeating: "a", count: 40)))

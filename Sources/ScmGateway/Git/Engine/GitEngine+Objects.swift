@@ -190,6 +190,7 @@ extension GitEngine {
         do {
             // A process that runs reads the list of lenders again when it misses an object.
             try repository.location.checkBorrowing()
+            try repository.objectFolders.check()
             try await readers.ask(answers, in: repository)
         } catch let error as GitError {
             throw await explain(error, in: repository)

@@ -12,10 +12,12 @@ final class GitRepository: Sendable {
     let readers: AsyncSemaphore
     /// What HEAD stood for when its files were last looked at.
     let head = KnownHead()
+    let objectFolders: ObjectFolders
 
     init(location: RepositoryLocation, configuration: GitConfiguration) {
         id = ID(number: Self.nextID.wrappingAdd(1, ordering: .relaxed).newValue)
         self.location = location
+        objectFolders = ObjectFolders(location)
         commands = AsyncSemaphore(
             limit: configuration.maximumConcurrentCommandsPerRepository,
             queueLimit: configuration.maximumQueuedCommands,

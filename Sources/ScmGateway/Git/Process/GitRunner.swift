@@ -50,6 +50,7 @@ struct GitRunner: Sendable {
                 try await withTaskExecutorPreference(globalConcurrentExecutor) {
                     // The closure begins on the caller's executor, and leaves it when it first suspends.
                     await Task.yield()
+                    try repository.objectFolders.check()
                     return try await run(command, in: repository.location, input: input, limit: limit, consume: consume)
                 }
             }

@@ -3,21 +3,34 @@ import Foundation
 /// Pipes, sockets and devices in the place of a repository's files. git would wait in opening one until somebody writes
 /// into it, and keep a place among the commands until its time is over; so what it will open is looked at before.
 ///
-/// What a hostile writer puts there afterwards, or in the place of a single object, meets the time limit only. Blocks
-/// on the file system: not for event loops.
+/// Links in the place of objects and packs are refused too, where objects may not be borrowed: they lead to those of
+/// somebody else. (A hard link would, but nobody can make one to a file that is not theirs: `fs.protected_hardlinks`.)
+///
+/// What a hostile writer puts there afterwards meets the time limit only. ``ObjectFolders`` looks again, and at single
+/// objects. Blocks on the file system: not for event loops.
 struct SpecialFiles {
     private static let maximumLinkCount = 5
     private static let maximumDepth = 64
     private let folder: String
+    private let mayBorrowObjects: Bool
 
-    init(_ repository: RepositoryLocation) { folder = repository.commonFolder }
+    init(_ repository: RepositoryLocation) {
+        (folder, mayBorrowObjects) = (repository.commonFolder, repository.mayBorrowObjects)
+    }
 
     /// Before a process starts: files that git reads whatever it is asked.
     ///
-    /// - Throws: ``GitError/notARepository(_:)``.
+    /// - Throws: ``GitError/notARepository(_:)``, ``GitError/borrowsObjects``.
     func checkObjects() throws(GitError) {
         for file in ["packed-refs", "shallow"] { try check(file) }
-        for name in ["objects/info", "objects/pack"] { try checkAll(below: name, depth: 1) }
+        for name in ["info", "pack"] { try checkObjects(in: name) }
+    }
+
+    /// One of the folders of objects.
+    ///
+    /// - Throws: ``GitError/notARepository(_:)``, ``GitError/borrowsObjects``.
+    func checkObjects(in name: String) throws(GitError) {
+        try checkAll(below: "objects/" + name, depth: 1, refusingLinks: !mayBorrowObjects)
     }
 
     /// Before git looks a revision up: the places in which it may find the name.
@@ -67,7 +80,7 @@ struct SpecialFiles {
     }
 
     /// Of a file in a listed folder nothing but its name and kind is read, which costs about a microsecond.
-    private func checkAll(below name: String, depth: Int) throws(GitError) {
+    private func checkAll(below name: String, depth: Int, refusingLinks: Bool = false) throws(GitError) {
         guard depth < Self.maximumDepth, let listing = opendir("\(folder)/\(name)") else { return }
         defer { closedir(listing) }
         while let entry = readdir(listing) {
@@ -80,8 +93,9 @@ struct SpecialFiles {
             let path = "\(name)/\(file)"
             // Some file systems do not tell.
             if kind == 0 { kind = Self.kind("\(folder)/\(path)", followingLinks: false) ?? 0 }
+            guard !refusingLinks || kind != S_IFLNK else { throw GitError.borrowsObjects }
             if kind == S_IFDIR {
-                try checkAll(below: path, depth: depth + 1)
+                try checkAll(below: path, depth: depth + 1, refusingLinks: refusingLinks)
             } else if try check(path) == S_IFDIR {
                 // git goes into folders that links lead to; nobody has them but who wants to lead astray.
                 throw GitError.notARepository("a link to a folder is in it")
