@@ -33,7 +33,8 @@ public protocol ScmService: RPCService {
         _ request: SearchRepositoriesRequest, context: CallContext
     ) async throws -> SearchRepositoriesResponse
     /// Brings our rows in line with what the integration offers, and fetches mirrors. Streams progress; the last
-    /// message holds the result. A listing that the provider cut short never disables anything.
+    /// message holds the result. A listing that the provider cut short never disables anything. Local folders are offered
+    /// while they are there; none is added by itself, because the folders on the server belong to several organizations.
     func syncRepositories(
         _ request: SyncRepositoriesRequest, responses: ResponseWriter<SyncRepositoriesResponse>, context: CallContext
     ) async throws
@@ -110,7 +111,8 @@ public protocol ScmService: RPCService {
     /// user from then on. ALREADY_EXISTS (CODE_MAPPING_EXISTS).
     /// Example: {"codeMapping": {"id": 1, "sourceRoot": "src/"}, "updateMask": "sourceRoot"}
     func updateCodeMapping(_ request: UpdateCodeMappingRequest, context: CallContext) async throws -> CodeMapping
-    /// Removes a mapping. FAILED_PRECONDITION (CODEOWNERS_USES_MAPPING) while a code owners import uses it.
+    /// Removes a mapping. FAILED_PRECONDITION (CODEOWNERS_USES_MAPPING) while a code owners import uses it. Deleting it
+    /// again within 24 hours answers OK, later NOT_FOUND (CODE_MAPPING_NOT_FOUND).
     /// Example: {"codeMappingId": 4711}
     func deleteCodeMapping(
         _ request: DeleteCodeMappingRequest, context: CallContext
@@ -160,7 +162,8 @@ public protocol ScmService: RPCService {
     func listCodeOwners(
         _ request: ListCodeOwnersRequest, context: CallContext
     ) async throws -> ListCodeOwnersResponse
-    /// Removes the import of a code mapping. NOT_FOUND (CODE_OWNERS_NOT_FOUND).
+    /// Removes the import of a code mapping. NOT_FOUND (CODE_OWNERS_NOT_FOUND) when there is none, nor was one deleted
+    /// within the last 24 hours.
     /// Example: {"codeMappingId": 4711}
     func deleteCodeOwners(_ request: DeleteCodeOwnersRequest, context: CallContext) async throws -> Protobuf.Empty
     /// Tells who owns paths or stack frames, and which rule on which line decided.
@@ -169,7 +172,8 @@ public protocol ScmService: RPCService {
         _ request: ResolveCodeOwnersRequest, context: CallContext
     ) async throws -> ResolveCodeOwnersResponse
     /// Opens an issue in the tracker and, with `group_id`, links it. If only the link fails, the issue stays and the
-    /// error's ErrorInfo names it in `externalIssueId`.
+    /// error's ErrorInfo names it in `externalIssueId`. With `project_id` its container and `extra` are remembered, and
+    /// taken when a later request for the same project leaves them out.
     /// Example: {"project": "shop", "title": "Orders fail", "groupId": 7}
     func createExternalIssue(
         _ request: CreateExternalIssueRequest, context: CallContext
@@ -204,6 +208,7 @@ public protocol ScmService: RPCService {
         _ request: UpdateExternalIssueRequest, context: CallContext
     ) async throws -> ExternalIssue
     /// Removes the link between an issue and a group; with the last link our row goes too. The tracker's issue stays.
+    /// Unlinking again within 24 hours answers OK, later NOT_FOUND (ISSUE_NOT_FOUND).
     /// Example: {"externalIssueId": 4711, "groupId": 7}
     func unlinkExternalIssue(
         _ request: UnlinkExternalIssueRequest, context: CallContext
@@ -237,7 +242,7 @@ public protocol ScmService: RPCService {
     func getCapabilities(
         _ request: GetCapabilitiesRequest, context: CallContext
     ) async throws -> GetCapabilitiesResponse
-    /// Tells how much of the provider's request allowance is left.
+    /// Tells how much of the provider's request allowance is left. UNIMPLEMENTED where nobody limits requests.
     /// Example: {"integrationId": 1}
     func getRateLimit(_ request: GetRateLimitRequest, context: CallContext) async throws -> GetRateLimitResponse
     /// Lists the organization's integrations, ordered by id. No secrets.
@@ -865,7 +870,8 @@ public struct ScmServiceClient: Sendable {
     }
 
     /// Brings our rows in line with what the integration offers, and fetches mirrors. Streams progress; the last
-    /// message holds the result. A listing that the provider cut short never disables anything.
+    /// message holds the result. A listing that the provider cut short never disables anything. Local folders are offered
+    /// while they are there; none is added by itself, because the folders on the server belong to several organizations.
     public func syncRepositories(
         _ request: SyncRepositoriesRequest, options: CallOptions = CallOptions()
     ) async throws -> ResponseStream<SyncRepositoriesResponse> {
@@ -1014,7 +1020,8 @@ public struct ScmServiceClient: Sendable {
         try await channel.unary(ScmServiceMethod.updateCodeMapping, request, options: options)
     }
 
-    /// Removes a mapping. FAILED_PRECONDITION (CODEOWNERS_USES_MAPPING) while a code owners import uses it.
+    /// Removes a mapping. FAILED_PRECONDITION (CODEOWNERS_USES_MAPPING) while a code owners import uses it. Deleting it
+    /// again within 24 hours answers OK, later NOT_FOUND (CODE_MAPPING_NOT_FOUND).
     /// Example: {"codeMappingId": 4711}
     public func deleteCodeMapping(
         _ request: DeleteCodeMappingRequest, options: CallOptions = CallOptions()
@@ -1098,7 +1105,8 @@ public struct ScmServiceClient: Sendable {
         try await channel.unary(ScmServiceMethod.listCodeOwners, request, options: options)
     }
 
-    /// Removes the import of a code mapping. NOT_FOUND (CODE_OWNERS_NOT_FOUND).
+    /// Removes the import of a code mapping. NOT_FOUND (CODE_OWNERS_NOT_FOUND) when there is none, nor was one deleted
+    /// within the last 24 hours.
     /// Example: {"codeMappingId": 4711}
     public func deleteCodeOwners(
         _ request: DeleteCodeOwnersRequest, options: CallOptions = CallOptions()
@@ -1115,7 +1123,8 @@ public struct ScmServiceClient: Sendable {
     }
 
     /// Opens an issue in the tracker and, with `group_id`, links it. If only the link fails, the issue stays and the
-    /// error's ErrorInfo names it in `externalIssueId`.
+    /// error's ErrorInfo names it in `externalIssueId`. With `project_id` its container and `extra` are remembered, and
+    /// taken when a later request for the same project leaves them out.
     /// Example: {"project": "shop", "title": "Orders fail", "groupId": 7}
     public func createExternalIssue(
         _ request: CreateExternalIssueRequest, options: CallOptions = CallOptions()
@@ -1182,6 +1191,7 @@ public struct ScmServiceClient: Sendable {
     }
 
     /// Removes the link between an issue and a group; with the last link our row goes too. The tracker's issue stays.
+    /// Unlinking again within 24 hours answers OK, later NOT_FOUND (ISSUE_NOT_FOUND).
     /// Example: {"externalIssueId": 4711, "groupId": 7}
     public func unlinkExternalIssue(
         _ request: UnlinkExternalIssueRequest, options: CallOptions = CallOptions()
@@ -1238,7 +1248,7 @@ public struct ScmServiceClient: Sendable {
         try await channel.unary(ScmServiceMethod.getCapabilities, request, options: options)
     }
 
-    /// Tells how much of the provider's request allowance is left.
+    /// Tells how much of the provider's request allowance is left. UNIMPLEMENTED where nobody limits requests.
     /// Example: {"integrationId": 1}
     public func getRateLimit(
         _ request: GetRateLimitRequest, options: CallOptions = CallOptions()

@@ -49,7 +49,7 @@ struct FramePath: Sendable, Hashable {
 
 extension FramePath {
     /// Most parts of a package that one mapping is for.
-    private static let maximumPackageDepth = 4
+    static let maximumPackageDepth = 4
 
     /// `com.example.Main` in `Main.kt` is `com/example/Main.kt`.
     init(moduleOf frame: SourceFrame) throws(FrameSkip) {

@@ -18,7 +18,7 @@ extension ScmGatewayService {
         )
         let batch = LineBatch(service: self, organizationID: organizationID, options: options)
         let lines = request.lines.map { LineRequest($0, repositoryID: request.repositoryID) }
-        let results = try await batch.run(lines)
+        let results = try await honouringNoStore(context) { try await batch.run(lines) }
         return BatchGetCommitContextResponse(results: results, newestIndex: Self.newestIndex(results))
     }
 

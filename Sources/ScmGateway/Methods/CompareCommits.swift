@@ -24,7 +24,7 @@ extension ScmGatewayService {
             let page = Array(ids.prefix(size))
             let read = try await repository.commits(page)
             var answer = CompareCommitsResponse(
-                commits: try await offLoop { read.map { Commit($0, repositoryID: row.id) } },
+                commits: try await offLoop { read.map { Commit($0, in: row) } },
                 aheadBy: Int32(clamping: comparison.aheadCount), behindBy: Int32(clamping: comparison.behindCount),
                 mergeBaseSHA: comparison.mergeBase?.hex ?? "", baseSHA: base.hex, headSHA: head.hex
             )

@@ -10,6 +10,9 @@ extension ScmGatewayService {
         context: CallContext
     ) async throws -> Repository {
         let organizationID = try authorise(context, .write, organizationID: request.organizationID)
+        if request.integrationID != 0 {
+            throw try await unservedIntegration(request.integrationID, organizationID: organizationID)
+        }
         try Self.check(request)
         let memory = try Self.idempotentRequest(request, organizationID: organizationID)
         if let answer = try await recall(memory) { return answer }
@@ -34,7 +37,6 @@ extension ScmGatewayService {
     // MARK: Checking
 
     private static func check(_ request: CreateRepositoryRequest) throws(RPCError) {
-        guard request.integrationID == 0 else { throw integrationNotFound }
         guard request.provider != .unspecified else {
             throw RPCError.badField("provider", "a provider is required")
         }

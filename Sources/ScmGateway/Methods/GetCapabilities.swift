@@ -13,12 +13,22 @@ extension ScmGatewayService {
             return GetCapabilitiesResponse(
                 provider: provider.provider, capabilities: provider.capabilities, missing: provider.missing
             )
-        case .integrationID:
-            throw Self.integrationNotFound
+        case .integrationID(let id):
+            let record = try await checkInstalled(id, organizationID: organizationID)
+            return GetCapabilitiesResponse(
+                provider: ProviderSlug.provider(record.provider),
+                missing: Self.allCapabilities.map { MissingCapability(capability: $0, reason: Self.unserved) }
+            )
         case nil:
             throw RPCError.badField("subject", "one of repository_id and integration_id is required")
         }
     }
+}
+
+extension ScmGatewayService {
+    private static let allCapabilities =
+        (LocalGitCapabilities.present + LocalGitCapabilities.missing.map(\.capability))
+        .sorted { $0.rawValue < $1.rawValue }
 }
 
 /// What is served for local git repositories, and why the rest is not. Every capability of the contract is in one of

@@ -14,7 +14,7 @@ extension ScmGatewayService {
             guard let found = try await repository.commits([id]).first else {
                 throw GitError.revisionNotFound(request.sha)
             }
-            var commit = Commit(found, repositoryID: row.id)
+            var commit = Commit(found, in: row)
             if request.includeFileChanges, request.includePatches {
                 let query = ChangeQuery(from: found.parents.first ?? .emptyTree(like: id), to: id)
                 let all = try await repository.changes(query)

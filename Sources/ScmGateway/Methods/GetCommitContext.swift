@@ -13,26 +13,34 @@ extension ScmGatewayService {
         let options = try LineOptions(request)
         guard request.lineNumber >= 1 else { throw RPCError.badField("line_number", "lines count from 1") }
         let organizationID = try authorise(context, .read, organizationID: request.organizationID)
-        let wanted = try await lineRequest(request, organizationID: organizationID)
-        let row = try await activeRepository(wanted.repositoryID, organizationID: organizationID)
-        return try await mappingGitErrors(GitFields(revision: "commit_sha", path: "filepath")) {
-            let repository = try await self.repository(row)
-            let path = try wanted.path
-            let commit = try await repository.resolve(try wanted.revision)
-            let query = try await BlameRequest.query(path, at: commit, options.blame, repository)
-            let answer: LineAnswer
-            if options.radius == nil {
-                answer = try await repository.answer(wanted.line, query)
-            } else {
-                // The file is read while git works on the blame.
-                async let snippet = repository.snippet(path, line: wanted.line, at: commit)
-                var found = try await repository.answer(wanted.line, query)
-                found.snippet = try await snippet
-                answer = found
+        return try await honouringNoStore(context) {
+            let wanted = try await lineRequest(request, organizationID: organizationID)
+            let row = try await activeRepository(wanted.repositoryID, organizationID: organizationID)
+            return try await mappingGitErrors(GitFields(revision: "commit_sha", path: "filepath")) {
+                try await answer(wanted, options, row)
             }
-            try options.checkAge(of: answer.commit)
-            return CommitContext(wanted, options, row, answer, at: commit)
         }
+    }
+
+    private func answer(
+        _ wanted: LineRequest, _ options: LineOptions, _ row: StoredRepository
+    ) async throws -> CommitContext {
+        let repository = try await self.repository(row)
+        let path = try wanted.path
+        let commit = try await repository.resolve(try wanted.revision)
+        let query = try await BlameRequest.query(path, at: commit, options.blame, repository)
+        let answer: LineAnswer
+        if options.radius == nil {
+            answer = try await repository.answer(wanted.line, query)
+        } else {
+            // The file is read while git works on the blame.
+            async let snippet = repository.snippet(path, line: wanted.line, at: commit)
+            var found = try await repository.answer(wanted.line, query)
+            found.snippet = try await snippet
+            answer = found
+        }
+        try options.checkAge(of: answer.commit)
+        return CommitContext(wanted, options, row, answer, at: commit)
     }
 
     private func lineRequest(
@@ -186,7 +194,7 @@ extension CommitContext {
             blameCommitID: hunk.commit.hex,
             blameAuthor: CommitAuthor(commit.author),
             codeSnippet: part?.text ?? "",
-            commit: Commit(commit, repositoryID: row.id),
+            commit: Commit(commit, in: row),
             committedAt: Protobuf.Timestamp(gitSeconds: commit.committer.seconds),
             refUsed: ref.hex,
             codeMappingID: wanted.codeMappingID,

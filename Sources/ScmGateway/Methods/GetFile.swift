@@ -12,7 +12,7 @@ extension ScmGatewayService {
         guard request.length >= 0 else { throw RPCError.badField("length", "a length is not negative") }
         try await reading(
             context, organizationID: request.organizationID, repositoryID: request.repositoryID, fields: GitFields()
-        ) { _, repository in
+        ) { row, repository in
             let path = try RepositoryPath(text: request.path, raw: request.rawPath)
             let commit = try await repository.resolve(request.ref.isEmpty ? nil : try Revision(request.ref))
             guard let entry = try await repository.entry(path, at: commit) else {
@@ -21,7 +21,10 @@ extension ScmGatewayService {
             let range = try Self.range(request, of: entry)
             try context.answering(version: entry.id)
             try await repository.read(entry, range) { isBinary in
-                let metadata = FileMetadata(entry: TreeEntry(entry), commitSHA: commit.hex, binary: isBinary)
+                let metadata = FileMetadata(
+                    entry: TreeEntry(entry), commitSHA: commit.hex, binary: isBinary,
+                    url: row.page(PathText(entry.path), at: commit.hex, line: 0)
+                )
                 try await responses.send(GetFileResponse(part: .metadata(metadata)))
             } deliver: { bytes in
                 for start in stride(from: 0, to: bytes.count, by: Self.maximumFilePartByteCount) {

@@ -9,7 +9,7 @@ extension ScmGatewayService {
         guard let selector = request.selector else {
             throw RPCError.badField("selector", "one of repository_id, external and name is required")
         }
-        let row = try await find(selector, organizationID: organizationID)
+        let row = try await honouringNoStore(context) { try await find(selector, organizationID: organizationID) }
         guard request.refresh else { return Repository(row) }
         return Repository(try await refreshed(row))
     }

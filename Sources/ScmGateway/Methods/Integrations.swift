@@ -13,7 +13,7 @@ extension ScmGatewayService {
         let filter = try PageFilter("ListIntegrations", ["\(organizationID)", "\(request.provider.rawValue)"])
         let token = try PageToken.parse(request.pageToken, filter: filter)
         guard let installations = configuration.installations else { return ListIntegrationsResponse() }
-        let slug = request.provider == .unspecified ? "" : Self.providerSlugs[request.provider] ?? "unknown"
+        let slug = request.provider == .unspecified ? "" : ProviderSlug.slug(request.provider) ?? "unknown"
         let found = try await installations.list(organizationID: organizationID, provider: slug)
             .filter { $0.installationID > token?.position ?? 0 }
         let page = found.prefix(size)
@@ -23,24 +23,48 @@ extension ScmGatewayService {
             integrations: page.compactMap(\.integration).map(Self.integration), nextPageToken: next ?? "")
     }
 
-    private static let providerSlugs: [Provider: String] = [
-        .github: "github", .gitlab: "gitlab", .bitbucket: "bitbucket", .bitbucketServer: "bitbucket_server",
-        .azureDevops: "azure_devops", .githubEnterprise: "github_enterprise", .localGit: "local_git",
-    ]
-
     private static func integration(_ record: IntegrationRecord) -> Integration {
         Integration(
             id: record.integrationID,
-            provider: providerSlugs.first { $0.value == record.provider }?.key ?? .unspecified,
-            name: record.name, externalID: record.externalID, status: .active)
+            provider: ProviderSlug.provider(record.provider), name: record.name, externalID: record.externalID,
+            status: .active)
     }
 
     /// An allowance is a hosting provider's.
     public func getRateLimit(
         _ request: GetRateLimitRequest, context: CallContext
     ) async throws -> GetRateLimitResponse {
-        _ = try authorise(context, .read, organizationID: request.organizationID)
+        let organizationID = try authorise(context, .read, organizationID: request.organizationID)
         guard request.integrationID > 0 else { throw RPCError.badField("integration_id", "a positive id is required") }
-        throw RPCError.missingCapability("an allowance of requests")
+        // A server that knows no integrations has no provider that could limit anything.
+        guard configuration.installations != nil else { throw RPCError.missingCapability("an allowance of requests") }
+        throw try await unservedIntegration(request.integrationID, organizationID: organizationID)
+    }
+
+    // MARK: Integrations in requests
+
+    /// What the organization has installed of an integration.
+    ///
+    /// - Throws: NOT_FOUND (INTEGRATION_NOT_FOUND); what control says when it cannot be asked.
+    @discardableResult
+    func checkInstalled(_ id: Int64, organizationID: Int64) async throws -> IntegrationRecord {
+        let installed = try await configuration.installations?.list(organizationID: organizationID, provider: "")
+        guard id > 0, let found = installed?.lazy.compactMap(\.integration).first(where: { $0.integrationID == id })
+        else { throw Self.integrationNotFound }
+        return found
+    }
+
+    /// The answer to an operation that an integration's provider would have to do: none is reached from here.
+    ///
+    /// - Throws: as ``checkInstalled(_:organizationID:)``.
+    func unservedIntegration(_ id: Int64, organizationID: Int64) async throws -> RPCError {
+        try await checkInstalled(id, organizationID: organizationID)
+        return RPCError(.unimplemented, .capabilityMissing, Self.unserved)
+    }
+
+    static let unserved = "this server does not reach the integration's provider"
+
+    static var integrationNotFound: RPCError {
+        RPCError(.notFound, .integrationNotFound, "the organization has no such integration")
     }
 }

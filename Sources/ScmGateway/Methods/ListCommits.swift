@@ -27,7 +27,7 @@ extension ScmGatewayService {
             let next = PageToken(filter: filter, position: Int64(start + page.count), anchor: anchor)
             // A thousand commits with all their texts are work of milliseconds.
             return try await offLoop {
-                var commits = objects.map { Commit($0, repositoryID: row.id) }
+                var commits = objects.map { Commit($0, in: row) }
                 for index in commits.indices {
                     if let changes { commits[index].add(changes, of: page[index], withStatistics: true) }
                 }

@@ -19,7 +19,7 @@ extension ScmGatewayService {
                 let branches = found.enumerated().map { index, branch in
                     Branch(
                         name: branch.name, commitSHA: branch.id.hex, isDefault: head == "refs/heads/\(branch.name)",
-                        commit: request.includeCommits ? Commit(commits[index], repositoryID: row.id) : nil
+                        commit: request.includeCommits ? Commit(commits[index], in: row) : nil
                     )
                 }
                 return ListBranchesResponse(branches: branches, nextPageToken: next)
@@ -51,7 +51,7 @@ extension ScmGatewayService {
                         name: tag.name, objectID: tag.id.hex, commitSHA: commit?.hex ?? "",
                         annotated: tagObjects[tag.id] != nil, message: tagObjects[tag.id]?.message ?? "",
                         tagger: tagObjects[tag.id]?.tagger.map(CommitAuthor.init),
-                        commit: commit.flatMap { read[$0] }.map { Commit($0, repositoryID: row.id) }
+                        commit: commit.flatMap { read[$0] }.map { Commit($0, in: row) }
                     )
                 }
                 return ListTagsResponse(tags: tags, nextPageToken: next)

@@ -10,24 +10,29 @@ extension ScmGatewayService {
         context: CallContext
     ) async throws -> ListRepositoriesResponse {
         let organizationID = try authorise(context, .read, organizationID: request.organizationID)
+        if request.integrationID != 0 {
+            try await checkInstalled(request.integrationID, organizationID: organizationID)
+            return ListRepositoriesResponse()
+        }
         let filter = try Self.filter(request, organizationID: organizationID)
         let size = try PageSize.check(request.pageSize)
         let pageFilter = try Self.pageFilter(request, organizationID: organizationID)
         let after = try PageToken.parse(request.pageToken, filter: pageFilter)?.position ?? 0
         let includesTotal = request.includeTotalSize
         let key = RepositoryPages.Key(organizationID: organizationID, request: request.serializedBytes())
-        return try await mappingStorageErrors {
-            try await self.pages.page(key) { transaction in
-                // One more than the page tells whether there is another page.
-                let rows = try filter.rows(after: after, limit: size + 1, transaction)
-                let page = rows.prefix(size)
-                let last = rows.count > size ? page.last : nil
-                return ListRepositoriesResponse(
-                    repositories: page.map(Repository.init),
-                    nextPageToken: last.map { PageToken(filter: pageFilter, position: $0.id).text } ?? "",
-                    totalSize: Int32(clamping: includesTotal ? try filter.count(transaction) : 0)
-                )
-            }
+        let read: @Sendable (ReadTransaction) throws -> ListRepositoriesResponse = { transaction in
+            // One more than the page tells whether there is another page.
+            let rows = try filter.rows(after: after, limit: size + 1, transaction)
+            let page = rows.prefix(size)
+            let last = rows.count > size ? page.last : nil
+            return ListRepositoriesResponse(
+                repositories: page.map(Repository.init),
+                nextPageToken: last.map { PageToken(filter: pageFilter, position: $0.id).text } ?? "",
+                totalSize: Int32(clamping: includesTotal ? try filter.count(transaction) : 0)
+            )
+        }
+        return try await honouringNoStore(context) {
+            try await mappingStorageErrors { try await self.pages.page(key, read: read) }
         }
     }
 
@@ -39,7 +44,6 @@ extension ScmGatewayService {
         _ request: ListRepositoriesRequest,
         organizationID: Int64
     ) throws(RPCError) -> RepositoryFilter {
-        guard request.integrationID == 0 else { throw integrationNotFound }
         guard request.externalIDs.count <= maximumExternalIDCount else {
             throw RPCError.badField("external_ids", "at most \(maximumExternalIDCount) are allowed")
         }
@@ -80,25 +84,5 @@ extension ScmGatewayService {
             ["\(organizationID)", "\(request.provider.rawValue)", request.query, time]
                 + request.statuses.map { "\($0.rawValue)" } + ["external ids"] + request.externalIDs
         )
-    }
-
-    static var integrationNotFound: RPCError {
-        RPCError(.notFound, .integrationNotFound, "the organization has no such integration")
-    }
-}
-
-/// The provider column's text.
-enum ProviderSlug {
-    static func column(_ provider: Provider) -> String {
-        switch provider {
-        case .github: "integrations:github"
-        case .gitlab: "integrations:gitlab"
-        case .bitbucket: "integrations:bitbucket"
-        case .bitbucketServer: "integrations:bitbucket_server"
-        case .azureDevops: "integrations:vsts"
-        case .githubEnterprise: "integrations:github_enterprise"
-        case .localGit: StoredRepository.localGit
-        default: "integrations:\(provider.rawValue)"
-        }
     }
 }

@@ -12,13 +12,15 @@ extension ScmGatewayService {
         _ request: SyncRepositoriesRequest, responses: ResponseWriter<SyncRepositoriesResponse>, context: CallContext
     ) async throws {
         let organizationID = try authorise(context, .write, organizationID: request.organizationID)
-        guard request.integrationID == 0 else { throw Self.integrationNotFound }
+        if request.integrationID != 0 {
+            throw try await unservedIntegration(request.integrationID, organizationID: organizationID)
+        }
         guard request.repositoryIDs.count <= Self.maximumSyncIDCount else {
             throw RPCError.badField("repository_ids", "at most \(Self.maximumSyncIDCount) are allowed")
         }
         let rows = try await syncedRows(request, organizationID: organizationID)
         var result = SyncResult()
-        for row in rows { try await sync(row, request, &result) }
+        for row in rows { try await sync(row, request, &result, context) }
         if request.fetchMirrors {
             let mirrors = rows.filter { $0.mirror != nil && $0.status == .active }
             if request.dryRun {
@@ -26,9 +28,6 @@ extension ScmGatewayService {
             } else {
                 try await fetch(mirrors, responses, &result)
             }
-        }
-        if !request.dryRun {
-            noteRepositoryChange("synced", 0, organizationID: organizationID, context)
         }
         try await responses.send(SyncRepositoriesResponse(event: .result(result)))
     }
@@ -56,7 +55,7 @@ extension ScmGatewayService {
 
     /// Compares one row with its folder.
     private func sync(
-        _ row: StoredRepository, _ request: SyncRepositoriesRequest, _ result: inout SyncResult
+        _ row: StoredRepository, _ request: SyncRepositoriesRequest, _ result: inout SyncResult, _ context: CallContext
     ) async throws {
         let gitFolder = row.gitFolder
         let isMirror = row.mirror != nil
@@ -74,6 +73,10 @@ extension ScmGatewayService {
             return
         }
         let changed = request.dryRun ? row : try await setStatus(row, wanted)
+        if !request.dryRun {
+            let what = wanted == .active ? "enabled by a sync" : "disabled by a sync"
+            noteRepositoryChange(what, row.id, organizationID: row.organizationID, context)
+        }
         var answer = Repository(changed)
         answer.status = RepositoryStatus(rawValue: Int32(clamping: wanted.rawValue))
         switch row.status {

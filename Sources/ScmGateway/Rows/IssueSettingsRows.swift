@@ -21,6 +21,18 @@ enum IssueSettingsRows {
         return IssueSyncSettings(message, updatedAt: try row.integer("updated_at"))
     }
 
+    /// As callers see them.
+    static func message(
+        integrationID: Int64, organizationID: Int64, _ transaction: ReadTransaction
+    ) throws -> IssueSettings {
+        var message = try find(integrationID: integrationID, organizationID: organizationID, transaction)
+            .message(integrationID: integrationID, organizationID: organizationID)
+        message.issueDefaults = try IssueDefaultsRows.list(
+            integrationID: integrationID, organizationID: organizationID, transaction
+        )
+        return message
+    }
+
     static func store(
         _ settings: IssueSyncSettings, integrationID: Int64, organizationID: Int64, _ transaction: WriteTransaction
     ) throws {

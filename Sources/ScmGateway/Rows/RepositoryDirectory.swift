@@ -32,18 +32,22 @@ final class RepositoryDirectory: Sendable {
 
     /// The organization's repository; nil when there is none, or it belongs to somebody else.
     func find(id: Int64, organizationID: Int64) async throws -> StoredRepository? {
+        guard !FreshCall.isRunning else { return try await read(id: id, organizationID: organizationID) }
         let key = Key(organizationID: organizationID, id: id)
         let now = ContinuousClock.now
         let (known, generation) = rows.withLock { ($0.entries[key], $0.generation) }
         if let known, known.expiry > now { return known.repository }
-        let found = try await repositories.get(organizationID: organizationID, repositoryID: id)
-            .map(StoredRepository.init(_:))
+        let found = try await read(id: id, organizationID: organizationID)
         rows.withLock { rows in
             guard rows.generation == generation else { return }
             if rows.entries.count >= Self.maximumCount { rows.entries.removeAll(keepingCapacity: true) }
             rows.entries[key] = found.map { Entry(repository: $0, expiry: now + lifetime) }
         }
         return found
+    }
+
+    private func read(id: Int64, organizationID: Int64) async throws -> StoredRepository? {
+        try await repositories.get(organizationID: organizationID, repositoryID: id).map(StoredRepository.init(_:))
     }
 
     /// For changes made by this process, which take effect at once.

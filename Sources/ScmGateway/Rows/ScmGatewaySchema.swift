@@ -214,5 +214,21 @@ public enum ScmGatewaySchema {
                 ALTER TABLE code_owners ADD COLUMN followed_at INTEGER NOT NULL DEFAULT 0;
                 """
         ),
+        Migration(
+            "scm-9-issue-defaults",
+            // What the last issue of a project was made with; `extra` is a JSON object.
+            sql: """
+                CREATE TABLE issue_defaults (
+                    organization_id INTEGER NOT NULL REFERENCES organizations (id) ON DELETE CASCADE,
+                    integration_id INTEGER NOT NULL,
+                    project_id INTEGER NOT NULL,
+                    container TEXT NOT NULL,
+                    extra TEXT NOT NULL,
+                    used_at INTEGER NOT NULL,
+                    PRIMARY KEY (organization_id, integration_id, project_id)
+                );
+                CREATE INDEX issue_defaults_by_use ON issue_defaults (organization_id, integration_id, used_at);
+                """
+        ),
     ]
 }

@@ -8,13 +8,14 @@ extension Repository {
             organizationID: row.organizationID,
             name: row.name,
             url: row.url,
-            provider: row.provider == StoredRepository.localGit ? .localGit : .unspecified,
+            provider: ProviderSlug.provider(column: row.provider),
             externalID: row.externalID,
             status: RepositoryStatus(rawValue: Int32(truncatingIfNeeded: row.status.rawValue)),
             dateAdded: .init(millisecondsSinceEpoch: row.createdAt),
             config: row.config.filter { !ConfigRules.isSecret($0.key) },
             defaultBranch: row.defaultBranch,
             dateUpdated: .init(millisecondsSinceEpoch: row.updatedAt),
+            webURL: row.webURL,
             mirror: row.mirror.map(Mirror.init)
         )
     }
@@ -54,15 +55,16 @@ extension CommitAuthor {
 }
 
 extension Commit {
-    init(_ commit: CommitObject, repositoryID: Int64) {
+    init(_ commit: CommitObject, in row: StoredRepository) {
         self.init(
-            repositoryID: repositoryID,
+            repositoryID: row.id,
             key: commit.id.hex,
             message: commit.message,
             author: CommitAuthor(commit.author),
             dateAdded: Protobuf.Timestamp(gitSeconds: commit.committer.seconds),
             committer: CommitAuthor(commit.committer),
-            parentSHAs: commit.parents.map(\.hex)
+            parentSHAs: commit.parents.map(\.hex),
+            webURL: row.page(of: commit.id)
         )
     }
 

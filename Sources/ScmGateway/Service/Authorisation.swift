@@ -66,9 +66,11 @@ extension ScmGatewayService {
         _ body: @Sendable (StoredRepository, any SourceRepository) async throws -> R
     ) async throws -> R {
         let organizationID = try authorise(context, .read, organizationID: organizationID)
-        let row = try await activeRepository(repositoryID, organizationID: organizationID)
-        return try await mappingGitErrors(fields) {
-            try await body(row, try await self.repository(row))
+        return try await honouringNoStore(context) {
+            let row = try await activeRepository(repositoryID, organizationID: organizationID)
+            return try await mappingGitErrors(fields) {
+                try await body(row, try await self.repository(row))
+            }
         }
     }
 

@@ -22,6 +22,8 @@ public final class ScmGatewayService: ScmService {
     let providers: [String: any RepositoryProvider]
     let mirrors: Mirrors
     let derivations = OrganizationLocks()
+    /// Rules of code owners files.
+    let owners = ByteBoundedCache<OwnersKey, OwnersResolvers>(limit: 96 * 1024 * 1024)
     let logger: Logger
 
     /// - Parameter database: opened with `SiloSchema.migrations + ScmGatewaySchema.migrations`.
@@ -89,7 +91,7 @@ public final class ScmGatewayService: ScmService {
     }
 
     /// Memory that results of git take, by the service's own estimate, in bytes: at most ``resultCacheByteLimit``.
-    public var resultCacheByteCount: Int { localGit.engine.cache.byteCount }
+    public var resultCacheByteCount: Int { localGit.engine.sharedCache.byteCount }
 
     /// ``GitConfiguration/resultCacheByteCount``.
     public var resultCacheByteLimit: Int { configuration.git.resultCacheByteCount }

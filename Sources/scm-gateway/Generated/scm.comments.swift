@@ -31,7 +31,8 @@ enum ScmComments {
  Example: {"query": "shop"}
 @sentry.integrations.scm.v1.ScmService.SyncRepositories
  Brings our rows in line with what the integration offers, and fetches mirrors. Streams progress; the last
- message holds the result. A listing that the provider cut short never disables anything.
+ message holds the result. A listing that the provider cut short never disables anything. Local folders are offered
+ while they are there; none is added by itself, because the folders on the server belong to several organizations.
 @sentry.integrations.scm.v1.ScmService.ListBranches
  Lists branches.
  Example: {"repositoryId": 1, "order": "REF_ORDER_NEWEST"}
@@ -90,7 +91,8 @@ enum ScmComments {
  user from then on. ALREADY_EXISTS (CODE_MAPPING_EXISTS).
  Example: {"codeMapping": {"id": 1, "sourceRoot": "src/"}, "updateMask": "sourceRoot"}
 @sentry.integrations.scm.v1.ScmService.DeleteCodeMapping
- Removes a mapping. FAILED_PRECONDITION (CODEOWNERS_USES_MAPPING) while a code owners import uses it.
+ Removes a mapping. FAILED_PRECONDITION (CODEOWNERS_USES_MAPPING) while a code owners import uses it. Deleting it
+ again within 24 hours answers OK, later NOT_FOUND (CODE_MAPPING_NOT_FOUND).
  Example: {"codeMappingId": 4711}
 @sentry.integrations.scm.v1.ScmService.GetCodeMapping
  Returns one mapping. NOT_FOUND (CODE_MAPPING_NOT_FOUND).
@@ -124,14 +126,16 @@ enum ScmComments {
  Lists imports, ordered by id.
  Example: {"projectId": 1}
 @sentry.integrations.scm.v1.ScmService.DeleteCodeOwners
- Removes the import of a code mapping. NOT_FOUND (CODE_OWNERS_NOT_FOUND).
+ Removes the import of a code mapping. NOT_FOUND (CODE_OWNERS_NOT_FOUND) when there is none, nor was one deleted
+ within the last 24 hours.
  Example: {"codeMappingId": 4711}
 @sentry.integrations.scm.v1.ScmService.ResolveCodeOwners
  Tells who owns paths or stack frames, and which rule on which line decided.
  Example: {"repositoryId": 1, "paths": ["app.py"]}
 @sentry.integrations.scm.v1.ScmService.CreateExternalIssue
  Opens an issue in the tracker and, with `group_id`, links it. If only the link fails, the issue stays and the
- error's ErrorInfo names it in `externalIssueId`.
+ error's ErrorInfo names it in `externalIssueId`. With `project_id` its container and `extra` are remembered, and
+ taken when a later request for the same project leaves them out.
  Example: {"project": "shop", "title": "Orders fail", "groupId": 7}
 @sentry.integrations.scm.v1.ScmService.LinkExternalIssue
  Links an issue that exists in the tracker to a group. ALREADY_EXISTS (ALREADY_LINKED). A comment that cannot
@@ -158,6 +162,7 @@ enum ScmComments {
  Example: {"externalIssue": {"id": 1, "state": "ISSUE_STATE_CLOSED"}, "updateMask": "state"}
 @sentry.integrations.scm.v1.ScmService.UnlinkExternalIssue
  Removes the link between an issue and a group; with the last link our row goes too. The tracker's issue stays.
+ Unlinking again within 24 hours answers OK, later NOT_FOUND (ISSUE_NOT_FOUND).
  Example: {"externalIssueId": 4711, "groupId": 7}
 @sentry.integrations.scm.v1.ScmService.CreateIssueComment
  Adds a comment to an issue in the tracker.
@@ -179,7 +184,7 @@ enum ScmComments {
  Tells what a repository's or an integration's provider can do, before it is tried.
  Example: {"repositoryId": 1}
 @sentry.integrations.scm.v1.ScmService.GetRateLimit
- Tells how much of the provider's request allowance is left.
+ Tells how much of the provider's request allowance is left. UNIMPLEMENTED where nobody limits requests.
  Example: {"integrationId": 1}
 @sentry.integrations.scm.v1.ScmService.ListIntegrations
  Lists the organization's integrations, ordered by id. No secrets.
@@ -215,11 +220,11 @@ enum ScmComments {
 @sentry.integrations.scm.v1.Repository.default_branch
  Branch that an empty `ref` stands for; empty when the repository has no commit.
 @sentry.integrations.scm.v1.Repository.languages
- Programming languages, most used first. May be empty.
+ Programming languages, most used first, as the provider tells; empty for local git, which knows files only.
 @sentry.integrations.scm.v1.Repository.date_updated
  When the row was last changed.
 @sentry.integrations.scm.v1.Repository.web_url
- Page for people; empty for local git.
+ Page for people; for local git what `config` says in `web_url`.
 @sentry.integrations.scm.v1.Repository.mirror
  State of our copy, when we keep one.
 @sentry.integrations.scm.v1.Mirror
@@ -488,7 +493,7 @@ enum ScmComments {
 @sentry.integrations.scm.v1.GetRepositoryRequest.name
  Name.
 @sentry.integrations.scm.v1.GetRepositoryRequest.refresh
- Ask the provider again and store name, address and default branch.
+ Ask the provider again and store name, address and default branch; for local git the default branch.
 @sentry.integrations.scm.v1.CreateRepositoryRequest
  Request of CreateRepository.
 @sentry.integrations.scm.v1.CreateRepositoryRequest.organization_id
@@ -503,7 +508,9 @@ enum ScmComments {
  folders the operator allows, or an https, ssh or file address to mirror. Addresses with a password in them
  answer INVALID_ARGUMENT.
 @sentry.integrations.scm.v1.CreateRepositoryRequest.config
- Provider-specific settings, at most 50 entries. `name` sets the name for people.
+ Provider-specific settings, at most 50 entries. `name` sets the name for people, `web_url` the http or https
+ address of the repository's page: answers then hold addresses of commits and files below it, in the form that
+ GitHub and GitLab have.
 @sentry.integrations.scm.v1.CreateRepositoryRequest.request_id
  See "Repeats" at the top.
 @sentry.integrations.scm.v1.CreateRepositoryRequest.validate_only
@@ -541,7 +548,8 @@ enum ScmComments {
 @sentry.integrations.scm.v1.SearchRepositoriesRequest.page_token
  See "Pages" at the top.
 @sentry.integrations.scm.v1.SearchRepositoriesRequest.accessible_only
- Filter the integration's own list instead of asking the provider's public search.
+ Filter the integration's own list instead of asking the provider's public search. Local git has no public one: it
+ always lists what can be added.
 @sentry.integrations.scm.v1.RepositoryHit
  A repository that could be added.
 @sentry.integrations.scm.v1.RepositoryHit.name
@@ -559,7 +567,7 @@ enum ScmComments {
 @sentry.integrations.scm.v1.RepositoryHit.repository_id
  Our id when it has been added already, else 0.
 @sentry.integrations.scm.v1.RepositoryHit.private
- Not public.
+ Not public; always so for local git.
 @sentry.integrations.scm.v1.RepositoryHit.integration_id
  Integration that found it.
 @sentry.integrations.scm.v1.RepositoryHit.provider
@@ -605,7 +613,7 @@ enum ScmComments {
 @sentry.integrations.scm.v1.SyncResult
  What a sync did.
 @sentry.integrations.scm.v1.SyncResult.created
- Added.
+ Added; never for local git.
 @sentry.integrations.scm.v1.SyncResult.reactivated
  Were hidden or without an integration, now in use.
 @sentry.integrations.scm.v1.SyncResult.disabled
@@ -1130,7 +1138,7 @@ enum ScmComments {
 @sentry.integrations.scm.v1.CodeMatch.fragments
  Matching places in line order.
 @sentry.integrations.scm.v1.CodeMatch.score
- How good the match is, higher is better; 0 when the provider does not tell.
+ How good the match is, higher is better; 0 when the provider does not tell, as git: it finds, and ranks nothing.
 @sentry.integrations.scm.v1.CodeMatch.raw_path
  Exact bytes of `path` when it is not valid UTF-8.
 @sentry.integrations.scm.v1.CodeMatch.truncated
@@ -1156,7 +1164,8 @@ enum ScmComments {
 @sentry.integrations.scm.v1.SearchCodeResponse.next_page_token
  Empty at the end.
 @sentry.integrations.scm.v1.SearchCodeResponse.total_estimate
- The provider's guess at the number of files; 0 when not known.
+ The provider's guess at the number of files on all pages; 0 when not known. Local git knows it, exactly, when the
+ search of one repository has come to its end.
 @sentry.integrations.scm.v1.SearchCodeResponse.incomplete
  Some repositories or files were not searched.
 @sentry.integrations.scm.v1.StreamSearchCodeRequest
@@ -1251,6 +1260,8 @@ enum ScmComments {
  Name of the SDK that made the frames.
 @sentry.integrations.scm.v1.DeriveCodeMappingsRequest.generate_in_app_rules
  Also suggest rules that mark frames as the application's own (java).
+@sentry.integrations.scm.v1.DeriveCodeMappingsRequest.include_stack_prefixes
+ Also count the folders that the frames' file names begin with.
 @sentry.integrations.scm.v1.RepoTree
  A tree given by the caller.
 @sentry.integrations.scm.v1.RepoTree.name
@@ -1303,6 +1314,15 @@ enum ScmComments {
  Some trees came from the cache.
 @sentry.integrations.scm.v1.DeriveCodeMappingsResponse.truncated_repositories
  Names of repositories whose trees are not complete.
+@sentry.integrations.scm.v1.DeriveCodeMappingsResponse.stack_prefixes
+ When asked for: folders that file names begin with, to choose a stack root from. Most names first, then the one
+ with fewer folders, then by bytes; at most 200.
+@sentry.integrations.scm.v1.StackPrefix
+ A folder that file names of frames begin with.
+@sentry.integrations.scm.v1.StackPrefix.prefix
+ With `/` for `\`, and with a `/` at its end.
+@sentry.integrations.scm.v1.StackPrefix.count
+ Number of different file names that begin with it.
 @sentry.integrations.scm.v1.ParseCodeMappingRequest
  Request of ParseCodeMapping.
 @sentry.integrations.scm.v1.ParseCodeMappingRequest.organization_id
@@ -1314,7 +1334,7 @@ enum ScmComments {
 @sentry.integrations.scm.v1.ParseCodeMappingRequest.source_url
  Web address of the same file; required.
 @sentry.integrations.scm.v1.ParseCodeMappingRequest.platform
- Platform of the stack trace; may be empty.
+ Platform of the stack trace; may be empty. Where frames are found by module (java), a package stays in one piece.
 @sentry.integrations.scm.v1.ParseCodeMappingResponse
  Answer of ParseCodeMapping.
 @sentry.integrations.scm.v1.ParseCodeMappingResponse.integration_id
@@ -1498,7 +1518,8 @@ enum ScmComments {
 @sentry.integrations.scm.v1.CodeOwners.rules
  Its rules in file order, as written.
 @sentry.integrations.scm.v1.CodeOwners.unassociated_owners
- Owners that nobody here is known as.
+ Owners that nobody here is known as, where the provider tells who is known. Local git has no list of people: every
+ owner counts as written.
 @sentry.integrations.scm.v1.CodeOwners.problems
  Lines that could not be used.
 @sentry.integrations.scm.v1.CodeOwners.ownership_rules
@@ -1551,6 +1572,8 @@ enum ScmComments {
  Most owners for each path; 0 means no limit.
 @sentry.integrations.scm.v1.ResolveCodeOwnersRequest.dialect
  Dialect for `repository_id`.
+@sentry.integrations.scm.v1.ResolveCodeOwnersRequest.sdk_name
+ Name of the SDK that made the frames.
 @sentry.integrations.scm.v1.ResolvedOwners
  Who owns one path or frame.
 @sentry.integrations.scm.v1.ResolvedOwners.path
@@ -1580,7 +1603,8 @@ enum ScmComments {
 @sentry.integrations.scm.v1.CreateExternalIssueRequest.repository_id
  Repository whose tracker to use. Either this or `project`.
 @sentry.integrations.scm.v1.CreateExternalIssueRequest.project
- The tracker's container: `owner/repo`, a project id, a project name.
+ The tracker's container: `owner/repo`, a project id, a project name. Required unless `repository_id` is given, or
+ one is remembered for `project_id`.
 @sentry.integrations.scm.v1.CreateExternalIssueRequest.title
  Title, 1 to 255 characters; required.
 @sentry.integrations.scm.v1.CreateExternalIssueRequest.description
@@ -1593,6 +1617,8 @@ enum ScmComments {
  Further fields of the tracker: `issue_type`, `priority`, `work_item_type`.
 @sentry.integrations.scm.v1.CreateExternalIssueRequest.request_id
  See "Repeats" at the top.
+@sentry.integrations.scm.v1.CreateExternalIssueRequest.project_id
+ Our project, whose last container and `extra` are remembered for each integration; 0 for none.
 @sentry.integrations.scm.v1.LinkExternalIssueRequest
  Request of LinkExternalIssue.
 @sentry.integrations.scm.v1.LinkExternalIssueRequest.organization_id
@@ -1817,6 +1843,16 @@ enum ScmComments {
  tracker's own: `closed` and `open` for the built-in one.
 @sentry.integrations.scm.v1.IssueSettings.date_updated
  When they were last changed; not set when they never were.
+@sentry.integrations.scm.v1.IssueSettings.issue_defaults
+ What CreateExternalIssue remembers of our projects, by project id; the 1000 that were used last. Cannot be set.
+@sentry.integrations.scm.v1.IssueDefaults
+ What the last issue of one of our projects was made with.
+@sentry.integrations.scm.v1.IssueDefaults.project_id
+ Our project.
+@sentry.integrations.scm.v1.IssueDefaults.project
+ The tracker's container.
+@sentry.integrations.scm.v1.IssueDefaults.extra
+ Further fields of the tracker.
 @sentry.integrations.scm.v1.GetIssueSettingsRequest
  Request of GetIssueSettings.
 @sentry.integrations.scm.v1.GetIssueSettingsRequest.organization_id
@@ -1896,7 +1932,7 @@ enum ScmComments {
 @sentry.integrations.scm.v1.Integration.status
  Whether it can be used.
 @sentry.integrations.scm.v1.Integration.domain
- Host and account: `github.com/example`.
+ Host and account: `github.com/example`; empty where the installation does not say.
 @sentry.integrations.scm.v1.Integration.status_reason
  Why it was disabled, for people; may be empty.
 @sentry.integrations.scm.v1.ListIntegrationsResponse

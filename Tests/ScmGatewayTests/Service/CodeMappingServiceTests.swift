@@ -296,5 +296,30 @@ import Testing
         await expectError(.notFound, "REPOSITORY_NOT_FOUND") {
             try await parse("a.py", "https://example.org/blob/main/a.py")
         }
+        // A package of Java stays in one piece.
+        let (main, url) = ("com/example/Main.java", "\(page)blob/main/src/main/java/com/example/Main.java")
+        #expect(try await parse(main, url).stackRoot == "com/")
+        let java = try await fixture.service.parseCodeMapping(
+            ParseCodeMappingRequest(projectID: 7, stackPath: main, sourceURL: url, platform: "java"),
+            context: fixture.gateway.context())
+        #expect(java.stackRoot == "com/example/" && java.sourceRoot == "src/main/java/com/example/")
+        #expect(java.provider == .localGit)
+    }
+
+    @Test("5.9: folders of file names are ranked when asked for, and an unknown mode is refused")
+    func prefixes() async throws {
+        let fixture = try await Fixture()
+        var request = DeriveCodeMappingsRequest(
+            platform: "python", frames: ["foo/bar.py", "foo\\baz.py", "app/x.py"].map { StackFrame(filename: $0) })
+        let without = try await fixture.service.deriveCodeMappings(request, context: fixture.gateway.context())
+        #expect(without.stackPrefixes.isEmpty)
+        request.includeStackPrefixes = true
+        let found = try await fixture.service.deriveCodeMappings(request, context: fixture.gateway.context())
+        #expect(found.stackPrefixes == [.init(prefix: "foo/", count: 2), .init(prefix: "app/", count: 1)])
+        #expect(found.mappings == without.mappings)
+        request.mode = DeriveMode(rawValue: 9)
+        await expectError(.invalidArgument, "BAD_REQUEST", field: "mode") {
+            try await fixture.service.deriveCodeMappings(request, context: fixture.gateway.context())
+        }
     }
 }

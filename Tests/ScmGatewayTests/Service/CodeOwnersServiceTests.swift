@@ -172,6 +172,34 @@ import Testing
         await fixture.gateway.service.shutdown()
     }
 
+    @Test("rules are kept by what the text says: one that changes is read anew, and each organization has its own")
+    func rulesAreKept() async throws {
+        let gateway = try await Gateway()
+        let repository = try TestRepository()
+        try repository.commit("first", ["CODEOWNERS": "* @all\n"])
+        let ids = [try await gateway.add(repository), try await gateway.add(repository, organizationID: gateway.second)]
+        func owners(_ organization: Int, metadata: Metadata = Metadata()) async throws -> [String] {
+            let context = gateway.context(
+                organizationID: organization == 0 ? gateway.first : gateway.second, metadata: metadata)
+            let request = ResolveCodeOwnersRequest(repositoryID: ids[organization], paths: ["a.py"])
+            return try await gateway.service.resolveCodeOwners(request, context: context).owners.map(\.name)
+        }
+        #expect(try await owners(0) == ["all"])
+        #expect(gateway.service.owners.count == 1)
+        #expect(try await owners(0) == ["all"])
+        #expect(gateway.service.owners.count == 1)
+        #expect(try await owners(1) == ["all"])
+        #expect(gateway.service.owners.count == 2)
+        try repository.commit("second", ["CODEOWNERS": "* @others\n"])
+        var fresh = Metadata()
+        fresh.add("x-scm-cache", "no-store")
+        #expect(try await owners(0, metadata: fresh) == ["others"])
+        #expect(gateway.service.owners.count == 2)
+        #expect(try await owners(0) == ["others"])
+        #expect(gateway.service.owners.count == 3)
+        await gateway.service.shutdown()
+    }
+
     @Test("owners of paths in a repository, with the rule and line that decided")
     func paths() async throws {
         let fixture = try await Fixture([".gitlab/CODEOWNERS": "* @g\n[Docs][2] @docs\n*.md\n", "README.md": ""])

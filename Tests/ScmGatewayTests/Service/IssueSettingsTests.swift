@@ -62,6 +62,59 @@ import Testing
         }
     }
 
+    /// 7.2: what the last issue of one of our projects was made with is what the next one is made with.
+    @Test func theLastContainerOfAProjectIsRemembered() async throws {
+        let fixture = try await IssueFixture()
+        func create(_ request: CreateExternalIssueRequest, _ context: CallContext? = nil) async throws -> String {
+            try await fixture.service.createExternalIssue(request, context: context ?? fixture.context).key
+        }
+        func defaults(_ context: CallContext) async throws -> [IssueDefaults] {
+            try await fixture.service.getIssueSettings(GetIssueSettingsRequest(), context: context).issueDefaults
+        }
+        await expectError(.invalidArgument, "BAD_REQUEST", field: "project") {
+            try await create(.init(title: "t", projectID: 5))
+        }
+        let extra = ["priority": "high"]
+        #expect(try await create(.init(project: "web", title: "t", extra: extra, projectID: 5)) == "web#1")
+        #expect(try await create(.init(title: "t", projectID: 5)) == "web#2")
+        let known = [IssueDefaults(projectID: 5, project: "web", extra: extra)]
+        #expect(try await defaults(fixture.context) == known, "fields stay with their container")
+        // Without a project of ours nothing is remembered, nor of what fails.
+        #expect(try await create(.init(project: "other", title: "t")) == "other#1")
+        await expectError(.invalidArgument) { try await create(.init(project: "bad", title: "", projectID: 5)) }
+        #expect(try await defaults(fixture.context) == known)
+        #expect(try await create(.init(project: "api", title: "t", projectID: 5)) == "api#1")
+        #expect(try await create(.init(title: "t", projectID: 5)) == "api#2")
+        #expect(try await defaults(fixture.context) == [IssueDefaults(projectID: 5, project: "api")])
+        // The same request again is the same issue, whatever has been remembered since.
+        let again = CreateExternalIssueRequest(
+            title: "once", requestID: "5b0f3c55-4a3b-4a39-9a3f-0d9c8e7f6a51", projectID: 5)
+        #expect(try await create(again) == "api#3")
+        #expect(try await create(.init(project: "web", title: "t", projectID: 5)) == "web#3")
+        #expect(try await create(again) == "api#3")
+        // Another organization's project of the same number is another one.
+        #expect(try await defaults(fixture.stranger).isEmpty)
+        await expectError(.invalidArgument, "BAD_REQUEST", field: "project") {
+            try await create(.init(title: "t", projectID: 5), fixture.stranger)
+        }
+    }
+
+    /// The one that was used longest ago goes first.
+    @Test func onlySoManyProjectsAreRemembered() async throws {
+        let fixture = try await IssueFixture()
+        let organization = fixture.gateway.first
+        let count = IssueDefaultsRows.maximumCount
+        try await fixture.gateway.database.write { transaction in
+            for id in 1...(count + 2) {
+                try IssueDefaultsRows.store(
+                    IssueDefaults(projectID: id, project: "p"), integrationID: 0, organizationID: organization,
+                    transaction)
+            }
+        }
+        let settings = try await fixture.service.getIssueSettings(GetIssueSettingsRequest(), context: fixture.context)
+        #expect(settings.issueDefaults.map(\.projectID) == Array(3...(count + 2)))
+    }
+
     @Test("S3: each switch stops its own way")
     func switches() async throws {
         let fixture = try await IssueFixture()

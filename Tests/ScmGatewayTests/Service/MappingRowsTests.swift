@@ -118,4 +118,19 @@ import Testing
             ), context: fixture.gateway.context())
         #expect(answer.owners.map(\.name) == (isOwned ? ["me"] : []))
     }
+
+    @Test("code owners know Flutter's paths by the SDK's name", arguments: [("sentry.dart.flutter", ["me"]), ("", [])])
+    func flutterOwners(sdk: String, owners: [String]) async throws {
+        let fixture = try await Fixture([["lib/main.dart"]])
+        try await fixture.add("", "")
+        let mapping = try #require(try await fixture.stored()[""])
+        _ = try await fixture.gateway.service.importCodeOwners(
+            ImportCodeOwnersRequest(codeMappingID: mapping.id, raw: "/lib/ @me\n", dialect: .github),
+            context: fixture.gateway.context())
+        let frame = StackFrame(absPath: "package:app/lib/main.dart", package: "app")
+        let answer = try await fixture.gateway.service.resolveCodeOwners(
+            ResolveCodeOwnersRequest(projectID: 7, frames: [frame], platform: "other", sdkName: sdk),
+            context: fixture.gateway.context())
+        #expect(answer.owners.map(\.name) == owners)
+    }
 }

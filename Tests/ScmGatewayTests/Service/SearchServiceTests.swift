@@ -135,6 +135,8 @@ import Testing
         repeat {
             let page = try await search(gateway, request)
             #expect(page.matches.count <= size)
+            // Known once the search has come to its end, which the first page may do for all.
+            #expect(page.totalEstimate == 300 || (page.totalEstimate == 0 && !page.nextPageToken.isEmpty))
             found += page.matches.map(\.path)
             request.pageToken = page.nextPageToken
         } while !request.pageToken.isEmpty
@@ -295,6 +297,8 @@ import Testing
         #expect(all.results.map(\.name) == ["app", "web"])
         #expect(all.results.map(\.identifier) == [app.path, web.path])
         #expect(all.results.map(\.repositoryID) == [0, id])
+        #expect(all.results.map(\.defaultBranch) == ["", "main"])
+        #expect(all.results.map(\.private) == [true, true])
         #expect(!all.truncated)
         let one = try await gateway.service.searchRepositories(SearchRepositoriesRequest(query: "AP"), context: context)
         #expect(one.results.map(\.name) == ["app"])

@@ -123,9 +123,9 @@ extension GitEngine {
     private func recall(
         _ queries: [BlameQuery], in repository: GitRepository
     ) async -> (index: Int, hunks: [GitBlameHunk])? {
-        guard let (index, hunks) = await blames?.find(queries, gitFolder: repository.location.gitFolder) else {
-            return nil
-        }
+        guard !FreshCall.isRunning,
+            let (index, hunks) = await blames?.find(queries, gitFolder: repository.location.gitFolder)
+        else { return nil }
         let byteCount = hunks.reduce(queries[index].byteCount) { $0 + $1.byteCount }
         cache.insert(.hunks(hunks), for: .blame(repository.id, queries[index]), byteCount: byteCount)
         return (index, hunks)
@@ -140,7 +140,7 @@ extension GitEngine {
     private func store(_ kept: KeptHunks, for query: BlameQuery, in repository: GitRepository) async throws {
         guard let hunks = kept.hunks else { return }
         guard try await !offLoop({ repository.location.isShallow }) else { return }
-        if let blames {
+        if let blames, !FreshCall.isRunning {
             try await offLoop { blames.insert(hunks, for: query, gitFolder: repository.location.gitFolder) }
         }
         let key = CacheKey.blame(repository.id, query)

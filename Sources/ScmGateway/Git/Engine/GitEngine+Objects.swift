@@ -17,7 +17,7 @@ extension GitEngine {
         guard revision.isHead else { return try await lookUp(revision, in: repository) }
         // A look at the files costs two changes of thread, more than all else that an answer from memory takes.
         let freshness = configuration.headFreshness
-        guard freshness > .zero else { return try await lookAtHead(in: repository) }
+        guard freshness > .zero, !FreshCall.isRunning else { return try await lookAtHead(in: repository) }
         if let known = repository.head.commit(notOlderThan: freshness) { return known }
         return try await repository.head.look(notOlderThan: freshness) {
             try await self.lookAtHead(in: repository)
@@ -29,7 +29,7 @@ extension GitEngine {
         guard let files = try await offLoop({ HeadFiles(repository.location) }) else {
             throw await explain(.notARepository("HEAD cannot be read"), in: repository)
         }
-        if let known = repository.head.commit(for: files, lookedAt: lookedAt) { return known }
+        if !FreshCall.isRunning, let known = repository.head.commit(for: files, lookedAt: lookedAt) { return known }
         let found: ObjectID
         do {
             found = try await lookUp(try Revision(files.target), in: repository)
@@ -37,7 +37,7 @@ extension GitEngine {
             throw GitError.emptyRepository
         }
         // Remembered only if nothing moved while git looked.
-        if files.isComplete, try await offLoop({ HeadFiles(repository.location) }) == files {
+        if files.isComplete, !FreshCall.isRunning, try await offLoop({ HeadFiles(repository.location) }) == files {
             repository.head.remember(found, for: files, lookedAt: lookedAt)
         }
         return found

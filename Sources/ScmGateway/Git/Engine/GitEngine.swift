@@ -12,7 +12,10 @@ final class GitEngine: Sendable {
     let configuration: GitConfiguration
     let runner: GitRunner
     let readers: ObjectReaderPool
-    let cache: ByteBoundedCache<CacheKey, CachedResult>
+    /// Of all calls.
+    let sharedCache: ByteBoundedCache<CacheKey, CachedResult>
+    /// Of the calling task's call.
+    var cache: ByteBoundedCache<CacheKey, CachedResult> { FreshCall.results ?? sharedCache }
     /// Blame results that outlive this process.
     let blames: BlameStore?
     private let opened = Mutex<[Opened: GitRepository]>([:])
@@ -29,7 +32,7 @@ final class GitEngine: Sendable {
         let process = try GitProcess(configuration)
         runner = GitRunner(process: process, configuration: configuration)
         readers = ObjectReaderPool(process: process, configuration: configuration)
-        cache = ByteBoundedCache(limit: configuration.resultCacheByteCount)
+        sharedCache = ByteBoundedCache(limit: configuration.resultCacheByteCount)
     }
 
     /// An engine that was dropped without ``shutDown()`` leaves nothing behind either; its readers end with it.

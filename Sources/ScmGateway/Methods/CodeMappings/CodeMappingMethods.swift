@@ -8,7 +8,9 @@ extension ScmGatewayService {
     public func createCodeMapping(_ request: CreateCodeMappingRequest, context: CallContext) async throws -> CodeMapping
     {
         let organizationID = try authorise(context, .write, organizationID: request.organizationID)
-        guard request.integrationID == 0 else { throw Self.integrationNotFound }
+        if request.integrationID != 0 {
+            throw try await unservedIntegration(request.integrationID, organizationID: organizationID)
+        }
         guard !request.automaticallyGenerated else {
             throw RPCError.badField("automatically_generated", "only the server sets it")
         }
@@ -137,7 +139,10 @@ extension ScmGatewayService {
         _ request: ListCodeMappingsRequest, context: CallContext
     ) async throws -> ListCodeMappingsResponse {
         let organizationID = try authorise(context, .read, organizationID: request.organizationID)
-        guard request.integrationID == 0 else { throw Self.integrationNotFound }
+        if request.integrationID != 0 {
+            try await checkInstalled(request.integrationID, organizationID: organizationID)
+            return ListCodeMappingsResponse()
+        }
         let size = try PageSize.check(request.pageSize)
         let pageFilter = try PageFilter(
             "ListCodeMappings", ["\(organizationID)", "\(request.projectID)", "\(request.repositoryID)"]

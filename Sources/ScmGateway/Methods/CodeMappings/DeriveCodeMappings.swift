@@ -24,7 +24,9 @@ extension ScmGatewayService {
             )
         }
         defer { if isCreating { derivations.end(organizationID) } }
-        let sources = try await treesInUse(request, platform, organizationID: organizationID)
+        let sources = try await honouringNoStore(context) {
+            try await treesInUse(request, platform, organizationID: organizationID)
+        }
         let frames = request.frames.map(SourceFrame.init)
         let (derivation, candidates) = try await offLoop {
             let derivation = MappingDerivation(frames: frames, platform: platform, trees: sources.trees)
@@ -44,6 +46,13 @@ extension ScmGatewayService {
         if request.generateInAppRules, platform.usesModules {
             answer.inAppRules = InAppRules.rules(stackRoots: derivation.mappings.map(\.roots.stack))
         }
+        if request.includeStackPrefixes {
+            answer.stackPrefixes = try await offLoop {
+                StackPrefixes.ranked(frames.map(\.filename)).map {
+                    StackPrefix(prefix: $0.prefix, count: Int32(clamping: $0.count))
+                }
+            }
+        }
         return answer
     }
 
@@ -51,6 +60,9 @@ extension ScmGatewayService {
         guard !request.platform.isEmpty else { throw RPCError.badField("platform", "a platform is required") }
         guard (1...maximumFrameCount).contains(request.frames.count) else {
             throw RPCError.badField("frames", "1 to \(maximumFrameCount) frames")
+        }
+        guard [.unspecified, .suggest, .create, .dryRun].contains(request.mode) else {
+            throw RPCError.badField("mode", "there is no mode \(request.mode.rawValue)")
         }
         guard request.mode != .create || request.projectID > 0 else {
             throw RPCError.badField("project_id", "mode CREATE needs a project")

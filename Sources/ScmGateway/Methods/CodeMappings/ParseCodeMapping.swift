@@ -24,16 +24,25 @@ extension ScmGatewayService {
         }
         let roots: MappingRoots
         do {
-            roots = try MappingRoots(raw: request.stackPath, file: address.path)
+            roots = try MappingRoots(
+                raw: request.stackPath, file: address.path, package: Self.package(request.stackPath, request.platform)
+            )
         } catch {
             throw RPCError(
                 .failedPrecondition, .stackRootMismatch, "no pair of roots turns the stack path into the file's path"
             )
         }
         return ParseCodeMappingResponse(
-            repositoryID: row.id, provider: .localGit, stackRoot: roots.stack, sourceRoot: roots.source,
-            defaultBranch: address.branch
+            repositoryID: row.id, provider: ProviderSlug.provider(column: row.provider), stackRoot: roots.stack,
+            sourceRoot: roots.source, defaultBranch: address.branch
         )
+    }
+
+    /// The folders that belong together: of a platform whose frames are modules all of the package.
+    private static func package(_ path: String, _ platform: String) -> String? {
+        guard StackPlatform(platform)?.usesModules == true else { return nil }
+        let folders = FramePath.slashes(path).split(separator: "/").dropLast()
+        return folders.isEmpty ? nil : folders.prefix(FramePath.maximumPackageDepth).joined(separator: "/")
     }
 
     /// The repository whose page an address is below, with the branch and the file in it.
@@ -71,38 +80,5 @@ extension ScmGatewayService {
             }
         }
         return branches
-    }
-}
-
-extension StoredRepository {
-    /// Addresses that pages of the repository's files begin with.
-    var pages: [String] { [config["web_url"] ?? "", url].filter { !$0.isEmpty } }
-
-    /// The page of a file for people; empty when the repository has no web address.
-    func page(_ path: String, at revision: String, line: Int32) -> String {
-        guard let base = config["web_url"], !base.isEmpty else { return "" }
-        let trimmed = base.hasSuffix("/") ? String(base.dropLast()) : base
-        let place = line > 0 ? "#L\(line)" : ""
-        return "\(trimmed)/blob/\(URLPath.encode(revision))/\(URLPath.encode(path))\(place)"
-    }
-}
-
-/// Paths inside web addresses.
-enum URLPath {
-    /// Percent-encodes everything but letters, digits, `/`, `@` and the unreserved marks (RFC 3986 section 2.3).
-    static func encode(_ path: String) -> String {
-        var text = ""
-        for byte in path.utf8 {
-            switch byte {
-            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
-                UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "/"), UInt8(ascii: "@"), UInt8(ascii: "-"),
-                UInt8(ascii: "."), UInt8(ascii: "_"), UInt8(ascii: "~"):
-                text.unicodeScalars.append(UnicodeScalar(byte))
-            default:
-                let digits = String(byte, radix: 16, uppercase: true)
-                text += digits.utf8.count == 1 ? "%0\(digits)" : "%\(digits)"
-            }
-        }
-        return text
     }
 }

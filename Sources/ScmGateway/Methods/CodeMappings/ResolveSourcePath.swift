@@ -18,11 +18,13 @@ extension ScmGatewayService {
             platform: request.platform, sdk: request.sdkName,
             commitSHA: try Self.revisionText(request.commitSHA), isVerifying: !request.skipVerification
         )
-        var frames: [ResolvedFrame] = []
-        for (index, frame) in request.frames.enumerated() {
-            frames.append(ResolvedFrame(index, try await steps(of: frame, in: &trial, all: false)))
+        return try await honouringNoStore(context) {
+            var frames: [ResolvedFrame] = []
+            for (index, frame) in request.frames.enumerated() {
+                frames.append(ResolvedFrame(index, try await steps(of: frame, in: &trial, all: false)))
+            }
+            return ResolveSourcePathResponse(frames: frames)
         }
-        return ResolveSourcePathResponse(frames: frames)
     }
 
     public func explainMapping(
@@ -36,7 +38,9 @@ extension ScmGatewayService {
             platform: request.platform, sdk: request.sdkName,
             commitSHA: try Self.revisionText(request.commitSHA), isVerifying: !request.skipVerification
         )
-        let steps = try await steps(of: frame, in: &trial, all: true)
+        let steps = try await honouringNoStore(context) {
+            try await self.steps(of: frame, in: &trial, all: true)
+        }
         return ExplainMappingResponse(
             mungedPath: trial.munged(SourceFrame(frame)) ?? "",
             steps: steps.enumerated().map { MappingStep(rank: $0 + 1, $1) },

@@ -13,13 +13,25 @@ extension ScmGatewayService {
     ) async throws -> ResolveCodeOwnersResponse {
         let organizationID = try authorise(context, .read, organizationID: request.organizationID)
         try Self.check(request)
+        let resolvers = try await honouringNoStore(context) {
+            try await self.resolvers(request, organizationID: organizationID)
+        }
+        return try await offLoop { ResolveCodeOwnersResponse(request, resolvers) }
+    }
+
+    /// Of the files that the request names.
+    private func resolvers(
+        _ request: ResolveCodeOwnersRequest, organizationID: Int64
+    ) async throws -> [OwnersResolvers] {
         let files = request.projectID != 0
             ? try await imports(ofProject: request.projectID, organizationID: organizationID)
             : [try await file(request, organizationID: organizationID)]
-        return try await offLoop {
-            let resolvers = files.map { OwnersResolvers($0, isForFrames: !request.frames.isEmpty) }
-            return ResolveCodeOwnersResponse(request, resolvers)
+        var resolvers: [OwnersResolvers] = []
+        for file in files {
+            resolvers.append(try await self.resolvers(
+                of: file, isForFrames: !request.frames.isEmpty, organizationID: organizationID))
         }
+        return resolvers
     }
 
     private static func check(_ request: ResolveCodeOwnersRequest) throws(RPCError) {
@@ -38,60 +50,84 @@ extension ScmGatewayService {
         guard request.maxOwners >= 0 else { throw RPCError.badField("max_owners", "not a negative number") }
     }
 
-    private func imports(ofProject id: Int64, organizationID: Int64) async throws -> [ReadOwnersFile] {
+    private func imports(ofProject id: Int64, organizationID: Int64) async throws -> [OwnersText] {
         var stored = try await mappingStorageErrors {
             try await self.database.read {
                 try CodeOwnersRows.ofProject(id, organizationID: organizationID, limit: Self.maximumImportCount, $0)
             }
         }
         for index in stored.indices { stored[index] = try await followed(stored[index]) }
-        return try await offLoop { [stored] in
-            stored.map { owners in
-                ReadOwnersFile(
-                    file: OwnersFile(owners.raw, dialect: OwnersDialect(stored: owners.dialect)),
-                    roots: owners.mapping.roots
-                )
-            }
+        return stored.map { owners in
+            OwnersText(
+                text: owners.raw, dialect: OwnersDialect(stored: owners.dialect), roots: owners.mapping.roots)
         }
     }
 
-    private func file(_ request: ResolveCodeOwnersRequest, organizationID: Int64) async throws -> ReadOwnersFile {
+    private func file(_ request: ResolveCodeOwnersRequest, organizationID: Int64) async throws -> OwnersText {
         let dialect = try OwnersDialect(request.dialect)
         let row = try await activeRepository(request.repositoryID, organizationID: organizationID)
         let found = try await mappingGitErrors(GitFields()) {
             let revision = request.ref.isEmpty ? nil : try Revision(request.ref)
             return try await ownersFile(in: try await repository(row), at: revision, dialect: dialect)
         }
-        return try await offLoop {
-            ReadOwnersFile(
-                file: OwnersFile(found.text, dialect: found.dialect), roots: MappingRoots(stack: "", source: ""))
+        return OwnersText(text: found.text, dialect: found.dialect, roots: MappingRoots(stack: "", source: ""))
+    }
+
+    /// The rules of a file, ready to be asked. Reading ten thousand takes longer than a thousand paths do, so they are
+    /// kept by what the text says.
+    private func resolvers(
+        of file: OwnersText, isForFrames: Bool, organizationID: Int64
+    ) async throws -> OwnersResolvers {
+        try await offLoop {
+            let key = OwnersKey(
+                organizationID: organizationID, text: SHA256.digest(Array(file.text.utf8)), dialect: file.dialect,
+                roots: file.roots, isForFrames: isForFrames
+            )
+            if !FreshCall.isRunning, let known = owners[key] { return known }
+            let rules = OwnersFile(file.text, dialect: file.dialect).rules
+            let made = OwnersResolvers(rules, file, isForFrames: isForFrames)
+            let byteCount = file.text.utf8.count * 4 + rules.count * 700 * (isForFrames ? 2 : 1)
+            if !FreshCall.isRunning { owners.insert(made, for: key, byteCount: byteCount) }
+            return made
         }
     }
 }
 
-private struct ReadOwnersFile: Sendable {
-    let file: OwnersFile
+/// A code owners file, unread.
+private struct OwnersText: Sendable {
+    let text: String
+    let dialect: OwnersDialect
     let roots: MappingRoots
 }
 
+/// What the rules of a file depend on. The organization is part of it although the text alone would do: an answer that
+/// comes too fast must not tell that another tenant has the same file.
+struct OwnersKey: Hashable, Sendable {
+    let organizationID: Int64
+    /// SHA-256.
+    let text: [UInt8]
+    let dialect: OwnersDialect
+    let roots: MappingRoots
+    let isForFrames: Bool
+}
+
 /// The rules of one file, for paths in the repository and for those in stack traces.
-private struct OwnersResolvers: Sendable {
+struct OwnersResolvers: Sendable {
     let forPaths: OwnersResolver
     let forFrames: OwnersResolver?
 
-    init(_ read: ReadOwnersFile, isForFrames: Bool) {
-        let file = read.file
-        forPaths = OwnersResolver(file.rules, dialect: file.dialect)
+    fileprivate init(_ rules: [OwnersRule], _ file: OwnersText, isForFrames: Bool) {
+        forPaths = OwnersResolver(rules, dialect: file.dialect)
         guard isForFrames else {
             forFrames = nil
             return
         }
-        let rules = file.rules.map { rule in
+        let moved = rules.map { rule in
             var rule = rule
-            rule.pattern = OwnershipText.stackPattern(rule.pattern, read.roots.stack, read.roots.source)
+            rule.pattern = OwnershipText.stackPattern(rule.pattern, file.roots.stack, file.roots.source)
             return rule
         }
-        forFrames = OwnersResolver(rules, dialect: file.dialect)
+        forFrames = OwnersResolver(moved, dialect: file.dialect)
     }
 }
 
@@ -106,7 +142,7 @@ extension ResolveCodeOwnersResponse {
         }
         for (index, frame) in request.frames.enumerated() {
             let source = SourceFrame(frame)
-            let munged = FrameMunger.path(source, platform: request.platform, sdk: "")
+            let munged = FrameMunger.path(source, platform: request.platform, sdk: request.sdkName)
             let paths = [munged ?? "", source.filename, source.absolutePath].filter { !$0.isEmpty }
             // What is not the application's own has no owner.
             let answer = source.isInApp == false

@@ -65,7 +65,7 @@ extension ScmGatewayService {
         _ id: Int64, organizationID: Int64
     ) async throws -> (issue: StoredExternalIssue, tracker: any IssueCommentProvider, key: IssueKey) {
         let known = try await externalIssue(id, organizationID: organizationID)
-        let tracker = try issueTracker(known.integrationID, organizationID: organizationID)
+        let tracker = try await issueTracker(known.integrationID, organizationID: organizationID)
         return (known, tracker, try Self.key(known.key, tracker.keyStyle, field: "external_issue_id"))
     }
 

@@ -82,9 +82,9 @@ extension ScmGatewayService {
 
     /// The tracker of an integration; 0 is the built-in one.
     ///
-    /// - Throws: NOT_FOUND for an integration that the organization does not have.
-    func issueTracker(_ integrationID: Int64, organizationID: Int64) throws(RPCError) -> EmbeddedTracker {
-        guard integrationID == 0 else { throw Self.integrationNotFound }
+    /// - Throws: NOT_FOUND for an integration that the organization does not have, else UNIMPLEMENTED.
+    func issueTracker(_ integrationID: Int64, organizationID: Int64) async throws -> EmbeddedTracker {
+        if integrationID != 0 { throw try await unservedIntegration(integrationID, organizationID: organizationID) }
         return EmbeddedTracker(service: self, organizationID: organizationID)
     }
 

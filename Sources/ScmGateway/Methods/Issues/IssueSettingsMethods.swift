@@ -8,9 +8,13 @@ extension ScmGatewayService {
         _ request: GetIssueSettingsRequest, context: CallContext
     ) async throws -> IssueSettings {
         let organizationID = try authorise(context, .read, organizationID: request.organizationID)
-        _ = try issueTracker(request.integrationID, organizationID: organizationID)
-        return try await issueSettings(request.integrationID, organizationID: organizationID)
-            .message(integrationID: request.integrationID, organizationID: organizationID)
+        _ = try await issueTracker(request.integrationID, organizationID: organizationID)
+        let integrationID = request.integrationID
+        return try await mappingStorageErrors {
+            try await self.database.read {
+                try IssueSettingsRows.message(integrationID: integrationID, organizationID: organizationID, $0)
+            }
+        }
     }
 
     public func updateIssueSettings(
@@ -19,7 +23,7 @@ extension ScmGatewayService {
         let organizationID = try authorise(context, .issues, organizationID: request.organizationID)
         let new = request.issueSettings ?? IssueSettings()
         let integrationID = new.integrationID
-        let tracker = try issueTracker(integrationID, organizationID: organizationID)
+        let tracker = try await issueTracker(integrationID, organizationID: organizationID)
         let paths = request.updateMask?.paths ?? []
         guard !paths.isEmpty else { throw RPCError.badField("update_mask", "name the fields to change") }
         let answer = try await mappingStorageErrors {
@@ -32,7 +36,9 @@ extension ScmGatewayService {
                 try IssueSettingsRows.store(
                     settings, integrationID: integrationID, organizationID: organizationID, transaction
                 )
-                return settings.message(integrationID: integrationID, organizationID: organizationID)
+                return try IssueSettingsRows.message(
+                    integrationID: integrationID, organizationID: organizationID, transaction.reading
+                )
             }
         }
         logger.info("issue settings changed", metadata: [

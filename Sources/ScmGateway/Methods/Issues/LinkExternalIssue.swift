@@ -9,7 +9,7 @@ extension ScmGatewayService {
         _ request: LinkExternalIssueRequest, context: CallContext
     ) async throws -> ExternalIssue {
         let organizationID = try authorise(context, .issues, organizationID: request.organizationID)
-        let tracker = try issueTracker(request.integrationID, organizationID: organizationID)
+        let tracker = try await issueTracker(request.integrationID, organizationID: organizationID)
         try IssueRules.checkID(request.groupID, "group_id")
         try IssueRules.checkText(request.comment, "comment")
         let key = try Self.key(request, tracker.keyStyle)

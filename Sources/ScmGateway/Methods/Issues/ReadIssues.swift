@@ -37,7 +37,7 @@ extension ScmGatewayService {
         let organizationID = try authorise(context, .read, organizationID: request.organizationID)
         let known = try await known(request, organizationID: organizationID)
         guard request.refresh else { return ExternalIssue(known) }
-        let tracker = try issueTracker(known.integrationID, organizationID: organizationID)
+        let tracker = try await issueTracker(known.integrationID, organizationID: organizationID)
         let key = try Self.key(known.key, tracker.keyStyle, field: "key")
         return ExternalIssue(try await refresh(known, try await tracker.issue(key)))
     }
@@ -51,7 +51,7 @@ extension ScmGatewayService {
             }
             return try await externalIssue(request.externalIssueID, organizationID: organizationID)
         }
-        let tracker = try issueTracker(request.integrationID, organizationID: organizationID)
+        let tracker = try await issueTracker(request.integrationID, organizationID: organizationID)
         let key = try Self.key(request.key, tracker.keyStyle, field: "key")
         let integrationID = request.integrationID
         let found = try await mappingStorageErrors {
@@ -69,7 +69,10 @@ extension ScmGatewayService {
         _ request: ListExternalIssuesRequest, context: CallContext
     ) async throws -> ListExternalIssuesResponse {
         let organizationID = try authorise(context, .read, organizationID: request.organizationID)
-        guard request.integrationID == 0 else { throw Self.integrationNotFound }
+        if request.integrationID != 0 {
+            try await checkInstalled(request.integrationID, organizationID: organizationID)
+            return ListExternalIssuesResponse()
+        }
         guard request.groupID >= 0 else { throw RPCError.badField("group_id", "an id is not negative") }
         let filter = ExternalIssueFilter(
             organizationID: organizationID, groupID: request.groupID, isClosed: try IssueRules.isClosed(request.state)
@@ -101,7 +104,7 @@ extension ScmGatewayService {
         _ request: SearchIssuesRequest, context: CallContext
     ) async throws -> SearchIssuesResponse {
         let organizationID = try authorise(context, .read, organizationID: request.organizationID)
-        let tracker = try issueTracker(request.integrationID, organizationID: organizationID)
+        let tracker = try await issueTracker(request.integrationID, organizationID: organizationID)
         try IssueRules.checkLine(request.query, "query", 0...IssueKey.maximumCharacterCount)
         try IssueRules.checkLine(request.project, "project", 0...IssueRules.maximumNameCount)
         let search = IssueSearch(

@@ -24,7 +24,7 @@ extension ScmGatewayService {
             outcome = known
         } else {
             let issue = try await externalIssue(request.externalIssueID, organizationID: organizationID)
-            let tracker = try issueTracker(issue.integrationID, organizationID: organizationID)
+            let tracker = try await issueTracker(issue.integrationID, organizationID: organizationID)
             let settings = try await issueSettings(issue.integrationID, organizationID: organizationID)
             let user = TrackerName.normal(request.user)
             let isOutbound = request.direction == .outbound

@@ -16,7 +16,7 @@ extension ScmGatewayService {
             outcome = known
         } else {
             let issue = try await externalIssue(request.externalIssueID, organizationID: organizationID)
-            let tracker = try issueTracker(issue.integrationID, organizationID: organizationID)
+            let tracker = try await issueTracker(issue.integrationID, organizationID: organizationID)
             let settings = try await issueSettings(issue.integrationID, organizationID: organizationID)
             outcome = request.direction == .outbound
                 ? try await statusOut(request, issue, tracker, settings, memory)

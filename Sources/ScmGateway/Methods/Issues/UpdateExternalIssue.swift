@@ -11,7 +11,7 @@ extension ScmGatewayService {
         let new = request.externalIssue ?? ExternalIssue()
         let change = try Self.change(new, request.updateMask?.paths ?? [])
         let known = try await externalIssue(new.id, organizationID: organizationID, field: "external_issue.id")
-        let tracker = try issueTracker(known.integrationID, organizationID: organizationID)
+        let tracker = try await issueTracker(known.integrationID, organizationID: organizationID)
         let key = try Self.key(known.key, tracker.keyStyle, field: "external_issue.key")
         let stored = try await refresh(known, try await tracker.update(key, change))
         noteIssueChange("updated", stored.id, organizationID: organizationID, context)

@@ -13,10 +13,10 @@ struct CodeSearchRequest: Sendable {
     /// All but the commit.
     private let pattern: CodePattern
 
+    /// - Parameter request: of no integration.
     /// - Throws: INVALID_ARGUMENT that names the field.
     init(_ request: SearchCodeRequest) throws {
         guard request.repositoryID >= 0 else { throw RPCError.badField("repository_id", "an id is not negative") }
-        guard request.integrationID == 0 else { throw ScmGatewayService.integrationNotFound }
         repositoryID = request.repositoryID == 0 ? nil : request.repositoryID
         revision = try Self.field("ref") { () throws(GitError) in
             request.ref.isEmpty ? nil : try Revision(request.ref)
@@ -81,10 +81,13 @@ struct CodeSearchRequest: Sendable {
 }
 
 extension CodeMatch {
-    init(_ file: FoundFile, blob: ObjectID, repositoryID: Int64, commit: ObjectID) {
+    init(_ file: FoundFile, blob: ObjectID, in row: StoredRepository, commit: ObjectID) {
         let path = PathText(file.path)
         self.init(
-            repositoryID: repositoryID, path: path.text, sha: blob.hex, ref: commit.hex,
+            repositoryID: row.id, path: path.text, sha: blob.hex, ref: commit.hex,
+            webURL: row.page(
+                path, at: commit.hex, line: Int32(clamping: file.lines.first { !$0.ranges.isEmpty }?.number ?? 0)
+            ),
             fragments: CodeFragment.fragments(of: file.lines), rawPath: path.raw, truncated: file.isTruncated
         )
     }

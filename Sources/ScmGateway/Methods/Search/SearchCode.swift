@@ -11,20 +11,32 @@ extension ScmGatewayService {
 
     public func searchCode(_ request: SearchCodeRequest, context: CallContext) async throws -> SearchCodeResponse {
         let organizationID = try authorise(context, .read, organizationID: request.organizationID)
+        if request.integrationID != 0 {
+            throw try await unservedIntegration(request.integrationID, organizationID: organizationID)
+        }
         let search = try CodeSearchRequest(request)
         let size = min(try PageSize.check(request.pageSize), Self.maximumSearchPageSize)
         let filter = try CodeSearchRequest.pageFilter(request, organizationID: organizationID)
-        var place = try PageToken.parse(request.pageToken, filter: filter).map(SearchPlace.init) ?? SearchPlace()
-        var page = SearchPage(size: size, maximumByteCount: Self.maximumSearchPageByteCount)
+        let place = try PageToken.parse(request.pageToken, filter: filter).map(SearchPlace.init) ?? SearchPlace()
+        let page = SearchPage(size: size, maximumByteCount: Self.maximumSearchPageByteCount)
         let repositories = SearchedRepositories(service: self, organizationID: organizationID, search: search)
+        return try await honouringNoStore(context) { try await fill(page, from: repositories, place, filter) }
+    }
+
+    /// Goes from repository to repository until the page is full, or all are done.
+    private func fill(
+        _ page: SearchPage, from repositories: SearchedRepositories, _ place: SearchPlace, _ filter: PageFilter
+    ) async throws -> SearchCodeResponse {
+        var (page, place) = (page, place)
+        let isOnly = repositories.search.repositoryID != nil
         for _ in 0..<Self.maximumSearchedRepositoryCount {
             guard let target = try await repositories.next(&place) else {
                 return page.response(nextPageToken: "", incomplete: place.isIncomplete)
             }
-            try await fill(&page, from: target, &place, isOnly: search.repositoryID != nil)
+            try await fill(&page, from: target, &place, isOnly: isOnly)
             if page.isFull { break }
         }
-        let isDone = search.repositoryID != nil && place.isAtStart
+        let isDone = isOnly && place.isAtStart
         return page.response(
             nextPageToken: isDone ? "" : place.token(filter).text, incomplete: place.isIncomplete
         )
@@ -44,10 +56,12 @@ extension ScmGatewayService {
                 place.leave(target.row.id, isIncomplete: true)
                 return
             }
+            // The last part tells how many there are.
+            if isOnly, found.isComplete { page.totalCount = place.start + found.files.count }
             while place.offset < found.files.count {
                 let (file, blob) = found.files[place.offset]
                 guard page.append(
-                        CodeMatch(file, blob: blob, repositoryID: target.row.id, commit: target.query.commit),
+                        CodeMatch(file, blob: blob, in: target.row, commit: target.query.commit),
                         file.byteCount
                 ) else { return }
                 place.offset += 1
@@ -76,6 +90,8 @@ private struct SearchPage {
     private var matches: [CodeMatch] = []
     private var byteCount = 0
     private(set) var isFull = false
+    /// Files on all pages; 0 when not known.
+    var totalCount = 0
 
     init(size: Int, maximumByteCount: Int) {
         (self.size, self.maximumByteCount) = (size, maximumByteCount)
@@ -93,7 +109,10 @@ private struct SearchPage {
     }
 
     func response(nextPageToken: String, incomplete: Bool) -> SearchCodeResponse {
-        SearchCodeResponse(matches: matches, nextPageToken: nextPageToken, incomplete: incomplete)
+        SearchCodeResponse(
+            matches: matches, nextPageToken: nextPageToken, totalEstimate: Int32(clamping: totalCount),
+            incomplete: incomplete
+        )
     }
 }
 

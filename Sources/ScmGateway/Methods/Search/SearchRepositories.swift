@@ -9,7 +9,9 @@ extension ScmGatewayService {
         _ request: SearchRepositoriesRequest, context: CallContext
     ) async throws -> SearchRepositoriesResponse {
         let organizationID = try authorise(context, .read, organizationID: request.organizationID)
-        guard request.integrationID == 0 else { throw Self.integrationNotFound }
+        if request.integrationID != 0 {
+            throw try await unservedIntegration(request.integrationID, organizationID: organizationID)
+        }
         guard request.provider == .unspecified || request.provider == .localGit else {
             throw RPCError(.unimplemented, .capabilityMissing, "this server serves local git repositories only")
         }
@@ -34,6 +36,10 @@ extension ScmGatewayService {
             return (Array(found.prefix(size + 1)), walk.isTruncated)
         }
         let page = found.prefix(size)
+        let folders = page.map(\.folder)
+        let branches = try await offLoop {
+            folders.map { (try? RepositoryLocation.find($0)).map(LocalFolder.defaultBranch) ?? "" }
+        }
         let known = try await mappingStorageErrors {
             try await self.database.read { transaction in
                 try page.map {
@@ -43,10 +49,10 @@ extension ScmGatewayService {
                 }
             }
         }
-        let results = zip(page, known).map { found, id in
+        let results = zip(page, zip(known, branches)).map { found, more in
             RepositoryHit(
                 name: LocalFolder.shown(found.name), identifier: found.folder, externalID: found.folder,
-                repositoryID: id, provider: .localGit
+                defaultBranch: more.1, repositoryID: more.0, private: true, provider: .localGit
             )
         }
         let next =

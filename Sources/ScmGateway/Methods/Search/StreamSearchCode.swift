@@ -12,14 +12,23 @@ extension ScmGatewayService {
         var wanted = request.search ?? SearchCodeRequest()
         (wanted.pageSize, wanted.pageToken) = (0, "")
         let organizationID = try authorise(context, .read, organizationID: wanted.organizationID)
+        if wanted.integrationID != 0 {
+            throw try await unservedIntegration(wanted.integrationID, organizationID: organizationID)
+        }
         let search = try CodeSearchRequest(wanted)
         guard (0...Self.maximumStreamedFileCount).contains(Int(request.maxFiles)) else {
             throw RPCError.badField("max_files", "0 to \(Self.maximumStreamedFileCount)")
         }
         let limit = request.maxFiles == 0 ? Self.standardStreamedFileCount : Int(request.maxFiles)
         let repositories = SearchedRepositories(service: self, organizationID: organizationID, search: search)
-        var place = SearchPlace()
         let output = SearchStream(limit: limit, responses: responses)
+        let isComplete = try await honouringNoStore(context) { try await send(repositories, to: output) }
+        try await responses.send(StreamSearchCodeResponse(incomplete: !isComplete))
+    }
+
+    /// - Returns: whether all repositories were searched to their ends.
+    private func send(_ repositories: SearchedRepositories, to output: SearchStream) async throws -> Bool {
+        var place = SearchPlace()
         var isCut = false
         while !isCut, let target = try await repositories.next(&place) {
             do {
@@ -29,11 +38,11 @@ extension ScmGatewayService {
                     }
                 }
                 place.leave(target.row.id, isIncomplete: false)
-            } catch let error as RPCError where search.repositoryID == nil && error.isOfOneRepository {
+            } catch let error as RPCError where repositories.search.repositoryID == nil && error.isOfOneRepository {
                 place.leave(target.row.id, isIncomplete: true)
             }
         }
-        try await responses.send(StreamSearchCodeResponse(incomplete: isCut || place.isIncomplete))
+        return !isCut && !place.isIncomplete
     }
 }
 
@@ -62,7 +71,7 @@ private final class SearchStream: Sendable {
                 (message, byteCount) = (StreamSearchCodeResponse(), 0)
             }
             message.matches.append(
-                CodeMatch(file, blob: blob, repositoryID: target.row.id, commit: target.query.commit)
+                CodeMatch(file, blob: blob, in: target.row, commit: target.query.commit)
             )
             byteCount += file.byteCount
         }
