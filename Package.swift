@@ -236,7 +236,11 @@ let package = Package(
         .testTarget(name: "CompressionTests", dependencies: ["Compression"], swiftSettings: strict),
         .testTarget(
             name: "HTTPTransportTests",
-            dependencies: ["HTTPTransport", "ScriptedPeer", "Compression", "CNGHTTP2", log] + nio, swiftSettings: strict
+            dependencies: [
+                "HTTPTransport", "ScriptedPeer", "Compression", "CNGHTTP2", log,
+                .product(name: "NIOEmbedded", package: "swift-nio"),
+            ] + nio,
+            swiftSettings: strict
         ),
         .testTarget(
             name: "RPCTests",

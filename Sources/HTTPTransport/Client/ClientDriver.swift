@@ -4,6 +4,7 @@ import NIOCore
 ///
 /// Sendable because only references travel; implementations are confined to the event loop.
 protocol ClientDriver: AnyObject, Sendable {
+    var deadlines: ExchangeDeadlines { get }
     /// Opens an exchange; calls back once, now or when it is this request's turn.
     func start(_ request: StartRequest)
     /// A task that waits for its turn was cancelled.

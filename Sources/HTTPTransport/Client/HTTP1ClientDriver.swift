@@ -15,6 +15,7 @@ final class HTTP1ClientDriver: ChannelDuplexHandler, ClientDriver, @unchecked Se
     private let limits: HTTPLimits
     private let authority: String
     private let state: ClientConnectionState
+    let deadlines: ExchangeDeadlines
     private var context: ChannelHandlerContext?
     private var endReason: String?
     private var waiting = CircularBuffer<StartRequest>()
@@ -44,6 +45,7 @@ final class HTTP1ClientDriver: ChannelDuplexHandler, ClientDriver, @unchecked Se
         limits = configuration.limits
         self.authority = authority
         self.state = state
+        deadlines = ExchangeDeadlines(eventLoop)
         parser = HTTP1Parser(.response, limits: configuration.limits)
         clock = TickClock(ClientTimers.interval(configuration), now: .now())
     }
@@ -199,6 +201,7 @@ final class HTTP1ClientDriver: ChannelDuplexHandler, ClientDriver, @unchecked Se
             ended.gate.open(.connectionClosed(reason: reason))
             ended.releaseLease()
         }
+        deadlines.removeAll()
         while let next = waiting.popFirst() { next.done(.failure(.connectionClosed(reason: reason))) }
     }
 

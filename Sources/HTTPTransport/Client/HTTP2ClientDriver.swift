@@ -14,6 +14,7 @@ final class HTTP2ClientDriver: ChannelInboundHandler, ClientDriver, @unchecked S
     private let configuration: HTTPClientConfiguration
     private let authority: String
     private let state: ClientConnectionState
+    let deadlines: ExchangeDeadlines
     private var context: ChannelHandlerContext?
     private var isInRead = false
     private var isFlushScheduled = false
@@ -34,6 +35,7 @@ final class HTTP2ClientDriver: ChannelInboundHandler, ClientDriver, @unchecked S
         self.configuration = configuration
         self.authority = authority
         self.state = state
+        deadlines = ExchangeDeadlines(eventLoop)
         let now = NIODeadline.now()
         timers = ClientTimers(configuration, now: now)
         clock = TickClock(ClientTimers.interval(configuration), now: now)
@@ -327,6 +329,7 @@ final class HTTP2ClientDriver: ChannelInboundHandler, ClientDriver, @unchecked S
             exchange.releaseLease()
         }
         activeCount = 0
+        deadlines.removeAll()
         engine.abandonStreams()
     }
 }

@@ -23,6 +23,8 @@ public final class HTTPClientExchange: @unchecked Sendable {
     private var response: Result<HTTPResponseHead, HTTPStreamError>?
     private var responseWaiter: UnsafeContinuation<Result<HTTPResponseHead, HTTPStreamError>, Never>?
     private var responseTicket: WaitTicket?
+    /// Where it is in the connection's ``ExchangeDeadlines``.
+    var deadlinePlace: Int?
     var receivedTrailers: HTTPFields?
     var receivedByteCount = 0
     private(set) var failure: HTTPStreamError?
@@ -169,6 +171,14 @@ public final class HTTPClientExchange: @unchecked Sendable {
         }
     }
 
+    /// Gives up then, as ``cancel()``, unless everything is over before. Calling it again replaces the time.
+    package func cancel(at deadline: NIODeadline) {
+        onEventLoop {
+            guard self.failure == nil, !(self.isReceivingDone && self.isSendingDone) else { return }
+            self.driver.deadlines.set(deadline, for: self)
+        }
+    }
+
     // MARK: From the driver (on the event loop)
 
     func didReceiveHead(_ head: HTTPResponseHead) {
@@ -188,6 +198,7 @@ public final class HTTPClientExchange: @unchecked Sendable {
 
     /// The exchange's place in the connection is free again. Runs once.
     func releaseLease() {
+        driver.deadlines.remove(self)
         guard let lease else { return }
         self.lease = nil
         lease.release()

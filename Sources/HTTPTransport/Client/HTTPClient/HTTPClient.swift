@@ -116,7 +116,7 @@ public final class HTTPClient: Sendable {
             let connection = try await lease(pool, deadline)
             do {
                 let exchange = try await connection.start(head(request), isLeased: true)
-                deadline?.guardExchange(exchange)
+                if let deadline { exchange.cancel(at: deadline.deadline) }
                 do {
                     return try await converse(request, exchange)
                 } catch {

@@ -73,7 +73,6 @@ final class ResponseBodySource: Sendable {
     }
 
     deinit {
-        deadline?.cancel()
         upload?.cancel()
         exchange.cancel()
     }
@@ -83,7 +82,6 @@ final class ResponseBodySource: Sendable {
             while true {
                 guard let bytes = try await exchange.readBody() else {
                     try state.withLock { if $0.byteCount > 0 { try $0.decompression?.finish() } }
-                    deadline?.cancel()
                     return nil
                 }
                 let piece = try state.withLock { try take(bytes, &$0) }
@@ -113,26 +111,14 @@ final class ResponseBodySource: Sendable {
 }
 
 /// The time a request may take, all redirects and the body included.
-final class RequestDeadline: Sendable {
+struct RequestDeadline: Sendable {
     let deadline: NIODeadline
     private let limit: Duration
-    private let timer = Mutex<Scheduled<Void>?>(nil)
 
     init(_ limit: Duration) {
         self.limit = limit
         deadline = .now() + TimeAmount(limit)
     }
-
-    /// Cancels the exchange when time is up; the one before is left alone.
-    func guardExchange(_ exchange: HTTPClientExchange) {
-        let next = exchange.eventLoop.scheduleTask(deadline: deadline) { exchange.cancel() }
-        timer.withLock { timer in
-            timer?.cancel()
-            timer = next
-        }
-    }
-
-    func cancel() { timer.withLock { $0?.cancel() } }
 
     /// What a cancelled exchange means when time is up.
     func error(for error: HTTPStreamError) -> HTTPClientError? {

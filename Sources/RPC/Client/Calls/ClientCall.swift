@@ -20,7 +20,6 @@ public final class ClientCall: Sendable {
     private struct Attempt {
         let connection: HTTPClientConnection
         let exchange: HTTPClientExchange
-        let timer: Scheduled<Void>?
     }
 
     private struct State {
@@ -223,11 +222,9 @@ public final class ClientCall: Sendable {
         let head = channel.encoder.head(context, attempt: state.withLock { $0.retry.attempt })
         do throws(HTTPStreamError) {
             let exchange = try await connection.start(head, isLeased: true)
-            let timer = context.deadline.map { deadline in
-                exchange.eventLoop.scheduleTask(deadline: deadline) { exchange.cancel() }
-            }
+            if let deadline = context.deadline { exchange.cancel(at: deadline) }
             let isCancelled = state.withLock { state in
-                state.attempt = Attempt(connection: connection, exchange: exchange, timer: timer)
+                state.attempt = Attempt(connection: connection, exchange: exchange)
                 return state.isCancelled
             }
             if isCancelled { exchange.cancel() }
@@ -248,7 +245,6 @@ public final class ClientCall: Sendable {
         var failure = failure
         while true {
             let delay = state.withLock { state -> Duration? in
-                state.attempt?.timer?.cancel()
                 failure.isCommitted = state.reader.isCommitted || !state.replay.isOpen
                 guard state.ended == nil, !state.isCancelled else { return nil }
                 return state.retry.delay(after: failure, deadline: context.deadline)
@@ -293,7 +289,6 @@ public final class ClientCall: Sendable {
             guard state.ended == nil else { return false }
             state.ended = outcome
             state.replay.close()
-            state.attempt?.timer?.cancel()
             return true
         }
         guard isFirst else { return }

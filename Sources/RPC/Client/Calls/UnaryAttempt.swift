@@ -13,23 +13,24 @@ struct UnaryResult: Sendable {
 /// One attempt at a unary call: state on the event loop of its connection, woken by what arrives, so that the caller's
 /// task sleeps once from sending to the whole answer.
 ///
-/// `@unchecked Sendable`: everything mutable is touched on the event loop only.
+/// `@unchecked Sendable`: everything mutable is touched on the event loop only, once the attempt has been handed to
+/// the connection.
 final class UnaryAttempt: HTTPResponseReceiver, @unchecked Sendable {
     private var reader: ResponseReader
     private let deadline: NIODeadline?
     private var continuation: UnsafeContinuation<UnaryResult, Never>?
     private var message: ByteBuffer?
-    private var timer: Scheduled<Void>?
 
-    init(_ reader: ResponseReader, deadline: NIODeadline?, _ continuation: UnsafeContinuation<UnaryResult, Never>) {
+    init(_ reader: consuming ResponseReader, deadline: NIODeadline?) {
         self.reader = reader
         self.deadline = deadline
-        self.continuation = continuation
     }
 
+    /// Before anybody else knows of it.
+    func begin(_ continuation: UnsafeContinuation<UnaryResult, Never>) { self.continuation = continuation }
+
     func didStart(_ exchange: HTTPClientExchange) {
-        guard let deadline else { return }
-        timer = exchange.eventLoop.scheduleTask(deadline: deadline) { exchange.cancel() }
+        if let deadline { exchange.cancel(at: deadline) }
     }
 
     func didReceiveHead(_ head: HTTPResponseHead, _ exchange: HTTPClientExchange) {
@@ -88,8 +89,6 @@ final class UnaryAttempt: HTTPResponseReceiver, @unchecked Sendable {
     private func end(_ result: UnaryResult) {
         guard let continuation else { return }
         self.continuation = nil
-        timer?.cancel()
-        timer = nil
         continuation.resume(returning: result)
     }
 }

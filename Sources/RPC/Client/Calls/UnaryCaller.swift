@@ -58,9 +58,10 @@ struct UnaryCaller: Sendable {
         }
         let handle = HTTPExchangeHandle()
         let reader = ResponseReader(encoder.configuration, context.method)
+        let attempt = UnaryAttempt(reader, deadline: context.deadline)
         return await withTaskCancellationHandler {
             await withUnsafeContinuation { continuation in
-                let attempt = UnaryAttempt(reader, deadline: context.deadline, continuation)
+                attempt.begin(continuation)
                 connection.send(head, body: content, isLeased: true, handle: handle, receiver: attempt)
             }
         } onCancel: {
