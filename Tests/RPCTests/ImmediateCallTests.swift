@@ -91,6 +91,46 @@ import Testing
         }
     }
 
+    /// Gives errors its own words; counts how often it is told that a handler is back.
+    private final class Translator: ServerInterceptor {
+        let name: String
+        let returned = Atomic<Int>(0)
+
+        init(_ name: String) { self.name = name }
+
+        func interceptNow(_ call: ServerCall, context: inout CallContext) throws -> Bool { true }
+
+        func intercept(_ call: ServerCall, context: CallContext, next: CallHandler) async throws {
+            do { try await next(call, context) } catch { throw replacement(for: error, of: call, context: context) }
+        }
+
+        func didReturn(_ call: ServerCall, context: CallContext) { returned.add(1, ordering: .relaxed) }
+
+        func replacement(for error: any Error, of call: ServerCall, context: CallContext) -> any Error {
+            let text = (error as? RPCError)?.message ?? "\(error)"
+            return RPCError(.aborted, "\(name)(\(text))")
+        }
+    }
+
+    @Test("errors pass the interceptors from the inside out, whether at once or by a task", arguments: ways)
+    func replacedErrors(http: HTTPClientProtocol, type: String) async throws {
+        for key in ["good", "slow", ""] {
+            let (outer, inner) = (Translator("outer"), Translator("inner"))
+            try await TestServer.run(interceptors: [outer, Gate(), inner]) { server in
+                let response = try await server.post(
+                    EchoService.fail.path, over: http, headers: [("content-type", type), ("x-key", key)],
+                    body: wire(type, Self.message))
+                #expect(response.header("grpc-status") == "10")
+                let message = response.header("grpc-message") ?? ""
+                // The gate refuses before the inner one is asked.
+                #expect(message.hasPrefix(key.isEmpty ? "outer(no key" : "outer(inner("), "\(message)")
+            }
+            #expect(outer.returned.load(ordering: .relaxed) == 1)
+            // Behind a gate that waits, it is part of the chain.
+            #expect(inner.returned.load(ordering: .relaxed) == (key == "good" ? 1 : 0))
+        }
+    }
+
     @Test("broken and too many messages are found by the general way", arguments: [HTTPClientProtocol.http1, .http2])
     func broken(http: HTTPClientProtocol) async throws {
         try await TestServer.run { server in

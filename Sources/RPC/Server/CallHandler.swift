@@ -27,11 +27,16 @@ public protocol ServerInterceptor: Sendable {
     /// The handler of a call that ``interceptNow(_:context:)`` has let through has returned or thrown, or an
     /// interceptor behind this one has refused the call. Once for each such call, from any thread; must not block.
     func didReturn(_ call: ServerCall, context: CallContext)
+
+    /// The error with which such a call ends instead of `error`, which its handler or an interceptor behind this one
+    /// has thrown. From any thread; must not block. The default leaves it as it is.
+    func replacement(for error: any Error, of call: ServerCall, context: CallContext) -> any Error
 }
 
 extension ServerInterceptor {
     public func interceptNow(_ call: ServerCall, context: inout CallContext) throws -> Bool { false }
     public func didReturn(_ call: ServerCall, context: CallContext) {}
+    public func replacement(for error: any Error, of call: ServerCall, context: CallContext) -> any Error { error }
 }
 
 /// A set of methods that a server can register. Generated service protocols refine it.

@@ -33,10 +33,12 @@ public final class RPCServer: HTTPService {
     private struct Gate: Sendable {
         let interceptNow: @Sendable (ServerCall, inout CallContext) throws -> Bool
         let didReturn: @Sendable (ServerCall, CallContext) -> Void
+        let replacement: @Sendable (any Error, ServerCall, CallContext) -> any Error
 
         init(_ interceptor: some ServerInterceptor) {
             interceptNow = { try interceptor.interceptNow($0, context: &$1) }
             didReturn = { interceptor.didReturn($0, context: $1) }
+            replacement = { interceptor.replacement(for: $0, of: $1, context: $2) }
         }
     }
 
@@ -126,10 +128,22 @@ public final class RPCServer: HTTPService {
             didReturn(call, context, passed)
             call.finish(nil)
         } catch {
-            didReturn(call, context, passed)
+            let error = didThrow(error, call, context, passed)
             call.finish(status(of: error, in: call, interruptedBy: call.interruption?.error))
         }
         return nil
+    }
+
+    /// Tells the first interceptors, which have decided at once.
+    ///
+    /// - Returns: what they make of the error, the last one first.
+    func didThrow(_ error: any Error, _ call: ServerCall, _ context: CallContext, _ passed: Int) -> any Error {
+        var error = error
+        for gate in gates[..<passed].reversed() {
+            gate.didReturn(call, context)
+            error = gate.replacement(error, call, context)
+        }
+        return error
     }
 
     /// Tells the first interceptors, which have decided at once.

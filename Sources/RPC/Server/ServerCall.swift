@@ -309,7 +309,7 @@ extension ServerCall: HTTPExchangeTask {
             rest.server.didReturn(self, context, rest.passed)
             finish(nil)
         } catch {
-            rest.server.didReturn(self, context, rest.passed)
+            let error = rest.server.didThrow(error, self, context, rest.passed)
             let interruption = error is CancellationError ? await interruptingError : nil
             finish(rest.server.status(of: error, in: self, interruptedBy: interruption))
         }

@@ -14,28 +14,25 @@ public struct SiloErrorInterceptor: ServerInterceptor {
     }
 
     public func intercept(_ call: ServerCall, context: CallContext, next: CallHandler) async throws {
-        guard services.contains(context.method.service) else { return try await next(call, context) }
-        do {
-            try await next(call, context)
-        } catch let error as RPCError {
-            throw error
-        } catch let error as any RPCErrorConvertible {
-            throw error.rpcError
-        } catch is CancellationError {
-            throw CancellationError()
-        } catch {
+        do { try await next(call, context) } catch { throw replacement(for: error, of: call, context: context) }
+    }
+
+    /// Nothing is to be decided: only errors concern it.
+    public func interceptNow(_ call: ServerCall, context: inout CallContext) throws -> Bool { true }
+
+    public func replacement(for error: any Error, of call: ServerCall, context: CallContext) -> any Error {
+        guard services.contains(context.method.service) else { return error }
+        switch error {
+        case is RPCError, is CancellationError: return error
+        case let error as any RPCErrorConvertible: return error.rpcError
+        default:
             let requestID = context.metadata[SiloField.requestID] ?? RequestID.make()
             logger.error("call of another silo failed", metadata: [
                 "method": "\(context.method.path)", "request": "\(requestID)", "error": "\(error)",
                 "source": "\(context.serviceContext[SiloPeerKey.self]?.source.map { "\($0)" } ?? "unknown")",
             ])
-            throw SiloError.generic(
+            return SiloError.generic(
                 .internalError, "the service failed; the log of its silo has the cause", requestID: requestID)
         }
-    }
-
-    /// Calls of other services are not slowed down.
-    public func interceptNow(_ call: ServerCall, context: inout CallContext) throws -> Bool {
-        !services.contains(context.method.service)
     }
 }
