@@ -20,7 +20,7 @@ public enum Base64 {
     }
 
     /// Encodes a whole value into `output`, which has room for ``encodedByteCount(_:)``; returns the characters.
-    static func encode(
+    package static func encode(
         _ bytes: UnsafeRawBufferPointer, into output: UnsafeMutableRawBufferPointer, padded: Bool = true
     ) -> Int {
         let groups = bytes.count / 3
@@ -66,6 +66,32 @@ public enum Base64 {
     /// Decodes a whole value, with or without padding; nil when it is not base64.
     public static func decode(_ symbols: [UInt8], acceptsURLSafeAlphabet: Bool = false) -> [UInt8]? {
         symbols.withUnsafeBytes { decode($0, acceptsURLSafeAlphabet: acceptsURLSafeAlphabet) }
+    }
+
+    /// Fills `output` with a value of exactly that size: unpadded, and in the one text that ``encode(_:into:padded:)``
+    /// makes of it, without stray bits.
+    ///
+    /// - Returns: false when `symbols` are not such a text; `output` may have been written to.
+    package static func decode(
+        _ symbols: UnsafeRawBufferPointer, filling output: UnsafeMutableRawBufferPointer
+    ) -> Bool {
+        guard symbols.count == (output.count * 4 + 2) / 3 else { return false }
+        return withUnsafeTemporaryAllocation(byteCount: symbols.count + 8, alignment: 8) { memory in
+            let groups = symbols.count / 4
+            let table = Base64Tables.decodeStandard
+            guard Base64Tables.decodeGroups(groups, from: symbols, into: memory, table: table) == groups else {
+                return false
+            }
+            let tail = UnsafeRawBufferPointer(rebasing: symbols[(groups * 4)...])
+            if !tail.isEmpty {
+                guard Base64Tables.decodeTail(tail, into: memory, at: groups * 3, table: table) != nil else {
+                    return false
+                }
+            }
+            output.copyMemory(from: UnsafeRawBufferPointer(rebasing: memory[..<output.count]))
+            let count = encode(UnsafeRawBufferPointer(output), into: memory, padded: false)
+            return memory[..<count].elementsEqual(symbols)
+        }
     }
 
     /// Length without one or two `=` at the end.

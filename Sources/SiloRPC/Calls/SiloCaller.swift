@@ -17,7 +17,7 @@ import Synchronization
 /// |---|---|
 /// | read-only, idempotent | every failure of the medium, and where the silo asks for it |
 /// | once | only when the call certainly was not processed |
-public struct SiloCaller: Sendable {
+public final class SiloCaller: Sendable {
     private let transport: any SiloTransport
     private let policy: SiloCallPolicy
     private let destinations: Destinations
@@ -205,14 +205,13 @@ struct CallFailure {
 /// Names one call in the logs of both sides: 16 hexadecimal digits.
 enum RequestID {
     static func make() -> String {
-        String(unsafeUninitializedCapacity: 16) { text in
-            var end = 0
-            for byte in SecureRandom.short(8) {
-                text[end] = digit(byte >> 4)
-                text[end + 1] = digit(byte & 15)
-                end += 2
+        var bits = SecureRandom.word()
+        return String(unsafeUninitializedCapacity: 16) { text in
+            for place in 0..<16 {
+                text[place] = digit(UInt8(truncatingIfNeeded: bits & 15))
+                bits >>= 4
             }
-            return end
+            return 16
         }
     }
 

@@ -1,6 +1,6 @@
 import HTTPTransport
 
-/// Metadata of calls between silos. All of it is signed (``Silo1Message/routingPrefix``), and never taken from or given
+/// Metadata of calls between silos. All of it is signed (``Silo1Fields/routingPrefix``), and never taken from or given
 /// to the public.
 public enum SiloField {
     /// Whose data the call is about: the organization's id.

@@ -22,6 +22,18 @@ public enum SHA256 {
     }
 }
 
+extension SHA256 {
+    /// As ``digest(_:)-(UnsafeRawBufferPointer)``, without memory of its own.
+    static func sum(_ bytes: UnsafeRawBufferPointer) -> Digest256 {
+        var digest = Digest256()
+        let done = digest.withMutableBytes {
+            EVP_Digest(bytes.baseAddress, bytes.count, $0.baseAddress, nil, algorithm, nil)
+        }
+        precondition(done == 1, "OpenSSL cannot compute SHA-256")
+        return digest
+    }
+}
+
 /// A SHA-256 digest over bytes that come in pieces.
 final class SHA256Digest: Sendable {
     /// An `EVP_MD_CTX`, touched by one thread at a time.
@@ -95,15 +107,16 @@ enum SecureRandom {
     private static let reserve = Mutex(Reserve())
     private static let reserveByteCount = 1024
 
-    /// For values that are made with every call: up to 64 bytes.
-    static func short(_ count: Int) -> [UInt8] {
+    /// For values that are made with every call.
+    static func word() -> UInt64 {
         reserve.withLock { reserve in
-            if reserve.used + count > reserve.bytes.count {
+            let size = MemoryLayout<UInt64>.size
+            if reserve.used + size > reserve.bytes.count {
                 reserve.bytes = bytes(Int32(reserveByteCount))
                 reserve.used = 0
             }
-            defer { reserve.used += count }
-            return Array(reserve.bytes[reserve.used..<reserve.used + count])
+            defer { reserve.used += size }
+            return reserve.bytes.withUnsafeBytes { $0.loadUnaligned(fromByteOffset: reserve.used, as: UInt64.self) }
         }
     }
 }

@@ -36,7 +36,7 @@ enum ProxyFields {
         var kept = HTTPFields()
         fields.forEach { name, value in
             let text = String(decoding: name, as: UTF8.self)
-            guard !hopByHop.contains(text), !named.contains(text), !text.hasPrefix(Silo1Message.routingPrefix),
+            guard !hopByHop.contains(text), !named.contains(text), !name.hasPrefix(Silo1Fields.routingPrefix),
                 isWanted(text)
             else { return }
             kept.append(name: name, value: value)

@@ -7,7 +7,6 @@ import COpenSSL
 ///
 /// `@unchecked Sendable`: the prepared states never change; every code is computed on a copy of them.
 final class HMACSHA256: @unchecked Sendable, CustomStringConvertible, CustomReflectable {
-    static let byteCount = 32
     private static let blockByteCount = 64
 
     private let inner: OpaquePointer
@@ -36,33 +35,34 @@ final class HMACSHA256: @unchecked Sendable, CustomStringConvertible, CustomRefl
         return context
     }
 
-    /// 32 bytes.
-    func code(_ message: [UInt8]) -> [UInt8] { message.withUnsafeBytes { code($0) } }
-
-    /// 32 bytes, of both parts together.
-    func code(
-        _ message: UnsafeRawBufferPointer, _ rest: UnsafeRawBufferPointer = UnsafeRawBufferPointer(start: nil, count: 0)
-    ) -> [UInt8] {
+    /// The code of everything that `write` puts in.
+    func code(_ write: (inout DigestInput) -> Void) -> Digest256 {
         let context = EVP_MD_CTX_new()
         defer { EVP_MD_CTX_free(context) }
-        return [UInt8](unsafeUninitializedCapacity: Self.byteCount) { memory, count in
-            let isDone =
-                EVP_MD_CTX_copy_ex(context, inner) == 1
-                && EVP_DigestUpdate(context, message.baseAddress, message.count) == 1
-                && EVP_DigestUpdate(context, rest.baseAddress, rest.count) == 1
-                && EVP_DigestFinal_ex(context, memory.baseAddress, nil) == 1
-                && EVP_MD_CTX_copy_ex(context, outer) == 1
-                && EVP_DigestUpdate(context, memory.baseAddress, Self.byteCount) == 1
-                && EVP_DigestFinal_ex(context, memory.baseAddress, nil) == 1
-            precondition(isDone, "OpenSSL cannot compute HMAC with SHA-256")
-            count = Self.byteCount
+        var isDone = EVP_MD_CTX_copy_ex(context, inner) == 1
+        withUnsafeTemporaryAllocation(byteCount: Self.roomByteCount, alignment: 8) { room in
+            var input = DigestInput(context, room: room)
+            write(&input)
+            input.flush()
+            isDone = isDone && input.isComplete
         }
+        var code = Digest256()
+        code.withMutableBytes { memory in
+            isDone =
+                isDone && EVP_DigestFinal_ex(context, memory.baseAddress, nil) == 1
+                && EVP_MD_CTX_copy_ex(context, outer) == 1
+                && EVP_DigestUpdate(context, memory.baseAddress, memory.count) == 1
+                && EVP_DigestFinal_ex(context, memory.baseAddress, nil) == 1
+        }
+        precondition(isDone, "OpenSSL cannot compute HMAC with SHA-256")
+        return code
     }
 
-    /// Compares in a time that does not depend on where the difference is.
-    static func isEqual(_ left: [UInt8], _ right: [UInt8]) -> Bool {
-        left.count == right.count && CRYPTO_memcmp(left, right, left.count) == 0
-    }
+    /// Room on the stack for what is put together: most signed requests fit.
+    private static let roomByteCount = 512
+
+    /// The code of these bytes.
+    func code(_ message: [UInt8]) -> Digest256 { message.withUnsafeBytes { bytes in code { $0.append(bytes) } } }
 
     var description: String { "HMACSHA256(secret)" }
     var customMirror: Mirror { Mirror(self, children: []) }

@@ -1,3 +1,5 @@
+import COpenSSL
+
 /// The older signature `rpc0:HEX`: HMAC-SHA256 of `path:body` with one secret that all silos share.
 ///
 /// It says nothing of time, method, host or header, so a captured request is valid for ever and everywhere. It is here
@@ -24,7 +26,7 @@ public struct RPC0Verifier: Sendable {
 
     /// - Parameter path: with its slashes, as requested.
     public func sign(path: String, body: [UInt8]) -> String {
-        "\(Self.version):\(Self.hex(body.withUnsafeBytes { code(secrets[0], path, $0) }))"
+        "\(Self.version):\(body.withUnsafeBytes { Self.hex(code(secrets[0], path, $0)) })"
     }
 
     /// - Parameter token: `rpc0:` and 64 lower-case hexadecimal digits.
@@ -32,15 +34,24 @@ public struct RPC0Verifier: Sendable {
         let parts = token.split(separator: ":", omittingEmptySubsequences: false)
         guard parts.count == 2, parts[0] == Self.version else { return false }
         let given = Array(parts[1].utf8)
-        return secrets.contains { HMACSHA256.isEqual(Array(Self.hex(code($0, path, body)).utf8), given) }
+        return secrets.contains { secret in
+            let expected = Array(Self.hex(code(secret, path, body)).utf8)
+            return given.count == expected.count && CRYPTO_memcmp(given, expected, given.count) == 0
+        }
     }
 
-    private func code(_ secret: HMACSHA256, _ path: String, _ body: UnsafeRawBufferPointer) -> [UInt8] {
-        Array((path + ":").utf8).withUnsafeBytes { secret.code($0, body) }
+    private func code(_ secret: HMACSHA256, _ path: String, _ body: UnsafeRawBufferPointer) -> Digest256 {
+        let start = Array((path + ":").utf8)
+        return secret.code { input in
+            start.withUnsafeBytes { input.append($0) }
+            input.append(body)
+        }
     }
 
-    private static func hex(_ bytes: [UInt8]) -> String {
+    private static func hex(_ code: Digest256) -> String {
         let digits = Array("0123456789abcdef".utf8)
-        return String(decoding: bytes.flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] }, as: UTF8.self)
+        return code.withBytes { bytes in
+            String(decoding: bytes.flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] }, as: UTF8.self)
+        }
     }
 }

@@ -9,16 +9,43 @@ final class ReplayWindow: Sendable {
     enum Answer: Equatable { case fresh, seen, full }
 
     private struct Nonces {
-        var buckets: [Int64: Set<UInt64>] = [:]
+        /// The bucket that was used last, beside the others: nearly every call goes there.
+        var current: Int64 = .min
+        var currentHashes: Set<UInt64> = []
+        var others: [Int64: Set<UInt64>] = [:]
         var count = 0
 
+        /// - Returns: false when there is no such bucket yet.
+        mutating func turn(toKnown bucket: Int64) -> Bool {
+            if bucket == current { return true }
+            guard let hashes = others.removeValue(forKey: bucket) else { return false }
+            others[current] = currentHashes
+            (current, currentHashes) = (bucket, hashes)
+            return true
+        }
+
+        mutating func begin(_ bucket: Int64) {
+            if !currentHashes.isEmpty { others[current] = currentHashes }
+            (current, currentHashes) = (bucket, [])
+        }
+
+        /// In the current bucket.
+        ///
         /// - Parameter maximum: of all buckets together.
-        mutating func use(_ hash: UInt64, bucket: Int64, maximum: Int) -> Answer {
-            if buckets[bucket]?.contains(hash) == true { return .seen }
-            guard count < maximum else { return .full }
-            buckets[bucket, default: []].insert(hash)
+        mutating func use(_ hash: UInt64, maximum: Int) -> Answer {
+            guard count < maximum else { return currentHashes.contains(hash) ? .seen : .full }
+            guard currentHashes.insert(hash).inserted else { return .seen }
             count += 1
             return .fresh
+        }
+
+        mutating func forget(before oldest: Int64) {
+            for bucket in Array(others.keys) where bucket < oldest {
+                count -= others.removeValue(forKey: bucket)?.count ?? 0
+            }
+            guard current < oldest else { return }
+            count -= currentHashes.count
+            currentHashes = []
         }
     }
 
@@ -35,26 +62,24 @@ final class ReplayWindow: Sendable {
 
     /// Remembers a nonce. Call it for valid signatures only, whose time is within the tolerance: then nobody but the
     /// owner of a key can fill its part.
-    func use(_ nonce: [UInt8], keyID: String, time: Int64, now: Int64) -> Answer {
+    func use(_ nonce: Silo1Nonce, keyID: String, time: Int64, now: Int64) -> Answer {
         let hash = UInt64(truncatingIfNeeded: nonce.hashValue)
+        let bucket = time / Self.bucketMilliseconds
         return nonces.withLock { nonces in
-            let bucket = time / Self.bucketMilliseconds
             // In place: taking the entry out would copy its sets.
-            if let place = nonces.index(forKey: keyID), nonces.values[place].buckets[bucket] != nil {
-                return nonces.values[place].use(hash, bucket: bucket, maximum: maximumCountPerKey)
+            if let place = nonces.index(forKey: keyID), nonces.values[place].turn(toKnown: bucket) {
+                return nonces.values[place].use(hash, maximum: maximumCountPerKey)
             }
             Self.forget(&nonces, before: (now - tolerance) / Self.bucketMilliseconds)
-            return nonces[keyID, default: Nonces()].use(hash, bucket: bucket, maximum: maximumCountPerKey)
+            nonces[keyID, default: Nonces()].begin(bucket)
+            return nonces[keyID, default: Nonces()].use(hash, maximum: maximumCountPerKey)
         }
     }
 
     /// Of all keys, so that one that was taken away leaves nothing behind.
     private static func forget(_ nonces: inout [String: Nonces], before oldest: Int64) {
         for key in Array(nonces.keys) {
-            for bucket in Array(nonces[key, default: Nonces()].buckets.keys) where bucket < oldest {
-                let count = nonces[key]?.buckets.removeValue(forKey: bucket)?.count ?? 0
-                nonces[key, default: Nonces()].count -= count
-            }
+            nonces[key, default: Nonces()].forget(before: oldest)
             if nonces[key]?.count == 0 { nonces[key] = nil }
         }
     }

@@ -1,117 +1,137 @@
 import FrameCodec
 
+/// Sixteen bytes that make a request unlike every other one.
+struct Silo1Nonce: Sendable, Hashable {
+    static let byteCount = 16
+
+    private var high: UInt64
+    private var low: UInt64
+
+    init(_ high: UInt64, _ low: UInt64) { (self.high, self.low) = (high, low) }
+
+    static func random() -> Silo1Nonce { Silo1Nonce(SecureRandom.word(), SecureRandom.word()) }
+
+    mutating func withMutableBytes<R>(_ body: (UnsafeMutableRawBufferPointer) -> R) -> R {
+        withUnsafeMutableBytes(of: &self, body)
+    }
+
+    func withBytes<R>(_ body: (UnsafeRawBufferPointer) -> R) -> R { withUnsafeBytes(of: self, body) }
+}
+
 /// The value of `authorization`: `Silo1 kid=ID,ts=MILLISECONDS,nonce=BASE64,sh=NAME;NAME,sig=BASE64`.
 ///
 /// Base64 without padding. The five parts stand in this order, each once; anything else is refused.
-struct Silo1Header: Sendable, Equatable {
-    static let scheme = "Silo1"
+struct Silo1Header: Sendable {
     /// A longer value is refused before it is looked at.
     static let maximumByteCount = 1024
     static let maximumSignedFieldCount = 32
-    static let nonceByteCount = 16
 
-    var keyID: String
     /// Milliseconds since 1970 UTC, by the signer's clock.
-    var time: Int64
-    var nonce: [UInt8]
-    /// Lower-case names of the signed fields.
-    var signedFields: [String]
-    var signature: [UInt8]
-
-    init(keyID: String, time: Int64, nonce: [UInt8], signedFields: [String], signature: [UInt8] = []) {
-        self.keyID = keyID
-        self.time = time
-        self.nonce = nonce
-        self.signedFields = signedFields
-        self.signature = signature
-    }
+    let time: Int64
+    let nonce: Silo1Nonce
+    let signature: Digest256
+    /// Where the key's id and the signed names stand in the value.
+    private let keyIDRange: Range<Int>
+    private let namesRange: Range<Int>
 
     /// nil when the value is not exactly of the form.
     init?(_ value: UnsafeRawBufferPointer) {
         guard value.count <= Self.maximumByteCount else { return nil }
-        var parts = Parts(rest: value)
-        guard parts.skip("Silo1 "), let keyID = parts.next("kid="), SiloKey.isID(keyID),
-            let time = parts.next("ts=").flatMap(Self.number),
-            let nonce = parts.next("nonce=").flatMap({ Self.bytes($0, Self.nonceByteCount) }),
-            let signedFields = parts.next("sh=").flatMap(Self.names),
-            let signature = parts.last("sig=").flatMap({ Self.bytes($0, HMACSHA256.byteCount) })
+        var parts = Parts(value)
+        var nonce = Silo1Nonce(0, 0)
+        var signature = Digest256()
+        guard parts.skip("Silo1 "), let keyID = parts.next("kid="), SiloKey.isID(value[keyID]),
+            let time = parts.next("ts=").flatMap({ Self.number(value[$0]) }),
+            let nonceText = parts.next("nonce="),
+            nonce.withMutableBytes({ Self.decode(value[nonceText], into: $0) }),
+            let names = parts.next("sh="), Silo1Names(text: UnsafeRawBufferPointer(rebasing: value[names])).areValid,
+            let signatureText = parts.last("sig="),
+            signature.withMutableBytes({ Self.decode(value[signatureText], into: $0) })
         else { return nil }
-        self.init(
-            keyID: String(decoding: keyID, as: UTF8.self), time: time, nonce: nonce, signedFields: signedFields,
-            signature: signature)
+        (self.time, self.nonce, self.signature) = (time, nonce, signature)
+        (keyIDRange, namesRange) = (keyID, names)
     }
 
-    /// The value.
-    var bytes: [UInt8] {
+    /// The key's id in `value`, from which this was made.
+    func keyID(in value: UnsafeRawBufferPointer) -> String { String(decoding: value[keyIDRange], as: UTF8.self) }
+
+    /// The signed names in `value`, from which this was made.
+    func names(in value: UnsafeRawBufferPointer) -> Silo1Names {
+        Silo1Names(text: UnsafeRawBufferPointer(rebasing: value[namesRange]))
+    }
+
+    /// The value of these parts.
+    static func bytes(
+        keyID: [UInt8], time: Int64, nonce: Silo1Nonce, names: [UInt8], signature: Digest256
+    ) -> [UInt8] {
         var value: [UInt8] = []
-        value.reserveCapacity(256)
-        value.append(contentsOf: "Silo1 kid=".utf8)
-        value.append(contentsOf: keyID.utf8)
-        value.append(contentsOf: ",ts=".utf8)
-        value.append(contentsOf: String(time).utf8)
-        value.append(contentsOf: ",nonce=".utf8)
-        value.append(contentsOf: Base64.encode(nonce, padded: false))
-        value.append(contentsOf: ",sh=".utf8)
-        for (index, name) in signedFields.enumerated() {
-            if index > 0 { value.append(UInt8(ascii: ";")) }
-            value.append(contentsOf: name.utf8)
-        }
-        value.append(contentsOf: ",sig=".utf8)
-        value.append(contentsOf: Base64.encode(signature, padded: false))
+        value.reserveCapacity(160 + keyID.count + names.count)
+        value.append("Silo1 kid=")
+        value.append(contentsOf: keyID)
+        value.append(",ts=")
+        Decimal.withDigits(time) { value.append(contentsOf: $0) }
+        value.append(",nonce=")
+        nonce.withBytes { value.append(base64: $0) }
+        value.append(",sh=")
+        value.append(contentsOf: names)
+        value.append(",sig=")
+        signature.withBytes { value.append(base64: $0) }
         return value
     }
 
     /// The value, part by part.
     private struct Parts {
-        var rest: UnsafeRawBufferPointer
+        private let value: UnsafeRawBufferPointer
+        private var start = 0
+
+        init(_ value: UnsafeRawBufferPointer) { self.value = value }
 
         mutating func skip(_ text: StaticString) -> Bool {
-            let count = text.utf8CodeUnitCount
-            guard rest.count >= count,
-                rest.prefix(count).elementsEqual(UnsafeBufferPointer(start: text.utf8Start, count: count))
-            else { return false }
-            rest = UnsafeRawBufferPointer(rebasing: rest[count...])
+            guard UnsafeRawBufferPointer(rebasing: value[start...]).hasPrefix(text) else { return false }
+            start += text.utf8CodeUnitCount
             return true
         }
 
         /// What stands between `key` and the next comma.
-        mutating func next(_ key: StaticString) -> UnsafeRawBufferPointer? {
-            guard skip(key), let comma = rest.firstIndex(of: UInt8(ascii: ",")) else { return nil }
-            defer { rest = UnsafeRawBufferPointer(rebasing: rest[(comma + 1)...]) }
-            return UnsafeRawBufferPointer(rebasing: rest[..<comma])
+        mutating func next(_ key: StaticString) -> Range<Int>? {
+            guard skip(key) else { return nil }
+            var end = start
+            while end < value.count, value[end] != UInt8(ascii: ",") { end += 1 }
+            guard end < value.count else { return nil }
+            defer { start = end + 1 }
+            return start..<end
         }
 
-        mutating func last(_ key: StaticString) -> UnsafeRawBufferPointer? { skip(key) ? rest : nil }
+        mutating func last(_ key: StaticString) -> Range<Int>? { skip(key) ? start..<value.count : nil }
     }
 
     /// Decimal digits as they are written, without a leading zero.
-    private static func number(_ digits: UnsafeRawBufferPointer) -> Int64? {
-        guard (1...15).contains(digits.count), digits[0] != UInt8(ascii: "0") || digits.count == 1,
-            digits.allSatisfy({ (0x30...0x39).contains($0) })
-        else { return nil }
-        return digits.reduce(0) { $0 * 10 + Int64($1 &- 0x30) }
-    }
-
-    private static func bytes(_ text: UnsafeRawBufferPointer, _ count: Int) -> [UInt8]? {
-        guard let bytes = Base64.decode(text), bytes.count == count,
-            // One text for one value: neither padding nor stray bits.
-            Base64.encode(bytes, padded: false).elementsEqual(text)
-        else { return nil }
-        return bytes
-    }
-
-    private static func names(_ text: UnsafeRawBufferPointer) -> [String]? {
-        guard !text.isEmpty else { return [] }
-        var names: [String] = []
-        for part in text.split(separator: UInt8(ascii: ";"), omittingEmptySubsequences: false) {
-            let isName = part.allSatisfy { byte in
-                (0x61...0x7A).contains(byte) || (0x30...0x39).contains(byte) || byte == 0x2D
-            }
-            guard !part.isEmpty, isName, names.count < maximumSignedFieldCount else { return nil }
-            let name = String(decoding: part, as: UTF8.self)
-            guard !names.contains(name) else { return nil }
-            names.append(name)
+    private static func number(_ digits: Slice<UnsafeRawBufferPointer>) -> Int64? {
+        guard (1...15).contains(digits.count), digits.first != UInt8(ascii: "0") || digits.count == 1 else {
+            return nil
         }
-        return names
+        var number: Int64 = 0
+        for digit in digits {
+            guard (0x30...0x39).contains(digit) else { return nil }
+            number = number * 10 + Int64(digit &- 0x30)
+        }
+        return number
+    }
+
+    private static func decode(_ text: Slice<UnsafeRawBufferPointer>, into memory: UnsafeMutableRawBufferPointer) -> Bool {
+        Base64.decode(UnsafeRawBufferPointer(rebasing: text), filling: memory)
+    }
+}
+
+extension [UInt8] {
+    fileprivate mutating func append(_ text: StaticString) {
+        append(contentsOf: UnsafeRawBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount))
+    }
+
+    fileprivate mutating func append(base64 bytes: UnsafeRawBufferPointer) {
+        withUnsafeTemporaryAllocation(byteCount: Base64.encodedByteCount(bytes.count), alignment: 1) { memory in
+            let count = Base64.encode(bytes, into: memory, padded: false)
+            append(contentsOf: memory[..<count])
+        }
     }
 }

@@ -1,4 +1,3 @@
-import Foundation
 import HTTPTransport
 
 /// The bytes that a Silo1 signature covers.
@@ -11,122 +10,70 @@ import HTTPTransport
 ///     SHA-256 of the body as it stands on the wire
 ///
 /// An absent authority or content type is a part of no bytes; a signed name that the request does not have has no
-/// values.
-enum Silo1Message {
-    /// Fields that change what a request means: whoever signs must sign those it sends, and the verifier refuses
-    /// a request that has one unsigned. Beside them: every name that begins with ``routingPrefix``.
-    static let covered = ["connect-timeout-ms", "content-encoding", "grpc-encoding", "grpc-timeout"]
-    static let routingPrefix = "x-silo-"
+/// values. Which names must be signed: ``Silo1Fields/isCovered(_:)``.
+struct Silo1Message {
+    let keyID: [UInt8]
+    let time: Int64
+    let nonce: Silo1Nonce
+    let names: Silo1Names
+    let head: HTTPRequestHead
+    let fields: Silo1Fields
+    let bodyHash: Digest256
 
-    static func isCovered(_ name: UnsafeRawBufferPointer) -> Bool {
-        if name.count >= routingPrefix.utf8.count, name.starts(with: routingPrefix.utf8) { return true }
-        return covered.contains { isEqual(name, $0) }
-    }
-
-    private static func isEqual(_ bytes: UnsafeRawBufferPointer, _ text: String) -> Bool {
-        guard bytes.count == text.utf8.count else { return false }
-        let isSame = text.utf8.withContiguousStorageIfAvailable { text in
-            guard let left = bytes.baseAddress, let right = text.baseAddress else { return bytes.isEmpty }
-            return memcmp(left, right, bytes.count) == 0
+    func write(to input: inout DigestInput) {
+        input.part("Silo1")
+        keyID.withUnsafeBytes { input.part($0) }
+        input.part(number: time)
+        nonce.withBytes { input.part($0) }
+        var method = head.method.description
+        method.withUTF8 { input.part(UnsafeRawBufferPointer($0)) }
+        if head.withAuthority({ input.part($0) }) == nil { input.part("") }
+        head.withPath { input.part($0) }
+        if head.fields.withFirst(.contentType, { input.part($0) }) == nil { input.part("") }
+        input.part(names.text)
+        names.forEach { name in
+            input.part(number: Int64(fields.count(of: name)))
+            for field in fields.all where field.name.isSame(as: name) { input.part(field.value) }
         }
-        return isSame ?? bytes.elementsEqual(text.utf8)
-    }
-
-    /// The names to sign of a request, sorted.
-    static func fieldsToSign(_ fields: HTTPFields) -> [String] {
-        var names: [String] = []
-        fields.forEach { name, _ in
-            guard isCovered(name), !names.contains(where: { isEqual(name, $0) }) else { return }
-            names.append(String(decoding: name, as: UTF8.self))
-        }
-        names.sort()
-        return names
-    }
-
-    /// Whether the request has nothing covered that is not signed.
-    static func signsEverything(_ fields: HTTPFields, _ names: [String]) -> Bool {
-        var isComplete = true
-        fields.forEach { name, _ in
-            if isCovered(name), !names.contains(where: { isEqual(name, $0) }) { isComplete = false }
-        }
-        return isComplete
-    }
-
-    static func bytes(_ header: Silo1Header, _ head: HTTPRequestHead, bodyHash: [UInt8]) -> [UInt8] {
-        var message = SignedParts()
-        message.append(Silo1Header.scheme)
-        message.append(header.keyID)
-        message.append(number: header.time)
-        message.append(header.nonce)
-        message.append(head.method.description)
-        if head.withAuthority({ message.append($0) }) == nil { message.append("") }
-        head.withPath { message.append($0) }
-        if head.fields.withFirst(.contentType, { message.append($0) }) == nil { message.append("") }
-        message.append(names: header.signedFields)
-        for name in header.signedFields { append(valuesOf: name, head.fields, to: &message) }
-        message.append(bodyHash)
-        return message.bytes
-    }
-
-    private static func append(valuesOf name: String, _ fields: HTTPFields, to message: inout SignedParts) {
-        // How many there are is known behind them.
-        let place = message.bytes.count
-        message.append(number: 0)
-        var count = 0
-        fields.forEach { other, value in
-            guard isEqual(other, name) else { return }
-            count += 1
-            message.append(value)
-        }
-        message.replaceZero(at: place, by: count)
+        bodyHash.withBytes { input.part($0) }
     }
 }
 
 /// Parts, each after its length.
-private struct SignedParts {
-    private(set) var bytes: [UInt8] = []
-
-    init() { bytes.reserveCapacity(512) }
-
-    mutating func append(_ text: String) {
-        var text = text
-        text.withUTF8 { append(UnsafeRawBufferPointer($0)) }
+extension DigestInput {
+    mutating func part(_ bytes: UnsafeRawBufferPointer) {
+        let count = UInt32(truncatingIfNeeded: bytes.count).bigEndian
+        withUnsafeBytes(of: count) { append($0) }
+        append(bytes)
     }
 
-    mutating func append(_ part: [UInt8]) { part.withUnsafeBytes { append($0) } }
+    fileprivate mutating func part(_ text: StaticString) {
+        part(UnsafeRawBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount))
+    }
 
-    mutating func append(number: Int64) { append(String(number)) }
+    /// Decimal digits.
+    fileprivate mutating func part(number: Int64) {
+        Decimal.withDigits(number) { part($0) }
+    }
+}
 
-    /// One part, with ";" between the names.
-    mutating func append(names: [String]) {
-        append(byteCount: names.reduce(0) { $0 + $1.utf8.count } + max(names.count - 1, 0))
-        for (index, name) in names.enumerated() {
-            if index > 0 { bytes.append(UInt8(ascii: ";")) }
-            bytes.append(contentsOf: name.utf8)
+/// Decimal digits without memory of their own.
+enum Decimal {
+    static func withDigits<R>(_ number: Int64, _ body: (UnsafeRawBufferPointer) -> R) -> R {
+        // "-9223372036854775808" has 20.
+        withUnsafeTemporaryAllocation(byteCount: 20, alignment: 1) { memory in
+            var start = memory.count
+            var rest = number.magnitude
+            repeat {
+                start -= 1
+                memory[start] = UInt8(ascii: "0") + UInt8(truncatingIfNeeded: rest % 10)
+                rest /= 10
+            } while rest > 0
+            if number < 0 {
+                start -= 1
+                memory[start] = UInt8(ascii: "-")
+            }
+            return body(UnsafeRawBufferPointer(rebasing: memory[start...]))
         }
-    }
-
-    /// Writes a number where the number 0 was appended.
-    mutating func replaceZero(at place: Int, by number: Int) {
-        if number < 10 {
-            bytes[place + 4] = UInt8(ascii: "0") + UInt8(truncatingIfNeeded: number)
-        } else {
-            var part = SignedParts()
-            part.append(String(number))
-            bytes.replaceSubrange(place..<place + 5, with: part.bytes)
-        }
-    }
-
-    mutating func append(_ part: UnsafeRawBufferPointer) {
-        append(byteCount: part.count)
-        bytes.append(contentsOf: part)
-    }
-
-    private mutating func append(byteCount: Int) {
-        let count = UInt32(truncatingIfNeeded: byteCount)
-        bytes.append(UInt8(truncatingIfNeeded: count >> 24))
-        bytes.append(UInt8(truncatingIfNeeded: count >> 16))
-        bytes.append(UInt8(truncatingIfNeeded: count >> 8))
-        bytes.append(UInt8(truncatingIfNeeded: count))
     }
 }

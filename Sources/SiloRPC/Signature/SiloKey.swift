@@ -4,12 +4,14 @@ import Foundation
 ///
 /// The binding is what keeps a cell from signing as control, and what was signed for one cell from being valid at
 /// another one. A key between two cells cannot be made: cells never call each other.
-public struct SiloKey: Sendable, CustomStringConvertible {
+public final class SiloKey: Sendable, CustomStringConvertible {
     /// 1 to 64 characters of `A-Z a-z 0-9 . _ -`; travels in the header.
     public let id: String
     public let source: SiloAddress
     public let audience: SiloAddress
     let mac: HMACSHA256
+    let idBytes: [UInt8]
+
     /// Fewest bytes of a secret.
     public static let minimumSecretByteCount = 32
 
@@ -33,10 +35,11 @@ public struct SiloKey: Sendable, CustomStringConvertible {
         self.source = source
         self.audience = audience
         mac = HMACSHA256(key: secret)
+        idBytes = Array(id.utf8)
     }
 
     /// Equal for equal secrets, and says nothing else of them. Not kept: what is kept can be shown.
-    var secretMark: [UInt8] { mac.code(Array("which secret".utf8)) }
+    var secretMark: [UInt8] { mac.code(Array("which secret".utf8)).withBytes { Array($0) } }
 
     static func isID(_ bytes: some Collection<UInt8>) -> Bool {
         (1...64).contains(bytes.count)

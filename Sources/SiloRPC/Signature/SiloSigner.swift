@@ -21,17 +21,25 @@ public struct SiloSigner: RequestSigner {
     ///
     /// - Throws: ``SiloKeyError`` when there is no key for this destination.
     public func sign(_ head: inout HTTPRequestHead, body: ByteBuffer) throws {
-        try sign(&head, body: body, nonce: SecureRandom.short(Silo1Header.nonceByteCount))
+        try sign(&head, body: body, nonce: .random())
     }
 
-    func sign(_ head: inout HTTPRequestHead, body: ByteBuffer, nonce: [UInt8]) throws(SiloKeyError) {
+    func sign(_ head: inout HTTPRequestHead, body: ByteBuffer, nonce: Silo1Nonce) throws(SiloKeyError) {
         guard let key = keyring.signingKey(to: destination) else {
             throw SiloKeyError("\(keyring.address) has no key for calls to \(destination)")
         }
-        var header = Silo1Header(
-            keyID: key.id, time: now(), nonce: nonce, signedFields: Silo1Message.fieldsToSign(head.fields))
-        let hash = body.withUnsafeReadableBytes { SHA256.digest($0) }
-        header.signature = key.mac.code(Silo1Message.bytes(header, head, bodyHash: hash))
-        head.fields.append(.authorization, bytes: header.bytes)
+        let bodyHash = body.withUnsafeReadableBytes { SHA256.sum($0) }
+        let time = now()
+        let value = Silo1Fields.of(head.fields) { fields in
+            let names = fields.namesToSign
+            let signature = names.withUnsafeBytes { names in
+                let message = Silo1Message(
+                    keyID: key.idBytes, time: time, nonce: nonce, names: Silo1Names(text: names), head: head,
+                    fields: fields, bodyHash: bodyHash)
+                return key.mac.code { message.write(to: &$0) }
+            }
+            return Silo1Header.bytes(keyID: key.idBytes, time: time, nonce: nonce, names: names, signature: signature)
+        }
+        head.fields.append(.authorization, bytes: value)
     }
 }

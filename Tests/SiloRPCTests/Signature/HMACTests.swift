@@ -44,13 +44,38 @@ import Testing
     func `HMAC-SHA256 as RFC 4231 has it, in one part and in two`(vector: Vector) {
         let mac = HMACSHA256(key: vector.key)
         let expected = hex(vector.code)
-        #expect(mac.code(vector.message) == expected)
-        vector.message.withUnsafeBytes { bytes in
-            for split in 0...bytes.count {
-                let head = UnsafeRawBufferPointer(rebasing: bytes[..<split])
-                let tail = UnsafeRawBufferPointer(rebasing: bytes[split...])
-                #expect(mac.code(head, tail) == expected)
+        #expect(Array(mac.code(vector.message)) == expected)
+        for split in 0...vector.message.count {
+            let code = mac.code { input in
+                vector.message[..<split].withUnsafeBytes { input.append($0) }
+                for byte in vector.message[split...] { input.append(byte) }
             }
+            #expect(Array(code) == expected)
+        }
+    }
+
+    @Test(arguments: [0, 1, 511, 512, 513, 1024, 5000])
+    func `what does not fit the room at once gives the same code`(count: Int) {
+        let mac = HMACSHA256(key: Array("key".utf8))
+        let message = (0..<count).map { UInt8(truncatingIfNeeded: $0 &* 7) }
+        let whole = Array(mac.code(message))
+        for piece in [1, 100, 511, 512, 513] {
+            let code = mac.code { input in
+                for start in stride(from: 0, to: count, by: piece) {
+                    message[start..<min(start + piece, count)].withUnsafeBytes { input.append($0) }
+                }
+            }
+            #expect(Array(code) == whole, "in pieces of \(piece)")
+        }
+    }
+
+    @Test func `codes are the same only when every byte is`() {
+        let code = HMACSHA256(key: [1]).code([2])
+        #expect(code.isSame(as: code))
+        for place in 0..<Digest256.byteCount {
+            var other = code
+            other.withMutableBytes { $0[place] ^= 0x80 }
+            #expect(!code.isSame(as: other))
         }
     }
 
@@ -58,4 +83,8 @@ import Testing
         let digits = Array(text)
         return stride(from: 0, to: digits.count, by: 2).compactMap { UInt8(String(digits[$0...$0 + 1]), radix: 16) }
     }
+}
+
+extension [UInt8] {
+    init(_ code: Digest256) { self = code.withBytes { Array($0) } }
 }

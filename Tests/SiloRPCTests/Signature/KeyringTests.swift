@@ -46,7 +46,7 @@ import Testing
         let signing = try SiloKeyring(address: .control, keys: [back, old])
         let verifying = try SiloKeyring(address: Fixture.us1, keys: [back, old])
         let verifier = SiloVerifier(keyring: verifying, now: { Fixture.now })
-        var count: UInt8 = 0
+        var count: UInt64 = 0
         for (one, other) in zip(steps, steps.dropFirst()) {
             for (signs, verifies) in [(one, one), (other, one), (one, other), (other, other)] {
                 try signing.replace([back] + signs)
@@ -54,7 +54,7 @@ import Testing
                 count += 1
                 var head = Fixture.head()
                 try SiloSigner(keyring: signing, destination: Fixture.us1, now: { Fixture.now })
-                    .sign(&head, body: Fixture.body, nonce: [UInt8](repeating: count, count: 16))
+                    .sign(&head, body: Fixture.body, nonce: Silo1Nonce(count, 0))
                 #expect(try Fixture.verify(verifier, head).keyID == signs.first?.id)
             }
         }
@@ -96,9 +96,9 @@ import Testing
 
     @Test func `the window forgets what is too old, and never holds more than its share`() {
         let window = ReplayWindow(tolerance: 60_000, maximumCountPerKey: 3)
-        let nonce = { (n: UInt8) in [UInt8](repeating: n, count: 16) }
+        let nonce = { (n: UInt64) in Silo1Nonce(n, n) }
         let start = Fixture.now
-        for number in 1...3 as ClosedRange<UInt8> {
+        for number in 1...3 as ClosedRange<UInt64> {
             #expect(window.use(nonce(number), keyID: "a", time: start, now: start) == .fresh)
         }
         #expect(window.use(nonce(4), keyID: "a", time: start, now: start) == .full)
@@ -109,5 +109,22 @@ import Testing
         let later = start + 80_000
         #expect(window.use(nonce(4), keyID: "a", time: later, now: later) == .fresh)
         #expect(window.count == 1, "also what the other key had")
+    }
+
+    @Test func `signers whose clocks differ share a key: what one bucket remembers is kept while another is used`() {
+        let window = ReplayWindow(tolerance: 60_000, maximumCountPerKey: 100)
+        let (early, late) = (Fixture.now, Fixture.now + 30_000)
+        for round in 0..<5 as Range<UInt64> {
+            for time in [early, late] {
+                #expect(window.use(Silo1Nonce(round, UInt64(time)), keyID: "a", time: time, now: late) == .fresh)
+            }
+            for time in [early, late] {
+                #expect(window.use(Silo1Nonce(0, UInt64(time)), keyID: "a", time: time, now: late) == .seen)
+            }
+        }
+        #expect(window.count == 10)
+        let end = late + 65_000
+        #expect(window.use(Silo1Nonce(1, 1), keyID: "a", time: end, now: end) == .fresh)
+        #expect(window.count == 6, "the early bucket is forgotten, the late one is not")
     }
 }

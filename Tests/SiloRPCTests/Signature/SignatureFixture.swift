@@ -9,7 +9,8 @@ enum SignatureFixture {
     static let us1 = SiloAddress.cell(try! CellName("us1"))
     static let eu1 = SiloAddress.cell(try! CellName("eu1"))
     static let now: Int64 = 1_700_000_000_000
-    static let nonce = [UInt8](0..<16)
+    /// The bytes 0 to 15.
+    static let nonce = Silo1Nonce(UInt64(bigEndian: 0x0001_0203_0405_0607), UInt64(bigEndian: 0x0809_0A0B_0C0D_0E0F))
 
     static func secret(_ letter: String) -> [UInt8] { Array(String(repeating: letter, count: 32).utf8) }
 
@@ -53,7 +54,7 @@ enum SignatureFixture {
     /// A request of control to us1, signed.
     static func signed(
         _ head: HTTPRequestHead = head(), body: ByteBuffer = body, source: SiloAddress = .control,
-        destination: SiloAddress = us1, now: Int64 = now, nonce: [UInt8] = nonce
+        destination: SiloAddress = us1, now: Int64 = now, nonce: Silo1Nonce = nonce
     ) throws -> HTTPRequestHead {
         var head = head
         try SiloSigner(keyring: try keyring(source), destination: destination, now: { now })

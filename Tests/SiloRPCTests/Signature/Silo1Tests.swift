@@ -1,5 +1,6 @@
 import HTTPTransport
 import NIOCore
+import Synchronization
 import Testing
 
 @testable import SiloRPC
@@ -17,16 +18,52 @@ import Testing
     }
 
     @Test(arguments: [0, 1, 9, 10, 11, 123])
-    func `a signed name: how many values, then each`(count: Int) {
+    func `what is signed, byte for byte: each name with how many values, then each`(count: Int) {
         let head = Fixture.head((0..<count).map { ("x-silo-many", "v\($0)") })
-        let header = Silo1Header(
-            keyID: "k", time: 0, nonce: Fixture.nonce, signedFields: ["x-silo-many", "x-silo-none"])
         func part(_ text: String) -> [UInt8] { [0, 0, 0, UInt8(text.utf8.count)] + Array(text.utf8) }
-        var expected = part("x-silo-many;x-silo-none") + part("\(count)")
+        var expected = part("Silo1") + part("k") + part("-12") + [0, 0, 0, 16] + (0..<16)
+        expected += part("POST") + part("us1.internal:8443") + part("/silo.Things/Get") + part("application/grpc+proto")
+        expected += part("x-silo-many;x-silo-none") + part("\(count)")
         for number in 0..<count { expected += part("v\(number)") }
-        expected += part("0") + part("hash")
-        let bytes = Silo1Message.bytes(header, head, bodyHash: Array("hash".utf8))
-        #expect(Array(bytes.suffix(expected.count)) == expected)
+        var hash = Digest256()
+        hash.withMutableBytes { $0.copyBytes(from: 100..<132) }
+        expected += part("0") + [0, 0, 0, 32] + (100..<132)
+        let mac = HMACSHA256(key: [1])
+        let code = Silo1Fields.of(head.fields) { fields in
+            Array("x-silo-many;x-silo-none".utf8).withUnsafeBytes { names in
+                let message = Silo1Message(
+                    keyID: Array("k".utf8), time: -12, nonce: Fixture.nonce, names: Silo1Names(text: names), head: head,
+                    fields: fields, bodyHash: hash)
+                return mac.code { message.write(to: &$0) }
+            }
+        }
+        #expect(code.isSame(as: mac.code(expected)))
+    }
+
+    @Test(arguments: [
+        ("", true), ("a", true), ("a;b", true), ("x-silo-a;grpc-timeout", true), ("a;a", false), (";", false),
+        ("a;", false), (";a", false), ("a;;b", false), ("A", false), ("a b", false), ("a;b;a", false), ("a\u{e9}", false),
+        ((0..<32).map { "n\($0)" }.joined(separator: ";"), true),
+        ((0..<33).map { "n\($0)" }.joined(separator: ";"), false),
+    ])
+    func `signed names: lower-case, none twice, thirty-two at most`(text: String, isValid: Bool) {
+        #expect(Array(text.utf8).withUnsafeBytes { Silo1Names(text: $0).areValid } == isValid)
+    }
+
+    @Test func `attack: a request whose body comes when its time is over is refused`() throws {
+        let clock = Mutex(Fixture.now)
+        let verifier = SiloVerifier(keyring: try Fixture.keyring(Fixture.us1), now: { clock.withLock { $0 } })
+        let signed = try Fixture.signed()
+        #expect(Fixture.refusal(verifier, signed) == nil)
+        // The same again, its head within the tolerance, its body behind it, when the nonce is forgotten.
+        let head = try verifier.checkHead(signed, identity: nil)
+        clock.withLock { $0 += 80_000 }
+        let later = try Fixture.signed(now: Fixture.now + 80_000, nonce: Silo1Nonce(1, 1))
+        #expect(Fixture.refusal(verifier, later) == nil)
+        let refusal = #expect(throws: SignatureRefusal.self) {
+            try Fixture.body.withUnsafeReadableBytes { try verifier.checkBody($0, of: head) }
+        }
+        #expect(refusal?.reason == .clockSkew)
     }
 
     @Test func `a signed request is accepted, and tells who signed`() throws {
@@ -100,7 +137,7 @@ import Testing
         let signed = try Fixture.signed()
         #expect(Fixture.refusal(verifier, signed) == nil)
         #expect(Fixture.refusal(verifier, signed) == .replayed)
-        #expect(Fixture.refusal(verifier, try Fixture.signed(nonce: [UInt8](repeating: 9, count: 16))) == nil)
+        #expect(Fixture.refusal(verifier, try Fixture.signed(nonce: Silo1Nonce(9, 9))) == nil)
         #expect(Fixture.refusal(verifier, signed) == .replayed)
         #expect(verifier.refusalCounts == [.replayed: 2])
     }

@@ -1,0 +1,131 @@
+import Foundation
+import HTTPTransport
+
+/// The fields of a request, looked at in place: pointers that hold while ``of(_:_:)`` runs.
+struct Silo1Fields {
+    struct Field {
+        let name: UnsafeRawBufferPointer
+        let value: UnsafeRawBufferPointer
+    }
+
+    /// Every name that begins so routes a call.
+    static let routingPrefix: StaticString = "x-silo-"
+    /// Other names of fields that change what a request means.
+    private static let covered: [StaticString] = [
+        "grpc-timeout", "grpc-encoding", "content-encoding", "connect-timeout-ms",
+    ]
+
+    let all: UnsafeBufferPointer<Field>
+
+    static func of<R>(_ fields: HTTPFields, _ body: (Silo1Fields) -> R) -> R {
+        withUnsafeTemporaryAllocation(of: Field.self, capacity: fields.count) { memory in
+            var count = 0
+            fields.forEach { name, value in
+                memory.initializeElement(at: count, to: Field(name: name, value: value))
+                count += 1
+            }
+            return body(Silo1Fields(all: UnsafeBufferPointer(rebasing: memory[..<count])))
+        }
+    }
+
+    /// Whoever signs must sign such a field when it sends one, and the verifier refuses a request that has one
+    /// unsigned.
+    static func isCovered(_ name: UnsafeRawBufferPointer) -> Bool {
+        name.hasPrefix(routingPrefix) || covered.contains { name.isSame(as: $0) }
+    }
+
+    /// The covered names that are there, each once, sorted, ";" between.
+    var namesToSign: [UInt8] {
+        var names: [UnsafeRawBufferPointer] = []
+        for field in all where Self.isCovered(field.name) && !names.contains(where: { field.name.isSame(as: $0) }) {
+            names.append(field.name)
+        }
+        if names.count > 1 { names.sort { $0.lexicographicallyPrecedes($1) } }
+        var text: [UInt8] = []
+        text.reserveCapacity(128)
+        for (index, name) in names.enumerated() {
+            if index > 0 { text.append(UInt8(ascii: ";")) }
+            text.append(contentsOf: name)
+        }
+        return text
+    }
+
+    /// Whether no covered field is missing in `names`.
+    func isSigned(by names: Silo1Names) -> Bool {
+        all.allSatisfy { field in !Self.isCovered(field.name) || names.contains(field.name) }
+    }
+
+    func count(of name: UnsafeRawBufferPointer) -> Int {
+        all.reduce(0) { count, field in field.name.isSame(as: name) ? count + 1 : count }
+    }
+
+    /// The value of the only field of that name.
+    func only(_ name: StaticString) -> UnsafeRawBufferPointer? {
+        var value: UnsafeRawBufferPointer?
+        for field in all where field.name.isSame(as: name) {
+            guard value == nil else { return nil }
+            value = field.value
+        }
+        return value
+    }
+}
+
+/// Names with ";" between, as they stand in the header.
+struct Silo1Names {
+    let text: UnsafeRawBufferPointer
+
+    /// Calls `body` with each name until it says false.
+    private func whileTrue(_ body: (UnsafeRawBufferPointer) -> Bool) -> Bool {
+        guard !text.isEmpty else { return true }
+        var start = 0
+        while true {
+            var end = start
+            while end < text.count, text[end] != UInt8(ascii: ";") { end += 1 }
+            guard body(UnsafeRawBufferPointer(rebasing: text[start..<end])) else { return false }
+            guard end < text.count else { return true }
+            start = end + 1
+        }
+    }
+
+    func forEach(_ body: (UnsafeRawBufferPointer) -> Void) {
+        _ = whileTrue { name in
+            body(name)
+            return true
+        }
+    }
+
+    func contains(_ name: UnsafeRawBufferPointer) -> Bool { !whileTrue { !$0.isSame(as: name) } }
+
+    /// Whether these are lower-case names, none of them twice, and not too many.
+    var areValid: Bool {
+        var count = 0
+        return whileTrue { name in
+            count += 1
+            let isName = !name.isEmpty && name.allSatisfy { byte in
+                (0x61...0x7A).contains(byte) || (0x30...0x39).contains(byte) || byte == 0x2D
+            }
+            return isName && count <= Silo1Header.maximumSignedFieldCount && occurrences(name) == 1
+        }
+    }
+
+    private func occurrences(_ name: UnsafeRawBufferPointer) -> Int {
+        var count = 0
+        forEach { if $0.isSame(as: name) { count += 1 } }
+        return count
+    }
+}
+
+extension UnsafeRawBufferPointer {
+    func isSame(as other: UnsafeRawBufferPointer) -> Bool {
+        guard count == other.count else { return false }
+        guard let left = baseAddress, let right = other.baseAddress else { return isEmpty }
+        return memcmp(left, right, count) == 0
+    }
+
+    func isSame(as text: StaticString) -> Bool { count == text.utf8CodeUnitCount && hasPrefix(text) }
+
+    func hasPrefix(_ text: StaticString) -> Bool {
+        guard count >= text.utf8CodeUnitCount, let start = baseAddress else { return text.utf8CodeUnitCount == 0 }
+        return memcmp(start, text.utf8Start, text.utf8CodeUnitCount) == 0
+    }
+}
