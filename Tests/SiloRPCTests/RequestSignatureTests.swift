@@ -66,5 +66,7 @@ import Testing
         #expect(nonces.take("a", keyID: 1, until: 100, now: 0) == .seen, "also when it is full")
         #expect(nonces.take("b", keyID: 1, until: 5000, now: 2000) == .new)
         #expect(nonces.count == 1)
+        // Its head came in time, its body only now, when the first one is forgotten.
+        #expect(nonces.take("a", keyID: 1, until: 100, now: 0) == .seen, "what may have been forgotten was seen")
     }
 }

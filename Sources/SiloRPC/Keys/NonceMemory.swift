@@ -15,6 +15,8 @@ final class NonceMemory: Sendable {
     private struct State {
         var expiries: [Entry: Int64] = [:]
         var nextSweep: Int64 = 0
+        /// What expired by then is forgotten.
+        var forgottenUntil: Int64 = .min
     }
 
     private let state = Mutex(State())
@@ -33,9 +35,12 @@ final class NonceMemory: Sendable {
         state.withLock { state in
             if state.expiries.count >= maximumCount, now >= state.nextSweep {
                 state.expiries = state.expiries.filter { $0.value > now }
+                state.forgottenUntil = max(state.forgottenUntil, now)
                 // Once a second: a flood of signed calls must not pay for a walk over all nonces each.
                 state.nextSweep = now + 1000
             }
+            // Its head was checked in time, its body took longer: whether it was seen is not known any more.
+            guard expiry > state.forgottenUntil else { return .seen }
             let entry = Entry(keyID: keyID, nonce: nonce)
             if let known = state.expiries[entry], known > now { return .seen }
             guard state.expiries.count < maximumCount else { return .full }
