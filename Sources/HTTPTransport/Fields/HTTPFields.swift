@@ -50,6 +50,9 @@ public struct HTTPFields: @unchecked Sendable {
         append(token: FieldToken.recognise(name), name: name, value: value)
     }
 
+    /// Makes room for so many bytes of names, values and the table: 16 for each field.
+    package mutating func reserve(byteCount: Int) { _ = makeUnique(additional: byteCount) }
+
     /// The first value of that name; bytes that are not UTF-8 become U+FFFD.
     public func first(_ name: HTTPFieldName) -> String? {
         withFirst(name) { String(decoding: $0, as: UTF8.self) }

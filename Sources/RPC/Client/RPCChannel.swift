@@ -94,6 +94,17 @@ public final class RPCChannel: Sendable {
         }
     }
 
+    /// As ``unary(_:bytes:options:)``, from an array.
+    package func unary(
+        _ method: MethodDescriptor, bytes: [UInt8], options: CallOptions
+    ) async throws -> ByteBuffer {
+        let settings = methods(method)
+        return try await intercepted(context(method, options, settings)) { [core] context in
+            let body = try bytes.withUnsafeBytes { try core.encoder.body(bytes: $0, context) }
+            return try await core.exchange(context, body: body, settings)
+        }
+    }
+
     /// One message out, a stream of messages in.
     public func serverStreaming<Request: Message, Response: Message>(
         _ method: MethodDescriptor, _ request: Request, options: CallOptions = CallOptions()
@@ -137,22 +148,21 @@ public final class RPCChannel: Sendable {
     private func context(
         _ method: MethodDescriptor, _ options: CallOptions, _ settings: MethodConfiguration?
     ) -> ClientCallContext {
-        let configuration = core.configuration
-        let standard = method.kind == .unary ? configuration.defaultUnaryTimeout : configuration.defaultStreamTimeout
+        let standard =
+            method.kind == .unary ? core.configuration.defaultUnaryTimeout : core.configuration.defaultStreamTimeout
         var timeout = options.timeout
         if let limit = settings?.timeout { timeout = timeout.map { min($0, limit) } ?? limit }
         return ClientCallContext(
             method, options, timeout: timeout ?? standard,
             waitsForReady: options.waitsForReady ?? settings?.waitsForReady ?? false,
-            compression: configuration.compression, isWatched: !configuration.interceptors.isEmpty)
+            compression: core.configuration.compression, isWatched: !core.configuration.interceptors.isEmpty)
     }
 
     private func intercepted<Answer: Sendable>(
         _ context: ClientCallContext, _ body: @Sendable (ClientCallContext) async throws -> Answer
     ) async throws -> Answer {
-        let interceptors = core.configuration.interceptors
-        guard !interceptors.isEmpty else { return try await body(context) }
-        return try await run(interceptors[...], context, body)
+        guard !core.configuration.interceptors.isEmpty else { return try await body(context) }
+        return try await run(core.configuration.interceptors[...], context, body)
     }
 
     private func run<Answer: Sendable>(
@@ -166,14 +176,14 @@ public final class RPCChannel: Sendable {
 
 /// What the calls of a channel share.
 final class ChannelCore: Sendable {
+    let configuration: RPCChannel.Configuration
     let pool: HTTPConnectionPool
     let encoder: RequestEncoder
     let throttle: RetryThrottle?
     let unary: UnaryCaller
 
-    var configuration: RPCChannel.Configuration { encoder.configuration }
-
     init(_ configuration: RPCChannel.Configuration, _ group: any EventLoopGroup) {
+        self.configuration = configuration
         pool = HTTPConnectionPool(configuration.pool, group: group)
         encoder = RequestEncoder(configuration)
         throttle = configuration.service.retryThrottling.map { RetryThrottle($0) }

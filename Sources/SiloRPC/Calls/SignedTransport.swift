@@ -49,9 +49,8 @@ public final class SignedTransport: SiloTransport {
         let channel = try channel(call.destination)
         var options = CallOptions(metadata: metadata(call), timeout: max(.zero, call.deadline - .now))
         options.forbidsCompression = true
-        let answer = try await channel.unary(
-            call.method.descriptor, bytes: ByteBuffer(bytes: call.body), options: options)
-        return Array(answer.readableBytesView)
+        let answer = try await channel.unary(call.method.descriptor, bytes: call.body, options: options)
+        return answer.withUnsafeReadableBytes { Array($0) }
     }
 
     /// Closes all connections.

@@ -1,7 +1,8 @@
 import RPC
 
-/// What is declared of one method of a silo service (`Protos/silo/options.proto`). Generated, one static per method.
-public struct SiloMethod: Sendable, Hashable {
+/// What is declared of one method of a silo service (`Protos/silo/options.proto`). Generated, one static per method;
+/// every call carries a reference to it. Equal when the paths are.
+public final class SiloMethod: Sendable, Hashable {
     /// What of the request says which cell shall answer.
     public enum Resolver: Sendable, Hashable {
         /// The field with the organization's id; `update.organization_id` for one of a nested message.
@@ -61,6 +62,10 @@ public struct SiloMethod: Sendable, Hashable {
         self.retries = retries
         self.lifecycle = lifecycle
     }
+
+    public static func == (left: SiloMethod, right: SiloMethod) -> Bool { left.descriptor == right.descriptor }
+
+    public func hash(into hasher: inout Hasher) { hasher.combine(descriptor) }
 
     /// Name of the method, such as `GetMapping`.
     public var name: String { descriptor.method }

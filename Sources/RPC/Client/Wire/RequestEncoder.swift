@@ -4,11 +4,13 @@ import HTTPTransport
 import NIOCore
 
 /// What a channel puts on the wire for its calls. Made once for a channel.
-struct RequestEncoder: Sendable {
+final class RequestEncoder: Sendable {
     let configuration: RPCChannel.Configuration
     private let streamFields: HTTPFields
     private let unaryFields: HTTPFields
     private let scheme: String
+    /// Room for the fields of a usual call, a signature among them.
+    private static let usualFieldsByteCount = 512
     /// Longest URL of a Connect GET, in bytes; longer requests are sent by POST.
     static let maximumGetByteCount = 4096
 
@@ -80,6 +82,7 @@ struct RequestEncoder: Sendable {
 
     private func fields(_ context: ClientCallContext, attempt: Int, isGet: Bool) -> HTTPFields {
         var fields = HTTPFields()
+        fields.reserve(byteCount: Self.usualFieldsByteCount)
         // Right after the pseudo headers (rule M7).
         if let deadline = context.deadline { append(timeout: deadline - .now(), to: &fields) }
         let isUnary = context.method.kind == .unary
@@ -137,10 +140,18 @@ struct RequestEncoder: Sendable {
     /// The same for bytes that the caller has encoded.
     func body(bytes: ByteBuffer, _ context: ClientCallContext, isCompressed: Bool = true) throws -> ByteBuffer {
         guard wire.isFramed(context.method) else { return try finish(bytes, isFramed: false, context, isCompressed) }
-        var buffer = ByteBufferAllocator().buffer(capacity: FrameHeader.byteCount + bytes.readableBytes)
-        buffer.writeRepeatingByte(0, count: FrameHeader.byteCount)
-        buffer.writeImmutableBuffer(bytes)
-        return try finish(buffer, isFramed: true, context, isCompressed)
+        return try bytes.withUnsafeReadableBytes { try body(bytes: $0, context, isCompressed: isCompressed) }
+    }
+
+    func body(
+        bytes: UnsafeRawBufferPointer, _ context: ClientCallContext, isCompressed: Bool = true
+    ) throws -> ByteBuffer {
+        let isFramed = wire.isFramed(context.method)
+        let prefix = isFramed ? FrameHeader.byteCount : 0
+        var buffer = ByteBufferAllocator().buffer(capacity: prefix + bytes.count)
+        buffer.writeRepeatingByte(0, count: prefix)
+        buffer.writeBytes(bytes)
+        return try finish(buffer, isFramed: isFramed, context, isCompressed)
     }
 
     private func finish(
