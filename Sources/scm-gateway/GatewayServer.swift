@@ -167,9 +167,13 @@ struct GatewayServer {
     /// Only the access log has a use for them.
     private var requestIDs: [any ServerInterceptor] { settings.accessLog == nil ? [] : [RequestIDInterceptor()] }
 
+    /// Metadata that the contract reads; pages of allowed origins may send it.
+    static let callHeaders = ["if-none-match", "x-scm-cache"]
+
     private var rpcConfiguration: RPCServerConfiguration {
         var configuration = settings.limits.rpc
         configuration.crossOrigin.allowedOrigins = Set(settings.corsOrigins)
+        configuration.crossOrigin.allowedHeaders += Self.callHeaders
         configuration.compression.responses = settings.compression.policy
         if let share = settings.accessLog {
             var log = Self.logger(settings)

@@ -16,6 +16,9 @@ SCREENSHOTS = Path(__file__).parent / "screenshots"
 DAYS = [3000, 1200, 600, 300, 150, 60, 20, 1]
 """Ages of the commits of the repository; each has a colour of its own."""
 
+NARROWEST = (320, 640)
+"""What a page has to fit into without scrolling sideways (WCAG 2, 1.4.10)."""
+
 EVIL = "<img src=x onerror=\"document.title='broken'\">"
 
 
@@ -126,6 +129,8 @@ def shoot(browser, name):
             browser.screenshot(SCREENSHOTS / f"{name}-{shape}-{scheme}.png")
             assert browser.run(PALE) == [], f"{name} {shape} {scheme}"
         assert browser.run("document.documentElement.scrollWidth <= innerWidth"), f"{name} {shape}"
+    browser.look(NARROWEST)
+    assert browser.run("document.documentElement.scrollWidth") <= NARROWEST[0], f"{name} narrowest"
     browser.look()
 
 
@@ -227,6 +232,7 @@ def test_the_method_explorer_calls(console, gateway):
     service = "sentry.integrations.scm.v1.ScmService"
     go(console, f"#/methods/{service}/ListCommits", "document.querySelector('textarea')")
     assert '"repositoryId": 0' in console.run("document.querySelector('textarea').value")
+    assert "\n" not in text(console, ".description"), "lines end where the page ends"
     assert "newest first" in text(console, ".description") and "Start from here" in text(console, ".fields")
     assert "`" not in text(console)
     console.run("[...document.querySelectorAll('button')].find((one) => one.innerText == 'Fill in an example').click()")

@@ -96,6 +96,7 @@ def test_a_page_calls_through_control(silos, organizations):
     asked = {"origin": PAGE, "access-control-request-method": "POST", "access-control-request-headers": "x-api-key"}
     status, fields, _ = silos.control.post(path, b"", asked, method="OPTIONS")
     assert status == 204 and fields["access-control-allow-origin"] == PAGE
+    assert {"x-api-key", "x-scm-cache"} <= set(fields["access-control-allow-headers"].split(", "))
     headers = {"origin": PAGE, "content-type": "application/grpc-web+proto", "x-grpc-web": "1"}
     status, fields, answer = silos.control.post(path, web(), {**headers, "x-api-key": key})
     assert status == 200 and b"in-us1" in answer and re.search(rb"grpc-status: ?0", answer)

@@ -103,7 +103,7 @@ export async function method(app, main, [service, name]) {
   main.append(
     crumbs([["Methods", "#/methods"], [name, ""]]),
     h("h1", name),
-    description ? h("p.description", prose(description)) : "",
+    description ? h("p.description", prose(paragraphs(description))) : "",
     h("p.detail", h("code", found.path), " → ", found.serverStreaming ? "stream of " : "", h(
       "code", found.response.name
     ),
@@ -112,6 +112,9 @@ export async function method(app, main, [service, name]) {
     // The answer stands below the request, before the fields where the page is narrow: who calls sees what comes.
     h("div.explorer", h("div.exchange", form, answer), fieldTable(found.request, described)));
 }
+
+/** A text without the ends of lines that it has in the contract's file; empty lines stay. */
+const paragraphs = (text) => text.replace(/(?<!\n)\n(?!\n)/g, " ");
 
 async function call(app, found, text, answer, signal) {
   const request = fromJSON(found.request, JSON.parse(text || "{}"));

@@ -54,6 +54,7 @@ struct SiloRuntime: Sendable {
             tlsFiles = [settings.tls.clientCA, settings.tls.certificate, settings.tls.key].compactMap(\.self)
             if let tls { (ways.tls, web.tls) = (tls, tls) }
             web.crossOrigin.allowedOrigins = Set(settings.corsOrigins)
+            web.crossOrigin.allowedHeaders += GatewayServer.callHeaders
             transport = SignedTransport(keyring: keyring, directory: directory, configuration: ways)
             client = SiloHTTPClient(keyring: keyring, directory: directory, configuration: web)
             process = try SiloProcess(
