@@ -118,7 +118,9 @@ struct Silo1Header: Sendable {
         return number
     }
 
-    private static func decode(_ text: Slice<UnsafeRawBufferPointer>, into memory: UnsafeMutableRawBufferPointer) -> Bool {
+    private static func decode(
+        _ text: Slice<UnsafeRawBufferPointer>, into memory: UnsafeMutableRawBufferPointer
+    ) -> Bool {
         Base64.decode(UnsafeRawBufferPointer(rebasing: text), filling: memory)
     }
 }

@@ -122,4 +122,32 @@ import Testing
             #expect(text == utf8("Zm9vYmFyYmE="))
         }
     }
+
+    @Test(arguments: 0..<70)
+    func `a value of known size has one text: no padding, no stray bits, nothing else`(count: Int) {
+        func decoded(_ text: [UInt8]) -> [UInt8]? {
+            var bytes = [UInt8](repeating: 0xAA, count: count)
+            let isValid = text.withUnsafeBytes { text in
+                bytes.withUnsafeMutableBytes { Base64.decode(text, filling: $0) }
+            }
+            return isValid ? bytes : nil
+        }
+        let bytes = (0..<count).map { UInt8(truncatingIfNeeded: $0 &* 37 &+ count) }
+        let text = Base64.encode(bytes, padded: false)
+        #expect(decoded(text) == bytes)
+        #expect(decoded(text + Array("A".utf8)) == nil && (count == 0 || decoded(Array(text.dropLast())) == nil))
+        if count % 3 != 0 { #expect(decoded(Base64.encode(bytes, padded: true)) == nil) }
+        for place in text.indices {
+            for wrong in Array("=-_ ,\u{0}".utf8) + [0x80, 0xFF] {
+                var other = text
+                other[place] = wrong
+                #expect(decoded(other) == nil)
+            }
+        }
+        // The last symbol of a rest has bits that stand for nothing.
+        guard count % 3 != 0, let last = text.last else { return }
+        let alphabet = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/".utf8)
+        let valid = alphabet.filter { decoded(Array(text.dropLast()) + [$0]) != nil }
+        #expect(valid.count == (count % 3 == 1 ? 4 : 16) && valid.contains(last))
+    }
 }
