@@ -73,6 +73,41 @@ import Testing
         }
     }
 
+    /// A frame that cannot be taken stays where it is: asking again must not end in a loop.
+    @Test(
+        "P2, P3, P8: a stream that goes wrong ends with its status, after the messages before, and is reset",
+        arguments: [
+            ([0, 0xFF, 0xFF, 0xFF, 0xFF], 8), ([0, 0, 0, 0, 101], 8), ([4, 0, 0, 0, 0], 13), ([0x80, 0, 0, 0, 0], 13),
+            ([1, 0, 0, 0, 1, 9], 13),
+        ] as [([UInt8], Int)])
+    func brokenStream(frame: [UInt8], code: Int) async throws {
+        let resets = Log<UInt32>()
+        let script: ScriptedPeer.Script = { connection, _ in
+            guard let peer = try await HTTP2Peer(connection) else { return }
+            while let request = try await peer.nextRequest() {
+                let body = Scripted.hi + frame + Scripted.hi
+                try await peer.send(HTTP2Peer.headers(request.stream, Scripted.head, endStream: false))
+                try await peer.send(HTTP2Peer.data(request.stream, body, endStream: false))
+                while peer.resets[request.stream] == nil { guard try await peer.nextFrame() != nil else { return } }
+                await resets.add(peer.resets[request.stream] ?? 0)
+            }
+        }
+        try await Scripted.run(script, configure: { $0.maximumResponseMessageByteCount = 100 }) { channel, _ in
+            for kind in [MethodDescriptor.Kind.serverStreaming, .clientStreaming, .bidirectionalStreaming, .unary] {
+                let call = try await channel.start(MethodDescriptor(service: "t.S", method: "M", kind: kind))
+                try await call.send(Protobuf.StringValue(value: "hi"))
+                await call.finishSending()
+                #expect(try await call.receive(Protobuf.StringValue.self)?.value == "hi")
+                for _ in 0..<3 {
+                    let error = await #expect(throws: RPCError.self) { _ = try await call.nextMessage() }
+                    #expect(error?.code.rawValue == code)
+                }
+            }
+            while await resets.count < 4 { try await Task.sleep(for: .milliseconds(5)) }
+        }
+        #expect(await resets.entries == [8, 8, 8, 8])
+    }
+
     @Test("P13: a response that is not the message is INTERNAL")
     func parseFailure() async throws {
         let script = Scripted.http2 { peer, request, _ in
@@ -93,6 +128,39 @@ import Testing
             #expect(error?.message.contains("headerListByteCount") == true)
             #expect(await channel.ask().value == "hi")
             #expect(peer.connectionCount == 1)
+        }
+    }
+
+    @Test("M8: trailers over the limit end the call too, not the connection")
+    func largeTrailers() async throws {
+        let script = Scripted.http2 { peer, request, _ in
+            let large = request.stream == 1 ? [("x-large", String(repeating: "x", count: 9000))] : []
+            try await peer.respond(request.stream, Scripted.head, body: Scripted.hi, trailers: Scripted.ok + large)
+        }
+        try await Scripted.run(script) { channel, peer in
+            let error = await channel.ask().error
+            #expect(error?.code == .internalError)
+            #expect(error?.message.contains("headerListByteCount") == true)
+            #expect(await channel.ask().value == "hi")
+            #expect(peer.connectionCount == 1)
+        }
+    }
+
+    @Test("M3, M4: outer white space of values is dropped, other bytes that are valid HTTP do no harm")
+    func oddValues() async throws {
+        let script = Scripted.http2 { peer, request, _ in
+            let odd = [("x-outer", " \t v w \t"), ("x-odd", "h\u{E9}"), ("x-odd-bin", "!!"), ("grpc-unknown", "x")]
+            try await peer.respond(
+                request.stream, Scripted.head + odd, body: Scripted.hi, trailers: Scripted.ok + [("x-tail", " t ")])
+        }
+        try await Scripted.run(script) { channel, _ in
+            let call = try await channel.start(Scripted.method)
+            try await call.send(Protobuf.StringValue(value: "hi"))
+            await call.finishSending()
+            #expect(try await call.receiveOnly(Protobuf.StringValue.self).value == "hi")
+            #expect(await call.responseMetadata["x-outer"] == "v w")
+            #expect(await call.responseMetadata.binaryValues("x-odd-bin").isEmpty)
+            #expect(await call.trailingMetadata["x-tail"] == "t")
         }
     }
 

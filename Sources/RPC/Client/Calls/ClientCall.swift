@@ -130,6 +130,8 @@ public final class ClientCall: Sendable {
             } catch let ended as Ended {
                 throw ended.error
             } catch let error as RPCError {
+                // The outcome was good, what is behind it is not: nothing can be told to the server any more.
+                if state.withLock({ $0.ended.map { $0.error == nil } ?? false }) { throw error }
                 await didFail(AttemptFailure(error: ClientFailure.adjusted(error, deadline: context.deadline)))
             } catch let error as HTTPStreamError {
                 let failure = ClientFailure.error(error, deadline: context.deadline)
@@ -142,6 +144,8 @@ public final class ClientCall: Sendable {
     private struct Ended: Error { let error: RPCError }
 
     private static func step(_ state: inout State) throws(RPCError) -> Step {
+        // First: what the reader could not take it would refuse again, for ever.
+        if let outcome = state.ended, outcome.error != nil { return .ended(outcome) }
         if let message = try state.reader.next() { return .message(message) }
         if let outcome = state.ended { return .ended(outcome) }
         guard let exchange = state.attempt?.exchange else {
