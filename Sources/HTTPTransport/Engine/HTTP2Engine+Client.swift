@@ -14,4 +14,18 @@ extension HTTP2Engine {
         let value = nghttp2_session_get_remote_settings(session, NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS)
         return Int(clamping: value)
     }
+
+    /// After GOAWAY: the requests that wait for a place under MAX_CONCURRENT_STREAMS will never leave, so their callers
+    /// are told at once and can go to another connection.
+    ///
+    /// nghttp2 keeps each in its queue, and points to the stream and its fields, until a running stream or the session
+    /// has ended: so they stay in ``openStreams`` until ``didClose(_:_:)``, which reports them no more.
+    func refuseUnsent() {
+        for stream in openStreams where !stream.isHeadSent && !stream.isClosed {
+            stream.isClosed = true
+            stream.wasNeverSent = true
+            dropOutbound(of: stream)
+            state.pointee.events.append(.closed(.passUnretained(stream), .refusedStream))
+        }
+    }
 }

@@ -88,6 +88,7 @@ extension HTTP2Engine {
             state.pointee.events.append(
                 .goAway(
                     lastStreamID: goAway.last_stream_id, HTTP2ErrorCode(rawValue: goAway.error_code)))
+            if role == .client { refuseUnsent() }
         default: break
         }
     }
@@ -103,8 +104,10 @@ extension HTTP2Engine {
 
     func didClose(_ streamID: Int32, _ code: HTTP2ErrorCode) {
         withStream(streamID) { stream in
-            stream.isClosed = true
             unregister(stream)
+            // Those that `refuseUnsent` has closed were reported then.
+            guard !stream.isClosed else { return }
+            stream.isClosed = true
             dropOutbound(of: stream)
             state.pointee.events.append(.closed(.passUnretained(stream), code))
         }

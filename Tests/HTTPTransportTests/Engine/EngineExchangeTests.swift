@@ -313,4 +313,29 @@ import Testing
                 || client.reports == [.closed(3, "REFUSED_STREAM"), .goAway(1, "NO_ERROR")])
         #expect(client.engine.request(HTTPRequestHead(path: "/"), authority: "a", endsStream: true) == nil)
     }
+
+    @Test func `H2c requests that wait for a place are refused at once when GOAWAY comes, and never sent`() throws {
+        let client = try TestEngine(.client)
+        client.feed(Wire.frame(type: 4, flags: 0, stream: 0, [0, 3] + Wire.big(1)))
+        for _ in 0..<3 {
+            let head = HTTPRequestHead(path: "/")
+            let stream = try #require(client.engine.request(head, authority: "a", endsStream: false))
+            client.engine.send(ByteBuffer(string: "body"), on: stream)
+            client.engine.end(stream, trailers: nil)
+        }
+        #expect(Wire.frames(client.drain()).ofType(1).map(\.stream) == [1])
+        let goAway = Wire.frame(type: 7, flags: 0, stream: 0, Wire.big(0x7FFF_FFFF) + Wire.big(0))
+        #expect(Wire.frames(client.feed(goAway)).ofType(1).isEmpty)
+        #expect(
+            client.reports == [
+                .goAway(0x7FFF_FFFF, "NO_ERROR"), .closed(3, "REFUSED_STREAM"), .closed(5, "REFUSED_STREAM"),
+            ])
+        #expect(client.engine.unsentByteCount == 0)
+        // The place that is free now is for nobody, and what nghttp2 forgets then is not reported again.
+        let rest = client.feed(Wire.headers(1, Wire.literal(":status", "204")))
+        #expect(Wire.frames(rest).ofType(1).isEmpty)
+        #expect(client.reports.suffix(3) == [.head(1, "204"), .end(1), .closed(1, "NO_ERROR")])
+        #expect(client.reports.count == 6)
+        #expect(!client.engine.hasOpenStreams)
+    }
 }
