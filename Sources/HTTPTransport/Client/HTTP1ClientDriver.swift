@@ -94,7 +94,8 @@ final class HTTP1ClientDriver: ChannelDuplexHandler, ClientDriver, @unchecked Se
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         let bytes = unwrapInboundIn(data)
         if unparsed.readableBytes == 0 { unparsed = bytes } else { unparsed.writeImmutableBuffer(bytes) }
-        guard current != nil else {
+        // An answer before its question belongs to none: servers say 408 to connections that they find idle.
+        guard current != nil, isHeadWritten else {
             end("the server sent something unasked", inBody: false)
             return context.close(promise: nil)
         }
@@ -197,18 +198,19 @@ final class HTTP1ClientDriver: ChannelDuplexHandler, ClientDriver, @unchecked Se
         ticker?.cancel()
         if let ended = current {
             current = nil
-            if !isResponseDone { ended.fail(inBody ? .truncatedBody : .connectionClosed(reason: reason)) }
-            ended.gate.open(.connectionClosed(reason: reason))
+            let lost: HTTPStreamError = isHeadWritten ? .connectionClosed(reason: reason) : .notSent(reason: reason)
+            if !isResponseDone { ended.fail(inBody ? .truncatedBody : lost) }
+            ended.gate.open(lost)
             ended.releaseLease()
         }
         deadlines.removeAll()
-        while let next = waiting.popFirst() { next.done(.failure(.connectionClosed(reason: reason))) }
+        while let next = waiting.popFirst() { next.done(.failure(.notSent(reason: reason))) }
     }
 
     // MARK: ClientDriver
 
     func start(_ request: StartRequest) {
-        if let endReason { return request.done(.failure(.connectionClosed(reason: endReason))) }
+        if let endReason { return request.done(.failure(.notSent(reason: endReason))) }
         if isDraining { return request.done(.failure(.refused)) }
         if request.ticket.isCancelled { return request.done(.failure(.cancelled)) }
         waiting.append(request)

@@ -209,7 +209,7 @@ final class HTTP2ClientDriver: ChannelInboundHandler, ClientDriver, @unchecked S
 
     func start(_ request: StartRequest) {
         if request.ticket.isCancelled { return request.done(.failure(.cancelled)) }
-        if let endReason { return request.done(.failure(.connectionClosed(reason: endReason))) }
+        if let endReason { return request.done(.failure(.notSent(reason: endReason))) }
         guard !isDraining, !engine.isGoingAway,
             let stream = engine.request(request.head, authority: authority, endsStream: false)
         else {
@@ -324,7 +324,7 @@ final class HTTP2ClientDriver: ChannelInboundHandler, ClientDriver, @unchecked S
             exchange.stream = nil
             // What never left is safe to send again elsewhere.
             let wasSent = stream.isHeadSent
-            if !exchange.isReceivingDone { exchange.fail(wasSent ? .connectionClosed(reason: reason) : .refused) }
+            if !exchange.isReceivingDone { exchange.fail(wasSent ? .connectionClosed(reason: reason) : .notSent(reason: reason)) }
             exchange.gate.open(.connectionClosed(reason: reason))
             exchange.releaseLease()
         }

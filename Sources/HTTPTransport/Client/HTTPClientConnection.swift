@@ -160,7 +160,7 @@ public final class HTTPClientConnection: Sendable {
     /// Sends a request head and gives the exchange to go on with.
     ///
     /// - Throws: `.refused` when the connection takes no new requests (GOAWAY): safe to retry on another one;
-    ///   `.connectionClosed` when it is gone; `.cancelled`.
+    ///   `.notSent` when it is gone, which is as safe; `.cancelled`.
     public func start(_ head: HTTPRequestHead) async throws(HTTPStreamError) -> HTTPClientExchange {
         try await start(head, isLeased: false)
     }

@@ -5,6 +5,8 @@ public enum HTTPStreamError: Error, Sendable, Equatable {
     /// The peer promises that it did not process the request: REFUSED_STREAM, or a GOAWAY whose last stream
     /// id is lower. Always safe to retry (rule H2c).
     case refused
+    /// The connection ended before anything of the request was sent; `reason` says how. Always safe to retry.
+    case notSent(reason: String)
     /// The connection ended first; `reason` says how, in words for a log.
     case connectionClosed(reason: String)
     /// The input ended inside a body (rule O3): what was read so far must not be taken for the whole.
@@ -18,7 +20,12 @@ public enum HTTPStreamError: Error, Sendable, Equatable {
     case cancelled
 
     /// True when the request was certainly not processed by the peer.
-    public var isSafeToRetry: Bool { self == .refused }
+    public var isSafeToRetry: Bool {
+        switch self {
+        case .refused, .notSent: true
+        default: false
+        }
+    }
 }
 
 extension HTTPStreamError: CustomStringConvertible {
@@ -26,6 +33,7 @@ extension HTTPStreamError: CustomStringConvertible {
         switch self {
         case .reset(let code): "the peer reset the stream: \(code)"
         case .refused: "the peer refused the stream without processing it"
+        case .notSent(let reason): "the connection closed before the request was sent: \(reason)"
         case .connectionClosed(let reason): "the connection closed: \(reason)"
         case .truncatedBody: "the connection ended inside the body"
         case .bodyTooLarge(let limit): "the body is larger than HTTPLimits.bodyByteCount = \(limit)"

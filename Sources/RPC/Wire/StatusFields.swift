@@ -89,7 +89,7 @@ extension RPCError {
         switch streamError {
         case .bodyTooLarge: self.init(.resourceExhausted, "\(streamError)")
         case .truncatedBody, .protocolViolation: self.init(.internalError, "\(streamError)")
-        case .reset, .refused, .connectionClosed, .cancelled: self.init(.cancelled, "\(streamError)")
+        case .reset, .refused, .notSent, .connectionClosed, .cancelled: self.init(.cancelled, "\(streamError)")
         }
     }
 }
@@ -99,7 +99,7 @@ extension HTTPStreamError {
     var statusCode: StatusCode {
         switch self {
         case .reset(let code): Self.statusCode(reset: code)
-        case .refused, .connectionClosed: .unavailable
+        case .refused, .notSent, .connectionClosed: .unavailable
         case .truncatedBody, .protocolViolation: .internalError
         case .bodyTooLarge: .resourceExhausted
         case .cancelled: .cancelled
