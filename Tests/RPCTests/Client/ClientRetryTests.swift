@@ -235,4 +235,79 @@ import Testing
         }
         #expect(await seen.count == 2)
     }
+
+    private static func hedged(
+        _ attempts: Int, delay: Duration = .seconds(60), nonFatal: Set<StatusCode> = [.unavailable]
+    ) -> (inout RPCChannel.Configuration) -> Void {
+        {
+            $0.service.methods = [
+                MethodConfiguration(
+                    hedging: HedgingPolicy(maximumAttempts: attempts, delay: delay, nonFatalCodes: nonFatal))
+            ]
+            $0.defaultUnaryTimeout = .seconds(120)
+        }
+    }
+
+    @Test("A6, S10: pushback holds the next hedged attempt back, or all of them", arguments: [
+        ("300", 2), ("-1", 1), ("soon", 1), ("600000", 1),
+    ])
+    func hedgingPushback(value: String, count: Int) async throws {
+        let times = Log<ContinuousClock.Instant>()
+        let script = Scripted.http2 { peer, request, _ in
+            await times.add(.now)
+            guard await times.count == 1 else {
+                return try await peer.respond(request.stream, Scripted.head, body: Scripted.hi, trailers: Scripted.ok)
+            }
+            let head = Scripted.trailersOnly(14, [("grpc-retry-pushback-ms", value)])
+            try await peer.respond(request.stream, head)
+        }
+        try await Scripted.run(script, configure: Self.hedged(3)) { channel, _ in
+            // A wait beyond the deadline is not begun.
+            #expect(await channel.ask().code == (count == 2 ? .ok : .unavailable))
+        }
+        let seen = await times.entries
+        #expect(seen.count == count)
+        if let first = seen.first, let second = seen.dropFirst().first {
+            #expect(second - first >= .milliseconds(300))
+        }
+    }
+
+    @Test("H2c, S7: a hedged attempt that was refused is sent again and was none")
+    func hedgingRefused() async throws {
+        let seen = Log<String?>()
+        let script = Scripted.http2 { peer, request, connection in
+            await seen.add(request["grpc-previous-rpc-attempts"])
+            switch await seen.count {
+            case 1: try await peer.send(HTTP2Peer.reset(request.stream, 7))
+            case 2: try await peer.send(HTTP2Peer.goAway(last: 0))
+            default:
+                try await peer.respond(request.stream, Scripted.head, body: Scripted.hi, trailers: Scripted.ok)
+            }
+        }
+        // Not even UNAVAILABLE may be repeated.
+        try await Scripted.run(script, configure: Self.hedged(2, nonFatal: [])) { channel, _ in
+            #expect(await channel.ask().value == "hi")
+        }
+        #expect(await seen.entries == [nil, nil, nil])
+    }
+
+    @Test("A6: throttling stops hedging too")
+    func hedgingThrottled() async throws {
+        let seen = Log<Int>()
+        let script = Scripted.http2 { peer, request, _ in
+            await seen.add(1)
+            try await peer.respond(request.stream, Scripted.trailersOnly(14))
+        }
+        let configure: (inout RPCChannel.Configuration) -> Void = {
+            Self.hedged(5)(&$0)
+            $0.service.retryThrottling = RetryThrottling(maximumTokens: 2, tokenRatio: 0.1)
+        }
+        try await Scripted.run(script, configure: configure) { channel, _ in
+            #expect(await channel.ask().code == .unavailable)
+            let first = await seen.count
+            #expect(await channel.ask().code == .unavailable)
+            // The bucket is at or below half: one attempt, and no more.
+            #expect(await seen.count == first + 1)
+        }
+    }
 }

@@ -71,11 +71,16 @@ struct UnaryCaller: Sendable {
 }
 
 /// Several attempts at once: the first good or fatal answer counts, the others are cancelled. Source: gRFC A6.
+///
+///     attempt 1 |------------------------ (slow)
+///     attempt 2   delay |---x not fatal, no pushback: the next one at once
+///     attempt 3             |---x not fatal, pushback: the next one after that time
+///     attempt 4                   pushback |------- answer: the others are cancelled
 private struct Hedge {
     private enum Event: Sendable {
         case answer(UnaryResult)
-        /// The delay after that many attempts has passed.
-        case delayPassed(after: Int)
+        /// Only the timer that was started last counts.
+        case delayPassed(timer: Int)
     }
 
     let caller: UnaryCaller
@@ -87,28 +92,40 @@ private struct Hedge {
         await withTaskGroup(of: Event.self) { group in
             var started = 0
             var running = 0
+            var timer = 0
             var mayStart = true
             var last = UnaryResult(
                 failure: AttemptFailure(error: RPCError(.cancelled, "cancelled before the first attempt")))
 
-            func startNext(_ group: inout TaskGroup<Event>, delay: Duration) {
-                started += 1
-                running += 1
-                let number = started
-                group.addTask { .answer(await caller.attempt(context, body: body, number)) }
-                guard started < policy.maximumAttempts else { return }
+            func wait(_ group: inout TaskGroup<Event>, _ delay: Duration) {
+                timer += 1
+                let number = timer
                 group.addTask {
                     try? await Task.sleep(for: delay)
-                    return .delayPassed(after: number)
+                    return .delayPassed(timer: number)
                 }
             }
 
-            startNext(&group, delay: policy.delay)
+            func startNext(_ group: inout TaskGroup<Event>) {
+                started += 1
+                running += 1
+                let number = started
+                group.addTask { .answer(await attempt(number)) }
+                if started < policy.maximumAttempts { wait(&group, policy.delay) }
+            }
+
+            startNext(&group)
             while let event = await group.next() {
                 let isAllowed = mayStart && started < policy.maximumAttempts && caller.throttle?.allowsRetries ?? true
                 switch event {
                 case .delayPassed(let number):
-                    if number == started, isAllowed, !Task.isCancelled { startNext(&group, delay: policy.delay) }
+                    guard number == timer else { continue }
+                    if isAllowed, !Task.isCancelled {
+                        startNext(&group)
+                    } else if running == 0 {
+                        group.cancelAll()
+                        return (last, started)
+                    }
                 case .answer(let result):
                     running -= 1
                     last = result
@@ -122,9 +139,9 @@ private struct Hedge {
                         return (result, started)
                     }
                     _ = caller.throttle?.didFail()
-                    if failure.pushback == .never { mayStart = false }
+                    mayStart = mayStart && isInTime(failure.pushback)
                     if isAllowed, mayStart, !Task.isCancelled {
-                        startNext(&group, delay: policy.delay)
+                        if case .after(let delay) = failure.pushback { wait(&group, delay) } else { startNext(&group) }
                     } else if running == 0 {
                         group.cancelAll()
                         return (last, started)
@@ -132,6 +149,24 @@ private struct Hedge {
                 }
             }
             return (last, started)
+        }
+    }
+
+    /// What the server certainly did nothing for is sent again, and is no attempt that failed (rules H2c, S7).
+    private func attempt(_ number: Int) async -> UnaryResult {
+        for _ in 0..<RetryState.maximumTransparentRetries {
+            let result = await caller.attempt(context, body: body, number)
+            guard result.failure?.wasRefused == true, !Task.isCancelled else { return result }
+        }
+        return await caller.attempt(context, body: body, number)
+    }
+
+    /// Whether another attempt may be made, and before the deadline (rule S10).
+    private func isInTime(_ pushback: AttemptFailure.Pushback) -> Bool {
+        switch pushback {
+        case .none: true
+        case .never: false
+        case .after(let delay): context.deadline.map { .now() + TimeAmount(delay) < $0 } ?? true
         }
     }
 }
