@@ -126,6 +126,15 @@ def test_chunks_that_are_not_chunks(attacked, name):
     assert b"grpc-status: 0" not in received
 
 
+@pytest.mark.parametrize("name", WRONG_CHUNKS)
+def test_chunks_that_are_not_chunks_are_the_callers_mistake(attacked, name):
+    """A unary Connect call says so with its HTTP status."""
+    head = post(body=None, extra=["transfer-encoding: chunked"])
+    head = head.replace(b"application/grpc-web+proto", b"application/json")
+    received = exchange(attacked, head + WRONG_CHUNKS[name] + post())
+    assert received.startswith(b"HTTP/1.1 400 ") and received.count(b"HTTP/1.1 ") == 1, received
+
+
 # ---------------------------------------------------------------------------------------- too much of it
 
 

@@ -181,11 +181,7 @@ def test_broken_protobuf(raw, key, message):
 def test_bad_base64(raw, key, body):
     raw.send(post(key, body=body, content_type="application/grpc-web-text"))
     answer = raw.read_answer()
-    if answer.status == 200:
-        answer.body = base64.b64decode(answer.body)
-        assert answer.grpc_status == INTERNAL
-    else:
-        assert answer.status == 400
+    assert (answer.status, answer.grpc_status) == (400, INTERNAL)
 
 
 @pytest.mark.parametrize("timeout", ["", "1", "S", "1s", "-1S", "+1S", "123456789S", "1.5S", " 1S ", "1S, 2S"])

@@ -170,12 +170,18 @@ import Testing
             ("?encoding=json&message=%2", 400),
             ("?encoding=json&message=%22%22&connect=v2", 400), ("?encoding=json&message=!&base64=1", 400),
             ("?encoding=xml&message=a", 415), ("?encoding=json&message=a&compression=br", 501),
+            ("?encoding=json&message=%22%22&message=%22%22", 400), ("?encoding=json&encoding=json&message=a", 400),
+            ("?encoding=json&message=%22%22&%6Dessage=%22%22", 400),
+            ("?encoding=json&message=ImhpIg&base64=1&base64=1", 400),
+            ("?encoding=json&message=%22%22&connect=v1&connect=v1", 400),
+            ("?encoding=json&message=%22%22&compression=gzip&compression=identity", 400),
         ]
     )
     func badQuery(query: String, status: Int) async throws {
         try await TestServer.run { server in
             let response = try await server.post(EchoService.look.path + query, method: .get, headers: [])
             #expect(response.head.status == status)
+            if status == 501 { #expect(response.text.contains("query parameter compression \\\"br\\\"")) }
         }
     }
 

@@ -1,5 +1,6 @@
 import HTTPTransport
 import RPC
+import Synchronization
 import Testing
 
 /// What browsers need and must not get.
@@ -37,6 +38,27 @@ import Testing
             for name in ["grpc-status", "grpc-message", "grpc-status-details-bin", "x-head"] {
                 #expect(names.contains(name), "\(name)")
             }
+        }
+    }
+
+    @Test("C3, W7: trailers that stand in the head are exposed too, the status of a failure with them")
+    func exposedTrailers() async throws {
+        struct Failing: ServerInterceptor {
+            func intercept(_ call: ServerCall, context: CallContext, next: CallHandler) async throws {
+                context.addTrailingMetadata("x-tail", "t")
+                throw RPCError(.aborted, "no")
+            }
+        }
+        try await TestServer.run(interceptors: [Failing()], configure: allow) { server in
+            let response = try await server.post(
+                EchoService.unary.path, headers: [("content-type", "application/grpc-web"), origin],
+                body: [0, 0, 0, 0, 0]
+            )
+            #expect(response.header("grpc-status") == "10")
+            #expect(response.header("x-tail") == "t")
+            #expect(
+                response.header("access-control-expose-headers")
+                    == "grpc-status, grpc-message, grpc-status-details-bin, x-tail")
         }
     }
 
@@ -117,6 +139,83 @@ import Testing
             }
             let harmless = try await server.post(EchoService.look.path, headers: forged, body: [0, 0, 0, 0, 0])
             #expect(harmless.text.hasSuffix("grpc-status: 0\r\n"))
+        }
+    }
+}
+
+@Suite(.timeLimit(.minutes(5))) struct CrossOriginTests {
+    private let preflight = [
+        ("origin", "http://localhost:8000"), ("access-control-request-method", "POST"),
+        ("access-control-request-headers", "content-type,x-api-key"),
+    ]
+
+    @Test("C1, C2: the preflight of an allowed origin")
+    func allowedPreflight() async throws {
+        try await TestServer.run(configure: { $0.crossOrigin.allowedOrigins = ["http://localhost:8000"] }) { server in
+            let response = try await server.post(EchoService.unary.path, method: .options, headers: preflight)
+            #expect(response.head.status == 204)
+            #expect(response.header("access-control-allow-origin") == "http://localhost:8000")
+            #expect(response.header("access-control-allow-headers")?.contains("x-api-key") == true)
+            #expect(response.header("access-control-allow-methods") == "POST")
+            #expect(response.header("access-control-max-age") == "7200")
+        }
+    }
+
+    @Test("C1: a preflight needs no key, reaches no interceptor and no handler, and has no body")
+    func preflightWithoutKey() async throws {
+        let seen = Atomic(0)
+        let gate = Refusing { _ in
+            seen.add(1, ordering: .relaxed)
+            return RPCError(.unauthenticated, "no key")
+        }
+        try await TestServer.run(
+            interceptors: [gate], configure: { $0.crossOrigin.allowedOrigins = ["http://localhost:8000"] }
+        ) { server in
+            for http in [HTTPClientProtocol.http1, .http2] {
+                let response = try await server.post(
+                    EchoService.unary.path, over: http, method: .options, headers: preflight)
+                #expect(response.head.status == 204)
+                #expect(response.header("access-control-allow-origin") == "http://localhost:8000")
+                #expect(response.header("grpc-status") == nil)
+                #expect(response.body.isEmpty)
+            }
+        }
+        #expect(seen.load(ordering: .relaxed) == 0)
+    }
+
+    @Test(
+        "C5: denied by default, and by prefix, suffix and null",
+        arguments: [
+            "http://localhost:8000", "http://a.test.evil", "http://evil.a.test", "http://a.tes", "xhttp://a.test",
+            "https://a.test", "http://a.test:80", "http://A.test", "http://a.test/", "*", "null", "",
+        ])
+    func denied(origin: String) async throws {
+        try await TestServer.run(configure: { $0.crossOrigin.allowedOrigins = ["http://a.test"] }) { server in
+            let response = try await server.post(
+                EchoService.unary.path, method: .options,
+                headers: [("origin", origin), ("access-control-request-method", "POST")]
+            )
+            #expect(response.header("access-control-allow-origin") == nil)
+            let call = try await server.post(
+                EchoService.unary.path, headers: [("content-type", "application/grpc-web"), ("origin", origin)],
+                body: [0, 0, 0, 0, 0]
+            )
+            #expect(call.header("access-control-allow-origin") == nil)
+        }
+    }
+
+    @Test("C3, C5: answers and error answers can be read by an allowed origin")
+    func readable() async throws {
+        try await TestServer.run(configure: { $0.crossOrigin.allowedOrigins = ["http://a.test"] }) { server in
+            for type in ["application/grpc-web", "text/plain"] {
+                let response = try await server.post(
+                    EchoService.fail.path, headers: [("content-type", type), ("origin", "http://a.test")],
+                    body: [0, 0, 0, 0, 0]
+                )
+                #expect(response.header("access-control-allow-origin") == "http://a.test")
+                #expect(response.header("access-control-expose-headers")?.contains("grpc-status") == true)
+                #expect(response.header("vary") == "Origin")
+            }
         }
     }
 }

@@ -46,6 +46,29 @@ import Testing
         }
     }
 
+    @Test("M8, S3: details beyond 4 KiB stay behind, the first ones go")
+    func largeDetails() async throws {
+        let gate = Refusing { context in
+            let sizes = context.metadata["x-sizes"]?.split(separator: ",").compactMap { Int($0) } ?? []
+            let details = sizes.map { GoogleRPC.ErrorInfo(reason: String(repeating: "r", count: $0)) }
+            return RPCError(.aborted, "no", details: details)
+        }
+        try await TestServer.run(interceptors: [gate]) { server in
+            let cases = [("100,3500", [100, 3500]), ("100,4000", [100]), ("3000,3000,10", [3000]), ("5000", [])]
+            for (sizes, kept) in cases {
+                let response = try await server.post(
+                    EchoService.unary.path, headers: web + [("x-sizes", sizes)], body: [0, 0, 0, 0, 0])
+                #expect(response.header("grpc-status") == "10")
+                #expect(response.header("grpc-message") == "no")
+                let text = response.header("grpc-status-details-bin") ?? ""
+                let status = try GoogleRPC.Status(serializedBytes: try #require(Base64.decode(Array(text.utf8))))
+                let reasons = try status.details.map { try $0.unpack(GoogleRPC.ErrorInfo.self)?.reason.count }
+                #expect(reasons == kept)
+                #expect((text.isEmpty) == kept.isEmpty)
+            }
+        }
+    }
+
     @Test("S9: the response's headers wait for the first message, or for the handler's wish")
     func earlyHead() async throws {
         try await TestServer.run { server in

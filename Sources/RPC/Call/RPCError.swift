@@ -26,6 +26,9 @@ public struct RPCError: Error, Sendable {
 
     /// Longest `grpc-message` before percent encoding, in bytes; longer texts are cut at a character.
     public static let maximumMessageByteCount = 1024
+    /// Longest `grpc-status-details-bin` before base64, in bytes: with the message it fits into the 8 KiB of header
+    /// fields that clients take (rule M8). Of details that do not fit the first ones are sent.
+    public static let maximumDetailsByteCount = 4096
 
     public init(_ code: StatusCode, _ message: String, details: [any Message] = [], metadata: Metadata = Metadata()) {
         self.code = code
@@ -79,10 +82,12 @@ extension RPCError {
     /// `google.rpc.Status`, serialised, for `grpc-status-details-bin` (rule S3); nil when there are no details.
     func serializedStatus() -> [UInt8]? {
         guard !details.isEmpty else { return nil }
-        return GoogleRPC.Status(
-            code: Int32(truncatingIfNeeded: code.rawValue), message: boundedMessage, details: details
-        )
-            .serializedBytes()
+        var status = GoogleRPC.Status(
+            code: Int32(truncatingIfNeeded: code.rawValue), message: boundedMessage, details: details)
+        while status.encodedByteCount > Self.maximumDetailsByteCount {
+            guard status.details.popLast() != nil else { return nil }
+        }
+        return status.details.isEmpty ? nil : status.serializedBytes()
     }
 }
 

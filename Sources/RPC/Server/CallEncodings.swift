@@ -26,7 +26,8 @@ struct CallEncodings: Sendable {
         if let name, name != "identity" {
             let policy = configuration.values.compression
             guard let algorithm = CompressionAlgorithm(name: name), policy.algorithms.contains(algorithm) else {
-                throw Self.unsupported(name, wire, policy)
+                let place = compression == nil ? "\(Self.encodingField(wire))" : Self.parameter
+                throw Self.unsupported(name, place, wire, policy)
             }
             request = algorithm
         }
@@ -69,10 +70,13 @@ struct CallEncodings: Sendable {
         }
     }
 
-    private static func unsupported(_ name: String, _ wire: WireProtocol, _ policy: CompressionPolicy) -> RPCError {
+    private static let parameter = "query parameter compression"
+
+    private static func unsupported(
+        _ name: String, _ place: String, _ wire: WireProtocol, _ policy: CompressionPolicy
+    ) -> RPCError {
         var error = RPCError(
-            .unimplemented,
-            "\(encodingField(wire)) \"\(name.bounded)\" is not served; send one of: \(policy.acceptedNames)"
+            .unimplemented, "\(place) \"\(name.bounded)\" is not served; send one of: \(policy.acceptedNames)"
         )
         error.protocolFields.append(acceptField(wire), policy.acceptedNames)
         return error

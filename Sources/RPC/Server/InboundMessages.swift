@@ -23,6 +23,8 @@ struct InboundMessages {
     private var isMessageTaken = false
     /// The last message that was read had come compressed.
     private(set) var wasCompressed = false
+    /// The body of a text request is not base64.
+    private(set) var isTextBroken = false
     /// Bytes that decompressing has added since somebody last looked.
     private var growth = 0
     /// What the body is only a part of.
@@ -84,7 +86,7 @@ struct InboundMessages {
         do {
             try chunk.withUnsafeReadableBytes { try textDecoder?.decode($0, into: &bytes) }
         } catch {
-            throw RPCError(.internalError, "request body is not valid base64: \(error)")
+            throw brokenText("\(error)")
         }
         buffer.writeBytes(bytes)
     }
@@ -104,7 +106,12 @@ struct InboundMessages {
         do {
             slice = try buffer.withUnsafeReadableBytes { bytes throws(FrameError) in try reader.next(bytes) }
         } catch {
-            throw RPCError(frameError: error, limit: "maximumRequestMessageByteCount")
+            var failure = RPCError(frameError: error, limit: "maximumRequestMessageByteCount")
+            // Interop hazard: proxies that hand text on as binary. Base64 of any prefix below 16 MiB begins so.
+            if error.isInvalidFlags, wire == .web, buffer.readableBytesView.first == UInt8(ascii: "A") {
+                failure.message += "; the body looks like base64, which is application/grpc-web-text"
+            }
+            throw failure
         }
         guard let slice else { return nil }
         let payload = buffer.getSlice(at: buffer.readerIndex + slice.payload.lowerBound, length: slice.payload.count)
@@ -133,12 +140,10 @@ struct InboundMessages {
             do {
                 try textDecoder?.finish(into: &bytes)
             } catch {
-                throw RPCError(.internalError, "request body is not valid base64: \(error)")
+                throw brokenText("\(error)")
             }
             // The decoder forgives a missing `=`; here that may be a body that was cut (rule W12).
-            guard bytes.isEmpty else {
-                throw RPCError(.internalError, "request body is not valid base64: its last group is not padded")
-            }
+            guard bytes.isEmpty else { throw brokenText("its last group is not padded") }
         }
         do {
             try buffer.withUnsafeReadableBytes { bytes throws(FrameError) in try checkEnd(bytes) }
@@ -170,6 +175,11 @@ struct InboundMessages {
             growth &+= maximumMessageByteCount
             throw refusal(error, algorithm)
         }
+    }
+
+    private mutating func brokenText(_ reason: String) -> RPCError {
+        isTextBroken = true
+        return RPCError(.internalError, "request body is not valid base64: \(reason)")
     }
 
     private func refusal(_ error: CompressionError, _ algorithm: CompressionAlgorithm) -> RPCError {

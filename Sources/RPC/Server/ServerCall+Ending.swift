@@ -53,7 +53,8 @@ extension ServerCall {
         var fields = answerForm.responseFields
         trailers.forEach { name, value in fields.append(name: name, value: value) }
         configuration.values.crossOrigin.permitReading(&fields, by: exchange.fields)
-        exchange.sendHead(HTTPResponseHead(status: 200, fields: fields))
+        // Rule S4: 200 whatever the outcome, but for a body that is not what its type says.
+        exchange.sendHead(HTTPResponseHead(status: isRequestTextBroken ? 400 : 200, fields: fields))
         exchange.finish(trailers: nil)
     }
 

@@ -106,6 +106,9 @@ public final class ServerCall: @unchecked Sendable {
     @usableFromInline
     func keep(_ message: any Message) { keptAnswer.withLock { $0 = message } }
 
+    /// Whether the body of a text request is not base64.
+    var isRequestTextBroken: Bool { requestForm.isText && inbound.isTextBroken }
+
     /// How the messages are written. A handler of raw bytes reads and writes in this codec.
     public var codec: MessageCodec { requestForm.codec }
 
@@ -232,7 +235,11 @@ public final class ServerCall: @unchecked Sendable {
             show(chunk)
             try inbound.append(chunk)
         } catch let error as HTTPStreamError {
-            throw interruption?.error ?? RPCError(streamError: error)
+            if let interruption { throw interruption.error }
+            var failure = RPCError(streamError: error)
+            // Broken chunks and a body that was cut are what rule P13 calls bad input.
+            if failure.code == .internalError { failure.code = requestForm.wireProtocol.badInputCode }
+            throw failure
         }
     }
 

@@ -3,13 +3,16 @@ import NIOCore
 
 /// The query of a Connect GET request: `connect=v1&encoding=json&message=...&base64=1&compression=gzip`.
 ///
-/// Names that mean nothing here are ignored. The first of repeated names counts.
+/// Names that mean nothing here are ignored. One that does, given twice, is refused: which of both counts is a guess
+/// that another program on the way may make differently (as rule M12).
 struct ConnectQuery {
     /// Value of `encoding`: the codec's name.
     let encoding: String
     /// Value of `compression`, if any.
     let compression: String?
     let message: [UInt8]
+
+    private static let names = ["connect", "encoding", "message", "base64", "compression"]
 
     /// A message in JSON that stood in the head of a request.
     init(json: [UInt8]) {
@@ -19,7 +22,7 @@ struct ConnectQuery {
     }
 
     /// - Parameter target: path and query of a request.
-    /// - Throws: INVALID_ARGUMENT when a value is missing or malformed.
+    /// - Throws: INVALID_ARGUMENT when a value is missing, malformed or repeated.
     init(_ target: UnsafeRawBufferPointer) throws(RPCError) {
         var values: [String: [UInt8]] = [:]
         let query = target.drop { $0 != UInt8(ascii: "?") }.dropFirst()
@@ -29,7 +32,10 @@ struct ConnectQuery {
                 throw RPCError(.invalidArgument, "the query is not valid percent-encoding")
             }
             let text = String(decoding: key, as: UTF8.self)
-            if values[text] == nil { values[text] = value }
+            guard Self.names.contains(text) else { continue }
+            guard values.updateValue(value, forKey: text) == nil else {
+                throw RPCError(.invalidArgument, "query parameter \(text) is given more than once")
+            }
         }
         if let version = values["connect"], version != Array("v1".utf8) {
             throw RPCError(.invalidArgument, "query parameter connect must be v1")
