@@ -28,6 +28,9 @@ struct OperatedServer: Sendable {
             services: [WorkService(), HealthService(health)], interceptors: interceptors,
             configuration: configuration, logger: logger
         )
+        var httpConfiguration = httpConfiguration
+        // A test whose tasks starve on a busy machine is no slow peer.
+        httpConfiguration.timeouts.requestHead = .seconds(240)
         let http = try await HTTPServer.start(
             httpConfiguration, group: MultiThreadedEventLoopGroup.singleton, logger: logger,
             service: rpc

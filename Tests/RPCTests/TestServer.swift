@@ -13,6 +13,7 @@ struct TestServer: Sendable {
         interceptors: [any ServerInterceptor] = [],
         routes: [HTTPRoute] = [],
         limits: HTTPLimits = HTTPLimits(),
+        tls: TLSServerConfiguration? = nil,
         configure: (inout RPCServerConfiguration) -> Void = { _ in },
         _ body: @Sendable (TestServer) async throws -> R
     ) async throws -> R {
@@ -27,6 +28,10 @@ struct TestServer: Sendable {
         var http = HTTPServerConfiguration()
         http.address = .tcp(host: "127.0.0.1", port: 0)
         http.limits = limits
+        http.tls = tls
+        // A test whose tasks starve on a busy machine is no slow peer.
+        http.timeouts.requestHead = .seconds(240)
+        http.timeouts.bodyGrace = nil
         http.refusalFields = configuration.crossOrigin.refusalFields(for:)
         let server = try await HTTPServer.start(
             http, group: MultiThreadedEventLoopGroup.singleton, logger: logger, service: rpc
@@ -47,6 +52,7 @@ struct TestServer: Sendable {
         _ body: @Sendable (RPCChannel) async throws -> R
     ) async throws -> R {
         var configuration = RPCChannel.Configuration(host: "127.0.0.1", port: port, wire: wire)
+        configuration.connection.connectTimeout = .seconds(60)
         configure(&configuration)
         let channel = RPCChannel(configuration, group: MultiThreadedEventLoopGroup.singleton)
         do {

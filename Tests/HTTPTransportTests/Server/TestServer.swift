@@ -11,7 +11,7 @@ let testGroup = MultiThreadedEventLoopGroup(numberOfThreads: 2)
 /// Runs `body` against a server on a free port, then shuts it down.
 func withServer<Result>(
     _ transport: TestTransport = .clearText, limits: HTTPLimits = HTTPLimits(),
-    timeouts: HTTPTimeouts = HTTPTimeouts(), handler: @escaping HTTPHandler, body: (HTTPServer) async throws -> Result
+    timeouts: HTTPTimeouts = .patient, handler: @escaping HTTPHandler, body: (HTTPServer) async throws -> Result
 ) async throws -> Result {
     var logger = Logger(label: "test")
     logger.logLevel = .critical
@@ -26,6 +26,16 @@ func withServer<Result>(
     } catch {
         await server.shutdown(gracePeriod: .zero)
         throw error
+    }
+}
+
+extension HTTPTimeouts {
+    /// A test whose tasks starve on a busy machine is no slow peer.
+    static var patient: HTTPTimeouts {
+        var timeouts = HTTPTimeouts()
+        timeouts.requestHead = .seconds(240)
+        timeouts.bodyGrace = nil
+        return timeouts
     }
 }
 

@@ -39,6 +39,7 @@ enum Scripted {
         try await ScriptedPeer.with(script) { peer in
             var configuration = RPCChannel.Configuration(host: "127.0.0.1", port: peer.port, wire: wire)
             configuration.backoff.initial = .milliseconds(20)
+            configuration.connection.connectTimeout = .seconds(60)
             configure(&configuration)
             let channel = RPCChannel(configuration)
             do {

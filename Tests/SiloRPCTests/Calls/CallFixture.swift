@@ -103,6 +103,8 @@ struct TestSilo: Sendable {
         var http = HTTPServerConfiguration()
         http.address = .tcp(host: "127.0.0.1", port: 0)
         http.tls = tls
+        // A test whose tasks starve on a busy machine is no slow peer.
+        http.timeouts.requestHead = .seconds(240)
         let server = try await HTTPServer.start(
             http, group: MultiThreadedEventLoopGroup.singleton, logger: quiet, service: rpc)
         do {
