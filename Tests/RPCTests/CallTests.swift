@@ -1,4 +1,5 @@
 import FrameCodec
+import HTTPTransport
 import NIOCore
 import RPC
 import Synchronization
@@ -284,15 +285,43 @@ import Testing
     }
 
     @Test(
-        "T3, M12: a malformed or repeated timeout is INTERNAL", arguments: ["1", "m", "1h", "-1S", "123456789S", " 1S"])
+        "T3: a malformed timeout is INTERNAL",
+        arguments: ["", "1", "m", "1h", "1s", "-1S", "+1S", "1 S", "1.5S", "0x1S", "123456789S", "1SS"])
     func malformed(value: String) async throws {
+        try await TestServer.run { server in
+            for http in [HTTPClientProtocol.http1, .http2] {
+                let response = try await server.post(
+                    EchoService.unary.path, over: http,
+                    headers: [("content-type", "application/grpc-web"), ("grpc-timeout", value)],
+                    body: [0, 0, 0, 0, 0]
+                )
+                #expect(response.header("grpc-status") == "13")
+                #expect(response.header("grpc-message")?.hasPrefix("grpc-timeout must be") == true)
+            }
+        }
+    }
+
+    @Test("M12: a repeated timeout is INTERNAL, even if both say the same")
+    func repeated() async throws {
         try await TestServer.run { server in
             let response = try await server.post(
                 EchoService.unary.path,
-                headers: [("content-type", "application/grpc-web"), ("grpc-timeout", value), ("grpc-timeout", "1S")],
+                headers: [("content-type", "application/grpc-web"), ("grpc-timeout", "1S"), ("grpc-timeout", "1S")],
                 body: [0, 0, 0, 0, 0]
             )
             #expect(response.header("grpc-status") == "13")
+            #expect(response.header("grpc-message") == "grpc-timeout is given more than once")
+        }
+    }
+
+    @Test("T1: what the grammar allows is served", arguments: ["1H", "00000001M", "30S", "99999999H", "99999999m"])
+    func wellFormed(value: String) async throws {
+        try await TestServer.run { server in
+            let response = try await server.post(
+                EchoService.unary.path,
+                headers: [("content-type", "application/grpc-web"), ("grpc-timeout", value)], body: [0, 0, 0, 0, 0]
+            )
+            #expect(response.text.hasSuffix("grpc-status: 0\r\n"))
         }
     }
 }

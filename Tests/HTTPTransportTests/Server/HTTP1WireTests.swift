@@ -60,6 +60,26 @@ import Testing
         }
     }
 
+    @Test func `M4, M9 names come in any case and are lower-case then, outer white space of values is dropped`()
+        async throws
+    {
+        let handler: HTTPHandler = { exchange in
+            var lines: [String] = []
+            exchange.head.fields.forEach { name, value in
+                lines.append("\(String(decoding: name, as: UTF8.self))=\(String(decoding: value, as: UTF8.self))")
+            }
+            try? await exchange.send(ByteBuffer(string: lines.joined(separator: ";")))
+            exchange.finish()
+        }
+        try await withServer(handler: handler) { server in
+            try await RawPeer.with(port: server.port) { peer in
+                try await peer.send("GET / HTTP/1.1\r\nHOST: x\r\nX-MiXeD: \t v w \t\r\nx-none:\r\nX-END:q\r\n\r\n")
+                #expect(try await peer.receive(until: "x-end=q"))
+                #expect(peer.text.hasSuffix("\r\n\r\nhost=x;x-mixed=v w;x-none=;x-end=q"))
+            }
+        }
+    }
+
     @Test func `an empty buffer pushes the head out`() async throws {
         let step = Gate()
         let handler: HTTPHandler = { exchange in

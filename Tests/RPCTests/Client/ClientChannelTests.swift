@@ -87,6 +87,45 @@ import Testing
         }
     }
 
+    @Test("a name is looked up: localhost, by both policies", arguments: [LoadBalancing.pickFirst, .roundRobin])
+    func hostName(balancing: LoadBalancing) async throws {
+        // It serves 127.0.0.1 only; where the name has ::1 too, that is refused.
+        try await ScriptedPeer.with(Self.hi) { peer in
+            for text in ["localhost:\(peer.port)", "dns:localhost:\(peer.port)"] {
+                var configuration = RPCChannel.Configuration(target: try ConnectionTarget(text))
+                configuration.loadBalancing = balancing
+                let channel = RPCChannel(configuration)
+                for _ in 0..<3 {
+                    #expect(await channel.ask(options: CallOptions(waitsForReady: true)).value == "hi")
+                }
+                await channel.close()
+            }
+        }
+    }
+
+    @Test(
+        "H2c: after GOAWAY the name is looked up again, and calls go where it leads now; none is lost",
+        arguments: [LoadBalancing.pickFirst, .roundRobin])
+    func movedName(balancing: LoadBalancing) async throws {
+        let leaving = Scripted.http2 { peer, request, _ in
+            try await peer.send(HTTP2Peer.goAway(last: request.stream))
+            try await peer.respond(request.stream, Scripted.head, body: Scripted.hi, trailers: Scripted.ok)
+        }
+        try await ScriptedPeer.with(leaving) { old in
+            try await ScriptedPeer.with(Self.hi) { new in
+                var configuration = RPCChannel.Configuration(host: "name", port: 1)
+                configuration.resolver = Names([[try Self.local(old.port)], [try Self.local(new.port)]])
+                configuration.minimumResolutionInterval = .zero
+                configuration.loadBalancing = balancing
+                let channel = RPCChannel(configuration)
+                for _ in 0..<5 { #expect(await channel.ask().value == "hi") }
+                #expect(old.connectionCount == 1)
+                #expect(new.connectionCount == 1)
+                await channel.close()
+            }
+        }
+    }
+
     @Test("H2e: a further connection is opened when MAX_CONCURRENT_STREAMS is reached, and no more than allowed")
     func furtherConnections() async throws {
         let started = Log<Int>()

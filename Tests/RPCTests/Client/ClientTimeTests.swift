@@ -111,6 +111,36 @@ import Testing
         }
     }
 
+    @Test("T4, T8: a unary call that names no timeout has its method's or the channel's, 30 s unless set")
+    func standard() async throws {
+        let timeouts = Log<String>()
+        let script = Scripted.http2 { peer, request, _ in
+            await timeouts.add(request["grpc-timeout"] ?? "none")
+            try await peer.respond(request.stream, Scripted.head, body: Scripted.hi, trailers: Scripted.ok)
+        }
+        let configure: (inout RPCChannel.Configuration) -> Void = {
+            $0.service.methods = [
+                MethodConfiguration(names: [.init(service: "t.S", method: "Short")], timeout: .seconds(9))
+            ]
+            $0.defaultStreamTimeout = .seconds(50)
+        }
+        let short = MethodDescriptor(service: "t.S", method: "Short", kind: .unary)
+        try await Scripted.run(script, configure: configure) { channel, _ in
+            _ = await channel.ask()
+            _ = await channel.ask(method: short)
+            // The shorter one of the caller's and the method's.
+            _ = await channel.ask(method: short, options: CallOptions(timeout: .seconds(300)))
+            let stream: ResponseStream<Protobuf.StringValue> = try await channel.serverStreaming(
+                Scripted.stream, Protobuf.StringValue())
+            for try await _ in stream {}
+        }
+        let seen = await timeouts.entries.map { text in text.hasSuffix("u") ? Int(text.dropLast()) ?? 0 : 0 }
+        #expect(seen.count == 4)
+        for (value, limit) in zip(seen, [30_000_000, 9_000_000, 9_000_000, 50_000_000]) {
+            #expect(value > 0 && value <= limit)
+        }
+    }
+
     @Test("H2d: a keepalive without an answer fails the calls with UNAVAILABLE")
     func keepalive() async throws {
         let script: ScriptedPeer.Script = { connection, _ in
