@@ -50,10 +50,11 @@ class Handler(grpc.GenericRpcHandler):
             context.abort(code, status.message)
 
     def unary(self, request, context):
-        self.echo(context)
-        self.check(request.response_status, context)
+        # Before the head, which names the encoding: later it has no effect.
         if request.response_compressed.value:
             context.set_compression(grpc.Compression.Gzip)
+        self.echo(context)
+        self.check(request.response_status, context)
         return self.m.SimpleResponse(payload=self.m.Payload(body=bytes(request.response_size)))
 
     def output(self, request, context):

@@ -13,6 +13,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 import python_client
 import python_server
+from relay import Relay
 
 HERE = Path(__file__).resolve().parent
 BINARIES = Path(os.environ.get("INTEROP_BINARIES", HERE.parents[1] / ".build/debug"))
@@ -62,6 +63,32 @@ def test_grpcio_server(messages):
     server, port = python_server.start(messages)
     try:
         assert len(run_client(port, "grpc")) == 18
+    finally:
+        server.stop(None)
+
+
+# Case -> the least bytes that the client sends and receives, and how many more there may be for frames and heads. What
+# is compressed does not count: zeros.
+TRAFFIC = {
+    # One call compressed; the other, and the first one, which is wrong on purpose, not.
+    "client_compressed_unary": (2 * 271828, 3 * 314159),
+    "server_compressed_unary": (2 * 271828, 314159),
+    # As above; then a stream of which every second message is compressed.
+    "client_compressed_streaming": (2 * 74922 + 45904 + 8, 0),
+    "server_compressed_streaming": (0, 92653),
+}
+
+
+@pytest.mark.parametrize("case", TRAFFIC)
+def test_grpcio_server_compression(messages, case):
+    """What our client sends is compressed message by message as it says, and so is what grpcio's server answers."""
+    server, port = python_server.start(messages)
+    try:
+        with Relay(port) as relay:
+            assert run_client(relay.port, "grpc", case) == [f"ok {case}"]
+            sent, received = TRAFFIC[case]
+            assert sent <= relay.sent < sent + 8_000, relay.sent
+            assert received <= relay.received < received + 8_000, relay.received
     finally:
         server.stop(None)
 
