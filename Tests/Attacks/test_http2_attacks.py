@@ -21,6 +21,10 @@ def ids(count: int):
     return range(1, 2 * count, 2)
 
 
+def ended_streams(received: bytes) -> int:
+    return sum(one.type == h2.HEADERS and one.flags & h2.END_STREAM for one in h2.frames(received))
+
+
 # -------------------------------------------------------------------------------------- header blocks
 
 
@@ -205,6 +209,84 @@ def test_pings_that_pay_for_themselves_are_no_attack(attacked):
         assert len([one for one in h2.frames(peer.received) if one.type == h2.PING]) == 400
 
 
+# ------------------------------------------------------------------- requests that are none, and broken frames
+
+
+def request(stream: int, path: str | None = "/attack.Target/Unary", scheme: str = "http", authority: str = "x",
+            extra: bytes = b"") -> bytes:
+    """A call of Unary but for what is said."""
+    fields = b"\x83" + h2.field(":scheme", scheme) + (h2.field(":path", path) if path is not None else b"")
+    fields += h2.field(":authority", authority) + h2.field("content-type", "application/grpc") + extra
+    return h2.headers(stream, fields) + h2.data(stream, h2.message(), end=True)
+
+
+FORBIDDEN = {
+    "te": h2.field("te", "gzip"), "connection": h2.field("connection", "close"),
+    "transfer-encoding": h2.field("transfer-encoding", "chunked"), "upgrade": h2.field("upgrade", "h2c"),
+    "an upper-case name": h2.field("X-Upper", "a"), "a name with a space": h2.field("x a", "b"),
+    "CR LF in a value": h2.field("x", "a\r\nforged: b"), "NUL in a value": h2.field("x", "a\0b"),
+    "another host": h2.field("host", "y"), "a pseudo field behind others": h2.field(":authority", "x"),
+    "a pseudo field of answers": h2.field(":status", "200"), "an unknown pseudo field": h2.field(":x", "y"),
+    "two lengths": h2.field("content-length", "5") * 2, "a length that is no number": h2.field("content-length", "5x"),
+}
+BAD_TARGETS = {
+    "no slash": {"path": "attack.Target/Unary"}, "a star": {"path": "*"}, "a URI": {"path": "http://x/"},
+    "no path": {"path": None}, "an empty path": {"path": ""}, "a space": {"path": "/attack.Target/Unary x"},
+    "no slash under another scheme": {"path": "x/y", "scheme": "foo"}, "another scheme": {"scheme": "foo"},
+    "the scheme of TLS": {"scheme": "https"}, "no authority": {"authority": ""}, "no host": {"authority": "a b"},
+}
+
+
+@pytest.mark.parametrize("fault", [{"extra": extra} for extra in FORBIDDEN.values()] + list(BAD_TARGETS.values()),
+                         ids=[*FORBIDDEN, *BAD_TARGETS])
+def test_requests_that_are_none(attacked, fault):
+    """100 of them, fewer than `sentResets`: each is reset, no handler runs, and a good one between them is served."""
+    with Peer(attacked.port) as peer:
+        peer.send(h2.begin())
+        for stream in ids(101):
+            peer.send(request(stream) if stream == 101 else request(stream, **fault), reads=False)
+        received = peer.receive(10, until=lambda received: len(h2.resets(received)) == 100 and ended_streams(received))
+        assert h2.resets(received) == [h2.PROTOCOL_ERROR] * 100 and not h2.goaways(received)
+        answered = {one.stream for one in h2.frames(received) if one.type == h2.HEADERS}
+        assert answered == {101}
+
+
+def test_white_space_around_a_value_is_no_fault(attacked):
+    """nghttp2 would reset the stream; clients and proxies send it."""
+    with Peer(attacked.port) as peer:
+        peer.send(h2.begin() + request(1, extra=h2.field("x", " \t a \t")))
+        received = peer.receive(10, until=ended_streams)
+        assert ended_streams(received) == 1 and not h2.resets(received)
+
+
+BROKEN_FRAMES = {
+    "WINDOW_UPDATE of 0": h2.window_update(0, 0), "WINDOW_UPDATE beyond the window": h2.window_update(0, 0x7FFFFFFF),
+    "PUSH_PROMISE": h2.headers(1) + h2.frame(h2.PUSH_PROMISE, h2.END_HEADERS, 1, struct.pack(">I", 2) + h2.block()),
+    "PING of 7 bytes": h2.frame(h2.PING, payload=b"1234567"),
+    "SETTINGS of 5 bytes": h2.frame(h2.SETTINGS, payload=b"12345"),
+    "a window beyond 31 bits": h2.settings((4, 0x80000000)),
+    "CONTINUATION of nothing": h2.frame(h2.CONTINUATION, 4, 1),
+    "DATA of no stream": h2.data(1, h2.message()), "a stream of the server's": h2.headers(2),
+    "a frame of 16 MiB": h2.headers(1) + b"\xff\xff\xff\0\0\0\0\0\1",
+    "padding beyond the frame": h2.headers(1) + h2.frame(h2.DATA, h2.PADDED, 1, b"\x09abc"),
+    "a frame inside of a header block": h2.frame(h2.HEADERS, 0, 1, h2.block()) + h2.frame(h2.PING, payload=b"12345678"),
+    "HPACK index 0": h2.headers(1, b"\x80"), "an HPACK integer without end": h2.headers(1, b"\0\x7f" + b"\xff" * 20),
+    "HPACK table of 64 KiB": h2.headers(1, b"\x3f\xe1\xff\x03" + h2.block()),
+}
+
+
+@pytest.mark.parametrize("name", BROKEN_FRAMES)
+def test_broken_frames(attacked, name):
+    """The connection ends with GOAWAY and a reason; what follows is not served. 50 connections."""
+    for _ in range(50):
+        with Peer(attacked.port) as peer:
+            peer.send(h2.begin() + BROKEN_FRAMES[name] + h2.call(9))
+            received = peer.receive(10)
+            assert peer.is_closed
+            assert len(h2.goaways(received)) == 1 and h2.goaways(received) != [h2.NO_ERROR]
+            assert not ended_streams(received)
+
+
 # ------------------------------------------------------------------------------------ flow control
 
 
@@ -261,10 +343,6 @@ def test_body_beyond_the_window(attacked):
 
 
 # ------------------------------------------------------------------------------------- gRPC messages
-
-
-def ended_streams(received: bytes) -> int:
-    return sum(one.type == h2.HEADERS and one.flags & h2.END_STREAM for one in h2.frames(received))
 
 
 @pytest.mark.ceiling(megabytes=24)
