@@ -15,6 +15,7 @@ struct LimitSettings: Sendable {
     var runningCallsPerOrganization: Int?
 
     var keys = KeyLimits()
+    var silo = SiloLimits()
 
     /// What operators have set by name.
     private var named: Set<String> = []
@@ -23,7 +24,7 @@ struct LimitSettings: Sendable {
 
     static let names =
         (HTTPLimits.names + HTTPTimeouts.names + RPCServerConfiguration.limitNames + ScmGatewayConfiguration.limitNames
-        + KeyLimits.names + [organizationName]).sorted()
+        + KeyLimits.names + SiloLimits.names + [organizationName]).sorted()
 
     /// - Throws: `ValidationError` that names the setting.
     mutating func apply(_ texts: [String]) throws {
@@ -49,6 +50,9 @@ struct LimitSettings: Sendable {
         if !named.contains("receivedResetBurst") { http.receivedResetBurst = 10_000 }
         if !named.contains("receivedResetsPerSecond") { http.receivedResetsPerSecond = 1_000 }
         if !named.contains("sentResets") { http.sentResets = 10_000 }
+        // What control has let in must fit here, with the fields that it adds.
+        if !named.contains("headerListByteCount") { http.headerListByteCount += 1024 }
+        if !named.contains("headerFieldCount") { http.headerFieldCount += 8 }
     }
 
     private mutating func set(_ name: String, _ value: Double) throws(HTTPLimitError) {
@@ -61,6 +65,8 @@ struct LimitSettings: Sendable {
             try rpc.setLimit(name, to: value)
         } else if KeyLimits.names.contains(name) {
             try keys.set(name, to: value)
+        } else if SiloLimits.names.contains(name) {
+            try silo.set(name, to: value)
         } else if name == Self.organizationName, value >= 1 {
             runningCallsPerOrganization = Int(value)
         } else if HTTPLimits.names.contains(name) {

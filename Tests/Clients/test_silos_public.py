@@ -185,7 +185,7 @@ def test_a_cell_that_is_down_is_told_in_the_words_of_each_protocol(silos, organi
 
 
 def test_callers_who_leave_do_not_end_the_calls_of_others(silos, organizations):
-    """Control's connection to the cell is everybody's: a thousand resets on it are a thousand callers, not an attack."""
+    """Control's connection to the cell is everybody's: a thousand resets on it are callers, not an attack."""
     key = organizations["us1"][1]
     head = f"POST {SCM}ListRepositories HTTP/1.1\r\nhost: x\r\nx-api-key: {key}\r\ncontent-type: application/json\r\n"
     half = [head + "content-length: 100\r\n\r\n{", head + "transfer-encoding: chunked\r\n\r\n1\r\n{\r\nzz\r\n"]
@@ -207,6 +207,46 @@ def test_callers_who_leave_do_not_end_the_calls_of_others(silos, organizations):
     gone = wait_until(lambda: (now := outcomes().get("CLIENT_GONE", 0) - before.get("CLIENT_GONE", 0)) > 200 and now)
     broken = [name for name in ["CELL_ANSWER_BROKEN", "CELL_PAUSED"] if outcomes().get(name, 0) > before.get(name, 0)]
     assert broken == [], f"beside {gone} who left"
+
+
+def test_what_control_lets_in_fits_into_the_cell(silos, organizations):
+    """Control adds fields of its own: a head just within its limit is not the cell's fault."""
+    statuses = []
+    for size in range(7400, 8200, 40):
+        headers = {"content-type": "application/json", "x-api-key": organizations["us1"][1], "x-filler": "x" * size}
+        statuses.append(silos.control.post(SCM + "ListRepositories", b"{}", headers)[0])
+    assert set(statuses) == {200, 431}, statuses
+
+
+def test_an_organization_has_its_share_of_a_cell_and_no_more(silos, organizations):
+    def half() -> socket.socket:
+        connection = socket.create_connection(("127.0.0.1", silos.control.port), timeout=30)
+        head = f"POST {SCM}ListRepositories HTTP/1.1\r\nhost: x\r\nx-api-key: {organizations['us1'][1]}\r\n"
+        connection.sendall((head + "content-type: application/json\r\ncontent-length: 9\r\n\r\n{").encode())
+        return connection
+
+    silos.control.kill(signal.SIGTERM)
+    silos.control.options += ["--limit", "maximumProxiedExchangesPerOrganization=3"]
+    silos.control.start()
+    held = []
+    try:
+        def refused():
+            # Three of them wait for the rest of their bodies, the others are refused as this one.
+            held.append(half())
+            status, _, answer = silos.control.post(
+                SCM + "ListRepositories", b"{}",
+                {"content-type": "application/json", "x-api-key": organizations["us1"][1]})
+            return status == 429 and answer
+
+        assert b"maximumProxiedExchangesPerOrganization = 3" in wait_until(refused)
+        assert silos.control.repositories(organizations["eu1"][1])[0] == 200
+    finally:
+        for connection in held:
+            connection.close()
+        silos.control.kill(signal.SIGTERM)
+        silos.control.options = silos.control.options[:-2]
+        silos.control.start()
+    assert silos.control.repositories(organizations["us1"][1])[0] == 200
 
 
 def test_a_cell_that_does_not_answer_in_time_is_504(silos, organizations):

@@ -62,6 +62,8 @@ public final class SiloCaller: Sendable {
     private func attempts(_ call: SiloCall, _ destination: DestinationState) async throws -> [UInt8] {
         let retries = switches.retries(call.method)
         let begin = ContinuousClock.now
+        // Who has less time than the method asks for finds out nothing about the destination when it is over.
+        let isPatient = call.deadline - begin > switches.timeout(call.method) / 2
         var attempt = 0
         var first: CallFailure?
         while true {
@@ -79,8 +81,8 @@ public final class SiloCaller: Sendable {
                 return answer
             } catch {
                 let failure = CallFailure(error, call)
-                // A caller that gives up says nothing about the destination.
-                if failure.outcome != .cancelled {
+                // Nor does who gives up.
+                if failure.outcome != .cancelled, failure.outcome != .late || isPatient {
                     failure.isSilence ? destination.didFail(.now) : destination.didAnswer(.now)
                 }
                 attempt += 1

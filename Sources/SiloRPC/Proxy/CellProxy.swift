@@ -8,6 +8,7 @@ public struct CellProxy: Sendable {
     private let keys: APIKeyInterceptor
     private let organizations: any OrganizationCells
     private let client: SiloHTTPClient
+    private let running = RunningCalls()
 
     public init(keys: APIKeyInterceptor, organizations: any OrganizationCells, client: SiloHTTPClient) {
         self.keys = keys
@@ -29,20 +30,26 @@ public struct CellProxy: Sendable {
 
     private func forward(_ exchange: HTTPExchange, _ form: ProxyRefusal.Form) async {
         do throws(ProxyRefusal) {
-            let destination = try await cell(of: exchange)
+            let (organization, destination) = try await place(of: exchange)
+            let maximum = client.configuration.maximumProxiedExchangesPerOrganization
+            guard running.begin(organization, maximum) else {
+                client.note(destination, ProxyRefusal.share(maximum).reason)
+                throw .share(maximum)
+            }
+            defer { running.end(organization) }
             await client.proxy(exchange, to: destination, form)
         } catch {
             error.answer(exchange, form, client.configuration.crossOrigin)
         }
     }
 
-    private func cell(of exchange: HTTPExchange) async throws(ProxyRefusal) -> CellName {
+    private func place(of exchange: HTTPExchange) async throws(ProxyRefusal) -> (organization: Int64, CellName) {
         do {
             let organization = try await keys.organization(of: Metadata(fields: exchange.fields))
             guard let name = try await organizations.cell(of: .id(organization)), let cell = try? CellName(name) else {
                 throw ProxyRefusal.noCell
             }
-            return cell
+            return (organization, cell)
         } catch let error as ProxyRefusal {
             throw error
         } catch let error as RPCError {

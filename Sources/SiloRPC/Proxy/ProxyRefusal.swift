@@ -7,6 +7,7 @@ import RPC
 ///
 /// ```
 /// 401 403  as the key says          502 CELL_ANSWER_BROKEN   the cell's answer broke off
+/// 429 TOO_MANY_CALLS                503 CELL_UNKNOWN         control's own table cannot be read
 /// 421 NO_CELL                       503 CELL_UNREACHABLE     no connection          retry-after
 /// 508 PROXY_LOOP                    503 CELL_PAUSED          its last ones failed   retry-after
 /// 499 client has gone               503 CELL_BUSY            all places are taken   retry-after
@@ -48,6 +49,14 @@ struct ProxyRefusal: Error, Sendable, Hashable {
         ProxyRefusal(
             status: 503, code: .unavailable, reason: "CELL_BUSY",
             text: "maximumProxiedExchanges = \(limit) requests to this cell are running")
+    }
+
+    /// What the server says of its own calls, too.
+    static func share(_ limit: Int) -> ProxyRefusal {
+        ProxyRefusal(
+            status: 429, code: .resourceExhausted, reason: "TOO_MANY_CALLS",
+            text: "this organization has maximumProxiedExchangesPerOrganization = \(limit) requests running; wait for "
+                + "one to end")
     }
 
     /// Of the check of the key.
@@ -127,6 +136,7 @@ struct ProxyRefusal: Error, Sendable, Hashable {
         case 401: "Unauthorized"
         case 403: "Forbidden"
         case 421: "Misdirected Request"
+        case 429: "Too Many Requests"
         case 503: "Service Unavailable"
         case 504: "Gateway Timeout"
         case 508: "Loop Detected"

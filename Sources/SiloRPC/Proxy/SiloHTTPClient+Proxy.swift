@@ -29,12 +29,14 @@ extension SiloHTTPClient {
         defer { state.end() }
         if case .open = state.admit(.now) { return refuse(.paused) }
         let response: HTTPClientResponse
+        let timeout = CallDeadline.remaining(exchange) ?? configuration.proxyTimeout
         do {
-            response = try await client.execute(try request(exchange, cell))
+            response = try await client.execute(try request(exchange, cell, timeout))
         } catch {
             let refusal = ProxyRefusal(of: error)
-            // A client that goes away says nothing about the cell.
-            if refusal != .gone { state.didFail(.now) }
+            // A client that goes away, or does not wait, says nothing about the cell.
+            let isClients = refusal == .gone || refusal == .late && timeout < configuration.proxyPatience
+            if !isClients { state.didFail(.now) }
             return refuse(refusal)
         }
         note(cell, "\(response.status)")
@@ -49,7 +51,9 @@ extension SiloHTTPClient {
         return !type.hasPrefix("application/json") && !type.hasPrefix("application/problem+json")
     }
 
-    private func request(_ exchange: HTTPExchange, _ cell: CellName) throws -> HTTPClientRequest {
+    private func request(
+        _ exchange: HTTPExchange, _ cell: CellName, _ timeout: Duration
+    ) throws -> HTTPClientRequest {
         let head = exchange.head
         let byteCount = head.fields.first(.contentLength).flatMap { Int($0) }
         // A function, even for a body that is known to be empty: it is never sent twice.
@@ -59,15 +63,18 @@ extension SiloHTTPClient {
             body: .stream(byteCount: byteCount) { writer in
                 while let bytes = try await Self.read(exchange) { try await writer.send(bytes) }
             })
-        request.timeout = CallDeadline.remaining(exchange) ?? configuration.proxyTimeout
+        request.timeout = timeout
         return request
     }
 
     /// What the client sends.
     ///
     /// - Throws: ``ProxyRefusal``, so that the cell's exchange ends and nobody takes the client's end for the cell's.
-    private static func read(_ exchange: HTTPExchange) async throws(ProxyRefusal) -> ByteBuffer? {
-        do { return try await exchange.readBody() } catch { throw .gone }
+    private static func read(_ exchange: HTTPExchange) async throws -> ByteBuffer? {
+        do { return try await exchange.readBody() } catch {
+            // Told to stop: the cell's exchange has ended, and says why.
+            throw Task.isCancelled ? error : ProxyRefusal.gone
+        }
     }
 
     private func giveBack(_ response: HTTPClientResponse, _ exchange: HTTPExchange) async {

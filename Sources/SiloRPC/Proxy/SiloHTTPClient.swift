@@ -12,6 +12,11 @@ public final class SiloHTTPClient: Sendable {
         public var maximumResponseByteCount = 16 * 1024 * 1024
         /// Exchanges that are handed on to one silo at a time, bodies included; one more is 503. Default 512.
         public var maximumProxiedExchanges = 512
+        /// Of these, how many may be one organization's. Default 128.
+        public var maximumProxiedExchangesPerOrganization = 128
+        /// A cell that does not answer within a shorter time than this, set by the client, is not counted as failing.
+        /// Default 5 s.
+        public var proxyPatience: Duration = .seconds(5)
         /// How long a silo may take to accept a connection. Default 5 s.
         public var connectTimeout: Duration = .seconds(5)
         /// How long a handed-on request without a deadline may take. Default 30 minutes.

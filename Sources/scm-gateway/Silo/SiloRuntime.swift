@@ -22,6 +22,7 @@ struct SiloRuntime: Sendable {
     /// Of connections to other silos; nil in clear text.
     private let tls: TLSClientConfiguration?
     private let tlsFiles: [String]
+    private let limits: SiloLimits
     private let keyring: SiloKeyring
     private let verifier: SiloVerifier
     private let switches: SiloSwitches
@@ -37,6 +38,7 @@ struct SiloRuntime: Sendable {
         guard let address = try settings.silo.address() else { return nil }
         let (configuration, folder) = try settings.silo.configuration()
         self.settings = settings.silo
+        limits = settings.limits.silo
         self.logger = logger
         counters = SiloCallCounters(logger: logger)
         do {
@@ -45,21 +47,26 @@ struct SiloRuntime: Sendable {
             try cells.checkAddresses()
             directory = LiveDirectory(cells)
             keyring = try SiloKeyring(address: address, keys: try configuration.keys(of: address, folder: folder))
-            verifier = SiloVerifier(
-                keyring: keyring, configuration: try configuration.verifierConfiguration(folder: folder))
+            var trust = try configuration.verifierConfiguration(folder: folder)
+            trust.nonceCountPerKey = limits.nonceCountPerKey
+            verifier = SiloVerifier(keyring: keyring, configuration: trust)
             switches = SiloSwitches(try configuration.switchSettings())
             var ways = SignedTransport.Configuration()
             var web = SiloHTTPClient.Configuration()
             tls = settings.tls.clientConfiguration()
             tlsFiles = [settings.tls.clientCA, settings.tls.certificate, settings.tls.key].compactMap(\.self)
             if let tls { (ways.tls, web.tls) = (tls, tls) }
+            web.maximumProxiedExchanges = limits.maximumProxiedExchanges
+            web.maximumProxiedExchangesPerOrganization = limits.maximumProxiedExchangesPerOrganization
+            var policy = SiloCallPolicy()
+            policy.maximumConcurrentCalls = limits.maximumConcurrentCalls
             web.crossOrigin.allowedOrigins = Set(settings.corsOrigins)
             web.crossOrigin.allowedHeaders += GatewayServer.callHeaders
             transport = SignedTransport(keyring: keyring, directory: directory, configuration: ways)
             client = SiloHTTPClient(keyring: keyring, directory: directory, configuration: web)
             process = try SiloProcess(
                 mode: settings.silo.mode, cell: settings.silo.cell, directory: directory, database: database,
-                caller: SiloCaller(transport: transport, switches: switches, counters: counters),
+                caller: SiloCaller(transport: transport, policy: policy, switches: switches, counters: counters),
                 inbound: SiloInbound(switches: switches, answers: StoredAnswers(database), counters: counters))
             // Two services of one key would share switches and stored answers.
             _ = try SiloServices(dispatches)

@@ -139,6 +139,16 @@ import Testing
         #expect(caller.isOpen(Fixture.us1))
     }
 
+    @Test func `who has little time says nothing of the silo, who has the method's does`() async throws {
+        var policy = Fixture.quick
+        policy.breakerFailures = 1
+        let late = caller(ScriptedTransport(ScriptedTransport.fail(.deadlineExceeded)), policy)
+        for _ in 0..<3 { _ = try? await late.call(Fixture.call(timeout: .seconds(10))) }
+        #expect(late.isOpen(Fixture.us1))
+        _ = try? await late.call(Fixture.call(timeout: .seconds(60)))
+        #expect(!late.isOpen(Fixture.us1))
+    }
+
     @Test func `errors that the silo has made are told as they are, others not`() async throws {
         let error: @Sendable (any RPCErrorConvertible) -> ScriptedTransport.Step = { error in
             { _ in throw error.rpcError }

@@ -220,6 +220,22 @@ import Testing
         }
     }
 
+    @Test func `clients that do not wait do not make the cell pause, clients that do wait do`() async throws {
+        try await Self.proxied(
+            cell: { _ in try? await Task.sleep(for: .seconds(600)) },
+            configure: { $0.proxyPatience = .milliseconds(50) }
+        ) { connection in
+            for _ in 0..<40 {
+                #expect(try await Self.send(connection, .post, "/", [("connect-timeout-ms", "1")]).head.status == 504)
+            }
+            var statuses: [Int] = []
+            for _ in 0..<40 {
+                statuses.append(try await Self.send(connection, .post, "/", [("connect-timeout-ms", "50")]).head.status)
+            }
+            #expect(statuses.first == 504 && statuses.contains(503))
+        }
+    }
+
     @Test func `an exchange that breaks is 502 and not sent again; after the head the client's stream is reset`()
         async throws
     {
