@@ -341,7 +341,8 @@ import Testing
     }
 
     @Test func syncFollowsFolders() async throws {
-        let gateway = try await Gateway()
+        let log = KeptLog()
+        let gateway = try await Gateway(logger: log.logger)
         let repository = try makeSource()
         let other = try makeSource()
         let id = try await gateway.add(repository)
@@ -354,12 +355,19 @@ import Testing
         let dry = try result(try await sync(gateway, SyncRepositoriesRequest(dryRun: true)))
         #expect(dry.disabled.map(\.id) == [id] && dry.disabled.first?.status == .disabled)
         #expect(try await get(gateway, id).status == .active)
+        #expect(log.lines.isEmpty, "a dry run changes nothing")
         let gone = try result(try await sync(gateway, SyncRepositoriesRequest()))
         #expect(gone.disabled.map(\.id) == [id] && gone.reactivated.isEmpty)
         #expect(try await get(gateway, id).status == .disabled)
         try FileManager.default.moveItem(atPath: repository.path + "/gone", toPath: repository.path + "/.git")
         let back = try result(try await sync(gateway, SyncRepositoriesRequest(includeHidden: true)))
         #expect(back.restored.map(\.id) == [id] && back.reactivated.map(\.id) == [hidden])
+        // One line for each repository that changed.
+        #expect(log.lines == [
+            "repository disabled by a sync key=1 organization=1 repository=\(id)",
+            "repository enabled by a sync key=1 organization=1 repository=\(id)",
+            "repository enabled by a sync key=1 organization=1 repository=\(hidden)",
+        ])
         #expect(try await gateway.blame(BlameFileRequest(repositoryID: id, path: "a.txt")).count == 1)
         await expectError(.notFound, "REPOSITORY_NOT_FOUND") {
             try await sync(gateway, SyncRepositoriesRequest(repositoryIDs: [foreign]))

@@ -1,5 +1,6 @@
 import FrameCodec
 import Foundation
+import Logging
 import RPC
 import ScmAPI
 import ServiceContextModule
@@ -17,7 +18,9 @@ final class Gateway: Sendable {
     let first: Int64
     let second: Int64
 
-    init(configure: (inout ScmGatewayConfiguration) -> Void = { _ in }) async throws {
+    init(
+        logger: Logger = Logger(label: "scm"), configure: (inout ScmGatewayConfiguration) -> Void = { _ in }
+    ) async throws {
         folder = TestRepository.temporaryFolder()
         database = try Database.open(
             path: folder + "/data/gateway.sqlite", migrations: SiloSchema.migrations + ScmGatewaySchema.migrations
@@ -25,7 +28,7 @@ final class Gateway: Sendable {
         var configuration = ScmGatewayConfiguration()
         configuration.repositoryCacheLifetime = .zero
         configure(&configuration)
-        service = try ScmGatewayService(configuration: configuration, database: database)
+        service = try ScmGatewayService(configuration: configuration, database: database, logger: logger)
         let organizations = OrganizationStore(database)
         first = try await organizations.create(slug: "first").id
         second = try await organizations.create(slug: "second").id
@@ -63,6 +66,27 @@ final class Gateway: Sendable {
             request, responses: ResponseWriter { collected.append($0) }, context: context ?? self.context()
         )
         return collected.values
+    }
+}
+
+/// What was logged, as `MESSAGE key=value ...`, keys sorted.
+final class KeptLog: Sendable {
+    private let kept = Box<[String]>([])
+    var lines: [String] { kept.withLock { $0 } }
+    var logger: Logger { Logger(label: "test") { _ in Handler(log: self) } }
+
+    private struct Handler: LogHandler {
+        let log: KeptLog
+        var logLevel = Logger.Level.info
+        var metadata = Logger.Metadata()
+        subscript(metadataKey key: String) -> Logger.Metadata.Value? {
+            get { metadata[key] }
+            set { metadata[key] = newValue }
+        }
+        func log(event: LogEvent) {
+            let facts = (event.metadata ?? [:]).sorted { $0.key < $1.key }.map { " \($0.key)=\($0.value)" }
+            log.kept.withLock { $0.append("\(event.message)" + facts.joined()) }
+        }
     }
 }
 
