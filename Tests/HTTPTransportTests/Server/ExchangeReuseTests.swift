@@ -115,7 +115,7 @@ import Testing
         var logger = Logger(label: "test")
         logger.logLevel = .critical
         let server = try await HTTPServer.start(
-            HTTPServerConfiguration(), group: testGroup, logger: logger, service: service)
+            HTTPServerConfiguration(timeouts: .patient), group: testGroup, logger: logger, service: service)
         let client = try await HTTPClientConnection.connect(
             host: "127.0.0.1", port: server.port, protocol: version, group: testGroup)
         for _ in 0..<20 { #expect(try await client.call(body: Array(repeating: 1, count: 9_000)).status == 200) }

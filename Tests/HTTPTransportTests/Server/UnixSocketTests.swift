@@ -12,7 +12,8 @@ import Testing
     private func start(_ permissions: UInt16 = 0o600, handler: @escaping HTTPHandler = echo) async throws -> HTTPServer
     {
         try await HTTPServer.start(
-            HTTPServerConfiguration(address: .unix(path: path, permissions: permissions)), group: testGroup,
+            HTTPServerConfiguration(address: .unix(path: path, permissions: permissions), timeouts: .patient),
+            group: testGroup,
             logger: LoggerFactory.quiet, handler: handler)
     }
 

@@ -124,7 +124,8 @@ import Testing
         ]
         tls.reloadInterval = nil
         let server = try await HTTPServer.start(
-            HTTPServerConfiguration(tls: tls), group: testGroup, logger: LoggerFactory.quiet, handler: echo)
+            HTTPServerConfiguration(tls: tls, timeouts: .patient), group: testGroup, logger: LoggerFactory.quiet,
+            handler: echo)
         func subject(_ name: String) async throws -> String {
             let command = """
                 timeout 30 openssl s_client -connect 127.0.0.1:\(server.port) \

@@ -13,7 +13,7 @@ import Testing
 
     /// Runs `body` against a server with this TLS.
     private func withTLSServer<Result>(
-        _ tls: TLSServerConfiguration, timeouts: HTTPTimeouts = HTTPTimeouts(), handler: @escaping HTTPHandler = echo,
+        _ tls: TLSServerConfiguration, timeouts: HTTPTimeouts = .patient, handler: @escaping HTTPHandler = echo,
         body: (HTTPServer) async throws -> Result
     ) async throws -> Result {
         let server = try await HTTPServer.start(
@@ -278,7 +278,7 @@ import Testing
 
     @Test func `clear text, TLS and a Unix socket lead to one handler`() async throws {
         let path = "/tmp/http-\(UUID().uuidString.prefix(8)).sock"
-        var configuration = HTTPServerConfiguration()
+        var configuration = HTTPServerConfiguration(timeouts: .patient)
         configuration.additionalListeners = [
             HTTPListener(.tcp(host: "127.0.0.1", port: 0), tls: certificates.server()), HTTPListener(.unix(path: path)),
         ]
