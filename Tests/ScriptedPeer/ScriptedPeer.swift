@@ -8,12 +8,15 @@ public final class ScriptedPeer: Sendable {
     public typealias Script = @Sendable (_ connection: PeerConnection, _ number: Int) async throws -> Void
 
     public let port: Int
-    private let count = Mutex(0)
+    private let connections: Connections
 
     /// Connections accepted so far.
-    public var connectionCount: Int { count.withLock { $0 } }
+    public var connectionCount: Int { connections.count }
 
-    private init(port: Int) { self.port = port }
+    private init(port: Int, _ connections: Connections) {
+        self.port = port
+        self.connections = connections
+    }
 
     /// Runs `body` while the peer serves, on a free TCP port or on a Unix socket.
     public static func with<Result>(
@@ -22,45 +25,64 @@ public final class ScriptedPeer: Sendable {
         let address =
             try unixPath.map { try SocketAddress(unixDomainSocketPath: $0) }
             ?? SocketAddress(ipAddress: "127.0.0.1", port: 0)
+        let connections = Connections(script)
         let server = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
-            .bind(to: address) { channel in
+            .childChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
-                    try NIOAsyncChannel<ByteBuffer, ByteBuffer>(wrappingChannelSynchronously: channel)
+                    connections.serve(try NIOAsyncChannel(wrappingChannelSynchronously: channel))
                 }
             }
-        let peer = ScriptedPeer(port: server.channel.localAddress?.port ?? 0)
-        let accepting = Task { try await peer.accept(server, script) }
+            .bind(to: address).get()
+        let peer = ScriptedPeer(port: server.localAddress?.port ?? 0, connections)
         let result: Swift.Result<Result, any Error>
         do {
             result = .success(try await body(peer))
         } catch {
             result = .failure(error)
         }
-        accepting.cancel()
+        connections.end()
         // Waited for: afterwards nobody listens on the port.
-        try? await server.channel.close().get()
+        try? await server.close().get()
         return try result.get()
     }
+}
 
-    private func accept(
-        _ server: NIOAsyncChannel<NIOAsyncChannel<ByteBuffer, ByteBuffer>, Never>, _ script: @escaping Script
-    ) async throws {
-        try await withThrowingDiscardingTaskGroup { group in
-            try await server.executeThenClose { connections in
-                for try await channel in connections {
-                    let number = count.withLock { count in
-                        count += 1
-                        return count
+/// What a peer has accepted. Each connection gets its task where it is made: a `NIOAsyncChannel` that nobody uses, such
+/// as one that comes while the peer ends, would trap.
+private final class Connections: Sendable {
+    private struct State {
+        var tasks: [Task<Void, Never>] = []
+        var isOver = false
+    }
+
+    private let script: ScriptedPeer.Script
+    private let state = Mutex(State())
+
+    var count: Int { state.withLock { $0.tasks.count } }
+
+    init(_ script: @escaping ScriptedPeer.Script) { self.script = script }
+
+    func serve(_ channel: NIOAsyncChannel<ByteBuffer, ByteBuffer>) {
+        state.withLock { state in
+            let number = state.tasks.count + 1
+            let isOver = state.isOver
+            state.tasks.append(
+                Task { [script] in
+                    // What a script does not expect ends its connection only.
+                    try? await channel.executeThenClose { inbound, outbound in
+                        guard !isOver else { return }
+                        try await script(PeerConnection(inbound.makeAsyncIterator(), outbound), number)
                     }
-                    group.addTask {
-                        // What a script does not expect ends its connection only.
-                        try? await channel.executeThenClose { inbound, outbound in
-                            try await script(PeerConnection(inbound.makeAsyncIterator(), outbound), number)
-                        }
-                    }
-                }
-            }
+                })
         }
+    }
+
+    func end() {
+        let tasks = state.withLock { state in
+            state.isOver = true
+            return state.tasks
+        }
+        for task in tasks { task.cancel() }
     }
 }
 
