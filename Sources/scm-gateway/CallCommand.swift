@@ -186,6 +186,14 @@ struct CallCommand: AsyncParsableCommand {
         if let bad = error.detail(GoogleRPC.BadRequest.self) {
             for violation in bad.fieldViolations { text += "field \(violation.field): \(violation.description)\n" }
         }
-        FileHandle.standardError.write(Data(text.utf8))
+        FileHandle.standardError.write(Data(Self.harmless(text).utf8))
+    }
+
+    /// What the server wrote must not steer the terminal: control characters as they are written in source text.
+    private static func harmless(_ text: String) -> String {
+        text.unicodeScalars.reduce(into: "") { result, scalar in
+            let isControl = scalar.properties.generalCategory == .control && scalar != "\n" && scalar != "\t"
+            result += isControl ? "\\u{\(String(scalar.value, radix: 16))}" : String(scalar)
+        }
     }
 }

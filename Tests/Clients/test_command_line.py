@@ -4,6 +4,7 @@ import json
 import signal
 import sqlite3
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import grpc
@@ -73,6 +74,26 @@ def test_call_without_a_server():
     result = run("call", "ListRepositories", "--address", "http://127.0.0.1:1", "--api-key", "x")
     assert result.returncode == UNAVAILABLE
     assert "127.0.0.1" in result.stderr
+
+
+def test_what_a_server_says_does_not_steer_the_terminal():
+    class Hostile(grpc.GenericRpcHandler):
+        def service(self, details):
+            def refuse(request, context):
+                context.abort(grpc.StatusCode.NOT_FOUND, "\x1b[2J\x07 gone \u009b31m\x7f\r of caf\u00e9")
+
+            return grpc.unary_unary_rpc_method_handler(refuse)
+
+    server = grpc.server(ThreadPoolExecutor(2), handlers=[Hostile()])
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    try:
+        result = run("call", "ListRepositories", "--address", f"http://127.0.0.1:{port}", "--api-key", "x")
+    finally:
+        server.stop(None)
+    assert result.returncode == NOT_FOUND
+    assert "\\u{1b}[2J\\u{7} gone \\u{9b}31m\\u{7f}\\u{d} of caf\u00e9" in result.stderr
+    assert all(character.isprintable() or character == "\n" for character in result.stderr)
 
 
 @pytest.mark.parametrize("arguments", [

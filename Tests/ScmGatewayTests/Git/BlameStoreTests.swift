@@ -103,8 +103,7 @@ import Testing
         let whole = try await gateway.blame(file)
         await gateway.service.shutdown()
         var configuration = ScmGatewayConfiguration()
-        configuration.git.gitPath = git.path
-        configuration.git.maximumWrittenFileByteCount = 1 << 20
+        git.use(in: &configuration.git)
         let again = try ScmGatewayService(configuration: configuration, database: gateway.database)
         #expect(try await again.getCommitContext(line, context: gateway.context()) == before)
         let collected = Collected<BlameHunk>()

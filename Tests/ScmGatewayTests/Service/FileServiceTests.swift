@@ -258,10 +258,7 @@ import Testing
     /// A page walk makes git list the tree a few times, not once for each page.
     @Test func aPageWalkListsTheTreeFewTimes() async throws {
         let git = try CountingGit()
-        let gateway = try await Gateway {
-            $0.git.gitPath = git.path
-            $0.git.maximumWrittenFileByteCount = 1 << 20
-        }
+        let gateway = try await Gateway { git.use(in: &$0.git) }
         let repository = try TestRepository()
         let names = (0..<1000).map { "d\($0 % 10)/f\($0)" }
         try repository.commit("many", Dictionary(uniqueKeysWithValues: names.map { ($0, "\($0)\n") }))

@@ -18,7 +18,7 @@ import Testing
 
     @Test func resultsAreFoundAnewAndNotKept() async throws {
         let git = try CountingGit()
-        let gateway = try await Gateway { $0.git.gitPath = git.path }
+        let gateway = try await Gateway { git.use(in: &$0.git) }
         let repository = try TestRepository()
         try repository.commit("first", ["a.txt": "one\ntwo\n"])
         let id = try await gateway.add(repository)

@@ -5,13 +5,13 @@ import Foundation
 /// The real git behind a script that notes each subcommand, and refuses one.
 final class CountingGit: Sendable {
     private let folder = TestRepository.temporaryFolder()
-    var path: String { folder + "/git" }
+    private var path: String { folder + "/git" }
 
     init(refusing subcommand: String = "none") throws {
         try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
         let script = """
             #!/bin/sh
-            echo "$1" >> '\(folder)/log'
+            echo "$1 $$" >> '\(folder)/log'
             [ "$1" = '\(subcommand)' ] && exit 7
             exec git "$@"
 
@@ -22,9 +22,24 @@ final class CountingGit: Sendable {
 
     deinit { try? FileManager.default.removeItem(atPath: folder) }
 
+    /// Takes this git, and lets it write its notes: git itself may write no files, which ends the script when the limit
+    /// comes before the note.
+    func use(in configuration: inout GitConfiguration) {
+        configuration.gitPath = path
+        configuration.maximumWrittenFileByteCount = 1 << 20
+    }
+
     /// How often a subcommand was run.
     func count(_ subcommand: String) -> Int {
+        processes(subcommand).count
+    }
+
+    /// What ran a subcommand, in the order in which they were started.
+    func processes(_ subcommand: String) -> [pid_t] {
         let log = (try? String(contentsOfFile: folder + "/log", encoding: .utf8)) ?? ""
-        return log.split(separator: "\n").count { $0 == subcommand }
+        return log.split(separator: "\n").compactMap { line in
+            let words = line.split(separator: " ")
+            return words.count == 2 && words[0] == subcommand ? pid_t(words[1]) : nil
+        }
     }
 }

@@ -82,7 +82,8 @@ final class ObjectReader: Sendable {
                 }
                 mailbox.finish(.success(()))
             } catch {
-                mailbox.finish(.failure(error))
+                // A process that is gone shows in the question's write, or in the answer's end.
+                mailbox.finish(.failure(error as? GitError ?? GitError.corruptAnswer("git cat-file ended: \(error)")))
                 return
             }
         }
