@@ -11,8 +11,9 @@ extension RPCChannel {
         public var metadata = Metadata()
         /// Timeout of a unary call that names none; nil for none. Default 30 s.
         public var defaultUnaryTimeout: Duration? = .seconds(30)
-        /// Timeout of a streaming call that names none; nil for none, the default.
-        public var defaultStreamTimeout: Duration?
+        /// Timeout of a streaming call that names none; nil for none. Default 30 min, the longest that servers of this
+        /// package allow unless told otherwise.
+        public var defaultStreamTimeout: Duration? = .seconds(1800)
         /// Largest response message, in bytes; the declared length is checked before allocation, and what comes out of
         /// decompression too. Default 64 MiB.
         public var maximumResponseMessageByteCount = 64 * 1024 * 1024

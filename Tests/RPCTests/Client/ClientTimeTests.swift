@@ -111,6 +111,29 @@ import Testing
         }
     }
 
+    @Test("T4, T8: a stream that names no timeout has half an hour, or none if that is what the channel says")
+    func standardOfStreams() async throws {
+        let timeouts = Log<String>()
+        let script = Scripted.http2 { peer, request, _ in
+            await timeouts.add(request["grpc-timeout"] ?? "none")
+            try await peer.respond(request.stream, Scripted.head, body: Scripted.hi, trailers: Scripted.ok)
+        }
+        for isUnlimited in [false, true] {
+            let configure: (inout RPCChannel.Configuration) -> Void = {
+                if isUnlimited { $0.defaultStreamTimeout = nil }
+            }
+            try await Scripted.run(script, configure: configure) { channel, _ in
+                let stream: ResponseStream<Protobuf.StringValue> = try await channel.serverStreaming(
+                    Scripted.stream, Protobuf.StringValue())
+                for try await _ in stream {}
+            }
+        }
+        let seen = await timeouts.entries
+        #expect(seen.count == 2 && seen.last == "none")
+        let milliseconds = seen.first.flatMap { $0.hasSuffix("m") ? Int($0.dropLast()) : nil } ?? 0
+        #expect((1_700_000...1_800_000).contains(milliseconds), "\(seen)")
+    }
+
     @Test("T4, T8: a unary call that names no timeout has its method's or the channel's, 30 s unless set")
     func standard() async throws {
         let timeouts = Log<String>()
