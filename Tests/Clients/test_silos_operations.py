@@ -189,7 +189,8 @@ def test_rows_are_changed_where_they_live(silos, organizations):
     organization = str(organizations["us1"][0])
     done = silos.all["us1"].run("key", "add", "--organization", organization, check=False)
     assert done.returncode != 0 and "keys are made and changed in control" in done.stderr
-    done = silos.control.run("repo", "add", str(silos.folder / "in-us1.git"), "--organization", organization, check=False)
+    folder = str(silos.folder / "in-us1.git")
+    done = silos.control.run("repo", "add", folder, "--organization", organization, check=False)
     assert done.returncode != 0 and "repositories live in cells" in done.stderr
 
 

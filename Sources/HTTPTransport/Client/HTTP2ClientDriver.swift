@@ -323,8 +323,9 @@ final class HTTP2ClientDriver: ChannelInboundHandler, ClientDriver, @unchecked S
             stream.detachOwner()
             exchange.stream = nil
             // What never left is safe to send again elsewhere.
-            let wasSent = stream.isHeadSent
-            if !exchange.isReceivingDone { exchange.fail(wasSent ? .connectionClosed(reason: reason) : .notSent(reason: reason)) }
+            let lost: HTTPStreamError =
+                stream.isHeadSent ? .connectionClosed(reason: reason) : .notSent(reason: reason)
+            if !exchange.isReceivingDone { exchange.fail(lost) }
             exchange.gate.open(.connectionClosed(reason: reason))
             exchange.releaseLease()
         }

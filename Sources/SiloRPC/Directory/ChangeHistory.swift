@@ -4,8 +4,8 @@ import Storage
 ///
 /// The numbers are given inside the transaction that makes the change, and SQLite has one writer at a time: who sees a
 /// number has seen all smaller ones. A database that is brought back from a backup, or has lost its last transactions,
-/// gives numbers again that replicas have seen already. So each process that changes the table begins a new epoch first,
-/// and remembers where the one before ended:
+/// gives numbers again that replicas have seen already. So each process that changes the table begins a new epoch
+/// first, and remembers where the one before ended:
 ///
 /// ```
 /// this database    epoch a: 1 ... 90 | b: 91 ...

@@ -173,7 +173,8 @@ import Testing
             await echo(exchange)
         }
         let server = try await HTTPServer.start(
-            HTTPServerConfiguration(timeouts: .patient), group: testGroup, logger: LoggerFactory.quiet, handler: handler)
+            HTTPServerConfiguration(timeouts: .patient), group: testGroup, logger: LoggerFactory.quiet,
+            handler: handler)
         let client = try await HTTPClientConnection.connect(
             host: "127.0.0.1", port: server.port, group: testGroup)
         let exchange = try await client.start(HTTPRequestHead(path: "/"))
@@ -205,7 +206,8 @@ import Testing
             }
         }
         let server = try await HTTPServer.start(
-            HTTPServerConfiguration(timeouts: .patient), group: testGroup, logger: LoggerFactory.quiet, handler: handler)
+            HTTPServerConfiguration(timeouts: .patient), group: testGroup, logger: LoggerFactory.quiet,
+            handler: handler)
         let client = try await HTTPClientConnection.connect(
             host: "127.0.0.1", port: server.port, group: testGroup)
         let exchange = try await client.start(HTTPRequestHead(path: "/"))
