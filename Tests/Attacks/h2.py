@@ -108,3 +108,8 @@ def goaways(received: bytes) -> list[int]:
 
 def resets(received: bytes) -> list[int]:
     return [one.code for one in frames(received) if one.type == RST_STREAM]
+
+
+def pings(received: bytes) -> list[bytes]:
+    """Of the PINGs that want an answer, what they carry."""
+    return [one.payload for one in frames(received) if one.type == PING and not one.flags & ACK]

@@ -1,13 +1,16 @@
 """What there is only so much of: connections, handlers, descriptors. Each test starts a server with small limits."""
 
 import contextlib
+import threading
 import time
 
+import grpc
 import h2
 from good_clients import GoodClients
 from peer import Peer
 from target import CEILING_FACTOR, Target, wait_until
 from test_http1_attacks import post
+from test_http2_attacks import ended_streams
 
 
 @contextlib.contextmanager
@@ -109,6 +112,58 @@ def test_connections_that_become_old(tmp_path):
             peer.send(post())
             peer.receive(8)
             assert peer.is_closed and peer.received.startswith(b"HTTP/1.1 200 ")
+
+
+KEEPALIVE = {"keepaliveInterval": 0.5, "keepaliveTimeout": 1}
+
+
+def test_peers_that_answer_no_ping(tmp_path):
+    """Gone without a goodbye, or hung: what they hold is given back; peers that answer, grpcio among them, stay."""
+    with serving(tmp_path, timers=KEEPALIVE) as target, GoodClients(target.port) as good:
+        with grpc.insecure_channel(f"127.0.0.1:{target.port}") as channel, Peer(target.port) as answering:
+            silence = threading.Event()
+            count = channel.stream_unary("/attack.Target/Count").future(iter(silence.wait, True))
+            answering.send(h2.begin() + h2.headers(1, h2.block("Count")))
+            assert wait_until(lambda: target.counters()["runningHandlers"] >= 3)
+            peers = [Peer(target.port) for _ in range(20)]
+            for peer in peers:
+                peer.send(h2.begin() + h2.headers(1, h2.block("Count")))
+            for _ in range(5):
+                pings = len(h2.pings(answering.received))
+                answering.receive(10, until=lambda received: len(h2.pings(received)) > pings)
+                for one in h2.pings(answering.received)[pings:]:
+                    answering.send(h2.frame(h2.PING, h2.ACK, 0, one))
+            for peer in peers:
+                peer.receive(10)
+                assert peer.is_closed and len(h2.pings(peer.received)) == 1
+                assert h2.goaways(peer.received) == [h2.NO_ERROR]
+            assert target.hits("keepaliveTimeout") == 20
+            assert wait_until(lambda: target.counters()["runningHandlers"] in (3, 4)), target.counters()
+            answering.send(h2.data(1, h2.message(), end=True))
+            answering.receive(10, until=lambda received: ended_streams(received))
+            assert not count.done()
+            silence.set()
+            assert count.result(timeout=10) == b""
+        assert target.hits("keepaliveTimeout") == 20
+    assert good.failures == []
+
+
+def test_a_slow_reader_that_says_nothing(tmp_path):
+    """With a huge window it has nothing to say for a long time, and gets to a PING only behind all that waits."""
+    with serving(tmp_path, timers=KEEPALIVE) as target:
+        with Peer(target.port, receive_buffer=64 * 1024) as peer:
+            peer.send(h2.begin((4, 0x7FFFFFFF)) + h2.window_update(0, 0x7FFF0000)
+                      + h2.call(1, "Pour", h2.number(2_000)), reads=False)
+            end, taken = time.monotonic() + 6, 0
+            while time.monotonic() < end:
+                time.sleep(0.05)
+                with contextlib.suppress(BlockingIOError):
+                    piece = peer.socket.recv(256 * 1024)
+                    assert piece, "closed"
+                    taken += len(piece)
+            assert 0 < taken < 30_000_000, "it took everything: not slow"
+            assert target.hits("keepaliveTimeout") == 0
+        assert wait_until(lambda: target.counters()["connections"] == 1)
 
 
 def test_thousands_of_short_connections(tmp_path):

@@ -269,6 +269,25 @@ def test_slow_readers_of_streams(hasty):
         peer.socket.close()
 
 
+def test_slow_readers_at_the_deadline(attacked):
+    """T6: who reads gets the status after all that was on its way, who does not loses the connection."""
+    before = attacked.hits("lingeringClose")
+    call = post("Pour", b"\0\0\0\0\x03\x08\x90\x4e", extra=["grpc-timeout: 300m", "connection: close"])
+    peers = [Peer(attacked.port, receive_buffer=4096) for _ in range(50)]
+    for peer in peers:
+        peer.send(call, reads=False)
+    with Peer(attacked.port, receive_buffer=4096) as reader:
+        reader.send(call, reads=False)
+        time.sleep(0.5)
+        reader.receive(15)
+        assert reader.is_closed and b">grpc-status: 4\r\n" in reader.received[-200:]
+    assert wait_until(lambda: attacked.hits("lingeringClose") == before + 50)
+    for peer in peers:
+        peer.receive(10)
+        assert peer.is_closed and b"grpc-status" not in peer.received
+        peer.socket.close()
+
+
 def test_a_reader_of_one_byte_at_a_time(hasty):
     before = hasty.hits("writeStall")
     peer = Peer(hasty.port, receive_buffer=2048)

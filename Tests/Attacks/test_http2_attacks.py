@@ -314,6 +314,29 @@ def test_a_window_of_one_byte_at_a_time(hasty):
     assert hasty.hits("writeStall") == before + 1
 
 
+def test_shut_windows_at_the_deadline(attacked):
+    """T6: what is queued would wait for ever, since the connection's other streams go on; lingeringClose ends it."""
+    before = attacked.hits("lingeringClose")
+    with Peer(attacked.port) as peer:
+        peer.send(h2.begin((4, 0)))
+        for stream in ids(100):
+            fields = h2.block("Pour", h2.field("grpc-timeout", "200m"))
+            peer.send(h2.headers(stream, fields) + h2.data(stream, h2.number(10_000), end=True))
+        end = time.monotonic() + 15
+        for stream in range(201, 2_000, 2):
+            # A good call after the other, all the time.
+            peer.send(h2.call(stream) + h2.window_update(stream, 100))
+            peer.receive(0.1)
+            if len(h2.resets(peer.received)) == 100 or time.monotonic() > end:
+                break
+        assert h2.resets(peer.received) == [h2.CANCEL] * 100
+        assert not h2.goaways(peer.received)
+        good = (stream - 199) // 2
+        peer.receive(10, until=lambda received: ended_streams(received) == good)
+        assert ended_streams(peer.received) == good, "no status but theirs"
+    assert attacked.hits("lingeringClose") == before + 100
+
+
 @pytest.mark.ceiling(megabytes=64)
 def test_answers_that_nobody_takes_are_bounded(attacked):
     """Unary answers wait whole: beyond unsentConnectionByteCount new requests are refused."""

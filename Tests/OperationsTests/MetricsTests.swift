@@ -1,5 +1,7 @@
 import FrameCodec
 import HTTPTransport
+import NIOCore
+import NIOPosix
 import RPC
 import Testing
 
@@ -162,5 +164,41 @@ import Testing
                 #expect(text.hasSuffix("# EOF\n"))
             }
         }
+    }
+
+    @Test("H2d: calls of a peer that answers no keepalive PING end as CANCELLED, and the limit is counted")
+    func silentPeer() async throws {
+        let sink = LineSink()
+        var configuration = HTTPServerConfiguration()
+        configuration.timeouts.keepaliveInterval = .milliseconds(50)
+        configuration.timeouts.keepaliveTimeout = .milliseconds(50)
+        let log = AccessLog(logger: sink.logger)
+        try await OperatedServer.run(observer: log, httpConfiguration: configuration) { server in
+            let peer = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+                .connect(host: "127.0.0.1", port: server.http.port).get()
+            try await peer.writeAndFlush(ByteBuffer(bytes: Self.openCall)).get()
+            #expect(await eventually { server.statistics(of: WorkService.chat)?.finishedCounts == [.cancelled: 1] })
+            #expect(server.statistics(of: WorkService.chat)?.inFlightCount == 0)
+            #expect(await eventually { server.http.runningHandlerCount == 0 })
+            let listener = ServerMetrics.Listener(name: "public", http: server.http, rpc: server.rpc)
+            let text = String(decoding: await ServerMetrics([listener]).text().bytes, as: UTF8.self)
+            #expect(text.contains(#"http_limit_hits_total{listener="public",limit="keepaliveTimeout"} 1"# + "\n"))
+            try? await peer.close().get()
+        }
+        #expect(sink.lines.map { $0["grpc_status"] } == ["CANCELLED"])
+        #expect(sink.lines.first?["error"]?.contains("HTTPTimeouts.keepaliveTimeout = 0.05 seconds") == true)
+    }
+
+    /// Preface, SETTINGS and the head of a call whose requests go on (RFC 9113, RFC 7541), by hand.
+    private static var openCall: [UInt8] {
+        func string(_ text: String) -> [UInt8] { [UInt8(text.utf8.count)] + Array(text.utf8) }
+        let fields = [
+            (":path", WorkService.chat.path), (":authority", "x"), ("content-type", "application/grpc"),
+            ("te", "trailers"),
+        ]
+        // POST and http are in the static table.
+        let block: [UInt8] = [0x83, 0x86] + fields.flatMap { [0] + string($0) + string($1) }
+        return Array("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".utf8) + [0, 0, 0, 4, 0, 0, 0, 0, 0]
+            + [0, 0, UInt8(block.count), 1, 4, 0, 0, 0, 1] + block
     }
 }

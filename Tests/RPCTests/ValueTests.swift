@@ -1,5 +1,6 @@
 import FrameCodec
 import HTTPTransport
+import NIOCore
 import Testing
 
 @testable import RPC
@@ -44,6 +45,25 @@ import Testing
         let lost = HTTPStreamError.connectionClosed(reason: "no answer to a PING")
         #expect(lost.statusCode == .unavailable)
         #expect(RPCError(streamError: lost).code == .cancelled)
+    }
+}
+
+@Suite(.timeLimit(.minutes(5))) struct LateCancellationTests {
+    @Test("T6: a server's CANCELLED after the deadline is DEADLINE_EXCEEDED, by the client's own clock")
+    func late() {
+        let cancelled = RPCError(.cancelled, "by the server")
+        let past = NIODeadline.now() - .nanoseconds(1), future = NIODeadline.now() + .hours(1)
+        #expect(ClientFailure.error(.reset(.cancel), deadline: past).code == .deadlineExceeded)
+        #expect(ClientFailure.adjusted(cancelled, deadline: past).code == .deadlineExceeded)
+        // Built here: nothing of what the server said.
+        #expect(ClientFailure.adjusted(cancelled, deadline: past).message == "the call's deadline has passed")
+        for deadline in [future, nil] {
+            #expect(ClientFailure.error(.reset(.cancel), deadline: deadline).code == .cancelled)
+            #expect(ClientFailure.adjusted(cancelled, deadline: deadline).message == "by the server")
+        }
+        for code in [StatusCode.unavailable, .internalError, .ok] {
+            #expect(ClientFailure.adjusted(RPCError(code, ""), deadline: past).code == code)
+        }
     }
 }
 

@@ -142,7 +142,7 @@ final class HTTP2ClientDriver: ChannelInboundHandler, ClientDriver, @unchecked S
                 if code == .enhanceYourCalm { state.wasToldToCalmDown.store(true, ordering: .relaxed) }
                 state.markClosed()
             case .settings: didReceiveSettings()
-            case .pingAcknowledged: break
+            case .noticeAcknowledged: break
             }
         }
         engine.returnEvents(events)

@@ -12,6 +12,12 @@ public struct HTTPTimeouts: Sendable {
     public var idleHTTP1: Duration? = .seconds(75)
     /// HTTP/2 connection without a stream. Default 5 min. GOAWAY is sent first.
     public var idleHTTP2: Duration? = .seconds(300)
+    /// HTTP/2: silence of the peer after which it is sent a PING, with calls or without. Default 2 min, which is less
+    /// than load balancers and NATs give a silent connection before they forget it.
+    public var keepaliveInterval: Duration? = .seconds(120)
+    /// HTTP/2: how long after a PING something must have come, or a part of what waits to be written been taken; else
+    /// the connection is closed, and its calls end as those of a peer that vanished. Default 20 s.
+    public var keepaliveTimeout: Duration = .seconds(20)
     /// Something waits to be written all this time and the peer takes less than ``writeBytesPerSecond``. Default 60 s.
     public var writeStall: Duration? = .seconds(60)
     /// Slowest accepted reader, bytes per second on average over ``writeStall``. Default 256.
@@ -27,7 +33,8 @@ public struct HTTPTimeouts: Sendable {
     /// What is left of a drained connection's calls after this is cancelled. Default 60 s.
     public var connectionAgeGrace: Duration = .seconds(60)
     /// After a closing HTTP/1.1 reply, or one on an HTTP/2 stream whose request has not ended: how long input is still
-    /// taken and dropped so that the reply is not lost to a reset. Default 2 s.
+    /// taken and dropped so that the reply is not lost to a reset. And how long the end of a reply whose call has run
+    /// out of time waits for a peer that takes next to nothing of it. Default 2 s.
     public var lingeringClose: Duration = .seconds(2)
 
     public init() {}

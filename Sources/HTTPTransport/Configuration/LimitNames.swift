@@ -51,11 +51,12 @@ extension HTTPLimits {
 extension HTTPTimeouts {
     private static let durations: [(name: String, path: any WritableKeyPath<HTTPTimeouts, Duration?> & Sendable)] = [
         ("requestHead", \.requestHead), ("tlsHandshake", \.tlsHandshake), ("idleHTTP1", \.idleHTTP1),
-        ("idleHTTP2", \.idleHTTP2),
+        ("idleHTTP2", \.idleHTTP2), ("keepaliveInterval", \.keepaliveInterval),
         ("writeStall", \.writeStall), ("bodyGrace", \.bodyGrace), ("connectionAge", \.connectionAge),
     ]
     private static let required: [(name: String, path: any WritableKeyPath<HTTPTimeouts, Duration> & Sendable)] = [
         ("lingeringClose", \.lingeringClose), ("connectionAgeGrace", \.connectionAgeGrace),
+        ("keepaliveTimeout", \.keepaliveTimeout),
     ]
     private static let rates: [(name: String, path: any WritableKeyPath<HTTPTimeouts, Int> & Sendable)] = [
         ("bodyBytesPerSecond", \.bodyBytesPerSecond), ("writeBytesPerSecond", \.writeBytesPerSecond),

@@ -64,7 +64,7 @@ struct FrameBudgets {
     private var receivedResets: TokenBucket
     private let settingsEntries: Int
     /// Frames that our own DATA and HEADERS pay for: clients that measure bandwidth answer them with PING
-    /// (the idea of gRFC A8's ping strikes) and window updates.
+    /// (the idea of gRFC A8's ping strikes) and window updates. A PING of ours pays for its acknowledgement.
     private var pingCredit = 0
     private var windowCredit = 0
     /// Why the connection must end. Set once.
@@ -84,6 +84,9 @@ struct FrameBudgets {
         pingCredit = min(pingCredit + 1, 1_000)
         windowCredit = min(windowCredit + 2, 10_000)
     }
+
+    /// Its acknowledgement is free.
+    mutating func didSendPing() { pingCredit = min(pingCredit + 1, 1_000) }
 
     mutating func didSendReset(now: UInt64) {
         if !sentResets.spend(now: now) { exhaust("sentResets", sentResets.limit) }

@@ -81,7 +81,9 @@ extension HTTP2Engine {
                 state.pointee.events.append(.settings)
             }
         case NGHTTP2_PING.rawValue:
-            if header.flags & Flag.acknowledge != 0 { state.pointee.events.append(.pingAcknowledged) }
+            if header.flags & Flag.acknowledge != 0, Self.isNotice(frame.pointee.ping) {
+                state.pointee.events.append(.noticeAcknowledged)
+            }
         case NGHTTP2_GOAWAY.rawValue:
             let goAway = frame.pointee.goaway
             markGoingAway()
@@ -91,6 +93,10 @@ extension HTTP2Engine {
             if role == .client { refuseUnsent() }
         default: break
         }
+    }
+
+    private static func isNotice(_ ping: nghttp2_ping) -> Bool {
+        withUnsafeBytes(of: ping.opaque_data) { $0.loadUnaligned(as: UInt64.self) } == noticeMark
     }
 
     func didReceiveData(_ streamID: Int32, _ data: UnsafePointer<UInt8>, _ count: Int) {

@@ -161,6 +161,18 @@ extension HTTP2Engine {
     func submitShutdownNotice() {
         guard let session, failure == nil else { return }
         nghttp2_submit_shutdown_notice(session)
+        let mark = Self.noticeMark
+        _ = withUnsafeBytes(of: mark) { mark in
+            mark.withMemoryRebound(to: UInt8.self) { nghttp2_submit_ping(session, Flag.none, $0.baseAddress) }
+        }
+    }
+
+    /// The opaque data of that PING, "shutdown", which tells its acknowledgement from that of a keepalive PING.
+    static let noticeMark = UInt64(0x7368_7574_646F_776E).bigEndian
+
+    /// Asks the peer for a sign of life.
+    func submitPing() {
+        guard let session, failure == nil else { return }
         nghttp2_submit_ping(session, Flag.none, nil)
     }
 
@@ -281,6 +293,8 @@ extension HTTP2Engine {
                 withStream(header.stream_id) { $0.isHeadSent = true }
             }
             if header.flags & Flag.endStream != 0 { didSendEnd(header.stream_id) }
+        case NGHTTP2_PING.rawValue:
+            if header.flags & Flag.acknowledge == 0 { state.pointee.budgets.didSendPing() }
         case NGHTTP2_GOAWAY.rawValue:
             let goAway = frame.pointee.goaway
             didSendGoAway(

@@ -44,6 +44,8 @@ final class HTTP2Stream {
     var isUnwanted = false
     /// When that was seen first; 0 before.
     var unwantedSince: UInt64 = 0
+    /// Server: the call's time is over; the stream shall not wait long for the peer to take the rest of the answer.
+    var overdue: StallWatch?
     /// This side chose to reset: not the peer's doing, does not count against the peer.
     var isResetByApplication = false
     /// The request never left (GOAWAY came first): safe to retry.
@@ -115,6 +117,7 @@ final class HTTP2Stream {
         isKnownToBeShort = false
         isUnwanted = false
         unwantedSince = 0
+        overdue = nil
         isResetByApplication = false
         wasNeverSent = false
         sentByteCount = 0
@@ -143,6 +146,7 @@ enum HTTP2Event {
     /// Bytes of this stream left its queue.
     case drained(Reference)
     case goAway(lastStreamID: Int32, HTTP2ErrorCode)
-    case pingAcknowledged
+    /// The peer has seen the GOAWAY of ``HTTP2Engine/submitShutdownNotice()``.
+    case noticeAcknowledged
     case settings
 }

@@ -25,6 +25,8 @@ class ExchangeDriver {
     func isCongested(_ exchange: HTTPExchange) -> Bool { false }
     func finish(_ exchange: HTTPExchange, _ trailers: HTTPFields?) {}
     func reset(_ exchange: HTTPExchange, _ code: HTTP2ErrorCode) {}
+    /// Before ``finish(_:_:)``: nobody waits long for what comes.
+    func resetWhenStalled(_ exchange: HTTPExchange) {}
 
     /// The handler returned without an answer, or in the middle of one.
     final func abandoned(_ exchange: HTTPExchange) {

@@ -104,6 +104,14 @@ extension HTTPExchange {
         if wasAttached { driver.reset(self, code) }
     }
 
+    /// To be called before the end of a response whose time is over: should the peer take next to nothing of what is
+    /// left of it for ``HTTPTimeouts/lingeringClose``, the exchange is reset with CANCEL; on HTTP/1.1 the connection is
+    /// closed.
+    public func resetWhenStalled() {
+        guard eventLoop.inEventLoop else { return eventLoop.execute { self.resetWhenStalled() } }
+        if failure == nil, !isFinished, isAttached { driver.resetWhenStalled(self) }
+    }
+
     private func queue(_ bytes: ByteBuffer) -> HTTPStreamError? {
         if let failure { return failure }
         if isFinished { return .protocolViolation("send after finish") }

@@ -196,6 +196,8 @@ final class HTTP1ServerDriver: ExchangeDriver {
         connection.close(reason: "the exchange was reset")
     }
 
+    override func resetWhenStalled(_ exchange: HTTPExchange) { connection.hurryWriting() }
+
     func nextMessage() {
         exchange = nil
         head = nil

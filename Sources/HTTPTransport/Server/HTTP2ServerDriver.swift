@@ -5,33 +5,37 @@ import NIOCore
 /// For each slice of input: feed, record events, make exchanges and fill their inboxes, and only then start
 /// handlers: a stream that was reset in the same slice never starts one (rapid reset).
 final class HTTP2ServerDriver: ExchangeDriver {
-    private let connection: ServerConnection
-    private let engine: HTTP2Engine
+    let connection: ServerConnection
+    let engine: HTTP2Engine
     private let limits: HTTPLimits
     private var starting: [HTTPExchange] = []
     /// Exchanges with body bytes of this read that nobody has taken: they are made compact.
     private var touched: [HTTPExchange] = []
     private var isOver = false
     // Times as timers see them (``TickClock``).
-    private let startTime: UInt64
-    private var idleSince: UInt64
+    let startTime: UInt64
+    var idleSince: UInt64
     /// The incomplete header block that the last tick saw, by its begin, and when it did.
-    private var headerBlock: (begin: UInt64, seen: UInt64)?
-    private var drain = DrainStep.none
-    private var drainStarted: UInt64 = 0
-    private var stall = StallWatch()
+    var headerBlock: (begin: UInt64, seen: UInt64)?
+    var drain = DrainStep.none
+    var drainStarted: UInt64 = 0
+    var stall = StallWatch()
+    var keepalive: KeepaliveWatch
+    /// Some streams may have an ``HTTP2Stream/overdue``.
+    var hasOverdue = false
+    /// Something was received since the last tick.
+    var hasReceived = false
 
-    private enum DrainStep { case none, noticeSent, final }
+    enum DrainStep { case none, noticeSent, final }
 
     /// Output that is handed to the socket at once.
     private static let flushByteCount = 64 * 1024
-    /// A connection without calls for that long gives its memory back.
-    private static let restlessTime = Duration.milliseconds(500)
 
     init(_ connection: ServerConnection, startTime: UInt64) throws(HTTPConnectionError) {
         self.connection = connection
         self.startTime = startTime
         idleSince = startTime
+        keepalive = KeepaliveWatch(now: startTime)
         limits = connection.server.limits
         engine = try HTTP2Engine(
             role: .server, limits: limits,
@@ -44,6 +48,7 @@ final class HTTP2ServerDriver: ExchangeDriver {
     // MARK: Input
 
     func receive(_ input: inout ByteBuffer, now: UInt64) {
+        hasReceived = true
         while !isOver, input.readableBytes > 0 {
             let count = min(input.readableBytes, HTTP2Engine.sliceByteCount)
             let goesOn = input.withUnsafeReadableBytes { readable in
@@ -67,6 +72,13 @@ final class HTTP2ServerDriver: ExchangeDriver {
         engine.refusingLimits.removeAll()
     }
 
+    /// Gives back what is kept for the next read.
+    func trim() {
+        engine.trim()
+        if starting.isEmpty { starting = [] }
+        if touched.isEmpty { touched = [] }
+    }
+
     func didCompleteRead() {
         for exchange in touched { exchange.inbox.compact() }
         touched.removeAll(keepingCapacity: true)
@@ -83,7 +95,7 @@ final class HTTP2ServerDriver: ExchangeDriver {
             case .end(let stream): stream._withUnsafeGuaranteedRef { didReceiveEnd($0) }
             case .closed(let stream, let code): stream._withUnsafeGuaranteedRef { didClose($0, code) }
             case .drained(let stream): stream._withUnsafeGuaranteedRef { openGate($0) }
-            case .pingAcknowledged: if drain == .noticeSent { sendFinalGoAway() }
+            case .noticeAcknowledged: if drain == .noticeSent { sendFinalGoAway() }
             case .goAway, .settings: break
             }
         }
@@ -223,7 +235,7 @@ final class HTTP2ServerDriver: ExchangeDriver {
     }
 
     /// The engine has said its last word: send it, then close.
-    private func finishConnection() {
+    func finishConnection() {
         guard !isOver else { return }
         isOver = true
         if let failure = engine.failure {
@@ -310,6 +322,12 @@ final class HTTP2ServerDriver: ExchangeDriver {
         connection.setNeedsFlush()
     }
 
+    override func resetWhenStalled(_ exchange: HTTPExchange) {
+        guard let stream = exchange.stream else { return }
+        stream.overdue = StallWatch()
+        hasOverdue = true
+    }
+
     private func submitHead(_ exchange: HTTPExchange, _ stream: HTTP2Stream, endsStream: Bool) {
         guard !stream.isHeadSubmitted else { return }
         engine.respond(stream, exchange.pendingHead.take() ?? HTTPResponseHead(status: 200), endsStream: endsStream)
@@ -322,78 +340,5 @@ final class HTTP2ServerDriver: ExchangeDriver {
         }
         stream.wantsDrainEvents = false
         exchange.gate.open()
-    }
-
-    // MARK: Drain and timers
-
-    func beginDrain() {
-        guard drain == .none else { return }
-        drain = .noticeSent
-        drainStarted = connection.timerNow
-        _ = engine.resetUnwanted(after: .zero, now: drainStarted)
-        engine.submitShutdownNotice()
-        connection.setNeedsFlush()
-    }
-
-    private func sendFinalGoAway() {
-        drain = .final
-        engine.submitFinalGoAway()
-        connection.setNeedsFlush()
-    }
-
-    func tick(now: UInt64) {
-        let timeouts = connection.server.timeouts
-        if !engine.receivedSettings, MonotonicTime.isPast(timeouts.requestHead, since: startTime, now) {
-            return giveUp("requestHead", "before the first SETTINGS")
-        }
-        if isHeaderBlockLate(timeouts, now) { return giveUp("requestHead", "inside a header block") }
-        // A peer that never acknowledges the PING still gets the final GOAWAY.
-        if drain == .noticeSent, MonotonicTime.isPast(.seconds(1), since: drainStarted, now) {
-            sendFinalGoAway()
-        }
-        if !engine.hasOpenStreams, connection.runningHandlers == 0 {
-            // Between two calls it keeps what the next one needs.
-            if MonotonicTime.isPast(Self.restlessTime, since: idleSince, now) {
-                engine.trim()
-                if starting.isEmpty { starting = [] }
-                if touched.isEmpty { touched = [] }
-            }
-            if drain == .none, MonotonicTime.isPast(timeouts.idleHTTP2, since: idleSince, now) {
-                sendFinalGoAway()
-            }
-        } else {
-            idleSince = now
-        }
-        let grace = drain == .none ? timeouts.lingeringClose : .zero
-        if engine.resetUnwanted(after: grace, now: now) { connection.setNeedsFlush() }
-        checkStall(now)
-    }
-
-    private func isHeaderBlockLate(_ timeouts: HTTPTimeouts, _ now: UInt64) -> Bool {
-        guard let begin = engine.headerBlockStart else {
-            headerBlock = nil
-            return false
-        }
-        guard let headerBlock, headerBlock.begin == begin else {
-            headerBlock = (begin, now)
-            return false
-        }
-        return MonotonicTime.isPast(timeouts.requestHead, since: headerBlock.seen, now)
-    }
-
-    /// Streams have bytes to send but the peer's windows stay shut.
-    private func checkStall(_ now: UInt64) {
-        let timeouts = connection.server.timeouts
-        if stall.isStalled(
-            bufferedByteCount: engine.unsentByteCount, progress: engine.sentDataByteCount,
-            period: timeouts.writeStall, bytesPerSecond: timeouts.writeBytesPerSecond, now: now)
-        {
-            giveUp("writeStall", "with the peer's flow-control window shut")
-        }
-    }
-
-    private func giveUp(_ timer: String, _ where: String) {
-        engine.terminate(.enhanceYourCalm, limit: timer, reason: "HTTPTimeouts.\(timer) passed \(`where`)")
-        finishConnection()
     }
 }

@@ -48,13 +48,39 @@ extension ServerConnection {
         }
         guard let context else { return }
         let buffered = bufferedByteCount(context)
+        let progress = writtenByteCount &- buffered
+        if buffered == 0 { isOverdue = false }
         if stall.isStalled(
-            bufferedByteCount: buffered, progress: writtenByteCount &- buffered, period: timeouts.writeStall,
+            bufferedByteCount: buffered, progress: progress,
+            period: isOverdue ? timeouts.lingeringClose : timeouts.writeStall,
             bytesPerSecond: timeouts.writeBytesPerSecond, now: now)
         {
-            log("the peer takes next to nothing: HTTPTimeouts.writeStall passed", limit: "writeStall")
-            close(reason: "HTTPTimeouts.writeStall passed")
+            return closeStalled()
         }
+        if case .http2(let driver) = mode {
+            driver.checkKeepalive(bufferedByteCount: buffered, progress: progress, now: now)
+        }
+    }
+
+    /// What is written from now on is the end of an answer whose time is over: nobody waits long for it.
+    func hurryWriting() {
+        isOverdue = true
+        stall = StallWatch()
+    }
+
+    func logOverdue() {
+        log(
+            "the peer takes next to nothing of an answer whose time is over: HTTPTimeouts.lingeringClose passed",
+            limit: "lingeringClose")
+    }
+
+    private func closeStalled() {
+        if isOverdue {
+            logOverdue()
+        } else {
+            log("the peer takes next to nothing: HTTPTimeouts.writeStall passed", limit: "writeStall")
+        }
+        close(reason: "HTTPTimeouts.\(isOverdue ? "lingeringClose" : "writeStall") passed")
     }
 
     private func bufferedByteCount(_ context: ChannelHandlerContext) -> Int {

@@ -53,6 +53,8 @@ final class ServerConnection: ChannelDuplexHandler, @unchecked Sendable {
     private var inflated: FrameBudget?
     let id: Int
     var stall = StallWatch()
+    /// The end of an answer waits whose time is over.
+    var isOverdue = false
     var writtenByteCount = 0
 
     init(server: ServerShared, loop: ServerLoop, listener: ServerListener) {

@@ -37,8 +37,7 @@ final class ServerLoop: @unchecked Sendable {
     private static func tickInterval(_ timeouts: HTTPTimeouts) -> TimeAmount {
         let all = [
             timeouts.requestHead, timeouts.tlsHandshake, timeouts.idleHTTP1, timeouts.idleHTTP2, timeouts.writeStall,
-            timeouts.bodyGrace,
-            timeouts.lingeringClose,
+            timeouts.bodyGrace, timeouts.lingeringClose, timeouts.keepaliveInterval, timeouts.keepaliveTimeout,
         ]
         let shortest = all.compactMap { $0 }.min() ?? .seconds(4)
         return .nanoseconds(min(max(shortest.nanoseconds / 4, 10_000_000), 1_000_000_000))

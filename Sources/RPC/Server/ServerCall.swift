@@ -280,6 +280,8 @@ public final class ServerCall: @unchecked Sendable {
     private func interrupt(_ reason: Interruption) {
         guard phase != .finished else { return }
         interruption = reason
+        // Nothing comes after this, and behind a shut window not even this may leave.
+        exchange.resetWhenStalled()
         finish(reason.error)
         exchange.cancelHandler()
     }

@@ -79,7 +79,7 @@ final class TestEngine {
                 streams[stream.id] = nil
                 reports.append(.closed(stream.id, "\(code)"))
             case .goAway(let last, let code): reports.append(.goAway(last, "\(code)"))
-            case .drained, .pingAcknowledged, .settings: break
+            case .drained, .noticeAcknowledged, .settings: break
             }
         }
     }

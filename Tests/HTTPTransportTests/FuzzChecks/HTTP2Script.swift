@@ -119,7 +119,7 @@ final class HTTP2Script {
             stages[ObjectIdentifier(stream)] = nil
             engine?.consume(unread.removeValue(forKey: ObjectIdentifier(stream)) ?? 0, on: nil)
         case .drained(let reference): reference.takeUnretainedValue().wantsDrainEvents = false
-        case .goAway, .pingAcknowledged, .settings: break
+        case .goAway, .noticeAcknowledged, .settings: break
         }
     }
 

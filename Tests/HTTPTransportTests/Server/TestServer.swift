@@ -158,9 +158,15 @@ final class RawConversation {
     /// Reads until `text` was seen, or the peer ended; false in the second case.
     func receive(until text: String) async throws -> Bool {
         while !self.text.contains(text) {
-            guard let bytes = try await inbound.next() else { return false }
-            received += bytes.readableBytesView
+            guard try await receiveMore() else { return false }
         }
+        return true
+    }
+
+    /// Reads once; false when the peer has ended the connection.
+    func receiveMore() async throws -> Bool {
+        guard let bytes = try await inbound.next() else { return false }
+        received += bytes.readableBytesView
         return true
     }
 
