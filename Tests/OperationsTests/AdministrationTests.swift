@@ -59,6 +59,23 @@ import Testing
                 administration.begin(http: server.http, rpc: server.rpc)
                 let context = CallContext(method: AdminServiceMethod.setMethodEnabled)
                 let path = WorkService.echo.path
+                let (requests, responses): (RequestWriter<Protobuf.StringValue>, ResponseStream<Protobuf.StringValue>) =
+                    try await channel.bidirectionalStreaming(WorkService.chat)
+                // Over HTTP/1.1 the request ends before the answer begins: there is no call in progress to look at.
+                let isDuplex = wire.httpProtocol == .http2
+                var answers = responses.makeAsyncIterator()
+                if isDuplex {
+                    try await requests.send(.init(value: "before"))
+                    #expect(try await answers.next()?.value == "before")
+                }
+                _ = try await administration.setMethodEnabled(
+                    .init(path: WorkService.chat.path, isEnabled: false), context: context)
+                if isDuplex { try await requests.send(.init(value: "after")) }
+                await requests.finish()
+                if isDuplex {
+                    #expect(try await answers.next()?.value == "after")
+                    #expect(try await answers.next() == nil)
+                }
                 let off = try await administration.setMethodEnabled(
                     .init(path: path, isEnabled: false, reason: "it eats the disk"), context: context
                 )

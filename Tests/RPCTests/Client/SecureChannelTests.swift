@@ -8,7 +8,7 @@ import Testing
 // One after the other: all at once would need more sockets and threads than a small machine has.
 @Suite(.serialized, .timeLimit(.minutes(5))) struct SecureChannelTests {
     /// For 127.0.0.1, signed by itself; made once by the `openssl` program.
-    private struct Certificate: Sendable {
+    struct Certificate: Sendable {
         let chain: TLSPEM
         let key: TLSPEM
 
