@@ -8,6 +8,7 @@ import time
 
 import pytest
 
+import h2
 from conftest import under_attack
 from peer import Peer
 from target import Target, wait_until
@@ -75,6 +76,16 @@ class TLSPeer(Peer):
         self.incoming.write(received[self.taken :])
         self.taken = len(received)
 
+    def read(self, seconds=20) -> bytes:
+        """Everything until the server ends the connection."""
+        self.feed(self.receive(seconds))
+        assert self.is_closed
+        plain = b""
+        with contextlib.suppress(ssl.SSLError):
+            while piece := self.tls.read(65536):
+                plain += piece
+        return plain
+
     def send_sealed(self, data: bytes):
         self.tls.write(data)
         self.send(self.outgoing.read())
@@ -133,6 +144,19 @@ def test_what_is_no_handshake(attacked, data):
         peer.receive(20)
         assert peer.is_closed
         assert len(peer.received) < 200, "an alert, or a hint in clear text"
+
+
+def test_another_protocol_than_was_agreed_on(attacked):
+    """What ALPN has chosen is spoken, not guessed (ALPACA)."""
+    with TLSPeer(attacked.tls_port, protocols=("http/1.1",)) as peer:
+        peer.handshake()
+        peer.send_sealed(h2.begin() + h2.call(1))
+        assert peer.read().startswith(b"HTTP/1.1 505 ")
+    with TLSPeer(attacked.tls_port, protocols=("h2",)) as peer:
+        peer.handshake()
+        peer.send_sealed(post())
+        received = peer.read()
+        assert h2.goaways(received) == [h2.PROTOCOL_ERROR] and b"HTTP/1.1" not in received
 
 
 def s_client(target, version, commands, pause):

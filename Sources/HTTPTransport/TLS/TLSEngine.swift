@@ -14,7 +14,7 @@ final class TLSEngine {
     let context: TLSContext
     /// Where a client's sessions are remembered.
     let sessionKey: String
-    private let ssl: OpaquePointer
+    let ssl: OpaquePointer
     private let host: String
     private(set) var phase = Phase.handshaking
     private(set) var session: TLSSession?

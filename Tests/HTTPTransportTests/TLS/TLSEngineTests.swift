@@ -1,4 +1,6 @@
+import COpenSSL
 import NIOCore
+import NIOEmbedded
 import Testing
 
 @testable import HTTPTransport
@@ -278,6 +280,30 @@ import Testing
             _ = TLSEnginePair.feed(engine, ByteBuffer(bytes: bytes), [.max], &received)
             #expect(received.readableBytes == 0)
             #expect(engine.phase != .open)
+        }
+    }
+
+    @Test(arguments: [true, false])
+    func `answers to key updates are bounded when the peer does not take them`(reads: Bool) async throws {
+        let pair = try pair(.tls1_3)
+        pair.run()
+        let channel = EmbeddedChannel(handler: TLSHandler(server: pair.server))
+        channel.isWritable = reads
+        var error: (any Error)?
+        for _ in 0..<2_000 where error == nil {
+            try #require(SSL_key_update(pair.client.ssl, SSL_KEY_UPDATE_REQUESTED) == 1)
+            try #require(SSL_do_handshake(pair.client.ssl) == 1)
+            do { try channel.writeInbound(TLSEnginePair.take(pair.client)) } catch let thrown { error = thrown }
+        }
+        var answered = 0
+        while let record = try channel.readOutbound(as: ByteBuffer.self) { answered += record.readableBytes }
+        if reads {
+            #expect(error == nil)
+            #expect(answered > 1_900 * 27, "one record for each")
+        } else {
+            #expect((error as? TLSError)?.kind == .protocolViolation)
+            // One more answer, and an alert.
+            #expect(answered <= TLSHandler.unreadAnswerByteCount + 100)
         }
     }
 
