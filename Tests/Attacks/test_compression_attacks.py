@@ -33,6 +33,21 @@ def test_compressed_bombs(attacked, coding):
         assert b"maximumRequestMessageByteCount" in peer.received or b"maximumRatio" in peer.received
 
 
+@pytest.mark.parametrize("kind", ["proto", "json"])
+@pytest.mark.parametrize("coding", BOMBS)
+@pytest.mark.ceiling(megabytes=32, cpu_seconds=6)
+def test_compressed_bodies(attacked, coding, kind):
+    """The same as the whole body of an HTTP request, which is how unary Connect calls are compressed."""
+    head = f"POST /attack.Target/Unary HTTP/1.1\r\nhost: x\r\ncontent-type: application/{kind}\r\n"
+    head += f"content-encoding: {coding}\r\ncontent-length: {len(BOMBS[coding])}\r\n\r\n"
+    with Peer(attacked.port) as peer:
+        for number in range(1, 21):
+            peer.send(head.encode() + BOMBS[coding])
+            peer.receive(10, until=lambda received: received.count(b"}") == number)
+            assert peer.received.count(b'{"code":"resource_exhausted"') == number, peer.received[-500:]
+        assert b"maximumRequestMessageByteCount" in peer.received or b"maximumRatio" in peer.received
+
+
 @pytest.mark.parametrize("coding", BOMBS)
 def test_compressed_messages_that_are_broken(attacked, coding):
     """Cut short, followed by bytes, and not compressed at all."""

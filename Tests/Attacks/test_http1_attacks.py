@@ -160,6 +160,16 @@ def test_a_megabyte_of_chunk_extensions(attacked):
     assert attacked.hits("headerListByteCount") > 0
 
 
+@pytest.mark.parametrize("limit, trailers", [
+    ("headerListByteCount", b"x: " + b"y" * 1_000_000 + b"\r\n"), ("headerFieldCount", b"x: y\r\n" * 200)])
+def test_huge_trailers(attacked, limit, trailers):
+    """The end of a chunked body is held to the limits of a head, and nothing behind it is read."""
+    chunks = b"5\r\n" + EMPTY + b"\r\n0\r\n" + trailers + b"\r\n"
+    received = exchange(attacked, post(body=None, extra=["transfer-encoding: chunked"]) + chunks + post())
+    assert f"HTTPLimits.{limit} = ".encode() in received and b"grpc-status: 13" in received
+    assert received.count(b"HTTP/1.1 ") == 1
+
+
 def test_pipelining_is_held_back(attacked):
     """Requests behind one that runs wait in the socket, not in memory."""
     with Peer(attacked.port) as peer:
