@@ -18,7 +18,7 @@ final class HTTP1ClientDriver: ChannelDuplexHandler, ClientDriver, @unchecked Se
     let deadlines: ExchangeDeadlines
     private var context: ChannelHandlerContext?
     private var endReason: String?
-    private var waiting = CircularBuffer<StartRequest>()
+    private var waiting = CircularBuffer<HTTPClientExchange>()
 
     private var parser: HTTP1Parser
     private var unparsed = ByteBuffer()
@@ -204,33 +204,27 @@ final class HTTP1ClientDriver: ChannelDuplexHandler, ClientDriver, @unchecked Se
             ended.releaseLease()
         }
         deadlines.removeAll()
-        while let next = waiting.popFirst() { next.done(.failure(.notSent(reason: reason))) }
+        while let next = waiting.popFirst() { next.didNotStart(.notSent(reason: reason)) }
     }
 
     // MARK: ClientDriver
 
-    func start(_ request: StartRequest) {
-        if let endReason { return request.done(.failure(.notSent(reason: endReason))) }
-        if isDraining { return request.done(.failure(.refused)) }
-        if request.ticket.isCancelled { return request.done(.failure(.cancelled)) }
-        waiting.append(request)
+    func start(_ exchange: HTTPClientExchange) {
+        if let endReason { return exchange.didNotStart(.notSent(reason: endReason)) }
+        if isDraining { return exchange.didNotStart(.refused) }
+        waiting.append(exchange)
         startNext()
-    }
-
-    func cancelStart(_ ticket: WaitTicket) {
-        ticket.isCancelled = true
-        guard let index = waiting.firstIndex(where: { $0.ticket === ticket }) else { return }
-        waiting.remove(at: index).done(.failure(.cancelled))
     }
 
     private func startNext() {
         while current == nil, let next = waiting.popFirst() {
-            let exchange = HTTPClientExchange(next, eventLoop: eventLoop, driver: self, state: state)
             parser.answersHEAD = next.head.method == .head
-            current = exchange
-            next.done(.success(exchange))
+            current = next
+            next.didStart()
         }
     }
+
+    func wake(_ receiver: any HTTPResponseReceiver) { receiver.wake() }
 
     func send(_ bytes: ByteBuffer, _ exchange: HTTPClientExchange) {
         guard exchange === current else { return }
@@ -303,9 +297,14 @@ final class HTTP1ClientDriver: ChannelDuplexHandler, ClientDriver, @unchecked Se
     }
 
     func cancel(_ exchange: HTTPClientExchange) {
-        guard exchange === current else { return }
+        guard exchange === current else { return cancelWaiting(exchange) }
         end("a request was cancelled", inBody: false)
         context?.close(promise: nil)
+    }
+
+    private func cancelWaiting(_ exchange: HTTPClientExchange) {
+        guard let index = waiting.firstIndex(where: { $0 === exchange }) else { return }
+        waiting.remove(at: index).didNotStart(.cancelled)
     }
 
     func drain() {

@@ -26,6 +26,9 @@ final class HTTP2ClientDriver: ChannelInboundHandler, ClientDriver, @unchecked S
     private var activeCount = 0
     private var isDraining = false
     private var readyPromises: [EventLoopPromise<Void>] = []
+    private var isHandlingInput = false
+    /// Whose answers are complete; woken when the input is handled.
+    private var waking: [any HTTPResponseReceiver] = []
 
     init(
         _ eventLoop: any EventLoop, _ configuration: HTTPClientConfiguration, authority: String,
@@ -73,6 +76,8 @@ final class HTTP2ClientDriver: ChannelInboundHandler, ClientDriver, @unchecked S
         var input = unwrapInboundIn(data)
         let now = NIODeadline.now().uptimeNanoseconds
         timers.didRead(now: .uptimeNanoseconds(clock.time(now)))
+        isHandlingInput = true
+        defer { wakeAll() }
         while input.readableBytes > 0, endReason == nil {
             let count = min(input.readableBytes, HTTP2Engine.sliceByteCount)
             let goesOn = input.withUnsafeReadableBytes { readable in
@@ -87,6 +92,13 @@ final class HTTP2ClientDriver: ChannelInboundHandler, ClientDriver, @unchecked S
     func channelReadComplete(context: ChannelHandlerContext) {
         isInRead = false
         flush()
+    }
+
+    private func wakeAll() {
+        isHandlingInput = false
+        guard !waking.isEmpty else { return }
+        for receiver in waking { receiver.wake() }
+        waking.removeAll(keepingCapacity: true)
     }
 
     func channelWritabilityChanged(context: ChannelHandlerContext) {
@@ -207,23 +219,23 @@ final class HTTP2ClientDriver: ChannelInboundHandler, ClientDriver, @unchecked S
 
     // MARK: ClientDriver
 
-    func start(_ request: StartRequest) {
-        if request.ticket.isCancelled { return request.done(.failure(.cancelled)) }
-        if let endReason { return request.done(.failure(.notSent(reason: endReason))) }
+    func start(_ exchange: HTTPClientExchange) {
+        if let endReason { return exchange.didNotStart(.notSent(reason: endReason)) }
         guard !isDraining, !engine.isGoingAway,
-            let stream = engine.request(request.head, authority: authority, endsStream: false)
+            let stream = engine.request(exchange.head, authority: authority, endsStream: false)
         else {
-            return request.done(.failure(.refused))
+            return exchange.didNotStart(.refused)
         }
-        let exchange = HTTPClientExchange(request, eventLoop: eventLoop, driver: self, state: state)
         exchange.stream = stream
         stream.attach(exchange)
         activeCount += 1
         setNeedsFlush()
-        request.done(.success(exchange))
+        exchange.didStart()
     }
 
-    func cancelStart(_ ticket: WaitTicket) { ticket.isCancelled = true }
+    func wake(_ receiver: any HTTPResponseReceiver) {
+        if isHandlingInput { waking.append(receiver) } else { receiver.wake() }
+    }
 
     func send(_ bytes: ByteBuffer, _ exchange: HTTPClientExchange) {
         guard let stream = exchange.stream else { return }

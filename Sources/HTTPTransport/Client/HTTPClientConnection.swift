@@ -168,57 +168,32 @@ public final class HTTPClientConnection: Sendable {
     /// - Parameter isLeased: the caller holds a place from ``HTTPConnectionPool``; it is given back when the exchange
     ///   has ended, or cannot start.
     package func start(_ head: HTTPRequestHead, isLeased: Bool) async throws(HTTPStreamError) -> HTTPClientExchange {
-        let ticket = WaitTicket()
-        let result: Result<HTTPClientExchange, HTTPStreamError> = await withTaskCancellationHandler {
+        let exchange = HTTPClientExchange(
+            head, eventLoop: channel.eventLoop, driver: driver, lease: isLeased ? state : nil)
+        let error: HTTPStreamError? = await withTaskCancellationHandler {
             await withUnsafeContinuation { continuation in
-                onEventLoop {
-                    let request = StartRequest(head: head, ticket: ticket, isLeased: isLeased, receiver: nil) {
-                        result in
-                        if isLeased, case .failure = result { self.state.release() }
-                        continuation.resume(returning: result)
-                    }
-                    self.driver.start(request)
-                }
+                onEventLoop { exchange.begin(continuation) }
             }
         } onCancel: {
-            onEventLoop { self.driver.cancelStart(ticket) }
+            exchange.cancel()
         }
-        return try result.get()
+        if let error { throw error }
+        return exchange
     }
 
-    /// Sends a whole request; `receiver` is told what comes back, on the event loop. From any thread, without waiting.
-    ///
-    /// - Parameter handle: can cancel the exchange from any thread, also before it has begun.
-    package func send(
-        _ head: HTTPRequestHead, body: ByteBuffer, isLeased: Bool, handle: HTTPExchangeHandle,
+    /// A whole request with the caller's place from ``HTTPConnectionPool``: sent by ``HTTPClientExchange/sendAll()``;
+    /// `receiver` is told what comes back, on the event loop. From any thread, without waiting.
+    package func exchange(
+        _ head: consuming HTTPRequestHead, body: ByteBuffer, deadline: NIODeadline?,
         receiver: any HTTPResponseReceiver
-    ) {
-        onEventLoop {
-            let request = StartRequest(
-                head: head, ticket: handle.ticket, isLeased: isLeased, receiver: receiver
-            ) { result in
-                switch result {
-                case .success(let exchange):
-                    handle.exchange = exchange
-                    receiver.didStart(exchange)
-                    exchange.sendWhole(body)
-                case .failure(let error):
-                    if isLeased { self.state.release() }
-                    receiver.didFail(error, nil)
-                }
-            }
-            self.driver.start(request)
-        }
+    ) -> HTTPClientExchange {
+        HTTPClientExchange(
+            head, eventLoop: channel.eventLoop, driver: driver, lease: state, body: body, deadline: deadline,
+            receiver: receiver)
     }
 
     /// Gives a place from ``HTTPConnectionPool`` back that no request will take. From any thread.
     package func giveLeaseBack() { onEventLoop { self.state.release() } }
-
-    package func cancel(_ handle: HTTPExchangeHandle) {
-        onEventLoop {
-            if let exchange = handle.exchange { exchange.cancel() } else { self.driver.cancelStart(handle.ticket) }
-        }
-    }
 
     // MARK: State
 
@@ -241,15 +216,4 @@ public final class HTTPClientConnection: Sendable {
         let eventLoop = channel.eventLoop
         if eventLoop.inEventLoop { body() } else { eventLoop.execute(body) }
     }
-}
-
-/// Names an exchange before it exists.
-///
-/// `@unchecked Sendable`: `ticket` never changes, `exchange` is touched on the connection's event loop only, in
-/// ``HTTPClientConnection``'s `send` and `cancel`, which hop there first.
-package final class HTTPExchangeHandle: @unchecked Sendable {
-    let ticket = WaitTicket()
-    var exchange: HTTPClientExchange?
-
-    package init() {}
 }

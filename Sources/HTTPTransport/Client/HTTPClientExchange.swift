@@ -2,11 +2,16 @@ import NIOCore
 
 /// One request and its response on the client.
 ///
+///     new -> begun -> running -> over               (begun: HTTP/1.1 lets it wait for its turn)
+///      |       |
+///      +-------+-- cancelled, or the connection takes no more: never started
+///
 ///     send ... send -> finish                       (request body)
 ///     responseHead -> readBody ... nil -> trailers  (response; may overlap with sending)
 ///
-/// `@unchecked Sendable`: every `var` is touched on the connection's event loop only. Public methods hop there;
-/// `sendWhole` and what the driver calls (the `did...` methods) run there already.
+/// `@unchecked Sendable`: every `var` is touched on the connection's event loop only, once the initializer has
+/// returned. Public methods hop there; `begin`, `sendWhole` and what the driver calls (the `did...` methods) run there
+/// already.
 public final class HTTPClientExchange: @unchecked Sendable {
     /// The event loop of the connection.
     public let eventLoop: any EventLoop
@@ -17,6 +22,13 @@ public final class HTTPClientExchange: @unchecked Sendable {
     var gate = SendGate()
     var stream: HTTP2Stream?
     let head: HTTPRequestHead
+    private var hasBegun = false
+    /// Cancelled before it was begun.
+    private var isAbandoned = false
+    private var starter: UnsafeContinuation<HTTPStreamError?, Never>?
+    /// Sent as soon as it has started, with the end; nil when the caller sends.
+    private var wholeBody: ByteBuffer?
+    private let deadline: NIODeadline?
     /// Takes what arrives instead of a reader; let go of at the end.
     private var receiver: (any HTTPResponseReceiver)?
     private var lease: ClientConnectionState?
@@ -31,14 +43,48 @@ public final class HTTPClientExchange: @unchecked Sendable {
     private(set) var isSendingDone = false
     private(set) var isReceivingDone = false
 
+    /// - Parameters:
+    ///   - lease: where the caller's place was counted; it is given back when the exchange has ended, or cannot start.
+    ///   - body: the whole of it, when the caller sends no pieces.
+    ///   - deadline: when it is cancelled; counts from the start.
     init(
-        _ request: StartRequest, eventLoop: any EventLoop, driver: any ClientDriver, state: ClientConnectionState
+        _ head: consuming HTTPRequestHead, eventLoop: any EventLoop, driver: any ClientDriver,
+        lease: ClientConnectionState?, body: ByteBuffer? = nil, deadline: NIODeadline? = nil,
+        receiver: (any HTTPResponseReceiver)? = nil
     ) {
-        head = request.head
-        receiver = request.receiver
-        lease = request.isLeased ? state : nil
+        self.head = head
+        self.receiver = receiver
+        self.lease = lease
         self.eventLoop = eventLoop
         self.driver = driver
+        self.deadline = deadline
+        wholeBody = body
+    }
+
+    // MARK: Start
+
+    /// Hands the request to the connection.
+    ///
+    /// - Parameter starter: told nil once the head is on its way, or why it will never be.
+    func begin(_ starter: UnsafeContinuation<HTTPStreamError?, Never>? = nil) {
+        self.starter = starter
+        hasBegun = true
+        if isAbandoned { didNotStart(.cancelled) } else { driver.start(self) }
+    }
+
+    /// Sends the request that this was made with. From any thread, without waiting.
+    package func sendAll() { onEventLoop { self.begin() } }
+
+    func didStart() {
+        if let deadline { driver.deadlines.set(deadline, for: self) }
+        starter.take()?.resume(returning: nil)
+        if let body = wholeBody.take() { sendWhole(body) }
+    }
+
+    func didNotStart(_ error: HTTPStreamError) {
+        releaseLease()
+        fail(error)
+        starter.take()?.resume(returning: error)
     }
 
     // MARK: Request
@@ -165,6 +211,7 @@ public final class HTTPClientExchange: @unchecked Sendable {
     /// Does nothing when the response is complete.
     public func cancel() {
         onEventLoop {
+            guard self.hasBegun else { return self.isAbandoned = true }
             guard self.failure == nil, !(self.isReceivingDone && self.isSendingDone) else { return }
             self.fail(.cancelled)
             self.driver.cancel(self)
@@ -210,7 +257,8 @@ public final class HTTPClientExchange: @unchecked Sendable {
         isReceivingDone = true
         if let receiver {
             self.receiver = nil
-            return receiver.didReceiveEnd(trailers: trailers, self)
+            receiver.didReceiveEnd(trailers: trailers, self)
+            return driver.wake(receiver)
         }
         if response == nil { resolve(.failure(.protocolViolation("the response has no head"))) }
         inbox.end()
@@ -224,6 +272,7 @@ public final class HTTPClientExchange: @unchecked Sendable {
         if let receiver {
             self.receiver = nil
             receiver.didFail(error, self)
+            driver.wake(receiver)
         }
         resolve(.failure(error))
         if !isReceivingDone {

@@ -107,10 +107,8 @@ private final class RecordingDriver: ClientDriver, @unchecked Sendable {
     }
 
     func exchange(until deadline: NIODeadline) -> HTTPClientExchange {
-        let state = ClientConnectionState(capacity: 1, isHeld: false) { _ in }
-        let request = StartRequest(
-            head: HTTPRequestHead(path: "/"), ticket: WaitTicket(), isLeased: false, receiver: nil) { _ in }
-        let exchange = HTTPClientExchange(request, eventLoop: loop, driver: self, state: state)
+        let exchange = HTTPClientExchange(HTTPRequestHead(path: "/"), eventLoop: loop, driver: self, lease: nil)
+        exchange.begin()
         exchange.cancel(at: deadline)
         return exchange
     }
@@ -121,8 +119,8 @@ private final class RecordingDriver: ClientDriver, @unchecked Sendable {
     }
 
     func cancel(_ exchange: HTTPClientExchange) { cancelled.append(exchange) }
-    func start(_ request: StartRequest) {}
-    func cancelStart(_ ticket: WaitTicket) {}
+    func start(_ exchange: HTTPClientExchange) { exchange.didStart() }
+    func wake(_ receiver: any HTTPResponseReceiver) { receiver.wake() }
     func send(_ bytes: ByteBuffer, _ exchange: HTTPClientExchange) {}
     func queue(_ bytes: ByteBuffer, _ exchange: HTTPClientExchange) {}
     func finish(_ exchange: HTTPClientExchange) {}

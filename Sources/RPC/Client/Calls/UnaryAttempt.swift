@@ -10,28 +10,24 @@ struct UnaryResult: Sendable {
     var trailing = Metadata()
 }
 
-/// One attempt at a unary call: state on the event loop of its connection, woken by what arrives, so that the caller's
-/// task sleeps once from sending to the whole answer.
+/// One attempt at a unary call: state on the event loop of its connection, woken when everything has arrived, so that
+/// the caller's task sleeps once from sending to the whole answer.
 ///
-/// `@unchecked Sendable`: everything mutable is touched on the event loop only, once the attempt has been handed to
-/// the connection.
+/// `@unchecked Sendable`: everything mutable is touched on the event loop only, once the exchange has begun.
 final class UnaryAttempt: HTTPResponseReceiver, @unchecked Sendable {
     private var reader: ResponseReader
     private let deadline: NIODeadline?
     private var continuation: UnsafeContinuation<UnaryResult, Never>?
     private var message: ByteBuffer?
+    private var result: UnaryResult?
 
-    init(_ reader: consuming ResponseReader, deadline: NIODeadline?) {
-        self.reader = reader
-        self.deadline = deadline
+    init(_ configuration: RPCChannel.Configuration, _ context: ClientCallContext) {
+        reader = ResponseReader(configuration, context.method)
+        deadline = context.deadline
     }
 
-    /// Before anybody else knows of it.
+    /// Before the exchange begins.
     func begin(_ continuation: UnsafeContinuation<UnaryResult, Never>) { self.continuation = continuation }
-
-    func didStart(_ exchange: HTTPClientExchange) {
-        if let deadline { exchange.cancel(at: deadline) }
-    }
 
     func didReceiveHead(_ head: HTTPResponseHead, _ exchange: HTTPClientExchange) {
         attempt(exchange) { () throws(RPCError) in try reader.readHead(head) }
@@ -53,11 +49,12 @@ final class UnaryAttempt: HTTPResponseReceiver, @unchecked Sendable {
             guard let message else {
                 throw RPCError(.unimplemented, "\(reader.method.path) answered OK without a message")
             }
-            end(UnaryResult(message: message, responseMetadata: reader.responseMetadata, trailing: outcome.trailing))
+            result = UnaryResult(
+                message: message, responseMetadata: reader.responseMetadata, trailing: outcome.trailing)
         }
     }
 
-    func didFail(_ error: HTTPStreamError, _ exchange: HTTPClientExchange?) {
+    func didFail(_ error: HTTPStreamError, _ exchange: HTTPClientExchange) {
         fail(ClientFailure.error(error, deadline: deadline), wasRefused: error.isSafeToRetry)
     }
 
@@ -72,7 +69,7 @@ final class UnaryAttempt: HTTPResponseReceiver, @unchecked Sendable {
     }
 
     private func attempt(_ exchange: HTTPClientExchange, _ step: () throws(RPCError) -> Void) {
-        guard continuation != nil else { return }
+        guard result == nil else { return }
         do throws(RPCError) {
             try step()
         } catch {
@@ -82,14 +79,14 @@ final class UnaryAttempt: HTTPResponseReceiver, @unchecked Sendable {
     }
 
     private func fail(_ error: RPCError, wasRefused: Bool = false) {
+        guard result == nil else { return }
         let failure = AttemptFailure(error: error, isCommitted: reader.isCommitted, wasRefused: wasRefused)
-        end(UnaryResult(failure: failure, responseMetadata: reader.responseMetadata, trailing: error.metadata))
+        result = UnaryResult(failure: failure, responseMetadata: reader.responseMetadata, trailing: error.metadata)
     }
 
-    private func end(_ result: UnaryResult) {
-        guard let continuation else { return }
-        self.continuation = nil
-        continuation.resume(returning: result)
+    func wake() {
+        guard let result = result.take() else { return }
+        continuation.take()?.resume(returning: result)
     }
 }
 

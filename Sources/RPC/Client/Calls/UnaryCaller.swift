@@ -56,16 +56,15 @@ struct UnaryCaller: Sendable {
             connection.giveLeaseBack()
             return UnaryResult(failure: AttemptFailure(error: ClientFailure.unsigned(error, context.method)))
         }
-        let handle = HTTPExchangeHandle()
-        let reader = ResponseReader(encoder.configuration, context.method)
-        let attempt = UnaryAttempt(reader, deadline: context.deadline)
+        let attempt = UnaryAttempt(encoder.configuration, context)
+        let exchange = connection.exchange(head, body: content, deadline: context.deadline, receiver: attempt)
         return await withTaskCancellationHandler {
             await withUnsafeContinuation { continuation in
                 attempt.begin(continuation)
-                connection.send(head, body: content, isLeased: true, handle: handle, receiver: attempt)
+                exchange.sendAll()
             }
         } onCancel: {
-            connection.cancel(handle)
+            exchange.cancel()
         }
     }
 }
