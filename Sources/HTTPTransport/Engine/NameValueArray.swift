@@ -13,6 +13,10 @@ struct NameValueArray {
     private var prepared: FieldStorage?
     private var preparedIdentity: ObjectIdentifier?
     private var preparedStatus = 0
+    /// Names that have been in a request, of fields whose value is another one each time.
+    private var repeatedTokens: UInt64 = 0
+    private var repeatedNames: [[UInt8]] = []
+    private static let maximumRepeatedNames = 8
 
     private static let noCopy = UInt8(
         truncatingIfNeeded: NGHTTP2_NV_FLAG_NO_COPY_NAME.rawValue | NGHTTP2_NV_FLAG_NO_COPY_VALUE.rawValue)
@@ -54,7 +58,7 @@ struct NameValueArray {
         fields.forEachEntry { token, name, value in
             guard !token.isConnectionSpecific, !(isRequest && token == .host) else { return }
             if token == .other, !Self.isSendable(name) { return }
-            append(name, value, flags: Self.flags(for: token, name))
+            append(name, value, flags: flags(for: token, name, isRequest: isRequest))
         }
     }
 
@@ -74,13 +78,27 @@ struct NameValueArray {
     }
 
     /// What differs every time would push useful entries out of the peer's table: error texts, the time that is left,
-    /// names of single calls.
-    private static func flags(for token: FieldToken, _ name: UnsafeRawBufferPointer) -> UInt8 {
+    /// names of single calls. Of a client's, the first is put there all the same: the others then point to its name.
+    private mutating func flags(for token: FieldToken, _ name: UnsafeRawBufferPointer, isRequest: Bool) -> UInt8 {
         switch token {
-        case .grpcMessage, .grpcStatusDetailsBin, .grpcTimeout, .authorization, .traceparent: noCopy | noIndex
-        case .other where isUnique(name): noCopy | noIndex
-        default: noCopy
+        case .grpcMessage, .grpcStatusDetailsBin, .authorization: Self.noCopy | Self.noIndex
+        case .grpcTimeout, .traceparent: isRequest && isFirst(token) ? Self.noCopy : Self.noCopy | Self.noIndex
+        case .other where Self.isUnique(name):
+            isRequest && isFirst(name) ? Self.noCopy : Self.noCopy | Self.noIndex
+        default: Self.noCopy
         }
+    }
+
+    private mutating func isFirst(_ token: FieldToken) -> Bool {
+        defer { repeatedTokens |= token.bit }
+        return repeatedTokens & token.bit == 0
+    }
+
+    private mutating func isFirst(_ name: UnsafeRawBufferPointer) -> Bool {
+        let isKnown = repeatedNames.contains { known in known.withUnsafeBytes { name.elementsAre($0) } }
+        guard !isKnown, repeatedNames.count < Self.maximumRepeatedNames else { return false }
+        repeatedNames.append(Array(name))
+        return true
     }
 
     /// `...-id`

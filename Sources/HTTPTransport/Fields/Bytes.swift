@@ -28,6 +28,21 @@ extension UnsafeRawBufferPointer {
         return true
     }
 
+    /// Whether there is a byte below 0x20, eight bytes at a time: one below takes its bit 7 from a word by subtraction.
+    var hasControls: Bool {
+        var index = 0
+        while count - index >= 8 {
+            let word = loadUnaligned(fromByteOffset: index, as: UInt64.self)
+            if (word &- 0x2020_2020_2020_2020) & ~word & 0x8080_8080_8080_8080 != 0 { return true }
+            index += 8
+        }
+        while index < count {
+            if self[index] < 0x20 { return true }
+            index += 1
+        }
+        return false
+    }
+
     /// The region without spaces and tabs at either end (RFC 9110 "OWS").
     var withoutOuterWhitespace: UnsafeRawBufferPointer {
         var start = 0

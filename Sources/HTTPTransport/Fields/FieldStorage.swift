@@ -79,6 +79,25 @@ final class FieldStorage: ManagedBuffer<FieldStorageHeader, UInt8> {
             start: end - Int(entry.offset) + Int(entry.nameCount), count: Int(entry.valueCount))
     }
 
+    func matches(_ entry: FieldEntry, _ name: HTTPFieldName) -> Bool {
+        guard entry.token == name.token else { return false }
+        return entry.token != .other || name.withBytes { self.name(of: entry).elementsAre($0) }
+    }
+
+    func count(of name: HTTPFieldName) -> Int {
+        var found = 0
+        for index in 0..<entryCount where matches(entry(at: index), name) { found += 1 }
+        return found
+    }
+
+    func firstValue(_ name: HTTPFieldName) -> UnsafeRawBufferPointer? {
+        for index in 0..<entryCount {
+            let entry = entry(at: index)
+            if matches(entry, name) { return value(of: entry) }
+        }
+        return nil
+    }
+
     func address(offset: UInt32) -> UnsafeRawPointer { UnsafeRawPointer(end - Int(offset)) }
 
     func bytes(offset: UInt32, count: UInt32) -> UnsafeRawBufferPointer {

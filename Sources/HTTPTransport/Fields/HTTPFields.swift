@@ -50,6 +50,15 @@ public struct HTTPFields: @unchecked Sendable {
         append(token: FieldToken.recognise(name), name: name, value: value)
     }
 
+    /// Adds all fields of `other`.
+    package mutating func append(contentsOf other: HTTPFields) {
+        other.forEachEntry { token, name, value in
+            let needed = FieldStorage.entryStride + value.count + (token == .other ? name.count : 0)
+            // What is in fields has no line breaks any more.
+            _ = makeUnique(additional: needed).append(token: token, name: name, value: value)
+        }
+    }
+
     /// Makes room for so many bytes of names, values and the table: 16 for each field.
     package mutating func reserve(byteCount: Int) { _ = makeUnique(additional: byteCount) }
 
@@ -60,19 +69,20 @@ public struct HTTPFields: @unchecked Sendable {
 
     /// How many fields have that name (rule M12: repeated singletons are an error, never "last wins").
     public func count(of name: HTTPFieldName) -> Int {
-        guard mayHold(name), let storage else { return 0 }
-        var found = 0
-        for index in 0..<storage.entryCount where matches(storage, storage.entry(at: index), name) {
-            found += 1
-        }
-        return found
+        mayHold(name) ? withStorage { $0.count(of: name) } ?? 0 : 0
     }
 
     /// False when there is no such field; without counting references, since most look-ups are for what is not there.
     @inline(__always)
     private func mayHold(_ name: HTTPFieldName) -> Bool {
-        guard let storage else { return false }
-        return Unmanaged.passUnretained(storage)._withUnsafeGuaranteedRef { $0.mayHold(name.token) }
+        withStorage { $0.mayHold(name.token) } ?? false
+    }
+
+    /// Without counting a reference: whoever calls holds the fields meanwhile.
+    @inline(__always)
+    private func withStorage<Result>(_ body: (FieldStorage) throws -> Result) rethrows -> Result? {
+        guard let storage else { return nil }
+        return try Unmanaged.passUnretained(storage)._withUnsafeGuaranteedRef(body)
     }
 
     /// All values of that name, in order.
@@ -81,7 +91,7 @@ public struct HTTPFields: @unchecked Sendable {
         var result: [String] = []
         for index in 0..<storage.entryCount {
             let entry = storage.entry(at: index)
-            if matches(storage, entry, name) {
+            if storage.matches(entry, name) {
                 result.append(String(decoding: storage.value(of: entry), as: UTF8.self))
             }
         }
@@ -92,22 +102,26 @@ public struct HTTPFields: @unchecked Sendable {
     public func withFirst<Result>(
         _ name: HTTPFieldName, _ body: (UnsafeRawBufferPointer) throws -> Result
     ) rethrows -> Result? {
-        guard mayHold(name), let storage else { return nil }
-        for index in 0..<storage.entryCount {
-            let entry = storage.entry(at: index)
-            if matches(storage, entry, name) { return try body(storage.value(of: entry)) }
-        }
-        return nil
+        guard let value = firstValue(name) else { return nil }
+        defer { withExtendedLifetime(self) {} }
+        return try body(value)
+    }
+
+    /// Holds as long as the fields do.
+    private func firstValue(_ name: HTTPFieldName) -> UnsafeRawBufferPointer? {
+        guard mayHold(name) else { return nil }
+        return withStorage { $0.firstValue(name) } ?? nil
     }
 
     /// Every field in order. `body` must not keep the pointers.
     public func forEach(
         _ body: (_ name: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) throws -> Void
     ) rethrows {
-        guard let storage else { return }
-        for index in 0..<storage.entryCount {
-            let entry = storage.entry(at: index)
-            try body(storage.name(of: entry), storage.value(of: entry))
+        try withStorage { storage in
+            for index in 0..<storage.entryCount {
+                let entry = storage.entry(at: index)
+                try body(storage.name(of: entry), storage.value(of: entry))
+            }
         }
     }
 
@@ -116,7 +130,7 @@ public struct HTTPFields: @unchecked Sendable {
         var kept = HTTPFields()
         for index in 0..<old.entryCount {
             let entry = old.entry(at: index)
-            if matches(old, entry, name) { continue }
+            if old.matches(entry, name) { continue }
             kept.append(token: entry.token, name: old.name(of: entry), value: old.value(of: entry))
         }
         self = kept
@@ -126,14 +140,15 @@ public struct HTTPFields: @unchecked Sendable {
     func forEachEntry(_ body: (FieldToken, UnsafeRawBufferPointer, UnsafeRawBufferPointer) throws -> Void)
         rethrows
     {
-        guard let storage else { return }
-        for index in 0..<storage.entryCount {
-            let entry = storage.entry(at: index)
-            try body(entry.token, storage.name(of: entry), storage.value(of: entry))
+        try withStorage { storage in
+            for index in 0..<storage.entryCount {
+                let entry = storage.entry(at: index)
+                try body(entry.token, storage.name(of: entry), storage.value(of: entry))
+            }
         }
     }
 
-    private mutating func append(_ name: HTTPFieldName, raw value: UnsafeRawBufferPointer) {
+    package mutating func append(_ name: HTTPFieldName, raw value: UnsafeRawBufferPointer) {
         if name.token != .other {
             append(token: name.token, name: name.token.bytes, value: value)
         } else {
@@ -162,6 +177,7 @@ public struct HTTPFields: @unchecked Sendable {
     }
 
     private static func neutraliseLineBreaks(_ value: UnsafeMutableRawBufferPointer) {
+        guard UnsafeRawBufferPointer(value).hasControls else { return }
         for index in 0..<value.count {
             let byte = value[index]
             if byte < 0x0E, byte == ASCII.lineFeed || byte == ASCII.carriageReturn || byte == 0 {
@@ -170,10 +186,6 @@ public struct HTTPFields: @unchecked Sendable {
         }
     }
 
-    private func matches(_ storage: FieldStorage, _ entry: FieldEntry, _ name: HTTPFieldName) -> Bool {
-        guard entry.token == name.token else { return false }
-        return entry.token != .other || name.withBytes { storage.name(of: entry).elementsAre($0) }
-    }
 }
 
 extension HTTPFields: Equatable {

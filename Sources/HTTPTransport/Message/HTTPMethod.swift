@@ -63,7 +63,7 @@ public struct HTTPMethod: Sendable, Hashable, CustomStringConvertible {
     /// The method as it stands on the wire.
     public var description: String { other?.text ?? Self.name(of: known).description }
 
-    func withBytes<Result>(_ body: (UnsafeRawBufferPointer) throws -> Result) rethrows -> Result {
+    package func withBytes<Result>(_ body: (UnsafeRawBufferPointer) throws -> Result) rethrows -> Result {
         guard known == .other else {
             let name = Self.name(of: known)
             return try body(UnsafeRawBufferPointer(start: name.utf8Start, count: name.utf8CodeUnitCount))

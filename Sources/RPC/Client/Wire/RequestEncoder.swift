@@ -43,7 +43,7 @@ final class RequestEncoder: Sendable {
             fields.append(name, accepted)
         }
         fields.append(.userAgent, "grpc-swift-framecodec/0.1")
-        configuration.metadata.fields.forEach { name, value in fields.append(name: name, value: value) }
+        fields.append(contentsOf: configuration.metadata.fields)
         return fields
     }
 
@@ -86,25 +86,29 @@ final class RequestEncoder: Sendable {
         // Right after the pseudo headers (rule M7).
         if let deadline = context.deadline { append(timeout: deadline - .now(), to: &fields) }
         let isUnary = context.method.kind == .unary
-        (isUnary ? unaryFields : streamFields).forEach { name, value in
-            let isLeftOut = isGet && (name.elementsEqual("content-type".utf8) || name.starts(with: "connect-p".utf8))
-            if !isLeftOut { fields.append(name: name, value: value) }
-        }
+        let same = isUnary ? unaryFields : streamFields
+        if isGet { Self.append(ofGet: same, to: &fields) } else { fields.append(contentsOf: same) }
         if let algorithm = context.compression, !isGet {
             let name: HTTPFieldName =
                 wire.isConnect ? (isUnary ? .contentEncoding : .connectContentEncoding) : .grpcEncoding
             fields.append(name, algorithm.name)
         }
         if attempt > 1 { fields.append(.grpcPreviousRPCAttempts, "\(attempt - 1)") }
-        context.metadata.fields.forEach { name, value in fields.append(name: name, value: value) }
+        fields.append(contentsOf: context.metadata.fields)
         return fields
     }
 
+    /// Without what the query of a GET says.
+    private static func append(ofGet all: HTTPFields, to fields: inout HTTPFields) {
+        all.forEach { name, value in
+            let isLeftOut = name.elementsEqual("content-type".utf8) || name.starts(with: "connect-p".utf8)
+            if !isLeftOut { fields.append(name: name, value: value) }
+        }
+    }
+
     /// The head with what the channel's signer adds to it.
-    func signed(_ head: HTTPRequestHead, _ body: ByteBuffer) throws -> HTTPRequestHead {
-        guard let signer = configuration.signer else { return head }
-        var head = head
-        try signer.sign(&head, body: body)
+    func signed(_ head: consuming HTTPRequestHead, _ body: ByteBuffer) throws -> HTTPRequestHead {
+        try configuration.signer?.sign(&head, body: body)
         return head
     }
 
@@ -155,7 +159,7 @@ final class RequestEncoder: Sendable {
     }
 
     private func finish(
-        _ buffer: ByteBuffer, isFramed: Bool, _ context: ClientCallContext, _ isCompressed: Bool
+        _ buffer: consuming ByteBuffer, isFramed: Bool, _ context: ClientCallContext, _ isCompressed: Bool
     ) throws -> ByteBuffer {
         let prefix = isFramed ? FrameHeader.byteCount : 0
         let byteCount = buffer.readableBytes - prefix
@@ -165,7 +169,6 @@ final class RequestEncoder: Sendable {
                 .resourceExhausted,
                 "a request of \(byteCount) bytes is over maximumRequestMessageByteCount = \(limit)")
         }
-        var buffer = buffer
         // A body without frames has no flag that could say that it is not what the head says.
         if let algorithm = context.compression, isCompressed || !isFramed, byteCount > 0 {
             buffer = try compressed(buffer, prefix: prefix, algorithm)
