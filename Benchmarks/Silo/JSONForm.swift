@@ -19,7 +19,7 @@ struct JSONMethod<Arguments: Sendable, Value: Sendable>: Sendable {
     func call(_ caller: SiloCaller, _ arguments: Arguments) async throws -> Value {
         let call = SiloCall(
             method: declared, destination: .control, body: try encodeRequest(arguments),
-            deadline: .now + declared.timeout)
+            deadline: .now() + TimeAmount(declared.timeout))
         return try decodeResponse(try await caller.call(call))
     }
 
@@ -132,7 +132,7 @@ struct JSONTransport: SiloTransport {
         }
         var request = HTTPClientRequest(
             .post, try HTTPURL(base + path), fields: fields, body: .bytes(ByteBuffer(bytes: call.body)))
-        request.timeout = max(.zero, call.deadline - .now)
+        request.timeout = max(.zero, Duration(call.deadline - .now()))
         let response = try await client.execute(request)
         let body = try await response.body.collect()
         switch response.status {

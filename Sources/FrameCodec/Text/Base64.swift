@@ -82,16 +82,22 @@ public enum Base64 {
             guard Base64Tables.decodeGroups(groups, from: symbols, into: memory, table: table) == groups else {
                 return false
             }
+            output.copyMemory(from: UnsafeRawBufferPointer(rebasing: memory[..<min(groups * 3, output.count)]))
             let tail = UnsafeRawBufferPointer(rebasing: symbols[(groups * 4)...])
-            if !tail.isEmpty {
-                guard Base64Tables.decodeTail(tail, into: memory, at: groups * 3, table: table) != nil else {
-                    return false
-                }
-            }
-            output.copyMemory(from: UnsafeRawBufferPointer(rebasing: memory[..<output.count]))
-            let count = encode(UnsafeRawBufferPointer(output), into: memory, padded: false)
-            return memory[..<count].elementsEqual(symbols)
+            return tail.isEmpty || decodeTail(tail, into: output, at: groups * 3, room: memory)
         }
+    }
+
+    /// Only the last symbol of an unfinished group has bits that say nothing: it must be what encoding makes of them.
+    private static func decodeTail(
+        _ tail: UnsafeRawBufferPointer, into output: UnsafeMutableRawBufferPointer, at offset: Int,
+        room: UnsafeMutableRawBufferPointer
+    ) -> Bool {
+        let table = Base64Tables.decodeStandard
+        guard Base64Tables.decodeTail(tail, into: output, at: offset, table: table) != nil else { return false }
+        let bytes = UnsafeRawBufferPointer(rebasing: output[offset...])
+        let count = Base64Tables.encodeTail(bytes, padded: false, into: room, at: 0)
+        return count == tail.count && room[count - 1] == tail[count - 1]
     }
 
     /// Length without one or two `=` at the end.

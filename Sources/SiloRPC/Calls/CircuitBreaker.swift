@@ -1,3 +1,5 @@
+import NIOCore
+
 /// Stops calls to a silo that does not answer, and finds out by itself when it answers again.
 ///
 /// ```
@@ -11,34 +13,34 @@
 struct CircuitBreaker: Sendable {
     enum State: Sendable, Equatable {
         case closed
-        case open(until: ContinuousClock.Instant)
+        case open(until: NIODeadline)
         /// One call is on its way; another one may go when that has not ended by then.
-        case trying(until: ContinuousClock.Instant)
+        case trying(until: NIODeadline)
     }
 
     private(set) var state = State.closed
     private let policy: SiloCallPolicy
-    private var windowEnd: ContinuousClock.Instant
+    private var windowEnd: NIODeadline
     private var failures = 0
     private var answers = 0
 
-    init(_ policy: SiloCallPolicy, now: ContinuousClock.Instant) {
+    init(_ policy: SiloCallPolicy, now: NIODeadline) {
         self.policy = policy
-        windowEnd = now + policy.breakerWindow
+        windowEnd = now + TimeAmount(policy.breakerWindow)
     }
 
     /// - Returns: nil when a call may go; else how long to wait.
-    mutating func admit(_ now: ContinuousClock.Instant) -> Duration? {
+    mutating func admit(_ now: NIODeadline) -> Duration? {
         switch state {
         case .closed: return nil
         case .open(let end), .trying(let end):
-            guard now >= end else { return end - now }
-            state = .trying(until: now + policy.breakerPause)
+            guard now >= end else { return Duration(end - now) }
+            state = .trying(until: now + TimeAmount(policy.breakerPause))
             return nil
         }
     }
 
-    mutating func didAnswer(_ now: ContinuousClock.Instant) {
+    mutating func didAnswer(_ now: NIODeadline) {
         if state != .closed {
             state = .closed
             startWindow(now)
@@ -47,7 +49,7 @@ struct CircuitBreaker: Sendable {
         answers += 1
     }
 
-    mutating func didFail(_ now: ContinuousClock.Instant) {
+    mutating func didFail(_ now: NIODeadline) {
         moveWindow(now)
         failures += 1
         switch state {
@@ -59,17 +61,17 @@ struct CircuitBreaker: Sendable {
         }
     }
 
-    private mutating func open(_ now: ContinuousClock.Instant) {
-        state = .open(until: now + policy.breakerPause)
+    private mutating func open(_ now: NIODeadline) {
+        state = .open(until: now + TimeAmount(policy.breakerPause))
         startWindow(now)
     }
 
-    private mutating func moveWindow(_ now: ContinuousClock.Instant) {
+    private mutating func moveWindow(_ now: NIODeadline) {
         if now >= windowEnd { startWindow(now) }
     }
 
-    private mutating func startWindow(_ now: ContinuousClock.Instant) {
-        windowEnd = now + policy.breakerWindow
+    private mutating func startWindow(_ now: NIODeadline) {
+        windowEnd = now + TimeAmount(policy.breakerWindow)
         failures = 0
         answers = 0
     }

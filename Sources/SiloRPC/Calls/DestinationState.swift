@@ -1,3 +1,4 @@
+import NIOCore
 import Synchronization
 
 /// What one process knows of one destination: calls in progress, breaker, budget of repetitions.
@@ -16,7 +17,7 @@ final class DestinationState: Sendable {
     private let policy: SiloCallPolicy
     private let state: Mutex<State>
 
-    init(_ policy: SiloCallPolicy, now: ContinuousClock.Instant) {
+    init(_ policy: SiloCallPolicy, now: NIODeadline) {
         self.policy = policy
         state = Mutex(State(breaker: CircuitBreaker(policy, now: now), retryTokens: policy.retryReserve))
     }
@@ -36,13 +37,13 @@ final class DestinationState: Sendable {
     func end() { state.withLock { $0.running -= 1 } }
 
     /// Whether an attempt may go out.
-    func admit(_ now: ContinuousClock.Instant) -> Refusal? {
+    func admit(_ now: NIODeadline) -> Refusal? {
         state.withLock { $0.breaker.admit(now).map { .open(for: $0) } }
     }
 
-    func didAnswer(_ now: ContinuousClock.Instant) { state.withLock { $0.breaker.didAnswer(now) } }
+    func didAnswer(_ now: NIODeadline) { state.withLock { $0.breaker.didAnswer(now) } }
 
-    func didFail(_ now: ContinuousClock.Instant) { state.withLock { $0.breaker.didFail(now) } }
+    func didFail(_ now: NIODeadline) { state.withLock { $0.breaker.didFail(now) } }
 
     /// Takes a repetition out of the budget.
     func mayRetry() -> Bool {

@@ -47,7 +47,7 @@ public final class SignedTransport: SiloTransport {
     ///   cell to cell; `RPCError` for everything that the network or the other side says.
     public func send(_ call: SiloCall) async throws -> [UInt8] {
         let channel = try channel(call.destination)
-        var options = CallOptions(metadata: metadata(call), timeout: max(.zero, call.deadline - .now))
+        var options = CallOptions(metadata: metadata(call), deadline: call.deadline)
         options.forbidsCompression = true
         let answer = try await channel.unary(call.method.descriptor, bytes: call.body, options: options)
         return answer.withUnsafeReadableBytes { Array($0) }
@@ -111,6 +111,8 @@ public final class SignedTransport: SiloTransport {
         if settings.tls != nil { settings.tls = configuration.tls }
         settings.signer = SiloSigner(keyring: keyring, destination: destination)
         settings.acceptedCompression = []
+        // Every call brings its deadline.
+        settings.defaultUnaryTimeout = nil
         settings.maximumRequestMessageByteCount = configuration.maximumMessageByteCount
         settings.maximumResponseMessageByteCount = configuration.maximumMessageByteCount
         settings.backoff.initial = min(.milliseconds(100), configuration.maximumReconnectDelay)

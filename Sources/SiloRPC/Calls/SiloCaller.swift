@@ -1,3 +1,4 @@
+import NIOCore
 import RPC
 import Synchronization
 
@@ -38,86 +39,120 @@ public final class SiloCaller: Sendable {
         destinations = Destinations(policy)
     }
 
-    /// The time that a call of this method has, by its declaration or by the operator.
-    public func timeout(_ method: SiloMethod) -> Duration { switches.timeout(method) }
+    /// How long one call may go on, and since when it does.
+    private struct Plan {
+        let begin: NIODeadline
+        let timeout: TimeAmount
+        let retries: Int
+        let deadline: NIODeadline
+
+        /// Who has less time than the method asks for finds out nothing about the destination when it is over.
+        var isPatient: Bool { (deadline - begin).nanoseconds > timeout.nanoseconds / 2 }
+    }
 
     /// - Returns: the encoded response message.
     /// - Throws: ``SiloError``; `CancellationError`.
     public func call(_ call: SiloCall) async throws -> [UInt8] {
+        let method = call.method
+        let setting = switches.setting(method)
         let requestID = RequestID.make()
-        try switches.check(call.method, from: transport.source, requestID: requestID)
-        counters?.note(call.method, caller: "self")
+        try SiloSwitches.check(method, setting, from: transport.source, requestID: requestID)
+        counters?.note(method, caller: "self")
+        let begin = NIODeadline.now()
+        let timeout = TimeAmount(setting?.timeout ?? method.timeout)
+        let plan = Plan(
+            begin: begin, timeout: timeout, retries: setting?.retries ?? method.retries,
+            deadline: min(call.deadline, begin + timeout))
         var call = call
         call.metadata.add(known: SiloFieldName.requestID, requestID)
-        call.deadline = min(call.deadline, .now + switches.timeout(call.method))
+        call.deadline = plan.deadline
         let destination = destinations.state(call.destination)
         if case .full(let limit) = destination.begin() {
             throw SiloError.unavailable(
                 call.destination, "maximumConcurrentCalls = \(limit) calls to it are running", retryAfter: nil)
         }
         defer { destination.end() }
-        return try await attempts(call, destination)
+        return try await attempts(call, destination, plan)
     }
 
-    private func attempts(_ call: SiloCall, _ destination: DestinationState) async throws -> [UInt8] {
-        let retries = switches.retries(call.method)
-        let begin = ContinuousClock.now
-        // Who has less time than the method asks for finds out nothing about the destination when it is over.
-        let isPatient = call.deadline - begin > switches.timeout(call.method) / 2
-        var attempt = 0
-        var first: CallFailure?
+    private func attempts(_ call: SiloCall, _ destination: DestinationState, _ plan: Plan) async throws -> [UInt8] {
+        var attempt = 1
+        var firstError: String?
         while true {
-            if case .open(let pause) = destination.admit(.now) {
-                counters?.note(call, attempt: attempt + 1, .held, nil)
-                throw SiloError.unavailable(
-                    call.destination, "its last calls failed; the breaker is open for \(pause) more", retryAfter: pause)
-            }
-            let start = ContinuousClock.now
+            let start = attempt == 1 ? plan.begin : .now()
+            try admit(call, destination, attempt, start)
             do {
                 let answer = try await transport.send(call)
-                destination.didAnswer(.now)
-                counters?.note(call, attempt: attempt + 1, .answered, .now - start)
-                noteTrouble(call, attempt + 1, .answered, first, begin)
+                didAnswer(call, destination, plan, attempt, start, firstError)
                 return answer
             } catch {
                 let failure = CallFailure(error, call)
-                // Nor does who gives up.
-                if failure.outcome != .cancelled, failure.outcome != .late || isPatient {
-                    failure.isSilence ? destination.didFail(.now) : destination.didAnswer(.now)
-                }
-                attempt += 1
-                first = first ?? failure
-                counters?.note(call, attempt: attempt, failure.outcome, .now - start)
-                guard attempt <= retries, failure.mayRepeat(call.method.idempotency), !Task.isCancelled,
-                    let delay = delay(afterAttempt: attempt, failure, call.deadline), destination.mayRetry()
-                else {
-                    noteTrouble(call, attempt, failure.outcome, first, begin)
-                    throw failure.report
-                }
+                firstError = firstError ?? failure.kind
+                let delay = try didFail(failure, call, destination, plan, attempt, start, firstError)
                 try await Task.sleep(for: delay)
+                attempt += 1
             }
         }
     }
 
+    private func admit(
+        _ call: SiloCall, _ destination: DestinationState, _ attempt: Int, _ now: NIODeadline
+    ) throws(SiloError) {
+        guard case .open(let pause) = destination.admit(now) else { return }
+        counters?.note(call, attempt: attempt, .held, nil)
+        throw SiloError.unavailable(
+            call.destination, "its last calls failed; the breaker is open for \(pause) more", retryAfter: pause)
+    }
+
+    private func didAnswer(
+        _ call: SiloCall, _ destination: DestinationState, _ plan: Plan, _ attempt: Int, _ start: NIODeadline,
+        _ firstError: String?
+    ) {
+        let now = NIODeadline.now()
+        destination.didAnswer(now)
+        counters?.note(call, attempt: attempt, .answered, Duration(now - start))
+        noteTrouble(call, plan, attempt, .answered, firstError, now)
+    }
+
+    /// - Returns: how long to wait before the next attempt.
+    /// - Throws: the error as the caller gets it, when there is none.
+    private func didFail(
+        _ failure: CallFailure, _ call: SiloCall, _ destination: DestinationState, _ plan: Plan, _ attempt: Int,
+        _ start: NIODeadline, _ firstError: String?
+    ) throws -> Duration {
+        let now = NIODeadline.now()
+        // Who gives up finds out nothing about the destination.
+        if failure.outcome != .cancelled, failure.outcome != .late || plan.isPatient {
+            failure.isSilence ? destination.didFail(now) : destination.didAnswer(now)
+        }
+        counters?.note(call, attempt: attempt, failure.outcome, Duration(now - start))
+        guard attempt <= plan.retries, failure.mayRepeat(call.method.idempotency), !Task.isCancelled,
+            let delay = delay(afterAttempt: attempt, failure, plan.deadline), destination.mayRetry()
+        else {
+            noteTrouble(call, plan, attempt, failure.outcome, firstError, now)
+            throw failure.report
+        }
+        return delay
+    }
+
     /// Says something of a call that took several attempts, or as long as it has time.
     private func noteTrouble(
-        _ call: SiloCall, _ attempts: Int, _ outcome: SiloCallCounters.Outcome, _ first: CallFailure?,
-        _ begin: ContinuousClock.Instant
+        _ call: SiloCall, _ plan: Plan, _ attempts: Int, _ outcome: SiloCallCounters.Outcome, _ firstError: String?,
+        _ now: NIODeadline
     ) {
-        guard let counters else { return }
-        let duration = ContinuousClock.now - begin
-        guard attempts > 1 || duration >= switches.timeout(call.method) else { return }
-        counters.noteTrouble(call, attempts: attempts, outcome, firstError: first?.kind, duration)
+        guard let counters, attempts > 1 || now - plan.begin >= plan.timeout else { return }
+        counters.noteTrouble(
+            call, attempts: attempts, outcome, firstError: firstError, Duration(now - plan.begin))
     }
 
     /// nil when there is no time left for another attempt.
     private func delay(
-        afterAttempt attempt: Int, _ failure: CallFailure, _ deadline: ContinuousClock.Instant
+        afterAttempt attempt: Int, _ failure: CallFailure, _ deadline: NIODeadline
     ) -> Duration? {
         var limit = policy.initialBackoff
         for _ in 1..<attempt { limit = min(limit * 2, policy.maximumBackoff) }
         let delay = failure.pushback ?? min(limit, policy.maximumBackoff) * Double.random(in: 0...1)
-        return .now + delay < deadline ? delay : nil
+        return .now() + TimeAmount(delay) < deadline ? delay : nil
     }
 
     /// For tests and inspection: whether calls to a destination go out.
@@ -137,7 +172,7 @@ private final class Destinations: Sendable {
     func state(_ address: SiloAddress) -> DestinationState {
         states.withLock { states in
             if let state = states[address] { return state }
-            let state = DestinationState(policy, now: .now)
+            let state = DestinationState(policy, now: .now())
             states[address] = state
             return state
         }
@@ -204,16 +239,19 @@ struct CallFailure {
     }
 }
 
-/// Names one call in the logs of both sides: 16 hexadecimal digits.
+/// Names one call in the logs of both sides: 15 hexadecimal digits, as many as a `String` holds without memory of its
+/// own.
 enum RequestID {
+    private static let digitCount = 15
+
     static func make() -> String {
         var bits = SecureRandom.word()
-        return String(unsafeUninitializedCapacity: 16) { text in
-            for place in 0..<16 {
+        return String(unsafeUninitializedCapacity: digitCount) { text in
+            for place in 0..<digitCount {
                 text[place] = digit(UInt8(truncatingIfNeeded: bits & 15))
                 bits >>= 4
             }
-            return 16
+            return digitCount
         }
     }
 

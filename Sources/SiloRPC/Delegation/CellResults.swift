@@ -1,3 +1,5 @@
+import NIOCore
+
 /// What every cell has answered to one question: an answer or an error for each, so that what is missing cannot be
 /// overlooked.
 public struct CellResults<Value: Sendable>: Sendable {
@@ -68,7 +70,7 @@ extension Silo {
         guard mode != .cell else { throw SiloError.forbidden("a cell does not call other cells; ask control") }
         let directory = directory
         let names = try (cells ?? directory.cellNames()).map { try directory.cell(named: $0.description).name }
-        let end = limit.map { ContinuousClock.now + $0 } ?? SiloScope.deadline
+        let end = limit.map { NIODeadline.now() + TimeAmount($0) } ?? SiloScope.deadline
         let deadline = SiloScope.deadline.flatMap { own in end.map { min($0, own) } } ?? end
         let results = try await SiloScope.$deadline.withValue(deadline) {
             try await withThrowingTaskGroup(of: (Int, Result<Value, any Error>).self) { group in

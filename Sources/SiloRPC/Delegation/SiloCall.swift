@@ -1,3 +1,4 @@
+import NIOCore
 import RPC
 
 /// One call that leaves the process, its destination resolved.
@@ -9,14 +10,14 @@ public struct SiloCall: Sendable {
     /// The encoded request message.
     public let body: [UInt8]
     /// When the caller stops waiting; retries never outlive it.
-    public var deadline: ContinuousClock.Instant
+    public var deadline: NIODeadline
     /// The same for every attempt of one call; nil for methods that are only read.
     public let idempotencyKey: String?
     public var metadata: Metadata
 
     public init(
         method: SiloMethod, destination: SiloAddress, organizationID: Int64? = nil, body: [UInt8],
-        deadline: ContinuousClock.Instant, idempotencyKey: String? = nil, metadata: Metadata = Metadata()
+        deadline: NIODeadline, idempotencyKey: String? = nil, metadata: Metadata = Metadata()
     ) {
         self.method = method
         self.destination = destination

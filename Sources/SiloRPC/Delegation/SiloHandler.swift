@@ -48,8 +48,7 @@ public struct SiloHandler: Sendable {
         }
         rpcMethod = .unary(method.descriptor) { (request: Request, context: CallContext) async throws -> Response in
             let call = SiloInboundCall(method: method, context: context) { request.serializedBytes() }
-            let deadline = context.timeRemaining.map { ContinuousClock.now + $0 }
-            return try await SiloScope.$deadline.withValue(deadline) { try await serve(call, request) }
+            return try await SiloScope.$deadline.withValue(context.deadline) { try await serve(call, request) }
         }
     }
 }

@@ -65,7 +65,7 @@ public struct SiloLink<Service: Sendable>: Sendable {
         if SiloScope.viewer != SiloViewer() { metadata.add(SiloField.viewer, SiloScope.viewer.text) }
         let call = SiloCall(
             method: hop.method, destination: destination, organizationID: hop.target.organizationID, body: body,
-            deadline: SiloScope.deadline(of: hop.method, timeout: silo.caller?.timeout(hop.method)),
+            deadline: SiloScope.deadline ?? .distantFuture,
             idempotencyKey: SiloScope.idempotencyKey(of: hop.method), metadata: metadata
         )
         do {

@@ -1,3 +1,4 @@
+import NIOCore
 import RPC
 import Storage
 
@@ -5,7 +6,7 @@ import Storage
 /// repeats of it one call.
 public enum SiloScope {
     /// When the work that this task is part of must be done; calls made meanwhile end by then.
-    @TaskLocal public static var deadline: ContinuousClock.Instant?
+    @TaskLocal public static var deadline: NIODeadline?
     /// Given to the next idempotent call instead of a random key, so that a caller that starts again after a crash
     /// repeats the same call. 1 to 48 printable ASCII characters.
     @TaskLocal public static var idempotencyKey: String?
@@ -36,14 +37,14 @@ public enum SiloScope {
     static func within<R: Sendable>(
         _ limit: Duration, _ method: SiloMethod, _ body: @escaping @Sendable () async throws -> R
     ) async throws -> R {
-        let own = ContinuousClock.now + limit
+        let own = NIODeadline.now() + TimeAmount(limit)
         let end = deadline.map { min($0, own) } ?? own
         let late = RPCError(.deadlineExceeded, "\(method.key) took longer than its timeout here, \(limit)")
         return try await $deadline.withValue(end) {
             try await withThrowingTaskGroup(of: R.self) { group in
                 group.addTask { try await body() }
                 group.addTask {
-                    try await Task.sleep(until: end, clock: .continuous)
+                    try await Task.sleep(for: Duration(end - .now()))
                     throw late
                 }
                 defer { group.cancelAll() }
@@ -51,14 +52,6 @@ public enum SiloScope {
                 return first
             }
         }
-    }
-
-    /// The earlier of the task's deadline and the method's time.
-    ///
-    /// - Parameter timeout: the operator's, instead of the declared one.
-    static func deadline(of method: SiloMethod, timeout: Duration?) -> ContinuousClock.Instant {
-        let own = ContinuousClock.now + (timeout ?? method.timeout)
-        return deadline.map { min($0, own) } ?? own
     }
 
     static func idempotencyKey(of method: SiloMethod) -> String? {

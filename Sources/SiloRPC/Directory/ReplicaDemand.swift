@@ -1,3 +1,4 @@
+import NIOCore
 import Synchronization
 
 /// Pulls that somebody waits for: a call needs what the replica lacks and control may have already.
@@ -76,7 +77,8 @@ public final class ReplicaDemand: Sendable {
     private func run() async {
         while let waiting = begin() {
             do {
-                try await SiloScope.$deadline.withValue(ContinuousClock.now + limits.patience) { try await pull() }
+                let end = NIODeadline.now() + TimeAmount(limits.patience)
+                try await SiloScope.$deadline.withValue(end) { try await pull() }
                 for waiter in waiting { waiter.end(true) }
                 try? await Task.sleep(for: limits.spacing)
             } catch {

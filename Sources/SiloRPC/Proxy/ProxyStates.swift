@@ -28,7 +28,7 @@ final class ProxyStates: Sendable {
     func state(_ cell: CellName) -> DestinationState {
         states.withLock { states in
             if let state = states[cell] { return state }
-            let state = DestinationState(policy, now: .now)
+            let state = DestinationState(policy, now: .now())
             states[cell] = state
             return state
         }

@@ -27,7 +27,7 @@ extension SiloHTTPClient {
         let state = state(cell)
         guard state.begin() == nil else { return refuse(.busy(configuration.maximumProxiedExchanges)) }
         defer { state.end() }
-        if case .open = state.admit(.now) { return refuse(.paused) }
+        if case .open = state.admit(.now()) { return refuse(.paused) }
         let response: HTTPClientResponse
         let timeout = CallDeadline.remaining(exchange) ?? configuration.proxyTimeout
         do {
@@ -36,11 +36,11 @@ extension SiloHTTPClient {
             let refusal = ProxyRefusal(of: error)
             // A client that goes away, or does not wait, says nothing about the cell.
             let isClients = refusal == .gone || refusal == .late && timeout < configuration.proxyPatience
-            if !isClients { state.didFail(.now) }
+            if !isClients { state.didFail(.now()) }
             return refuse(refusal)
         }
         note(cell, "\(response.status)")
-        Self.isSilence(response) ? state.didFail(.now) : state.didAnswer(.now)
+        Self.isSilence(response) ? state.didFail(.now()) : state.didAnswer(.now())
         await giveBack(response, exchange)
     }
 

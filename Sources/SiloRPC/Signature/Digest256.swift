@@ -43,10 +43,16 @@ struct DigestInput: ~Copyable {
         count += bytes.count
     }
 
-    mutating func append(_ byte: UInt8) {
-        if count == room.count { flush() }
-        room[count] = byte
-        count += 1
+    /// The length in four bytes, most significant first, and the bytes.
+    mutating func part(_ bytes: UnsafeRawBufferPointer) {
+        let length = UInt32(truncatingIfNeeded: bytes.count).bigEndian
+        guard bytes.count <= room.count - count - 4, let target = room.baseAddress?.advanced(by: count) else {
+            withUnsafeBytes(of: length) { append($0) }
+            return append(bytes)
+        }
+        target.storeBytes(of: length, as: UInt32.self)
+        if let source = bytes.baseAddress { (target + 4).copyMemory(from: source, byteCount: bytes.count) }
+        count += 4 + bytes.count
     }
 
     mutating func flush() {

@@ -34,20 +34,21 @@ struct Silo1Fields {
         name.hasPrefix(routingPrefix) || covered.contains { name.isSame(as: $0) }
     }
 
-    /// The covered names that are there, each once, sorted, ";" between.
-    var namesToSign: [UInt8] {
-        var names: [UnsafeRawBufferPointer] = []
-        for field in all where Self.isCovered(field.name) && !names.contains(where: { field.name.isSame(as: $0) }) {
-            names.append(field.name)
+    /// Gives `body` the covered names that are there, each once, sorted.
+    func withNamesToSign(_ body: (Slice<UnsafeMutableBufferPointer<UnsafeRawBufferPointer>>) -> Void) {
+        withUnsafeTemporaryAllocation(of: UnsafeRawBufferPointer.self, capacity: all.count) { names in
+            var count = 0
+            for field in all where Self.isCovered(field.name) {
+                // There are few: each is put in its place.
+                var place = count
+                while place > 0, field.name.precedes(names[place - 1]) { place -= 1 }
+                if place > 0, field.name.isSame(as: names[place - 1]) { continue }
+                for later in stride(from: count, to: place, by: -1) { names[later] = names[later - 1] }
+                names[place] = field.name
+                count += 1
+            }
+            body(names[..<count])
         }
-        if names.count > 1 { names.sort { $0.lexicographicallyPrecedes($1) } }
-        var text: [UInt8] = []
-        text.reserveCapacity(128)
-        for (index, name) in names.enumerated() {
-            if index > 0 { text.append(UInt8(ascii: ";")) }
-            text.append(contentsOf: name)
-        }
-        return text
     }
 
     /// Whether no covered field is missing in `names`.
@@ -99,13 +100,19 @@ struct Silo1Names {
     /// Whether these are lower-case names, none of them twice, and not too many.
     var areValid: Bool {
         var count = 0
-        return whileTrue { name in
+        var last: UnsafeRawBufferPointer?
+        var areSorted = true
+        let areNames = whileTrue { name in
             count += 1
+            if let last, !last.precedes(name) { areSorted = false }
+            last = name
             let isName = !name.isEmpty && name.allSatisfy { byte in
                 (0x61...0x7A).contains(byte) || (0x30...0x39).contains(byte) || byte == 0x2D
             }
-            return isName && count <= Silo1Header.maximumSignedFieldCount && occurrences(name) == 1
+            return isName && count <= Silo1Header.maximumSignedFieldCount
         }
+        // Signers sort them: then each is seen to be another one than the one before.
+        return areNames && (areSorted || whileTrue { occurrences($0) == 1 })
     }
 
     private func occurrences(_ name: UnsafeRawBufferPointer) -> Int {
@@ -120,6 +127,13 @@ extension UnsafeRawBufferPointer {
         guard count == other.count else { return false }
         guard let left = baseAddress, let right = other.baseAddress else { return isEmpty }
         return memcmp(left, right, count) == 0
+    }
+
+    /// In the order of the bytes; what begins a longer one comes before it.
+    func precedes(_ other: UnsafeRawBufferPointer) -> Bool {
+        guard let left = baseAddress, let right = other.baseAddress else { return count < other.count }
+        let order = memcmp(left, right, Swift.min(count, other.count))
+        return order != 0 ? order < 0 : count < other.count
     }
 
     func isSame(as text: StaticString) -> Bool { count == text.utf8CodeUnitCount && hasPrefix(text) }

@@ -40,7 +40,7 @@ struct Silo1Header: Sendable {
         var parts = Parts(value)
         var nonce = Silo1Nonce(0, 0)
         var signature = Digest256()
-        guard parts.skip("Silo1 "), let keyID = parts.next("kid="), SiloKey.isID(value[keyID]),
+        guard parts.skip("Silo1 "), let keyID = parts.next("kid="), SiloKey.isID(UnsafeRawBufferPointer(rebasing: value[keyID])),
             let time = parts.next("ts=").flatMap({ Self.number(value[$0]) }),
             let nonceText = parts.next("nonce="),
             nonce.withMutableBytes({ Self.decode(value[nonceText], into: $0) }),
@@ -60,23 +60,37 @@ struct Silo1Header: Sendable {
         Silo1Names(text: UnsafeRawBufferPointer(rebasing: value[namesRange]))
     }
 
-    /// The value of these parts.
-    static func bytes(
-        keyID: [UInt8], time: Int64, nonce: Silo1Nonce, names: [UInt8], signature: Digest256
-    ) -> [UInt8] {
-        var value: [UInt8] = []
-        value.reserveCapacity(160 + keyID.count + names.count)
+    /// Writes the value.
+    ///
+    /// - Parameters:
+    ///   - memory: ``maximumByteCount`` bytes.
+    ///   - fields: of the request; those that must be signed are named.
+    ///   - sign: makes the signature, given the names as they stand in the value.
+    /// - Returns: the value in `memory`; nil when it is longer.
+    static func write(
+        into memory: UnsafeMutableRawBufferPointer, keyID: [UInt8], time: Int64, nonce: Silo1Nonce,
+        fields: Silo1Fields, sign: (Silo1Names) -> Digest256
+    ) -> UnsafeRawBufferPointer? {
+        var value = BoundedText(memory)
         value.append("Silo1 kid=")
-        value.append(contentsOf: keyID)
+        keyID.withUnsafeBytes { value.append($0) }
         value.append(",ts=")
-        Decimal.withDigits(time) { value.append(contentsOf: $0) }
+        Decimal.withDigits(time) { value.append($0) }
         value.append(",nonce=")
         nonce.withBytes { value.append(base64: $0) }
         value.append(",sh=")
-        value.append(contentsOf: names)
+        let names = value.count
+        fields.withNamesToSign { names in
+            for (index, name) in names.enumerated() {
+                if index > 0 { value.append(";") }
+                value.append(name)
+            }
+        }
+        guard value.isComplete else { return nil }
+        let signature = sign(Silo1Names(text: UnsafeRawBufferPointer(rebasing: value.written[names...])))
         value.append(",sig=")
         signature.withBytes { value.append(base64: $0) }
-        return value
+        return value.isComplete ? value.written : nil
     }
 
     /// The value, part by part.
@@ -125,15 +139,28 @@ struct Silo1Header: Sendable {
     }
 }
 
-extension [UInt8] {
-    fileprivate mutating func append(_ text: StaticString) {
-        append(contentsOf: UnsafeRawBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount))
+/// Text in memory of the caller. What does not fit is left out, and ``isComplete`` says so.
+private struct BoundedText: ~Copyable {
+    private let memory: UnsafeMutableRawBufferPointer
+    private(set) var count = 0
+    private(set) var isComplete = true
+
+    init(_ memory: UnsafeMutableRawBufferPointer) { self.memory = memory }
+
+    var written: UnsafeRawBufferPointer { UnsafeRawBufferPointer(rebasing: memory[..<count]) }
+
+    mutating func append(_ text: StaticString) {
+        append(UnsafeRawBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount))
     }
 
-    fileprivate mutating func append(base64 bytes: UnsafeRawBufferPointer) {
-        withUnsafeTemporaryAllocation(byteCount: Base64.encodedByteCount(bytes.count), alignment: 1) { memory in
-            let count = Base64.encode(bytes, into: memory, padded: false)
-            append(contentsOf: memory[..<count])
-        }
+    mutating func append(_ bytes: UnsafeRawBufferPointer) {
+        guard bytes.count <= memory.count - count else { return isComplete = false }
+        UnsafeMutableRawBufferPointer(rebasing: memory[count...]).copyMemory(from: bytes)
+        count += bytes.count
+    }
+
+    mutating func append(base64 bytes: UnsafeRawBufferPointer) {
+        guard Base64.encodedByteCount(bytes.count) <= memory.count - count else { return isComplete = false }
+        count += Base64.encode(bytes, into: UnsafeMutableRawBufferPointer(rebasing: memory[count...]), padded: false)
     }
 }

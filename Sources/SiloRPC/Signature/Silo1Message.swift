@@ -16,17 +16,16 @@ struct Silo1Message {
     let time: Int64
     let nonce: Silo1Nonce
     let names: Silo1Names
-    let head: HTTPRequestHead
     let fields: Silo1Fields
     let bodyHash: Digest256
 
-    func write(to input: inout DigestInput) {
+    /// - Parameter head: of the request; its fields are ``fields``.
+    func write(_ head: HTTPRequestHead, to input: inout DigestInput) {
         input.part("Silo1")
         keyID.withUnsafeBytes { input.part($0) }
         input.part(number: time)
         nonce.withBytes { input.part($0) }
-        var method = head.method.description
-        method.withUTF8 { input.part(UnsafeRawBufferPointer($0)) }
+        head.method.withBytes { input.part($0) }
         if head.withAuthority({ input.part($0) }) == nil { input.part("") }
         head.withPath { input.part($0) }
         if head.fields.withFirst(.contentType, { input.part($0) }) == nil { input.part("") }
@@ -41,12 +40,6 @@ struct Silo1Message {
 
 /// Parts, each after its length.
 extension DigestInput {
-    mutating func part(_ bytes: UnsafeRawBufferPointer) {
-        let count = UInt32(truncatingIfNeeded: bytes.count).bigEndian
-        withUnsafeBytes(of: count) { append($0) }
-        append(bytes)
-    }
-
     fileprivate mutating func part(_ text: StaticString) {
         part(UnsafeRawBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount))
     }

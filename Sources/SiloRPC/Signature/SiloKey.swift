@@ -1,4 +1,5 @@
 import Foundation
+import ServiceContextModule
 
 /// One shared secret between two silos, for one direction: `source` signs with it, `audience` verifies.
 ///
@@ -11,6 +12,10 @@ public final class SiloKey: Sendable, CustomStringConvertible {
     public let audience: SiloAddress
     let mac: HMACSHA256
     let idBytes: [UInt8]
+    /// Who signs with it.
+    let peer: SiloPeer
+    /// The peer alone, for calls that carry nothing else: made once, not for each call.
+    let peerContext: ServiceContext
 
     /// Fewest bytes of a secret.
     public static let minimumSecretByteCount = 32
@@ -36,6 +41,10 @@ public final class SiloKey: Sendable, CustomStringConvertible {
         self.audience = audience
         mac = HMACSHA256(key: secret)
         idBytes = Array(id.utf8)
+        peer = SiloPeer(source: source, keyID: id)
+        var context = ServiceContext.topLevel
+        context[SiloPeerKey.self] = peer
+        peerContext = context
     }
 
     /// Equal for equal secrets, and says nothing else of them. Not kept: what is kept can be shown.

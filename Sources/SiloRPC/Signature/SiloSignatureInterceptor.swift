@@ -30,7 +30,7 @@ public struct SiloSignatureInterceptor: ServerInterceptor {
             return false
         }
         guard let peer else { return false }
-        admit(peer, &context)
+        admit(peer, head.key, &context)
         return true
     }
 
@@ -41,7 +41,7 @@ public struct SiloSignatureInterceptor: ServerInterceptor {
         try await call.readAhead { piece in body.bytes.withLock { _ = $0.writeImmutableBuffer(piece) } }
         let whole = body.bytes.withLock { $0 }
         var context = context
-        admit(try whole.withUnsafeReadableBytes { try verifier.checkBody($0, of: head) }, &context)
+        admit(try whole.withUnsafeReadableBytes { try verifier.checkBody($0, of: head) }, head.key, &context)
         try await next(call, context)
     }
 
@@ -52,8 +52,13 @@ public struct SiloSignatureInterceptor: ServerInterceptor {
         return try verifier.checkHead(call.exchange.head, identity: context.peerIdentity)
     }
 
-    private func admit(_ peer: SiloPeer, _ context: inout CallContext) {
-        context.serviceContext[SiloPeerKey.self] = peer
+    private func admit(_ peer: SiloPeer, _ key: SiloKey?, _ context: inout CallContext) {
+        if let key { context.caller = key }
+        if let key, context.serviceContext.isEmpty {
+            context.serviceContext = key.peerContext
+        } else {
+            context.serviceContext[SiloPeerKey.self] = peer
+        }
         context.noteIdentity("silo \(peer.source.map { "\($0)" } ?? "rpc0") key \(peer.keyID)")
     }
 }

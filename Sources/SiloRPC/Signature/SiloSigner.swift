@@ -30,16 +30,22 @@ public struct SiloSigner: RequestSigner {
         }
         let bodyHash = body.withUnsafeReadableBytes { SHA256.sum($0) }
         let time = now()
-        let value = Silo1Fields.of(head.fields) { fields in
-            let names = fields.namesToSign
-            let signature = names.withUnsafeBytes { names in
-                let message = Silo1Message(
-                    keyID: key.idBytes, time: time, nonce: nonce, names: Silo1Names(text: names), head: head,
-                    fields: fields, bodyHash: bodyHash)
-                return key.mac.code { message.write(to: &$0) }
+        let isSigned = withUnsafeTemporaryAllocation(byteCount: Silo1Header.maximumByteCount, alignment: 8) { memory in
+            let value = Silo1Fields.of(head.fields) { fields in
+                Silo1Header.write(into: memory, keyID: key.idBytes, time: time, nonce: nonce, fields: fields) { names in
+                    let message = Silo1Message(
+                        keyID: key.idBytes, time: time, nonce: nonce, names: names, fields: fields, bodyHash: bodyHash)
+                    return key.mac.code { message.write(head, to: &$0) }
+                }
             }
-            return Silo1Header.bytes(keyID: key.idBytes, time: time, nonce: nonce, names: names, signature: signature)
+            guard let value else { return false }
+            head.fields.append(.authorization, raw: value)
+            return true
         }
-        head.fields.append(.authorization, bytes: value)
+        guard isSigned else {
+            throw SiloKeyError(
+                "the names of the request's x-silo- fields do not fit into a signature of "
+                    + "\(Silo1Header.maximumByteCount) bytes")
+        }
     }
 }

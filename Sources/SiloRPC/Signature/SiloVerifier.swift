@@ -81,6 +81,9 @@ public final class SiloVerifier: Sendable {
 
         let scheme: Scheme
         let head: HTTPRequestHead
+
+        /// Whose signature it is to be; nil for rpc0.
+        var key: SiloKey? { if case .silo1(_, let key) = scheme { key } else { nil } }
     }
 
     /// - Throws: ``SignatureRefusal``
@@ -175,8 +178,8 @@ public final class SiloVerifier: Sendable {
             fields.only("authorization").map { value in
                 let message = Silo1Message(
                     keyID: key.idBytes, time: header.time, nonce: header.nonce, names: header.names(in: value),
-                    head: head, fields: fields, bodyHash: bodyHash)
-                return key.mac.code { message.write(to: &$0) }
+                    fields: fields, bodyHash: bodyHash)
+                return key.mac.code { message.write(head, to: &$0) }
             }
         }
         guard let code, code.isSame(as: header.signature) else {
@@ -193,7 +196,7 @@ public final class SiloVerifier: Sendable {
                 .windowFull, "key \(key.id) makes more calls than nonceCountPerKey = \(configuration.nonceCountPerKey)")
         }
         skew.withLock { $0[key.source] = header.time - now }
-        return SiloPeer(source: key.source, keyID: key.id)
+        return key.peer
     }
 
     private func count(_ refusal: SignatureRefusal) {

@@ -69,10 +69,18 @@ public final class SiloSwitches: Sendable {
     public func check(
         _ method: SiloMethod, from caller: SiloAddress?, requestID: @autoclosure () -> String? = nil
     ) throws(SiloError) {
+        try Self.check(method, setting(method), from: caller, requestID: requestID())
+    }
+
+    /// As ``check(_:from:requestID:)``, with what is set for the method.
+    static func check(
+        _ method: SiloMethod, _ setting: Setting?, from caller: @autoclosure () -> SiloAddress?,
+        requestID: @autoclosure () -> String?
+    ) throws(SiloError) {
         if method.lifecycle == .disabled { throw .disabled(method: method.key, reason: "its contract says so") }
-        guard let setting = setting(method), let reason = setting.disabledReason else { return }
+        guard let setting, let reason = setting.disabledReason else { return }
         if !setting.disabledCallers.isEmpty {
-            guard let caller, setting.disabledCallers.contains(caller) else { return }
+            guard let caller = caller(), setting.disabledCallers.contains(caller) else { return }
         }
         guard setting.disabledPercent < 100 else { throw .disabled(method: method.key, reason: reason) }
         let number = requestID().flatMap { UInt64($0, radix: 16) } ?? .random(in: 0 ... .max)

@@ -26,7 +26,7 @@ enum CallFixture {
         _ method: SiloMethod = method(), body: [UInt8] = [8, 7], timeout: Duration = .seconds(30), key: String? = nil
     ) -> SiloCall {
         SiloCall(
-            method: method, destination: us1, organizationID: 7, body: body, deadline: .now + timeout,
+            method: method, destination: us1, organizationID: 7, body: body, deadline: .now() + TimeAmount(timeout),
             idempotencyKey: key)
     }
 

@@ -25,7 +25,7 @@ import Testing
                 #expect(context.serviceContext[SiloPeerKey.self] == SiloPeer(source: .control, keyID: "c-us1"))
                 #expect(context.metadata[SiloField.organization] == "7")
                 #expect(context.metadata[SiloField.idempotencyKey] == "k")
-                #expect(context.metadata[SiloField.requestID]?.count == 16)
+                #expect(context.metadata[SiloField.requestID]?.count == 15)
                 let remaining = try #require(context.timeRemaining)
                 #expect(remaining <= .seconds(20))
                 return bytes

@@ -32,9 +32,9 @@ import Testing
         let code = Silo1Fields.of(head.fields) { fields in
             Array("x-silo-many;x-silo-none".utf8).withUnsafeBytes { names in
                 let message = Silo1Message(
-                    keyID: Array("k".utf8), time: -12, nonce: Fixture.nonce, names: Silo1Names(text: names), head: head,
+                    keyID: Array("k".utf8), time: -12, nonce: Fixture.nonce, names: Silo1Names(text: names),
                     fields: fields, bodyHash: hash)
-                return mac.code { message.write(to: &$0) }
+                return mac.code { message.write(head, to: &$0) }
             }
         }
         #expect(code.isSame(as: mac.code(expected)))

@@ -1,3 +1,4 @@
+import NIOCore
 import SiloTestKit
 import Synchronization
 import Testing
@@ -69,7 +70,7 @@ private final class Gauge: Sendable {
             let silo = silos.here.silo
             let deadline = try await silo.onCells(within: .seconds(5)) { _ in SiloScope.deadline }.complete()
             #expect(Set(deadline.values).count == 1 && deadline.values.allSatisfy { $0 != nil })
-            let soon = ContinuousClock.now + .milliseconds(5)
+            let soon = NIODeadline.now() + .milliseconds(5)
             let earlier = try await SiloScope.$deadline.withValue(soon) {
                 try await silo.onCells(within: .seconds(5)) { _ in SiloScope.deadline }.complete()
             }

@@ -1,4 +1,5 @@
 import FrameCodec
+import NIOCore
 import RPC
 import SiloTestKit
 import Testing
@@ -9,7 +10,7 @@ import Testing
 @Suite(.timeLimit(.minutes(5))) struct EndpointTests {
     private func answer(_ silos: TestSilos, _ method: SiloMethod, _ body: [UInt8]) async throws -> [UInt8] {
         let call = SiloCall(
-            method: method, destination: .cell(try CellName("us")), body: body, deadline: .now + .seconds(30))
+            method: method, destination: .cell(try CellName("us")), body: body, deadline: .now() + .seconds(30))
         return try await silos.network.transport(from: .control).send(call)
     }
 

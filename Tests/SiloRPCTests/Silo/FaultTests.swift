@@ -1,3 +1,4 @@
+import NIOCore
 import RPC
 import SiloTestKit
 import Storage
@@ -21,7 +22,7 @@ import Testing
             // Not repeated: nobody knows whether a call of this class has run.
             let once = SiloCall(
                 method: NotesServiceMethod.clear, destination: .cell(try CellName("us")), body: [],
-                deadline: .now + .seconds(30))
+                deadline: .now() + .seconds(30))
             _ = try await notes.put(note: note, labels: [])
             silos.network.inject(.dropRequest)
             await #expect(throws: RPCError.self) { try await silos.network.transport(from: .control).send(once) }
@@ -133,7 +134,7 @@ import Testing
         try await withOne { silos, _, note in
             let us = try CellName("us")
             let call = SiloCall(
-                method: NotesServiceMethod.get, destination: .cell(us), body: [], deadline: .now + .seconds(30))
+                method: NotesServiceMethod.get, destination: .cell(us), body: [], deadline: .now() + .seconds(30))
             let error = await #expect(throws: SiloError.self) {
                 _ = try await silos.network.transport(from: .cell(CellName("eu"))).send(call)
             }
