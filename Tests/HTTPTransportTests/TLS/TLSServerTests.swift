@@ -238,6 +238,49 @@ import Testing
         }
     }
 
+    @Test(arguments: TLSVersion.allCases)
+    func `who is trusted changes with the file, for tickets of before too`(version: TLSVersion) async throws {
+        let path = certificates.folder + "/authorities-\(UUID().uuidString).pem"
+        func install(_ name: String) throws {
+            try Data(contentsOf: URL(fileURLWithPath: certificates.file(name)))
+                .write(to: URL(fileURLWithPath: path), options: .atomic)
+        }
+        try install("clients.pem")
+        var tls = certificates.server(clients: .required(trustRoots: .file(path)))
+        tls.reloadInterval = nil
+        try await withTLSServer(tls) { server in
+            var (trusted, stranger) = (certificates.client("client"), certificates.client("stranger"))
+            trusted.versions = version...version
+            stranger.versions = version...version
+            let open = try await connect(server, trusted)
+            #expect(try await open.call(body: [1]).body == [1])
+            for tls in [trusted, stranger] {
+                let isGood = tls.identity == trusted.identity
+                let isResumed = try? await callOnce(server, tls)
+                #expect(isResumed == (isGood ? true : nil), "resumed, or refused")
+            }
+            try install("strangers.pem")
+            try await server.reloadCertificates()
+            await #expect(throws: (any Error).self, "its ticket is worth nothing now") {
+                try await callOnce(server, trusted)
+            }
+            #expect(try await callOnce(server, stranger) == false)
+            // Connections of before go on.
+            #expect(try await open.call(body: [2]).body == [2])
+            await open.close()
+        }
+    }
+
+    /// Connects and calls; whether the session was resumed.
+    private func callOnce(_ server: HTTPServer, _ tls: TLSClientConfiguration) async throws -> Bool? {
+        let client = try await connect(server, tls)
+        let answer = try await client.call(body: [1])
+        #expect(answer.body == [1])
+        let isResumed = client.tls?.isResumed
+        await client.close()
+        return isResumed
+    }
+
     @Test(arguments: [true, false])
     func `new files are used by new connections, broken ones by none`(watches: Bool) async throws {
         let folder = certificates.folder + "/reload-\(UUID().uuidString)"
