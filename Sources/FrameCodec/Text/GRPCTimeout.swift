@@ -36,12 +36,36 @@ public enum GRPCTimeout {
     /// The finest unit whose amount has at most eight digits, rounded up so that the server does not give up
     /// before the client does (rule T4).
     public static func encode(nanoseconds: UInt64) -> [UInt8] {
+        withBytes(nanoseconds: nanoseconds) { Array($0) }
+    }
+
+    /// As ``encode(nanoseconds:)``, without memory of its own. `body` must not keep the pointer.
+    package static func withBytes<Result>(
+        nanoseconds: UInt64, _ body: (UnsafeRawBufferPointer) -> Result
+    ) -> Result {
+        var (amount, unit) = rounded(nanoseconds)
+        return withUnsafeTemporaryAllocation(byteCount: maximumByteCount, alignment: 1) { memory in
+            var start = maximumByteCount - 1
+            memory[start] = unit
+            repeat {
+                start -= 1
+                memory[start] = UInt8(ascii: "0") + UInt8(truncatingIfNeeded: amount % 10)
+                amount /= 10
+            } while amount > 0
+            return body(UnsafeRawBufferPointer(rebasing: memory[start...]))
+        }
+    }
+
+    private static let maximumByteCount = 9
+    private static let maximumAmount: UInt64 = 99_999_999
+
+    private static func rounded(_ nanoseconds: UInt64) -> (amount: UInt64, unit: UInt8) {
         for (unit, factor) in units {
             let (quotient, remainder) = nanoseconds.quotientAndRemainder(dividingBy: factor)
             let amount = remainder == 0 ? quotient : quotient + 1
-            if amount <= 99_999_999 { return [UInt8](String(amount).utf8) + [unit] }
+            if amount <= maximumAmount { return (amount, unit) }
         }
-        return [UInt8]("99999999H".utf8)
+        return (maximumAmount, UInt8(ascii: "H"))
     }
 
     private static func nanoseconds(perUnit unit: UInt8) -> UInt64? {

@@ -8,7 +8,7 @@
 
 extension UnsafeRawBufferPointer {
     /// Byte for byte equality with a text known at compile time.
-    func elementsAre(_ text: StaticString) -> Bool {
+    package func elementsAre(_ text: StaticString) -> Bool {
         guard count == text.utf8CodeUnitCount else { return false }
         guard let baseAddress else { return true }
         return memcmp(baseAddress, text.utf8Start, count) == 0

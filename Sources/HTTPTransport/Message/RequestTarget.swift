@@ -86,9 +86,9 @@ struct RequestTarget: @unchecked Sendable {
     }
 
     func withAuthority<Result>(_ body: (UnsafeRawBufferPointer) throws -> Result) rethrows -> Result? {
-        guard hasAuthority else { return nil }
+        guard hasAuthority, let bytes = storage?.bytes(offset: authorityOffset, count: authorityCount) else { return nil }
         defer { withExtendedLifetime(storage) {} }
-        return try storage.map { try body($0.bytes(offset: authorityOffset, count: authorityCount)) }
+        return try body(bytes)
     }
 
     mutating func takeStorage() -> FieldStorage? { storage.take() }

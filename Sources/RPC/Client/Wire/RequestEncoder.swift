@@ -116,7 +116,7 @@ final class RequestEncoder: Sendable {
     private func append(timeout: TimeAmount, to fields: inout HTTPFields) {
         let nanoseconds = UInt64(max(0, timeout.nanoseconds))
         guard wire.isConnect else {
-            return fields.append(.grpcTimeout, bytes: GRPCTimeout.encode(nanoseconds: nanoseconds))
+            return GRPCTimeout.withBytes(nanoseconds: nanoseconds) { fields.append(.grpcTimeout, raw: $0) }
         }
         // At most ten digits.
         let milliseconds = min((nanoseconds + 999_999) / 1_000_000, 9_999_999_999)
@@ -132,18 +132,23 @@ final class RequestEncoder: Sendable {
     ///   ``RPCChannel/Configuration/maximumRequestMessageByteCount``, INTERNAL when it cannot be encoded.
     func body<M: Message>(_ message: M, _ context: ClientCallContext, isCompressed: Bool = true) throws -> ByteBuffer {
         let isFramed = wire.isFramed(context.method)
-        let buffer: ByteBuffer
+        var buffer: ByteBuffer
         do {
             buffer = try wire.codec.encode(message, reserving: isFramed ? FrameHeader.byteCount : 0)
         } catch {
             throw RPCError(.internalError, "the request of \(context.method.path) has no JSON form: \(error)")
         }
-        return try finish(buffer, isFramed: isFramed, context, isCompressed)
+        try finish(&buffer, isFramed: isFramed, context, isCompressed)
+        return buffer
     }
 
     /// The same for bytes that the caller has encoded.
     func body(bytes: ByteBuffer, _ context: ClientCallContext, isCompressed: Bool = true) throws -> ByteBuffer {
-        guard wire.isFramed(context.method) else { return try finish(bytes, isFramed: false, context, isCompressed) }
+        guard wire.isFramed(context.method) else {
+            var buffer = bytes
+            try finish(&buffer, isFramed: false, context, isCompressed)
+            return buffer
+        }
         return try bytes.withUnsafeReadableBytes { try body(bytes: $0, context, isCompressed: isCompressed) }
     }
 
@@ -155,12 +160,14 @@ final class RequestEncoder: Sendable {
         var buffer = ByteBufferAllocator().buffer(capacity: prefix + bytes.count)
         buffer.writeRepeatingByte(0, count: prefix)
         buffer.writeBytes(bytes)
-        return try finish(buffer, isFramed: isFramed, context, isCompressed)
+        try finish(&buffer, isFramed: isFramed, context, isCompressed)
+        return buffer
     }
 
+    /// Makes a body of a message that has room for its frame's header before it. In place: the buffer has one owner.
     private func finish(
-        _ buffer: consuming ByteBuffer, isFramed: Bool, _ context: ClientCallContext, _ isCompressed: Bool
-    ) throws -> ByteBuffer {
+        _ buffer: inout ByteBuffer, isFramed: Bool, _ context: ClientCallContext, _ isCompressed: Bool
+    ) throws {
         let prefix = isFramed ? FrameHeader.byteCount : 0
         let byteCount = buffer.readableBytes - prefix
         let limit = configuration.maximumRequestMessageByteCount
@@ -175,7 +182,7 @@ final class RequestEncoder: Sendable {
         } else if isFramed {
             write(FrameHeader(flags: [], payloadByteCount: declared), to: &buffer)
         }
-        return wire.isText ? ByteBuffer(bytes: Base64.encode(Array(buffer.readableBytesView), padded: true)) : buffer
+        if wire.isText { buffer = ByteBuffer(bytes: Base64.encode(Array(buffer.readableBytesView), padded: true)) }
     }
 
     private func compressed(_ buffer: ByteBuffer, prefix: Int, _ algorithm: CompressionAlgorithm) throws -> ByteBuffer {

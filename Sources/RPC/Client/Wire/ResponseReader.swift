@@ -82,9 +82,7 @@ struct ResponseReader: Sendable {
             head.fields.count(of: .grpcStatus) == 0
         else { return false }
         let usual: StaticString = wire.codec == .proto ? "application/grpc+proto" : "application/grpc+json"
-        return head.fields.withFirst(.contentType) { type in
-            type.elementsEqual(UnsafeBufferPointer(start: usual.utf8Start, count: usual.utf8CodeUnitCount))
-        } ?? false
+        return head.fields.withFirst(.contentType) { $0.elementsAre(usual) } ?? false
     }
 
     private mutating func readConnectHead(_ head: HTTPResponseHead, _ type: MediaType) throws(RPCError) {
