@@ -114,6 +114,21 @@ def test_connections_that_become_old(tmp_path):
             assert peer.is_closed and peer.received.startswith(b"HTTP/1.1 200 ")
 
 
+def test_calls_that_outlive_an_old_connection(tmp_path):
+    """What has not ended connectionAgeGrace after the notice is cancelled; new connections are served meanwhile."""
+    with serving(tmp_path, timers={"connectionAge": 1, "connectionAgeGrace": 3}) as target:
+        with Peer(target.port) as peer, Peer(target.port) as other:
+            peer.send(h2.begin() + h2.headers(1, h2.block("Count")))
+            other.send(post("Count", body=None, extra=["transfer-encoding: chunked"]))
+            assert slots_are_free(target)
+            peer.receive(10)
+            other.receive(10)
+            assert peer.is_closed and other.is_closed
+            assert h2.goaways(peer.received) == [h2.NO_ERROR] * 2 and not ended_streams(peer.received)
+        assert target.hits("connectionAgeGrace") == 2
+        assert wait_until(lambda: target.counters()["runningHandlers"] == 1)
+
+
 KEEPALIVE = {"keepaliveInterval": 0.5, "keepaliveTimeout": 1}
 
 

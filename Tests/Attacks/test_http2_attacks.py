@@ -251,7 +251,8 @@ FORBIDDEN = {
     "transfer-encoding": h2.field("transfer-encoding", "chunked"), "upgrade": h2.field("upgrade", "h2c"),
     "an upper-case name": h2.field("X-Upper", "a"), "a name with a space": h2.field("x a", "b"),
     "CR LF in a value": h2.field("x", "a\r\nforged: b"), "NUL in a value": h2.field("x", "a\0b"),
-    "another host": h2.field("host", "y"), "a pseudo field behind others": h2.field(":authority", "x"),
+    "another host": h2.field("host", "y"), "the host twice": h2.field("host", "x") * 2,
+    "a pseudo field behind others": h2.field(":authority", "x"),
     "a pseudo field of answers": h2.field(":status", "200"), "an unknown pseudo field": h2.field(":x", "y"),
     "two lengths": h2.field("content-length", "5") * 2, "a length that is no number": h2.field("content-length", "5x"),
 }

@@ -62,7 +62,7 @@ import Testing
     }
 
     @Test func `a slow reader gets the end of the last answer on its connection`() async throws {
-        var timeouts = HTTPTimeouts()
+        var timeouts = HTTPTimeouts.patient
         timeouts.lingeringClose = .milliseconds(50)
         // Far more than the sockets' buffers hold: most of it waits in the server while the peer does not read.
         let body = ByteBuffer(repeating: 0x61, count: 24 * 1024 * 1024)
