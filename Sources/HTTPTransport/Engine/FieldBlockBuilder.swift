@@ -30,6 +30,12 @@ struct FieldBlockBuilder {
         return fieldCount > maximumFieldCount ? .fieldCount : nil
     }
 
+    /// Counts fields that are known to be within the limits.
+    mutating func didAdmit(fieldCount: Int, listByteCount: Int) {
+        self.fieldCount += fieldCount
+        self.listByteCount += listByteCount
+    }
+
     /// Adds an admitted field whose name is lower-case. Whitespace around the value is dropped (rule M4).
     ///
     /// - Returns: what it was recognised as, and where its bytes are: the value's, behind the name's when that is no

@@ -23,21 +23,29 @@ struct HeadAssembler {
         status = 0
     }
 
-    var fieldCount: Int { builder.fieldCount }
+    var fieldCount: Int { template.isFollowed ? template.position : builder.fieldCount }
 
     /// - Returns: the limit of ``HTTPLimits`` that is passed; nil when none is.
+    @inline(__always)
     mutating func add(
         name: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer
     ) -> FieldBlockBuilder.Overflow? {
+        // What the last head had was within the limits.
+        if template.isFollowed, template.matches(name: name, value: value) { return nil }
+        return addNew(name, value)
+    }
+
+    private mutating func addNew(
+        _ name: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer
+    ) -> FieldBlockBuilder.Overflow? {
+        if template.isFollowed { leaveTemplate() }
         if let overflow = builder.admit(nameCount: name.count, valueCount: value.count) { return overflow }
-        if template.isFollowed {
-            if template.matches(name: name, value: value) { return nil }
-            leaveTemplate()
-        }
         guard name.first == ASCII.colon else {
             let added = builder.append(name: name, value: value)
             let known = added.token == .other ? nil : added.token.bytes
-            template.record(.field, name: known, nameCount: name.count, added.range, in: builder.storage)
+            template.record(
+                .field, name: known, nameCount: name.count, added.range, in: builder.storage,
+                listByteCount: builder.listByteCount)
             return nil
         }
         addPseudo(name, value.withoutOuterWhitespace)
@@ -67,7 +75,8 @@ struct HeadAssembler {
     ) -> StoredRange {
         let range = builder.store(value)
         let name = UnsafeRawBufferPointer(start: name.utf8Start, count: name.utf8CodeUnitCount)
-        template.record(kind, name: name, nameCount: name.count, range, in: builder.storage)
+        template.record(
+            kind, name: name, nameCount: name.count, range, in: builder.storage, listByteCount: builder.listByteCount)
         return range
     }
 
@@ -85,6 +94,7 @@ struct HeadAssembler {
         }
         if let end = template.pieces.last, let storage = last.fields.storage {
             builder.adopt(storage, entryCount: Int(end.entryCount), byteCount: Int(end.byteCount))
+            builder.didAdmit(fieldCount: template.pieces.count, listByteCount: end.listByteCount)
         }
         if let storage = last.takeStorage() { builder.reuse(storage) }
     }

@@ -30,6 +30,8 @@ struct HeadTemplate {
         /// What the storage held when this piece was in it.
         let entryCount: UInt32
         let byteCount: UInt32
+        /// Of the block with this piece and those before it, as ``FieldBlockBuilder`` counts.
+        let listByteCount: Int
 
         var range: StoredRange { StoredRange(offset: offset, count: valueCount) }
     }
@@ -37,6 +39,8 @@ struct HeadTemplate {
     /// Whole when a head is there; else of the block that is being received.
     private(set) var pieces: [Piece] = []
     private(set) var head: HTTPRequestHead?
+    /// Where the kept head's bytes end; valid while it is held.
+    private var storedEnd: UnsafeRawPointer?
     /// How many pieces of the present block were the same so far.
     private(set) var position = 0
     /// All of the present block so far is the same.
@@ -57,19 +61,16 @@ struct HeadTemplate {
     }
 
     /// Whether the next field of the present block is that of the last one.
+    @inline(__always)
     mutating func matches(name: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer) -> Bool {
-        guard position < pieces.count, let storage = head?.fields.storage else { return false }
+        guard position < pieces.count, let storedEnd else { return false }
         let piece = pieces[position]
         guard name.count == Int(piece.nameCount), value.count == Int(piece.valueCount),
             let nameBytes = name.baseAddress
         else { return false }
-        var stored = Unmanaged.passUnretained(storage)._withUnsafeGuaranteedRef { $0.address(offset: piece.offset) }
-        if let known = piece.name {
-            guard memcmp(known, nameBytes, name.count) == 0 else { return false }
-        } else {
-            guard memcmp(stored, nameBytes, name.count) == 0 else { return false }
-            stored += name.count
-        }
+        var stored = storedEnd - Int(piece.offset)
+        guard memcmp(piece.name ?? stored, nameBytes, name.count) == 0 else { return false }
+        if piece.name == nil { stored += name.count }
         if let valueBytes = value.baseAddress, memcmp(stored, valueBytes, value.count) != 0 { return false }
         position += 1
         return true
@@ -80,13 +81,15 @@ struct HeadTemplate {
     /// - Returns: the last head, which is not kept any more.
     mutating func leave() -> HTTPRequestHead? {
         isFollowed = false
+        storedEnd = nil
         pieces.removeLast(pieces.count - position)
         return head.take()
     }
 
     /// Notes the field that was added to `storage` last.
     mutating func record(
-        _ kind: Kind, name: UnsafeRawBufferPointer?, nameCount: Int, _ range: StoredRange, in storage: FieldStorage?
+        _ kind: Kind, name: UnsafeRawBufferPointer?, nameCount: Int, _ range: StoredRange, in storage: FieldStorage?,
+        listByteCount: Int
     ) {
         guard isRecording, let storage else { return }
         pieces.append(
@@ -94,7 +97,7 @@ struct HeadTemplate {
                 kind: kind, name: name?.baseAddress, nameCount: UInt32(truncatingIfNeeded: nameCount),
                 valueCount: range.count, offset: range.offset,
                 entryCount: UInt32(truncatingIfNeeded: storage.entryCount),
-                byteCount: UInt32(truncatingIfNeeded: storage.byteCount)))
+                byteCount: UInt32(truncatingIfNeeded: storage.byteCount), listByteCount: listByteCount))
     }
 
     /// The present block cannot be kept.
@@ -106,5 +109,6 @@ struct HeadTemplate {
             return
         }
         self.head = head
+        storedEnd = storage.address(offset: 0)
     }
 }
