@@ -103,7 +103,7 @@ struct HeadAssembler {
     /// the scheme must be the transport's, and `host` must say what `:authority` says.
     mutating func takeRequest(_ schemes: SchemeRule) -> HTTPRequestHead? {
         if template.isFollowed {
-            if template.isWholeHead { return template.head }
+            if template.isWholeHead { return template.repeatedHead }
             leaveTemplate()
         }
         guard let head = buildRequest(schemes) else { return nil }

@@ -52,6 +52,12 @@ struct HeadTemplate {
 
     var isWholeHead: Bool { isFollowed && position == pieces.count }
 
+    /// The last head, which the present block has repeated.
+    var repeatedHead: HTTPRequestHead? {
+        if let storage = head?.fields.storage, !storage.isRepeated { storage.isRepeated = true }
+        return head
+    }
+
     /// - Parameter isRequest: others are neither compared nor kept.
     mutating func begin(isRequest: Bool) {
         position = 0

@@ -1,5 +1,18 @@
 import NIOCore
 
+/// What the request has in common with others.
+extension HTTPExchange {
+    /// Whether the head, byte for byte, has come in other requests of the connection, one after the other: only then is
+    /// a ``headNote`` worth being made. On the event loop only.
+    package var isHeadRepeated: Bool { state.pointee.head.fields.storage?.isRepeated ?? false }
+
+    /// What a service has made of the head, for the next request with the same one. On the event loop only.
+    package var headNote: (any AnyObject & Sendable)? {
+        get { state.pointee.head.fields.storage?.note }
+        set { state.pointee.head.fields.storage?.note = newValue }
+    }
+}
+
 /// The request's body, as the handler reads it.
 extension HTTPExchange {
     /// The next bytes of the request body: everything that has arrived and was not read, at least one byte.

@@ -6,6 +6,10 @@ struct FieldStorageHeader {
     var capacity: Int
     /// One bit for every token that an entry has: most look-ups are for fields that are not there.
     var tokenBits: UInt64
+    /// The head of a request has come again (``HTTPExchange/isHeadRepeated``).
+    var isRepeated = false
+    /// See ``HTTPExchange/headNote``.
+    var note: (any AnyObject & Sendable)?
 }
 
 /// One field: where its bytes are.
@@ -29,7 +33,8 @@ struct FieldEntry {
 /// Offsets count from the end, so growing moves both parts without touching an entry.
 ///
 /// Written only while uniquely referenced (``HTTPFields`` copies otherwise), read-only as soon as it is
-/// shared: the structs that hold one rely on that to be `@unchecked Sendable`. Its address never changes, so
+/// shared: the structs that hold one rely on that to be `@unchecked Sendable`. ``isRepeated`` and ``note`` are the
+/// connection's own: used on its event loop only, and by no copy. Its address never changes, so
 /// a pointer into it is valid as long as somebody holds a reference.
 final class FieldStorage: ManagedBuffer<FieldStorageHeader, UInt8> {
     static let entryStride = MemoryLayout<FieldEntry>.stride
@@ -57,8 +62,8 @@ final class FieldStorage: ManagedBuffer<FieldStorageHeader, UInt8> {
     func mayHold(_ token: FieldToken) -> Bool { numbers.pointee.tokenBits & token.bit != 0 }
 
     var freeByteCount: Int {
-        let numbers = numbers.pointee
-        return numbers.capacity - numbers.byteCount - numbers.entryCount * Self.entryStride
+        let numbers = numbers
+        return numbers.pointee.capacity - numbers.pointee.byteCount - numbers.pointee.entryCount * Self.entryStride
     }
 
     func entry(at index: Int) -> FieldEntry {
@@ -142,6 +147,18 @@ final class FieldStorage: ManagedBuffer<FieldStorageHeader, UInt8> {
         numbers.pointee.entryCount = 0
         numbers.pointee.byteCount = 0
         numbers.pointee.tokenBits = 0
+        numbers.pointee.isRepeated = false
+        numbers.pointee.note = nil
+    }
+
+    var isRepeated: Bool {
+        get { numbers.pointee.isRepeated }
+        set { numbers.pointee.isRepeated = newValue }
+    }
+
+    var note: (any AnyObject & Sendable)? {
+        get { numbers.pointee.note }
+        set { numbers.pointee.note = newValue }
     }
 
     var regionByteCount: Int { numbers.pointee.capacity }
@@ -159,15 +176,14 @@ final class FieldStorage: ManagedBuffer<FieldStorageHeader, UInt8> {
 
     /// A copy with room for `additional` more bytes.
     func copy(additional: Int) -> FieldStorage {
-        let source = numbers.pointee
-        let tableByteCount = source.entryCount * Self.entryStride
-        let used = source.byteCount + tableByteCount
+        let tableByteCount = entryCount * Self.entryStride
+        let used = byteCount + tableByteCount
         let result = FieldStorage.make(capacity: used + max(additional, used))
-        result.numbers.pointee.entryCount = source.entryCount
-        result.numbers.pointee.byteCount = source.byteCount
-        result.numbers.pointee.tokenBits = source.tokenBits
+        result.numbers.pointee.entryCount = entryCount
+        result.numbers.pointee.byteCount = byteCount
+        result.numbers.pointee.tokenBits = numbers.pointee.tokenBits
         result.base.copyMemory(from: base, byteCount: tableByteCount)
-        (result.end - source.byteCount).copyMemory(from: end - source.byteCount, byteCount: source.byteCount)
+        (result.end - byteCount).copyMemory(from: end - byteCount, byteCount: byteCount)
         return result
     }
 }

@@ -103,11 +103,11 @@ extension RPCServer {
     func refuse(
         _ exchange: HTTPExchange, _ form: WireForm, _ method: ServedMethod, _ error: RPCError
     ) -> Admission {
-        let call = ServerCall(
-            exchange: exchange, method: method, form: form, answerForm: form.answering(exchange.fields),
-            encodings: CallEncodings(wire: form.wireProtocol), deadline: nil
+        let terms = CallTerms(
+            method: method, form: form, answerForm: form.answering(exchange.fields),
+            encodings: CallEncodings(wire: form.wireProtocol), timeout: nil
         )
-        call.finish(error)
+        ServerCall(exchange, terms).finish(error)
         return .answered
     }
 

@@ -156,6 +156,7 @@ public final class RPCServer: HTTPService {
     }
 
     private func admit(_ exchange: HTTPExchange) -> Admission {
+        if let terms = KeptTerms.of(exchange, self) { return begin(exchange, terms) }
         guard let method = exchange.withPath({ methods.method(path: $0) }) else { return admitOther(exchange) }
         guard exchange.method.isPost else { return admitOtherVerb(exchange, method) }
         let fields = exchange.fields
@@ -175,28 +176,46 @@ public final class RPCServer: HTTPService {
         _ exchange: HTTPExchange, _ fields: HTTPFields, _ method: ServedMethod, _ form: WireForm, query: ConnectQuery?,
         body: RESTBody? = nil
     ) -> Admission {
-        let wire = form.wireProtocol
+        let terms: CallTerms
         do throws(RPCError) {
-            let encodings = try CallEncodings(
-                fields, wire, method.descriptor, configuration,
-                compression: query.map { $0.compression ?? "identity" }
-            )
-            try check(fields, wire, method.descriptor)
-            let requested = try CallTimeout.read(fields, wire)
-            if requested == .some(0) { throw ServerCall.deadlineError }
-            guard method.isEnabled else { throw method.disabledError }
-            let timeout = configuration.effectiveTimeout(requested: requested, kind: method.descriptor.kind)
-            let call = ServerCall(
-                exchange: exchange, method: method, form: form, answerForm: form.answering(fields),
-                encodings: encodings,
-                deadline: timeout.map { exchange.receivedAt + .nanoseconds(Int64(clamping: min($0, 1 << 60))) }
-            )
-            if let query { call.inbound.take(message: query.message) }
-            if let body { call.inbound.take(body) }
-            return .call(call, method)
+            terms = try self.terms(fields, method, form, compression: query.map { $0.compression ?? "identity" })
         } catch {
             return refuse(exchange, form, method, error)
         }
+        if query == nil, body == nil, !isWorthNoting(fields, form.wireProtocol) {
+            KeptTerms.keep(terms, exchange, self)
+        }
+        let admission = begin(exchange, terms)
+        if case .call(let call, _) = admission {
+            if let query { call.inbound.take(message: query.message) }
+            if let body { call.inbound.take(body) }
+        }
+        return admission
+    }
+
+    private func begin(_ exchange: HTTPExchange, _ terms: CallTerms) -> Admission {
+        let method = terms.method
+        guard method.isEnabled else { return refuse(exchange, terms.form, method, method.disabledError) }
+        return .call(ServerCall(exchange, terms), method)
+    }
+
+    private func terms(
+        _ fields: HTTPFields, _ method: ServedMethod, _ form: WireForm, compression: String?
+    ) throws(RPCError) -> CallTerms {
+        let wire = form.wireProtocol
+        let encodings = try CallEncodings(fields, wire, method.descriptor, configuration, compression: compression)
+        try check(fields, wire, method.descriptor)
+        let requested = try CallTimeout.read(fields, wire)
+        if requested == .some(0) { throw ServerCall.deadlineError }
+        let timeout = configuration.effectiveTimeout(requested: requested, kind: method.descriptor.kind)
+        return CallTerms(
+            method: method, form: form, answerForm: form.answering(fields), encodings: encodings,
+            timeout: timeout.map { Int64(clamping: min($0, 1 << 60)) })
+    }
+
+    /// Rule M2: a proxy that drops `te` may drop trailers too; worth knowing in every call, no reason to refuse.
+    private func isWorthNoting(_ fields: HTTPFields, _ wire: WireProtocol) -> Bool {
+        wire == .grpc && fields.count(of: .te) == 0
     }
 
     private func check(
@@ -208,8 +227,7 @@ public final class RPCServer: HTTPService {
                 throw RPCError(
                     .invalidArgument, "connect-protocol-version must be 1, not \"\((version ?? "").bounded)\"")
             }
-        } else if wire == .grpc, fields.count(of: .te) == 0 {
-            // Rule M2: a proxy that drops `te` may drop trailers too; worth knowing, no reason to refuse.
+        } else if isWorthNoting(fields, wire) {
             logger.debug("gRPC request without te: trailers", metadata: ["method": "\(method.path)"])
         }
         if !wire.isWholeBody, let coding = fields.first(.contentEncoding), coding != "identity" {

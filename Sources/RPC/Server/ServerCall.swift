@@ -72,22 +72,15 @@ public final class ServerCall: @unchecked Sendable {
         let passed: Int
     }
 
-    init(
-        exchange: HTTPExchange,
-        method: ServedMethod,
-        form: WireForm,
-        answerForm: WireForm,
-        encodings: CallEncodings,
-        deadline: NIODeadline?
-    ) {
+    init(_ exchange: HTTPExchange, _ terms: CallTerms) {
         self.exchange = exchange
-        self.served = method
-        self.requestForm = form
-        self.answerForm = answerForm
-        self.encodings = encodings
-        self.deadline = deadline
-        usesJSON = form.codec == .json
-        method.counters.didStart(shard: exchange.eventLoopIndex)
+        served = terms.method
+        requestForm = terms.form
+        answerForm = terms.answerForm
+        encodings = terms.encodings
+        deadline = terms.timeout.map { exchange.receivedAt + .nanoseconds($0) }
+        usesJSON = terms.form.codec == .json
+        served.counters.didStart(shard: exchange.eventLoopIndex)
     }
 
     @usableFromInline
