@@ -44,7 +44,7 @@ extension HTTP2Engine {
         let header = frame.pointee.hd
         guard UInt32(header.type) == NGHTTP2_HEADERS.rawValue else { return }
         let isRequest = frame.pointee.headers.cat == NGHTTP2_HCAT_REQUEST
-        state.pointee.assembler.begin(isRequest: isRequest)
+        state.pointee.assembler.begin(isRequest ? .request : role == .server ? .requestTrailers : .response)
         headerBlockStart = now
         guard isRequest, let session else { return }
         let stream = makeStream()
@@ -107,6 +107,10 @@ extension HTTP2Engine {
     func didReceiveData(_ streamID: Int32, _ data: UnsafePointer<UInt8>, _ count: Int) {
         let isTaken = withStream(streamID) { stream in
             guard let sliceBase, !stream.isRejected else { return false }
+            guard stream.mayReceive(count) else {
+                reject(streamID, .protocolError)
+                return false
+            }
             state.pointee.events.append(.data(.passUnretained(stream), offset: data - sliceBase, count: count))
             return true
         }
@@ -131,16 +135,11 @@ extension HTTP2Engine {
     }
 
     private func didReceiveHeaders(_ stream: HTTP2Stream, endsStream: Bool) {
-        if stream.hasHead {
+        if role == .server {
+            let isTaken = stream.hasHead ? takeTrailers(stream, endsStream) : takeRequest(stream, endsStream)
+            guard isTaken else { return reject(stream.id, .protocolError) }
+        } else if stream.hasHead {
             stream.trailers = state.pointee.assembler.takeFields()
-        } else if role == .server {
-            guard let head = state.pointee.assembler.takeRequest(schemes) else {
-                return reject(stream.id, .protocolError)
-            }
-            if !endsStream { stream.isKnownToBeShort = isShort(head.fields) }
-            stream.requestHead = consume head
-            stream.hasHead = true
-            state.pointee.events.append(.head(.passUnretained(stream)))
         } else if state.pointee.assembler.status >= 200 {
             stream.responseHead = HTTPResponseHead(
                 status: state.pointee.assembler.status, fields: state.pointee.assembler.takeFields())
@@ -151,8 +150,31 @@ extension HTTP2Engine {
         if endsStream { didEnd(stream) }
     }
 
+    /// - Returns: false when the request breaks a rule.
+    private func takeRequest(_ stream: HTTP2Stream, _ endsStream: Bool) -> Bool {
+        guard let head = state.pointee.assembler.takeRequest(schemes) else { return false }
+        let length = state.pointee.assembler.contentLength
+        if let length {
+            guard !endsStream || length == 0 else { return false }
+            stream.isKnownToBeShort = !endsStream && length <= limits.drainedBodyByteCount
+        }
+        stream.awaitedByteCount = length
+        if let session, head.fields.mayHold(.priority) { StreamPriority(head.fields).apply(to: stream.id, of: session) }
+        stream.requestHead = consume head
+        stream.hasHead = true
+        state.pointee.events.append(.head(.passUnretained(stream)))
+        return true
+    }
+
+    private func takeTrailers(_ stream: HTTP2Stream, _ endsStream: Bool) -> Bool {
+        guard endsStream, let trailers = state.pointee.assembler.takeRequestTrailers() else { return false }
+        stream.trailers = trailers
+        return true
+    }
+
     private func didEnd(_ stream: HTTP2Stream) {
         guard !stream.remoteEnded, !stream.isRejected else { return }
+        guard stream.awaitedByteCount ?? 0 == 0 else { return reject(stream.id, .protocolError) }
         stream.remoteEnded = true
         state.pointee.events.append(.end(.passUnretained(stream)))
         if stream.isUnwanted { didEndUnwanted() }

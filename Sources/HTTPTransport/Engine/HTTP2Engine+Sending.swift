@@ -211,14 +211,6 @@ extension HTTP2Engine {
     //        +--short--> unwanted --END_STREAM---------------> closed, no reset; one WINDOW_UPDATE
     //                       +------ too late, or drain ------> RST_STREAM(NO_ERROR)
 
-    func isShort(_ fields: HTTPFields) -> Bool {
-        // nghttp2 has checked that it is a number, and that the body is as long.
-        let length = fields.withFirst(.contentLength) { digits in
-            digits.count <= 18 ? digits.reduce(0) { $0 * 10 + Int($1 &- 0x30) } : Int.max
-        }
-        return length.map { $0 <= limits.drainedBodyByteCount } ?? false
-    }
-
     /// Resets the streams whose request has not ended `grace` after this saw them first.
     ///
     /// - Returns: whether something is to be sent.

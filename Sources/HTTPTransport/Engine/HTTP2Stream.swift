@@ -18,6 +18,8 @@ final class HTTP2Stream {
     var responseHead: HTTPResponseHead?
     var trailers: HTTPFields?
     var remoteEnded = false
+    /// Server: body bytes that are still to come; nil when the request does not say how many there are.
+    var awaitedByteCount: Int?
     /// The head was refused: nothing of this stream is reported.
     var isRejected = false
     var hasHead = false
@@ -77,6 +79,13 @@ final class HTTP2Stream {
 
     func open(id: Int32) { self.id = id }
 
+    /// Counts received body bytes; false when the request has said that there are fewer.
+    func mayReceive(_ count: Int) -> Bool {
+        guard let awaited = awaitedByteCount else { return true }
+        awaitedByteCount = awaited - min(count, awaited)
+        return count <= awaited
+    }
+
     func attach(_ owner: AnyObject) {
         uncountedOwner = .passUnretained(owner)
         self.owner = owner
@@ -104,6 +113,7 @@ final class HTTP2Stream {
         responseHead = nil
         trailers = nil
         remoteEnded = false
+        awaitedByteCount = nil
         isRejected = false
         hasHead = false
         outbound.recycle()

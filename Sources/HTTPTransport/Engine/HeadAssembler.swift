@@ -1,21 +1,34 @@
-/// Turns the fields of one header block into a head or into trailers, and checks what nghttp2 does not.
+/// Turns the fields of one header block into a head or into trailers, and checks what nghttp2 does not: of requests
+/// everything (``RequestRules``).
 ///
 /// Header blocks never interleave on a connection (RFC 9113 section 4.3), so one assembler serves all
 /// streams.
 struct HeadAssembler {
+    enum Block { case request, requestTrailers, response }
+
     private var builder: FieldBlockBuilder
+    private var block = Block.request
+    /// Some field of the present block breaks a rule.
+    private var isBroken = false
+    /// Pseudo fields that the present block has had, a bit for each kind.
+    private var seenPseudo: UInt8 = 0
     private var template = HeadTemplate()
     private var method: HTTPMethod?
     private var scheme: URIScheme?
     private var path: StoredRange?
     private var authority: StoredRange?
     private(set) var status = 0
+    /// Of the body of the request that was taken last; nil when its head does not say it.
+    private(set) var contentLength: Int?
 
     init(limits: HTTPLimits) { builder = FieldBlockBuilder(limits: limits) }
 
-    mutating func begin(isRequest: Bool) {
+    mutating func begin(_ block: Block) {
+        self.block = block
+        isBroken = false
+        seenPseudo = 0
         builder.reset()
-        template.begin(isRequest: isRequest)
+        template.begin(isRequest: block == .request)
         method = nil
         scheme = nil
         path = nil
@@ -41,6 +54,10 @@ struct HeadAssembler {
         if template.isFollowed { leaveTemplate() }
         if let overflow = builder.admit(nameCount: name.count, valueCount: value.count) { return overflow }
         guard name.first == ASCII.colon else {
+            guard block == .response || RequestRules.isField(name, value) else {
+                isBroken = true
+                return nil
+            }
             let added = builder.append(name: name, value: value)
             let known = added.token == .other ? nil : added.token.bytes
             template.record(
@@ -48,26 +65,42 @@ struct HeadAssembler {
                 listByteCount: builder.listByteCount)
             return nil
         }
-        addPseudo(name, value.withoutOuterWhitespace)
+        if block == .response {
+            if name.elementsAre(":status") { status = value.reduce(0) { $0 * 10 + Int($1 &- 0x30) } }
+        } else if !addPseudo(name, value) {
+            isBroken = true
+        }
         return nil
     }
 
-    private mutating func addPseudo(_ name: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) {
+    /// - Returns: false when a request may not have that pseudo field, or not in that place.
+    private mutating func addPseudo(_ name: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) -> Bool {
+        let hasFields = builder.storage.map { $0.entryCount > 0 } ?? false
+        guard block == .request, !hasFields else { return false }
         if name.elementsAre(":path") {
+            guard isFirst(.path) else { return false }
             path = store(.path, ":path", value)
         } else if name.elementsAre(":method") {
+            guard isFirst(.method) else { return false }
             method = HTTPMethod(bytes: value)
             _ = store(.method, ":method", value)
         } else if name.elementsAre(":scheme") {
+            guard isFirst(.scheme) else { return false }
             scheme = URIScheme(bytes: value)
             _ = store(.scheme, ":scheme", value)
         } else if name.elementsAre(":authority") {
+            guard isFirst(.authority), RequestRules.isAuthority(value) else { return false }
             authority = store(.authority, ":authority", value)
-        } else if name.elementsAre(":status") {
-            status = value.reduce(0) { $0 * 10 + Int($1 &- 0x30) }
         } else {
-            template.stopRecording()
+            return false
         }
+        return true
+    }
+
+    private mutating func isFirst(_ kind: HeadTemplate.Kind) -> Bool {
+        let bit: UInt8 = 1 &<< kind.rawValue
+        defer { seenPseudo |= bit }
+        return seenPseudo & bit == 0
     }
 
     private mutating func store(
@@ -84,6 +117,7 @@ struct HeadAssembler {
     private mutating func leaveTemplate() {
         guard var last = template.leave() else { return }
         for piece in template.pieces {
+            seenPseudo |= 1 &<< piece.kind.rawValue
             switch piece.kind {
             case .field: break
             case .method: method = last.method
@@ -99,22 +133,32 @@ struct HeadAssembler {
         if let storage = last.takeStorage() { builder.reuse(storage) }
     }
 
-    /// The request, or nil when it breaks rule M1 or M9: the path must start with `/` (`*` only for OPTIONS),
-    /// the scheme must be the transport's, and `host` must say what `:authority` says.
+    /// The request, or nil when it breaks ``RequestRules`` or rule M1 or M9: the path must start with `/` (`*` only for
+    /// OPTIONS), the scheme must be the transport's, and `host` must say what `:authority` says.
     mutating func takeRequest(_ schemes: SchemeRule) -> HTTPRequestHead? {
         if template.isFollowed {
-            if template.isWholeHead { return template.repeatedHead }
+            if template.isWholeHead {
+                contentLength = template.contentLength
+                return template.repeatedHead
+            }
             leaveTemplate()
         }
-        guard let head = buildRequest(schemes) else { return nil }
-        template.keep(head)
+        guard let head = buildRequest(schemes), readLength(head.fields) else { return nil }
+        template.keep(head, contentLength: contentLength)
         return head
+    }
+
+    /// - Returns: false for what is no length, or more than one.
+    private mutating func readLength(_ fields: HTTPFields) -> Bool {
+        contentLength = fields.withFirst(.contentLength) { RequestRules.length($0) } ?? nil
+        return fields.count(of: .contentLength) == (contentLength == nil ? 0 : 1)
     }
 
     private mutating func buildRequest(_ schemes: SchemeRule) -> HTTPRequestHead? {
         let storage = builder.takeStorage()
-        guard let method, let path, let scheme, schemes.accepts(scheme),
-            Self.isPath(storage.bytes(offset: path.offset, count: path.count), method)
+        guard !isBroken, let method, method != .connect, let path, let scheme, schemes.accepts(scheme),
+            Self.isPath(storage.bytes(offset: path.offset, count: path.count), method),
+            RequestRules.isFreeOfConnectionFields(storage), storage.allValues(of: .host, RequestRules.isAuthority)
         else { return nil }
         let fields = HTTPFields(storage: storage)
         var authority = authority
@@ -130,6 +174,7 @@ struct HeadAssembler {
                 authority = host
             }
         }
+        guard authority != nil else { return nil }
         let target = RequestTarget(storage: storage, scheme: scheme, path: path, authority: authority)
         return HTTPRequestHead(method: method, target: target, fields: fields)
     }
@@ -140,7 +185,17 @@ struct HeadAssembler {
         template = HeadTemplate()
     }
 
+    /// The fields of a response, or its trailers.
     mutating func takeFields() -> HTTPFields { HTTPFields(storage: builder.takeStorage()) }
+
+    /// The trailers of a request, or nil when they break ``RequestRules``: there, length and host come too late.
+    mutating func takeRequestTrailers() -> HTTPFields? {
+        let storage = builder.takeStorage()
+        guard !isBroken, RequestRules.isFreeOfConnectionFields(storage),
+            !storage.mayHold(.contentLength), !storage.mayHold(.host)
+        else { return nil }
+        return HTTPFields(storage: storage)
+    }
 
     static func isPath(_ path: UnsafeRawBufferPointer, _ method: HTTPMethod) -> Bool {
         if path.first == ASCII.slash { return path.allSatisfy { $0 > 0x20 && $0 < 0x7F && $0 != 0x23 } }

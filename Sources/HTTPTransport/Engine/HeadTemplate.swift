@@ -16,7 +16,7 @@
 ///
 /// Fields are compared as received, byte by byte.
 struct HeadTemplate {
-    enum Kind { case field, method, scheme, path, authority }
+    enum Kind: UInt8 { case field, method, scheme, path, authority }
 
     /// One field, in the order of arrival; its bytes are in the head's storage.
     struct Piece {
@@ -39,6 +39,8 @@ struct HeadTemplate {
     /// Whole when a head is there; else of the block that is being received.
     private(set) var pieces: [Piece] = []
     private(set) var head: HTTPRequestHead?
+    /// What the kept head says of its body's length.
+    private(set) var contentLength: Int?
     /// Where the kept head's bytes end; valid while it is held.
     private var storedEnd: UnsafeRawPointer?
     /// How many pieces of the present block were the same so far.
@@ -106,15 +108,13 @@ struct HeadTemplate {
                 byteCount: UInt32(truncatingIfNeeded: storage.byteCount), listByteCount: listByteCount))
     }
 
-    /// The present block cannot be kept.
-    mutating func stopRecording() { isRecording = false }
-
     /// Keeps the head that the pieces make.
-    mutating func keep(_ head: HTTPRequestHead) {
+    mutating func keep(_ head: HTTPRequestHead, contentLength: Int?) {
         guard isRecording, let storage = head.fields.storage, storage.regionByteCount <= Self.largestStorage else {
             return
         }
         self.head = head
+        self.contentLength = contentLength
         storedEnd = storage.address(offset: 0)
     }
 }

@@ -61,6 +61,18 @@ final class FieldStorage: ManagedBuffer<FieldStorageHeader, UInt8> {
     /// False when no entry has that token.
     func mayHold(_ token: FieldToken) -> Bool { numbers.pointee.tokenBits & token.bit != 0 }
 
+    /// False when no entry has any of the tokens that these bits stand for.
+    func mayHold(anyOf bits: UInt64) -> Bool { numbers.pointee.tokenBits & bits != 0 }
+
+    /// Whether all values of that field are as `check` wants them.
+    func allValues(of token: FieldToken, _ check: (UnsafeRawBufferPointer) -> Bool) -> Bool {
+        guard mayHold(token) else { return true }
+        return (0..<entryCount).allSatisfy { index in
+            let entry = entry(at: index)
+            return entry.token != token || check(value(of: entry))
+        }
+    }
+
     var freeByteCount: Int {
         let numbers = numbers
         return numbers.pointee.capacity - numbers.pointee.byteCount - numbers.pointee.entryCount * Self.entryStride

@@ -6,8 +6,8 @@ enum FieldToken: UInt8, Sendable {
     case other = 0
     case accept, acceptEncoding, allow, authorization, cacheControl, connection, contentEncoding,
         contentLength
-    case contentType, cookie, date, expect, host, keepAlive, location, origin, proxyConnection, retryAfter,
-        server
+    case contentType, cookie, date, expect, host, keepAlive, location, origin, priority, proxyConnection,
+        retryAfter, server
     case te, trailer, transferEncoding, upgrade, userAgent, vary
     case accessControlAllowHeaders, accessControlAllowMethods, accessControlAllowOrigin
     case accessControlAllowCredentials, accessControlExposeHeaders, accessControlMaxAge
@@ -62,6 +62,7 @@ enum FieldToken: UInt8, Sendable {
         case .keepAlive: "keep-alive"
         case .location: "location"
         case .origin: "origin"
+        case .priority: "priority"
         case .proxyConnection: "proxy-connection"
         case .retryAfter: "retry-after"
         case .server: "server"
@@ -96,7 +97,7 @@ enum FieldToken: UInt8, Sendable {
         case 5: first(.allow, in: name)
         case 6: first(.accept, .origin, .cookie, .expect, .server, in: name)
         case 7: first(.upgrade, .trailer, in: name)
-        case 8: first(.location, in: name)
+        case 8: first(.location, .priority, in: name)
         case 9: first(.xAPIKey, in: name)
         case 10: first(.userAgent, .xGRPCWeb, .connection, .keepAlive, .tracestate, in: name)
         case 11: first(.grpcStatus, .traceparent, .retryAfter, .acceptPost, in: name)

@@ -85,6 +85,8 @@ public struct HTTPFields: @unchecked Sendable {
         return try Unmanaged.passUnretained(storage)._withUnsafeGuaranteedRef(body)
     }
 
+    func mayHold(_ token: FieldToken) -> Bool { storage?.mayHold(token) ?? false }
+
     /// All values of that name, in order.
     public func values(_ name: HTTPFieldName) -> [String] {
         guard let storage else { return [] }

@@ -23,7 +23,7 @@ import Testing
     }
 
     private static func take(_ block: Block, _ assembler: inout HeadAssembler) -> HTTPRequestHead? {
-        assembler.begin(isRequest: true)
+        assembler.begin(.request)
         add(block, to: &assembler)
         return assembler.takeRequest(.http)
     }
@@ -100,12 +100,12 @@ import Testing
     @Test func `trailers and refused heads between`() throws {
         var assembler = HeadAssembler(limits: HTTPLimits())
         let expected = Self.text(Self.take(Self.usual, &assembler))
-        assembler.begin(isRequest: false)
+        assembler.begin(.requestTrailers)
         Self.add([("te", "trailers"), ("x", "y")], to: &assembler)
         #expect(assembler.takeFields().count == 2)
         #expect(Self.text(Self.take(Self.usual, &assembler)) == expected)
         // Never taken: its stream was refused in the middle.
-        assembler.begin(isRequest: true)
+        assembler.begin(.request)
         Self.add(Array(Self.usual[..<5]) + [("a", "b")], to: &assembler)
         #expect(Self.text(Self.take(Self.usual, &assembler)) == expected)
         // Taken and refused.

@@ -82,7 +82,7 @@ import Testing
 
     @Test func `changing received fields leaves path and authority alone`() {
         var assembler = HeadAssembler(limits: HTTPLimits())
-        assembler.begin(isRequest: true)
+        assembler.begin(.request)
         for (name, value) in [
             (":method", "POST"), (":path", "/p"), (":scheme", "http"), (":authority", "h"), ("a", "b"),
         ] {
