@@ -29,7 +29,9 @@ extension HTTP2Engine {
     func respond(_ stream: HTTP2Stream, _ head: consuming HTTPResponseHead, endsStream: Bool) {
         guard let session, !stream.isClosed, !stream.isHeadSubmitted else { return }
         stream.isHeadSubmitted = true
-        state.pointee.headPairs.prepare(status: head.status, head.fields)
+        if !state.pointee.headPairs.isPrepared(status: head.status, head.fields.identity) {
+            state.pointee.headPairs.prepare(status: head.status, head.fields)
+        }
         stream.headFields = head.fields
         let result = state.pointee.headPairs.withPairs { pairs, count in
             guard !endsStream else { return nghttp2_submit_response(session, stream.id, pairs, count, nil) }
@@ -128,9 +130,9 @@ extension HTTP2Engine {
     }
 
     /// Ends the body; non-empty `trailers` follow it. A trailer block without fields is never sent.
-    func end(_ stream: HTTP2Stream, trailers: HTTPFields?) {
+    func end(_ stream: HTTP2Stream, trailers: consuming HTTPFields?) {
         guard !stream.isClosed, !stream.outboundEnded else { return }
-        if let trailers, !trailers.isEmpty {
+        if let trailers = consume trailers, !trailers.isEmpty {
             stream.trailerIdentity = trailers.identity
             stream.trailerFields = trailers
         }
@@ -149,11 +151,19 @@ extension HTTP2Engine {
     /// Returns flow-control credit for body bytes that the application took or dropped (rule H2g).
     func consume(_ count: Int, on stream: HTTP2Stream?) {
         guard let session, count > 0 else { return }
-        if let stream, !stream.isClosed {
+        if let stream, !stream.isClosed, !stream.remoteEnded {
             nghttp2_session_consume(session, stream.id, count)
         } else {
-            nghttp2_session_consume_connection(session, count)
+            // Nothing more can come by that stream: only the connection's, for many streams together.
+            state.pointee.consumedByteCount += count
         }
+    }
+
+    /// Before anything is sent.
+    func returnConnectionCredit() {
+        guard let session, state.pointee.consumedByteCount > 0 else { return }
+        nghttp2_session_consume_connection(session, state.pointee.consumedByteCount)
+        state.pointee.consumedByteCount = 0
     }
 
     /// First step of a graceful end: GOAWAY with the highest id, so that no call in flight is lost, and a
@@ -245,6 +255,8 @@ extension HTTP2Engine {
         of stream: HTTP2Stream, to memory: UnsafeMutablePointer<UInt8>, capacity: Int,
         flags: UnsafeMutablePointer<UInt32>
     ) -> Int {
+        // Callbacks for the sent frame follow.
+        state.pointee.recentStream = (stream.id, Unmanaged.passUnretained(stream).toOpaque())
         let copied = stream.outbound.copy(to: memory, capacity: capacity)
         if copied > 0 {
             stream.sentByteCount &+= copied

@@ -44,6 +44,8 @@ final class HTTP2Engine {
         var trailerPairs = NameValueArray()
         /// The stream that a callback was for last; 0 when it has closed.
         var recentStream: (id: Int32, pointer: UnsafeMutableRawPointer?) = (0, nil)
+        /// Bytes of request bodies whose credit the connection has not got back yet.
+        var consumedByteCount = 0
         /// Nothing has happened since ``HTTP2Engine/trim()``.
         var isTrimmed = false
     }
@@ -91,6 +93,8 @@ final class HTTP2Engine {
         for stream in state.pointee.openStreams + state.pointee.closedStreams + state.pointee.spareStreams {
             discard(stream)
         }
+        state.pointee.headPairs.deallocate()
+        state.pointee.trailerPairs.deallocate()
         state.deinitialize(count: 1)
         state.deallocate()
     }
@@ -145,6 +149,7 @@ final class HTTP2Engine {
         guard let session else { return false }
         self.now = now
         state.pointee.isTrimmed = false
+        returnConnectionCredit()
         var hasMore = true
         var frame = UnsafeRawBufferPointer(start: nil, count: 0)
         while hasMore, output.readableBytes < limit {
@@ -246,8 +251,8 @@ final class HTTP2Engine {
         if state.pointee.openStreams.isEmpty { state.pointee.openStreams = [] }
         if state.pointee.closedStreams.isEmpty { state.pointee.closedStreams = [] }
         if state.pointee.events.isEmpty { state.pointee.events = [] }
-        state.pointee.headPairs = NameValueArray()
-        state.pointee.trailerPairs = NameValueArray()
+        state.pointee.headPairs.deallocate()
+        state.pointee.trailerPairs.deallocate()
         state.pointee.assembler.trim()
         memory.trim()
         if let session, nghttp2_session_want_write(session) == 0 { memory.releasePages() }

@@ -6,8 +6,13 @@ import CNGHTTP2
 /// every pointer comes either from the program image (known names, status digits) or from a ``FieldStorage``
 /// that the stream keeps until it closes; nghttp2 reads the bytes only while it serialises a frame of an open
 /// stream.
+///
+/// Plain memory and not an `Array`, whose references would be counted for every answer: the owner calls
+/// ``deallocate()`` in the end.
 struct NameValueArray {
-    private var pairs: [nghttp2_nv] = []
+    private var pairs: UnsafeMutablePointer<nghttp2_nv>?
+    private(set) var count = 0
+    private var capacity = 0
     /// What `pairs` was made of last, by ``prepare(status:_:)``. Fields that somebody else holds too are never changed
     /// in place, so the same storage means the same pairs: answers share their fields, and this saves most of the work.
     private var prepared: FieldStorage?
@@ -23,19 +28,27 @@ struct NameValueArray {
     private static let noIndex = UInt8(truncatingIfNeeded: NGHTTP2_NV_FLAG_NO_INDEX.rawValue)
 
     mutating func removeAll() {
-        pairs.removeAll(keepingCapacity: true)
+        count = 0
         prepared = nil
         preparedIdentity = nil
     }
 
+    /// Empty, and without memory.
+    mutating func deallocate() {
+        removeAll()
+        pairs?.deallocate()
+        pairs = nil
+        capacity = 0
+    }
+
     /// Whether these are the pairs of those fields already, by their ``HTTPFields/identity``.
-    func isPrepared(status: Int, _ storage: ObjectIdentifier) -> Bool {
-        preparedIdentity == storage && status == preparedStatus
+    func isPrepared(status: Int, _ storage: ObjectIdentifier?) -> Bool {
+        storage != nil && preparedIdentity == storage && status == preparedStatus
     }
 
     /// Becomes the pairs of an answer's head, or of trailers when `status` is 0.
     mutating func prepare(status: Int, _ fields: HTTPFields) {
-        if let storage = fields.identity, isPrepared(status: status, storage) { return }
+        if isPrepared(status: status, fields.identity) { return }
         removeAll()
         if status != 0 { appendStatus(status) }
         append(fields, isRequest: false)
@@ -63,18 +76,27 @@ struct NameValueArray {
     }
 
     func withPairs<Result>(_ body: (UnsafePointer<nghttp2_nv>?, Int) -> Result) -> Result {
-        pairs.withUnsafeBufferPointer { body($0.baseAddress, $0.count) }
+        body(pairs, count)
     }
-
-    var count: Int { pairs.count }
 
     private mutating func append(
         _ name: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer, flags: UInt8
     ) {
-        pairs.append(
-            nghttp2_nv(
-                name: Self.pointer(name), value: Self.pointer(value),
-                namelen: name.count, valuelen: value.count, flags: flags))
+        if count == capacity { grow() }
+        pairs?[count] = nghttp2_nv(
+            name: Self.pointer(name), value: Self.pointer(value),
+            namelen: name.count, valuelen: value.count, flags: flags)
+        count += 1
+    }
+
+    private mutating func grow() {
+        capacity = max(8, capacity * 2)
+        let larger = UnsafeMutablePointer<nghttp2_nv>.allocate(capacity: capacity)
+        if let pairs {
+            larger.moveInitialize(from: pairs, count: count)
+            pairs.deallocate()
+        }
+        pairs = larger
     }
 
     /// What differs every time would push useful entries out of the peer's table: error texts, the time that is left,

@@ -28,6 +28,12 @@ struct BodyInbox {
     /// Nothing more will come.
     var isOver: Bool { isEnded || failure != nil }
 
+    /// Back to the state of a new one. Most have nothing left to let go of.
+    mutating func reset() {
+        if buffer != nil || failure != nil || waiter != nil || ticket != nil { self = BodyInbox() }
+        isEnded = false
+    }
+
     // MARK: From the connection
 
     mutating func append(_ bytes: consuming ByteBuffer) {

@@ -23,7 +23,7 @@ class ExchangeDriver {
     }
     /// More waits to be sent than should; the exchange's gate is opened when that has changed.
     func isCongested(_ exchange: HTTPExchange) -> Bool { false }
-    func finish(_ exchange: HTTPExchange, _ trailers: HTTPFields?) {}
+    func finish(_ exchange: HTTPExchange, _ trailers: consuming HTTPFields?) {}
     func reset(_ exchange: HTTPExchange, _ code: HTTP2ErrorCode) {}
     /// Before ``finish(_:_:)``: nobody waits long for what comes.
     func resetWhenStalled(_ exchange: HTTPExchange) {}

@@ -18,7 +18,7 @@ extension HTTPExchange {
     public func setDeadline(_ instant: NIODeadline, handler: any NIOScheduledCallbackHandler & Sendable) {
         guard eventLoop.inEventLoop else { return eventLoop.execute { self.setDeadline(instant, handler: handler) } }
         guard !hasReturned else { return }
-        state.pointee.deadline = (instant, handler)
+        state.pointee.deadline = Deadline(instant: instant, handler: handler)
         if !state.pointee.isStarting { startDeadlineTimer() }
     }
 
@@ -50,8 +50,8 @@ extension HTTPExchange {
         guard eventLoop.inEventLoop else { return eventLoop.execute { self.handlerReturned() } }
         hasReturned = true
         state.pointee.isStarting = false
-        state.pointee.task = nil
-        state.pointee.deadline = nil
+        if state.pointee.task != nil { state.pointee.task = nil }
+        if state.pointee.deadline != nil { state.pointee.deadline = nil }
         if let timer = state.pointee.deadlineTimer {
             timer.cancel()
             state.pointee.deadlineTimer = nil

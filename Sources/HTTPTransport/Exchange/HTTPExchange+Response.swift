@@ -50,8 +50,11 @@ extension HTTPExchange {
     ///
     /// - Parameter trailers: sent after the body on HTTP/2 and in chunked HTTP/1.1 responses; nil or empty
     ///   for none.
-    public func finish(trailers: HTTPFields? = nil) {
-        guard eventLoop.inEventLoop else { return eventLoop.execute { self.finish(trailers: trailers) } }
+    public func finish(trailers: consuming HTTPFields? = nil) {
+        guard eventLoop.inEventLoop else {
+            let trailers = trailers
+            return eventLoop.execute { self.finish(trailers: trailers) }
+        }
         guard failure == nil, !isFinished else { return }
         isFinished = true
         if isAttached { driver.finish(self, trailers) }

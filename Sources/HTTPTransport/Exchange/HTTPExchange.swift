@@ -21,6 +21,11 @@ public final class HTTPExchange: @unchecked Sendable {
 
     /// What changes, behind a pointer, as ``HTTP2Engine/state``: no run-time exclusivity checks.
     let state: UnsafeMutablePointer<State>
+    struct Deadline {
+        let instant: NIODeadline
+        let handler: any NIOScheduledCallbackHandler & Sendable
+    }
+
     struct State {
         var head: HTTPRequestHead
         var receivedAt: NIODeadline
@@ -39,7 +44,7 @@ public final class HTTPExchange: @unchecked Sendable {
         var hasReturned = false
         var isHandlerCancelled = false
         var isStarting = false
-        var deadline: (instant: NIODeadline, handler: any NIOScheduledCallbackHandler & Sendable)?
+        var deadline: Deadline?
         var deadlineTimer: NIOScheduledCallback?
 
         init(head: consuming HTTPRequestHead, receivedAt: UInt64) {
@@ -118,9 +123,9 @@ public final class HTTPExchange: @unchecked Sendable {
     ///
     /// - Returns: the head's memory, unless somebody holds a part of it.
     func recycle() -> FieldStorage? {
-        state.pointee.inbox = BodyInbox()
+        state.pointee.inbox.reset()
         state.pointee.gate = SendGate()
-        state.pointee.pendingHead = nil
+        if state.pointee.pendingHead != nil { state.pointee.pendingHead = nil }
         state.pointee.failure = nil
         state.pointee.isFinished = false
         state.pointee.receivedByteCount = 0
@@ -129,7 +134,7 @@ public final class HTTPExchange: @unchecked Sendable {
         state.pointee.hasReturned = false
         state.pointee.isHandlerCancelled = false
         state.pointee.isStarting = false
-        state.pointee.deadline = nil
+        if state.pointee.deadline != nil { state.pointee.deadline = nil }
         closed.store(false, ordering: .relaxed)
         return state.pointee.head.takeStorage()
     }

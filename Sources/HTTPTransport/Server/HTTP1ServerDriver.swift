@@ -96,7 +96,8 @@ final class HTTP1ServerDriver: ExchangeDriver {
         openGate()
     }
 
-    override func finish(_ exchange: HTTPExchange, _ trailers: HTTPFields?) {
+    override func finish(_ exchange: HTTPExchange, _ trailers: consuming HTTPFields?) {
+        let trailers = trailers
         guard !isOver, exchange === self.exchange, !isResponseDone else { return }
         writeResponse(isLast: true, trailers: trailers.flatMap { $0.isEmpty ? nil : $0 })
         isResponseDone = true

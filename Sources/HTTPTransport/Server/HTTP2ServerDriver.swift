@@ -302,11 +302,12 @@ final class HTTP2ServerDriver: ExchangeDriver {
         } ?? false
     }
 
-    override func finish(_ exchange: HTTPExchange, _ trailers: HTTPFields?) {
+    override func finish(_ exchange: HTTPExchange, _ trailers: consuming HTTPFields?) {
+        var trailers = trailers
         withStream(of: exchange) { stream in
             engine.consume(exchange.inbox.dropUnread(), on: stream)
             if stream.isHeadSubmitted {
-                engine.end(stream, trailers: trailers)
+                engine.end(stream, trailers: trailers.take())
             } else if let trailers, !trailers.isEmpty {
                 engine.respond(stream, exchange.pendingHead ?? HTTPResponseHead(status: 200), trailers: trailers)
             } else {

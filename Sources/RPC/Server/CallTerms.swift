@@ -1,35 +1,38 @@
 import HTTPTransport
 
 /// What a request's head says about its call. Depends on nothing but the head and the server's configuration.
-struct CallTerms: Sendable {
+///
+/// The terms of a head that a connection's requests repeat stay with the head, which need not be looked at again: most
+/// clients send the same one in every call of a method. A class, so that a call takes one reference of all that.
+final class CallTerms: Sendable {
+    private let server: RPCServer
     let method: ServedMethod
     let form: WireForm
     let answerForm: WireForm
     let encodings: CallEncodings
     /// Nanoseconds from the arrival of the head to the deadline; nil for none.
     let timeout: Int64?
-}
 
-/// The terms of a head that a connection's requests repeat: they stay with the head, which need not be looked at again.
-/// Most clients send the same one in every call of a method.
-final class KeptTerms: Sendable {
-    private let server: RPCServer
-    private let terms: CallTerms
-
-    private init(_ server: RPCServer, _ terms: CallTerms) {
+    init(
+        _ server: RPCServer, _ method: ServedMethod, _ form: WireForm, answerForm: WireForm, _ encodings: CallEncodings,
+        timeout: Int64?
+    ) {
         self.server = server
-        self.terms = terms
+        self.method = method
+        self.form = form
+        self.answerForm = answerForm
+        self.encodings = encodings
+        self.timeout = timeout
     }
 
-    /// nil when there are none, or another server has left them.
-    static func of(_ exchange: HTTPExchange, _ server: RPCServer) -> CallTerms? {
-        guard let note = exchange.headNote, let kept = note as? KeptTerms, kept.server === server else { return nil }
-        return kept.terms
+    /// Those of an earlier request with the same head; nil when there are none, or another server has left them.
+    static func kept(_ exchange: HTTPExchange, _ server: RPCServer) -> CallTerms? {
+        guard let note = exchange.headNote, let kept = note as? CallTerms, kept.server === server else { return nil }
+        return kept
     }
 
-    /// Keeps the terms, when the head has come twice.
-    static func keep(_ terms: CallTerms, _ exchange: HTTPExchange, _ server: RPCServer) {
-        guard exchange.isHeadRepeated else { return }
-        exchange.headNote = KeptTerms(server, terms)
+    /// For the next request with the same head, when there has been one already.
+    func keep(_ exchange: HTTPExchange) {
+        if exchange.isHeadRepeated { exchange.headNote = self }
     }
 }

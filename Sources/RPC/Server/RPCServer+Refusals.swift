@@ -104,9 +104,8 @@ extension RPCServer {
         _ exchange: HTTPExchange, _ form: WireForm, _ method: ServedMethod, _ error: RPCError
     ) -> Admission {
         let terms = CallTerms(
-            method: method, form: form, answerForm: form.answering(exchange.fields),
-            encodings: CallEncodings(wire: form.wireProtocol), timeout: nil
-        )
+            self, method, form, answerForm: form.answering(exchange.fields), CallEncodings(wire: form.wireProtocol),
+            timeout: nil)
         ServerCall(exchange, terms).finish(error)
         return .answered
     }

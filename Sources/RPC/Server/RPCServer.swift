@@ -156,7 +156,7 @@ public final class RPCServer: HTTPService {
     }
 
     private func admit(_ exchange: HTTPExchange) -> Admission {
-        if let terms = KeptTerms.of(exchange, self) { return begin(exchange, terms) }
+        if let terms = CallTerms.kept(exchange, self) { return begin(exchange, terms) }
         guard let method = exchange.withPath({ methods.method(path: $0) }) else { return admitOther(exchange) }
         guard exchange.method.isPost else { return admitOtherVerb(exchange, method) }
         let fields = exchange.fields
@@ -182,9 +182,7 @@ public final class RPCServer: HTTPService {
         } catch {
             return refuse(exchange, form, method, error)
         }
-        if query == nil, body == nil, !isWorthNoting(fields, form.wireProtocol) {
-            KeptTerms.keep(terms, exchange, self)
-        }
+        if query == nil, body == nil, !isWorthNoting(fields, form.wireProtocol) { terms.keep(exchange) }
         let admission = begin(exchange, terms)
         if case .call(let call, _) = admission {
             if let query { call.inbound.take(message: query.message) }
@@ -209,7 +207,7 @@ public final class RPCServer: HTTPService {
         if requested == .some(0) { throw ServerCall.deadlineError }
         let timeout = configuration.effectiveTimeout(requested: requested, kind: method.descriptor.kind)
         return CallTerms(
-            method: method, form: form, answerForm: form.answering(fields), encodings: encodings,
+            self, method, form, answerForm: form.answering(fields), encodings,
             timeout: timeout.map { Int64(clamping: min($0, 1 << 60)) })
     }
 

@@ -36,7 +36,7 @@ extension ServerCall {
     private func finishGRPC(_ error: RPCError?, _ headers: Metadata, _ added: Metadata) {
         let trailers = StatusFields.fields(error, trailing: added)
         if phase == .streaming {
-            finishStream(trailers)
+            finishStream(consume trailers)
         } else if let heldFrame, error == nil {
             finishWholeBody(heldFrame, trailers, headers)
         } else if !headers.isEmpty {
@@ -58,8 +58,8 @@ extension ServerCall {
         exchange.finish(trailers: nil)
     }
 
-    private func finishStream(_ trailers: HTTPFields) {
-        guard answerForm.wireProtocol.isWeb else { return exchange.finish(trailers: trailers) }
+    private func finishStream(_ trailers: consuming HTTPFields) {
+        guard answerForm.wireProtocol.isWeb else { return exchange.finish(trailers: consume trailers) }
         // gRPC-Web never uses HTTP trailers (rule W5): the status is the body's last frame (rule W4).
         exchange.sendLast(inText(StatusFields.trailerFrame(trailers)))
     }

@@ -37,10 +37,8 @@ public final class ServerCall: @unchecked Sendable {
     }
 
     public let exchange: HTTPExchange
-    let served: ServedMethod
-    let answerForm: WireForm
+    private let terms: CallTerms
     let deadline: NIODeadline?
-    private let requestForm: WireForm
     @usableFromInline
     let usesJSON: Bool
     /// Made when a message is read that is not the whole body.
@@ -74,15 +72,16 @@ public final class ServerCall: @unchecked Sendable {
 
     init(_ exchange: HTTPExchange, _ terms: CallTerms) {
         self.exchange = exchange
-        served = terms.method
-        requestForm = terms.form
-        answerForm = terms.answerForm
+        self.terms = terms
         encodings = terms.encodings
         deadline = terms.timeout.map { exchange.receivedAt + .nanoseconds($0) }
         usesJSON = terms.form.codec == .json
-        served.counters.didStart(shard: exchange.eventLoopIndex)
+        terms.method.counters.didStart(shard: exchange.eventLoopIndex)
     }
 
+    var served: ServedMethod { terms.method }
+    var answerForm: WireForm { terms.answerForm }
+    private var requestForm: WireForm { terms.form }
     @usableFromInline
     var method: MethodDescriptor { served.descriptor }
     var configuration: RPCServerConfiguration.Shared { served.configuration }
