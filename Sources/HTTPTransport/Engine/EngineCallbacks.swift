@@ -11,12 +11,15 @@ enum EngineCallbacks {
         nghttp2_session_callbacks_set_on_header_callback(callbacks) {
             _, frame, name, nameCount, value, count, _, user in
             guard let frame, let user else { return 0 }
-            let name = UnsafeRawBufferPointer(start: name, count: nameCount)
-            let value = UnsafeRawBufferPointer(start: value, count: count)
-            let accepted = owner(user)._withUnsafeGuaranteedRef {
-                $0.didReceiveField(streamID: frame.pointee.hd.stream_id, name: name, value: value)
+            if let name, let value {
+                let isRepeated = owner(user)._withUnsafeGuaranteedRef {
+                    $0.state.pointee.assembler.repeats(name, nameCount, value, count)
+                }
+                if isRepeated { return 0 }
             }
-            return accepted ? 0 : NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE.rawValue
+            return EngineCallbacks.didReceiveField(
+                user, frame.pointee.hd.stream_id, UnsafeRawBufferPointer(start: name, count: nameCount),
+                UnsafeRawBufferPointer(start: value, count: count))
         }
         nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks) { _, frame, user in
             guard let frame, let user else { return 0 }
@@ -45,6 +48,18 @@ enum EngineCallbacks {
             owner(user)._withUnsafeGuaranteedRef { $0.didNotSendFrame(frame.pointee, code) }
             return 0
         }
+    }
+
+    /// Not a part of the callback, which stays short for fields that are repeated.
+    @inline(never)
+    private static func didReceiveField(
+        _ user: UnsafeMutableRawPointer, _ streamID: Int32, _ name: UnsafeRawBufferPointer,
+        _ value: UnsafeRawBufferPointer
+    ) -> Int32 {
+        let isAccepted = owner(user)._withUnsafeGuaranteedRef {
+            $0.didReceiveField(streamID: streamID, name: name, value: value)
+        }
+        return isAccepted ? 0 : NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE.rawValue
     }
 
     /// Copies body bytes of a stream into nghttp2's frame buffer.

@@ -55,17 +55,11 @@ extension HTTP2Engine {
     }
 
     /// False makes nghttp2 reset the stream. The reset queued here goes first and tells the peer why.
-    @inline(__always)
     func didReceiveField(streamID: Int32, name: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer) -> Bool {
         guard let overflow = state.pointee.assembler.add(name: name, value: value) else { return true }
-        refuse(streamID, overflow)
-        return false
-    }
-
-    @inline(never)
-    private func refuse(_ streamID: Int32, _ overflow: FieldBlockBuilder.Overflow) {
         if role == .server { refusingLimits.append(overflow.limitName) }
         reject(streamID, .enhanceYourCalm)
+        return false
     }
 
     func didReceiveFrame(_ frame: UnsafePointer<nghttp2_frame>) {

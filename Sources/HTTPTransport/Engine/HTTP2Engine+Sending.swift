@@ -150,12 +150,17 @@ extension HTTP2Engine {
 
     /// Returns flow-control credit for body bytes that the application took or dropped (rule H2g).
     func consume(_ count: Int, on stream: HTTP2Stream?) {
+        if let stream { consume(count, on: stream) } else { state.pointee.consumedByteCount += max(0, count) }
+    }
+
+    /// As for an optional stream, which would count a reference.
+    func consume(_ count: Int, on stream: HTTP2Stream) {
         guard let session, count > 0 else { return }
-        if let stream, !stream.isClosed, !stream.remoteEnded {
-            nghttp2_session_consume(session, stream.id, count)
-        } else {
+        if stream.isClosed || stream.remoteEnded {
             // Nothing more can come by that stream: only the connection's, for many streams together.
             state.pointee.consumedByteCount += count
+        } else {
+            nghttp2_session_consume(session, stream.id, count)
         }
     }
 

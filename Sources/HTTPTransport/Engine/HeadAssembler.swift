@@ -38,19 +38,18 @@ struct HeadAssembler {
 
     var fieldCount: Int { template.isFollowed ? template.position : builder.fieldCount }
 
-    /// - Returns: the limit of ``HTTPLimits`` that is passed; nil when none is.
+    /// Whether the next field is the last request's: then it is done with. It is within the limits, too.
     @inline(__always)
-    mutating func add(
-        name: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer
-    ) -> FieldBlockBuilder.Overflow? {
-        // What the last head had was within the limits.
-        if template.isFollowed, template.matches(name: name, value: value) { return nil }
-        return addNew(name, value)
+    mutating func repeats(
+        _ name: UnsafePointer<UInt8>, _ nameCount: Int, _ value: UnsafePointer<UInt8>, _ valueCount: Int
+    ) -> Bool {
+        template.isFollowed && template.matches(name, nameCount, value, valueCount)
     }
 
-    private mutating func addNew(
-        _ name: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer
-    ) -> FieldBlockBuilder.Overflow? {
+    /// Adds a field that the last request has not had in this place (``repeats(_:_:_:_:)``).
+    ///
+    /// - Returns: the limit of ``HTTPLimits`` that is passed; nil when none is.
+    mutating func add(name: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer) -> FieldBlockBuilder.Overflow? {
         if template.isFollowed { leaveTemplate() }
         if let overflow = builder.admit(nameCount: name.count, valueCount: value.count) { return overflow }
         guard name.first == ASCII.colon else {

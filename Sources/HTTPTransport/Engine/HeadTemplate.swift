@@ -27,6 +27,7 @@ struct HeadTemplate {
         let valueCount: UInt32
         /// Of the stored bytes, from the end of the storage.
         let offset: UInt32
+        let valueOffset: UInt32
         /// What the storage held when this piece was in it.
         let entryCount: UInt32
         let byteCount: UInt32
@@ -70,16 +71,15 @@ struct HeadTemplate {
 
     /// Whether the next field of the present block is that of the last one.
     @inline(__always)
-    mutating func matches(name: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer) -> Bool {
+    mutating func matches(
+        _ name: UnsafePointer<UInt8>, _ nameCount: Int, _ value: UnsafePointer<UInt8>, _ valueCount: Int
+    ) -> Bool {
         guard position < pieces.count, let storedEnd else { return false }
         let piece = pieces[position]
-        guard name.count == Int(piece.nameCount), value.count == Int(piece.valueCount),
-            let nameBytes = name.baseAddress
+        guard nameCount == Int(piece.nameCount), valueCount == Int(piece.valueCount),
+            memcmp(piece.name ?? storedEnd - Int(piece.offset), name, nameCount) == 0,
+            memcmp(storedEnd - Int(piece.valueOffset), value, valueCount) == 0
         else { return false }
-        var stored = storedEnd - Int(piece.offset)
-        guard memcmp(piece.name ?? stored, nameBytes, name.count) == 0 else { return false }
-        if piece.name == nil { stored += name.count }
-        if let valueBytes = value.baseAddress, memcmp(stored, valueBytes, value.count) != 0 { return false }
         position += 1
         return true
     }
@@ -100,10 +100,12 @@ struct HeadTemplate {
         listByteCount: Int
     ) {
         guard isRecording, let storage else { return }
+        let storedNameCount = name == nil ? nameCount : 0
         pieces.append(
             Piece(
                 kind: kind, name: name?.baseAddress, nameCount: UInt32(truncatingIfNeeded: nameCount),
                 valueCount: range.count, offset: range.offset,
+                valueOffset: range.offset &- UInt32(truncatingIfNeeded: storedNameCount),
                 entryCount: UInt32(truncatingIfNeeded: storage.entryCount),
                 byteCount: UInt32(truncatingIfNeeded: storage.byteCount), listByteCount: listByteCount))
     }

@@ -93,7 +93,9 @@ public final class HTTPExchange: @unchecked Sendable {
 
     /// Constant references are not counted when they are used; ``isAttached`` tells whether they may be.
     let driver: ExchangeDriver
-    let ownStream: HTTP2Stream?
+    private let ownStream: HTTP2Stream?
+    /// The same, to be looked at without counting references.
+    let uncountedStream: Unmanaged<HTTP2Stream>?
     /// Only with HTTP/2; nil when the exchange is over for the protocol.
     var stream: HTTP2Stream? { isAttached ? ownStream : nil }
     let connection: ServerConnection
@@ -107,6 +109,7 @@ public final class HTTPExchange: @unchecked Sendable {
         self.connection = connection
         self.driver = driver
         ownStream = stream
+        uncountedStream = stream.map { .passUnretained($0) }
         state = .allocate(capacity: 1)
         state.initialize(to: State(head: head, receivedAt: receivedAt))
         eventLoop = connection.loop.eventLoop

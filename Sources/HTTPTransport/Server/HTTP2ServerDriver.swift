@@ -8,7 +8,8 @@ final class HTTP2ServerDriver: ExchangeDriver {
     let connection: ServerConnection
     let engine: HTTP2Engine
     private let limits: HTTPLimits
-    private var starting: [HTTPExchange] = []
+    /// Behind a pointer, as ``HTTP2Engine/state``: no run-time exclusivity checks.
+    private let starting: UnsafeMutablePointer<[HTTPExchange]>
     /// Exchanges with body bytes of this read that nobody has taken: they are made compact.
     private var touched: [HTTPExchange] = []
     private var isOver = false
@@ -40,6 +41,13 @@ final class HTTP2ServerDriver: ExchangeDriver {
         engine = try HTTP2Engine(
             role: .server, limits: limits,
             schemes: connection.listener.schemes)
+        starting = .allocate(capacity: 1)
+        starting.initialize(to: [])
+    }
+
+    deinit {
+        starting.deinitialize(count: 1)
+        starting.deallocate()
     }
 
     /// The requests in progress.
@@ -75,7 +83,7 @@ final class HTTP2ServerDriver: ExchangeDriver {
     /// Gives back what is kept for the next read.
     func trim() {
         engine.trim()
-        if starting.isEmpty { starting = [] }
+        if starting.pointee.isEmpty { starting.pointee = [] }
         if touched.isEmpty { touched = [] }
     }
 
@@ -130,8 +138,8 @@ final class HTTP2ServerDriver: ExchangeDriver {
     /// The stream of an exchange that goes on, without counting references: the exchange holds it.
     @inline(__always)
     private func withStream<R>(of exchange: HTTPExchange, _ body: (HTTP2Stream) throws -> R) rethrows -> R? {
-        guard exchange.isAttached, let stream = exchange.ownStream else { return nil }
-        return try Unmanaged.passUnretained(stream)._withUnsafeGuaranteedRef(body)
+        guard exchange.isAttached, let stream = exchange.uncountedStream else { return nil }
+        return try stream._withUnsafeGuaranteedRef(body)
     }
 
     /// The stream object's own exchange of an earlier request, or a new one.
@@ -165,7 +173,7 @@ final class HTTP2ServerDriver: ExchangeDriver {
         guard connection.takeHandlerSlot() == nil else { return engine.reset(stream, .refusedStream) }
         let exchange = makeExchange(consume head, stream)
         stream.attach(exchange)
-        starting.append(exchange)
+        starting.pointee.append(exchange)
     }
 
     /// - Parameter offset: of the bytes, from where `input` is read.
@@ -206,13 +214,13 @@ final class HTTP2ServerDriver: ExchangeDriver {
     }
 
     private func startHandlers() {
-        guard !starting.isEmpty else { return }
+        guard !starting.pointee.isEmpty else { return }
         var taken: [HTTPExchange] = []
-        swap(&taken, &starting)
+        swap(&taken, &starting.pointee)
         HandlerBatch.start(taken, service: connection.server.service, on: connection.loop.executor)
         for exchange in taken where !exchange.isClosed { noteUnread(exchange) }
         taken.removeAll(keepingCapacity: true)
-        if starting.isEmpty { starting = taken }
+        if starting.pointee.isEmpty { starting.pointee = taken }
     }
 
     // MARK: Output

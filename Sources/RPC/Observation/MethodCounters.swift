@@ -26,8 +26,10 @@ struct CallTraffic {
 ///     shard 0: [ started | status 0...16 | duration buckets | nanoseconds | messages and bytes | padding ]
 ///     shard 1: [ ...
 ///
+/// A struct, so that no call counts a reference to it: the owner calls ``deallocate()`` in the end.
+///
 /// `@unchecked Sendable`: the pointer never changes, and behind it is nothing but atomics.
-final class MethodCounters: @unchecked Sendable {
+struct MethodCounters: @unchecked Sendable {
     /// Upper bounds of the duration buckets, nanoseconds: 0.1 ms to 30 s.
     static let bounds: [Int64] = [
         100_000, 250_000, 500_000, 1_000_000, 2_500_000, 5_000_000, 10_000_000, 25_000_000, 50_000_000, 100_000_000,
@@ -65,7 +67,7 @@ final class MethodCounters: @unchecked Sendable {
         for index in 0..<count { (slots + index).initialize(to: Atomic(0)) }
     }
 
-    deinit {
+    func deallocate() {
         slots.deinitialize(count: Self.shardCount * Slot.stride)
         UnsafeMutableRawPointer(slots).deallocate()
     }

@@ -23,6 +23,8 @@ final class ServedMethod: Sendable {
         self.chain = chain
     }
 
+    deinit { counters.deallocate() }
+
     var isEnabled: Bool { !isDisabled.load(ordering: .relaxed) }
 
     func setEnabled(_ isEnabled: Bool, reason text: String) {

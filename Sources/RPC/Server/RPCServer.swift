@@ -90,7 +90,7 @@ public final class RPCServer: HTTPService {
 
     /// What a request's head leads to.
     enum Admission {
-        case call(ServerCall, ServedMethod)
+        case call(ServerCall)
         case route(HTTPHandler)
         /// The answer is on its way.
         case answered
@@ -106,19 +106,19 @@ public final class RPCServer: HTTPService {
         switch admit(exchange) {
         case .answered: nil
         case .route(let handler): HTTPHandlerTask(exchange, handler)
-        case .call(let call, let method): start(call, method)
+        case .call(let call): start(call)
         }
     }
 
     /// Serves the call as far as that needs no waiting; returns it when something is left.
-    private func start(_ call: ServerCall, _ method: ServedMethod) -> ServerCall? {
+    private func start(_ call: ServerCall) -> ServerCall? {
         var context = CallContext(call)
         var passed = 0
         do {
             while passed < gates.count, try gates[passed].interceptNow(call, &context) { passed += 1 }
-            guard passed == gates.count, let immediate = method.immediate, try immediate(call, context) else {
+            guard passed == gates.count, let immediate = call.served.immediate, try immediate(call, context) else {
                 call.rest = ServerCall.Rest(
-                    server: self, handler: method.chain[passed], serviceContext: context.serviceContext,
+                    server: self, handler: call.served.chain[passed], serviceContext: context.serviceContext,
                     caller: context.caller,
                     passed: passed
                 )
@@ -184,7 +184,7 @@ public final class RPCServer: HTTPService {
         }
         if query == nil, body == nil, !isWorthNoting(fields, form.wireProtocol) { terms.keep(exchange) }
         let admission = begin(exchange, terms)
-        if case .call(let call, _) = admission {
+        if case .call(let call) = admission {
             if let query { call.inbound.take(message: query.message) }
             if let body { call.inbound.take(body) }
         }
@@ -192,9 +192,10 @@ public final class RPCServer: HTTPService {
     }
 
     private func begin(_ exchange: HTTPExchange, _ terms: CallTerms) -> Admission {
-        let method = terms.method
-        guard method.isEnabled else { return refuse(exchange, terms.form, method, method.disabledError) }
-        return .call(ServerCall(exchange, terms), method)
+        guard terms.method.isEnabled else {
+            return refuse(exchange, terms.form, terms.method, terms.method.disabledError)
+        }
+        return .call(ServerCall(exchange, terms))
     }
 
     private func terms(

@@ -41,10 +41,15 @@ public final class ServerCall: @unchecked Sendable {
     let deadline: NIODeadline?
     @usableFromInline
     let usesJSON: Bool
-    /// Made when a message is read that is not the whole body.
-    lazy var inbound = InboundMessages(
-        requestForm.wireProtocol, algorithm: encodings.request, configuration: configuration.values
+    /// Made when a message is read that is not the whole body; elsewhere, so that calls without are small.
+    private lazy var inboundBox = InboundBox(
+        InboundMessages(requestForm.wireProtocol, algorithm: encodings.request, configuration: configuration.values)
     )
+    var inbound: InboundMessages {
+        _read { yield inboundBox.messages }
+        _modify { yield &inboundBox.messages }
+    }
+    /// Replaced and never changed in place: else every look at it would be checked for exclusive access at run time.
     var encodings: CallEncodings
     private let answerMetadata = Mutex(AnswerMetadata())
     /// Whether there may be something behind that lock: most calls never take it.
@@ -60,6 +65,11 @@ public final class ServerCall: @unchecked Sendable {
     private(set) var interruption: Interruption?
     /// What `run` has to do.
     var rest: Rest?
+
+    private final class InboundBox {
+        var messages: InboundMessages
+        init(_ messages: InboundMessages) { self.messages = messages }
+    }
 
     struct Rest {
         let server: RPCServer
@@ -359,7 +369,9 @@ extension ServerCall: CallState {
         } else if let announced = encodings.announced {
             encodings.response = announced
         } else if phase == .headNotSent, policy.responses != .never, encodings.response == nil {
-            encodings.chooseResponse(exchange.fields, answerForm.wireProtocol, method, policy)
+            var chosen = encodings
+            chosen.chooseResponse(exchange.fields, answerForm.wireProtocol, method, policy)
+            encodings = chosen
         }
     }
 }

@@ -15,8 +15,13 @@ import Testing
         for (name, value) in block {
             var (name, value) = (name, value)
             name.withUTF8 { name in
-                value.withUTF8 {
-                    _ = assembler.add(name: UnsafeRawBufferPointer(name), value: UnsafeRawBufferPointer($0))
+                value.withUTF8 { value in
+                    if let nameBytes = name.baseAddress, let valueBytes = value.baseAddress,
+                        assembler.repeats(nameBytes, name.count, valueBytes, value.count)
+                    {
+                        return
+                    }
+                    _ = assembler.add(name: UnsafeRawBufferPointer(name), value: UnsafeRawBufferPointer(value))
                 }
             }
         }
