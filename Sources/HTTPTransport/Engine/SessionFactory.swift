@@ -9,6 +9,7 @@ enum SessionFactory {
         guard nghttp2_option_new(&options) == 0, let options else { return nil }
         defer { nghttp2_option_del(options) }
         configure(options, engine.limits)
+        // ``RequestRules`` stand in for that.
         if engine.role == .server { nghttp2_option_set_no_http_messaging(options, 1) }
 
         var callbacks: OpaquePointer?
