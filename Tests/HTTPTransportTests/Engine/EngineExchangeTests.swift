@@ -48,6 +48,24 @@ import Testing
         }
     }
 
+    @Test func `HPACK: names of fields that differ each time are spelled once, their values are never kept`() throws {
+        let client = try TestEngine(.client)
+        let requestID = try #require(HTTPFieldName("x-request-id"))
+        func block(_ timeout: String, _ id: String, _ key: String) throws -> [UInt8] {
+            let head = HTTPRequestHead(
+                path: "/", authority: "h", fields: [.grpcTimeout: timeout, requestID: id, .authorization: key])
+            _ = try #require(client.engine.request(head, authority: "h", endsStream: true))
+            return Array(client.drain().suffix(18))
+        }
+        _ = try block("1S", "a", "k1")
+        // :method POST, :scheme http, :path /, then entry 64 of the table (:authority h); "never indexed" with the names
+        // of its entries 63 and 62, and of the static table's 23.
+        let expected: [UInt8] = [
+            0x83, 0x86, 0x84, 0xC0, 0x1F, 0x30, 0x02, 0x32, 0x53, 0x1F, 0x2F, 0x01, 0x62, 0x1F, 0x08, 0x02, 0x6B, 0x32,
+        ]
+        #expect(try block("2S", "b", "k2") == expected)
+    }
+
     @Test func `response with body and trailers arrives`() throws {
         let (client, bytes) = try clientBytes()
         let server = try TestEngine(.server)

@@ -49,6 +49,31 @@ import Testing
         #expect(fields.first(.grpcMessage) == "a  x: y z")
     }
 
+    @Test(arguments: [0, 1, 6, 7, 8, 9, 15, 16, 17, 40])
+    func `W3 a line break is found wherever it stands, beside any other byte`(place: Int) {
+        for other in [0x20, 0x21, 0x7F, 0x80, 0xA0, 0xFF] as [UInt8] {
+            var value = [UInt8](repeating: other, count: 41)
+            var fields = HTTPFields()
+            fields.append(.grpcMessage, bytes: value)
+            value[place] = 0x0A
+            fields.append(.grpcMessage, bytes: value)
+            value[place] = 0x20
+            var seen: [[UInt8]] = []
+            fields.forEach { _, bytes in seen.append(Array(bytes)) }
+            #expect(seen == [[UInt8](repeating: other, count: 41), value])
+        }
+    }
+
+    @Test func `sets of fields are added whole, order and duplicates kept`() throws {
+        let custom = try #require(HTTPFieldName("x-custom"))
+        var fields: HTTPFields = [.te: "trailers"]
+        fields.append(contentsOf: [custom: "1", .contentType: "a/b", custom: "2"])
+        fields.append(contentsOf: HTTPFields())
+        fields.append(contentsOf: fields)
+        let one = "te: trailers; x-custom: 1; content-type: a/b; x-custom: 2"
+        #expect(TestEngine.text(fields) == "\(one); \(one)")
+    }
+
     @Test func `M10 no name of ours has an underscore or a dot, which some proxies drop`() {
         for raw in 1...UInt8.max {
             guard let token = FieldToken(rawValue: raw) else { break }

@@ -72,6 +72,23 @@ import Testing
         #expect(peer == SiloPeer(source: .control, keyID: "c-us1"))
     }
 
+    @Test func `every name that must be signed is named once, in order`() throws {
+        let pairs = ["x-silo-b", "grpc-timeout", "x-silo-ab", "x-silo-a", "accept", "x-silo-b", "content-encoding"]
+        let signed = try Fixture.signed(Fixture.head(pairs.map { ($0, "1") }))
+        let value = try #require(signed.fields.first(.authorization))
+        #expect(value.contains(",sh=content-encoding;grpc-timeout;x-silo-a;x-silo-ab;x-silo-b,sig="))
+        #expect(Fixture.refusal(try Fixture.verifier(), signed) == nil)
+    }
+
+    @Test func `more names than a signature takes are an error of the caller, and nothing is signed`() throws {
+        let name = "x-silo-" + String(repeating: "n", count: 40)
+        var head = Fixture.head((0..<30).map { ("\(name)\($0)", "1") })
+        let signer = SiloSigner(keyring: try Fixture.keyring(.control), destination: Fixture.us1)
+        let error = #expect(throws: SiloKeyError.self) { try signer.sign(&head, body: Fixture.body) }
+        #expect(error?.description.contains("1024") == true)
+        #expect(head.fields.count(of: .authorization) == 0)
+    }
+
     @Test func `a field that changes nothing may be added on the way`() throws {
         let head = Fixture.replacing("traceparent", "00-9-9-9", in: try Fixture.signed())
         #expect(Fixture.refusal(try Fixture.verifier(), head) == nil)
