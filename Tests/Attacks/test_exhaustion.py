@@ -129,6 +129,20 @@ def test_calls_that_outlive_an_old_connection(tmp_path):
         assert wait_until(lambda: target.counters()["runningHandlers"] == 1)
 
 
+def test_peers_that_do_not_go(tmp_path):
+    """They have been told that it is over, and keep their end open: lingeringClose is how long."""
+    with serving(tmp_path, timers={"lingeringClose": 0.5}) as target:
+        peers = [Peer(target.port) for _ in range(20)]
+        for number, peer in enumerate(peers):
+            peer.send(b"nonsense\r\n\r\n" if number % 2 else h2.begin() + h2.window_update(0, 0))
+        for peer in peers:
+            peer.receive(10)
+            assert peer.is_closed and peer.received
+        assert wait_until(lambda: target.counters()["connections"] == 1)
+        for peer in peers:
+            peer.socket.close()
+
+
 KEEPALIVE = {"keepaliveInterval": 0.5, "keepaliveTimeout": 1}
 
 

@@ -202,6 +202,21 @@ def test_a_body_without_end(attacked):
         assert peer.is_closed and b"4194304 bytes (maximumRequestMessageByteCount)" in peer.received
 
 
+def test_a_body_that_goes_on_behind_its_answer(attacked):
+    """A refused request's rest is dropped as far as drainedBodyByteCount, then the connection closes."""
+    head = post(body=None, extra=["transfer-encoding: chunked"]).replace(b"application/grpc-web+proto", b"text/plain")
+    chunk = b"1000\r\n" + bytes(4096) + b"\r\n"
+    with Peer(attacked.port) as peer:
+        peer.send(head)
+        peer.receive(10, until=lambda received: received.startswith(b"HTTP/1.1 415 "))
+        sent = 0
+        while not peer.is_closed and sent < 400:
+            peer.send(chunk)
+            peer.receive(0.05)
+            sent += 1
+        assert peer.is_closed and 2 < sent < 100, sent
+
+
 def test_many_small_messages(attacked):
     with Peer(attacked.port) as peer:
         peer.send(post("Count", EMPTY * 100_000))

@@ -1,15 +1,19 @@
 """TLS and Unix sockets: `scm-gateway serve` against grpcio, curl and its own client."""
 
+import hashlib
+import json
 import re
 import signal
+import ssl
 import subprocess
 
 import grpc
 import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from clients import SERVICE, methods
 from fixture_repository import make_small_repository
-from gateway import BINARY, environment, row, run, wait_until
+from gateway import BINARY, environment, row, rows, run, wait_until
 
 
 class Served:
@@ -107,6 +111,34 @@ def test_client_certificates(serve, scm, certificates):
     assert served.call(*authority).returncode == 14
     with pytest.raises(grpc.RpcError):
         grpcio_list(served, scm, certificates)
+
+
+def test_who_called_with_which_certificate_is_seen_by_operators(serve, scm, certificates):
+    """In the access log, by name and fingerprint, and in the view of live connections."""
+    served = serve(
+        *tls(certificates), "--tls-client-ca", certificates / "clients.pem", "--tls-client-certificates", "optional",
+        "--access-log", "1", "--log-format", "json", "--admin-listen", "127.0.0.1:0")
+
+    def lines(message):
+        read = [json.loads(line) for line in served.log_path.read_text().splitlines() if line.startswith("{")]
+        return [line for line in read if line["message"] == message]
+
+    grpcio_list(served, scm, certificates, "client")
+    grpcio_list(served, scm, certificates)
+    assert wait_until(lambda: len(lines("call")) == 2)
+    known, unknown = lines("call")
+    assert known["certificate"] == "CN=client" and "certificate" not in unknown
+    der = ssl.PEM_cert_to_DER_cert((certificates / "client.pem").read_text())
+    assert known["certificate_sha256"] == hashlib.sha256(der).hexdigest()
+    (listener,) = lines("administration listener")
+    address = "localhost:" + served.url.rsplit(":", 1)[1]
+    credentials = grpc.ssl_channel_credentials((certificates / "servers.pem").read_bytes())
+    with grpc.secure_channel(address, credentials) as channel:
+        watch = health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest())
+        assert next(watch).status == 1
+        (connection,) = [one for one in rows("admin", "connections", "--address", listener["url"]) if one["streams"]]
+        assert connection["tls"] == "yes"
+        watch.cancel()
 
 
 def test_new_certificates_without_restart(serve, tmp_path, certificates):

@@ -76,6 +76,12 @@ import Testing
                     #expect(try await answers.next()?.value == "after")
                     #expect(try await answers.next() == nil)
                 }
+                let (late, refusal): (RequestWriter<Protobuf.StringValue>, ResponseStream<Protobuf.StringValue>) =
+                    try await channel.bidirectionalStreaming(WorkService.chat)
+                await late.finish()
+                let refused = await #expect(throws: RPCError.self) { for try await _ in refusal {} }
+                #expect(refused?.code == .unavailable)
+                #expect(refused?.message.contains("/test.Work/Chat is switched off") == true)
                 let off = try await administration.setMethodEnabled(
                     .init(path: path, isEnabled: false, reason: "it eats the disk"), context: context
                 )

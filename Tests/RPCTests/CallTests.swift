@@ -256,6 +256,24 @@ import Testing
         }
     }
 
+    @Test(
+        "T5: a stream's clamp ends it, whatever the client asked for",
+        arguments: RPCChannel.Wire.everything.filter { $0.httpProtocol == .http2 }, [nil, Duration.seconds(600)])
+    func streamClamp(wire: RPCChannel.Wire, timeout: Duration?) async throws {
+        try await TestServer.run(configure: { $0.maximumStreamTimeout = .milliseconds(50) }) { server in
+            try await server.withChannel(wire) { channel in
+                let (requests, responses):
+                    (RequestWriter<Protobuf.StringValue>, ResponseStream<Protobuf.StringValue>) =
+                        try await channel.bidirectionalStreaming(
+                            EchoService.chat, options: CallOptions(timeout: timeout))
+                let error = await #expect(throws: RPCError.self) { for try await _ in responses {} }
+                #expect(error?.code == .deadlineExceeded)
+                #expect(error?.message == "the call's deadline has passed")
+                await requests.finish()
+            }
+        }
+    }
+
     @Test("T7: cancelling the caller's task cancels the handler", arguments: RPCChannel.Wire.everything)
     func cancellation(wire: RPCChannel.Wire) async throws {
         let probe = HangProbe()

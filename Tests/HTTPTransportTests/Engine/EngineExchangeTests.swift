@@ -235,6 +235,19 @@ import Testing
         #expect(!server.reports.contains(.head(9, "POST /a/b x")))
     }
 
+    @Test func `H2e, M8 the server's first words: windows, streams, header list, no priorities`() throws {
+        let server = try TestEngine(.server)
+        let words = Wire.frames(server.drain())
+        #expect(
+            words == [
+                Frame(
+                    type: 4, flags: 0, stream: 0,
+                    payload: [0, 4, 0, 4, 0, 0] + [0, 6, 0, 0, 0x20, 0] + [0, 9, 0, 0, 0, 1] + [0, 3, 0, 0, 0, 128]),
+                // 4 MiB for all streams together; the protocol begins with 65,535.
+                Frame(type: 8, flags: 0, stream: 0, payload: [0, 0x3F, 0, 1]),
+            ])
+    }
+
     @Test func `H2f a client disables push and skips 1xx`() throws {
         let client = try TestEngine(.client)
         let head = HTTPRequestHead(path: "/")

@@ -134,6 +134,8 @@ import Testing
             ("server", "example.test", "not for example.test"),
             ("server", "a.b.example.test", "not for a.b.example.test"),
             ("server", "127.0.0.2", "not for 127.0.0.2"),
+            // A star that stands for a part of a label.
+            ("partial", "foo.partial.test", "not for foo.partial.test"),
             ("expired-server", "localhost", "has expired on 2"),
         ], TLSVersion.allCases)
     func `a certificate for another name or time is refused`(
@@ -148,6 +150,11 @@ import Testing
         guard case .alert = pair.serverError?.kind else {
             return #expect(Bool(false), "\(String(describing: pair.serverError))")
         }
+    }
+
+    @Test func `a key that is too weak serves nobody, and is shown to nobody`() throws {
+        let error = #expect(throws: TLSError.self) { try TLSContext(certificates.server("weak")) }
+        #expect(error?.description.contains("key too small") == true, "\(String(describing: error))")
     }
 
     @Test func `an unknown authority is refused, and the error says what to do`() throws {

@@ -59,6 +59,15 @@ import Testing
         }
     }
 
+    @Test func `clients are told whose certificates are taken`() async throws {
+        let server = try await HTTPServer.start(
+            HTTPServerConfiguration(tls: certificates.server(clients: certificates.optional), timeouts: .patient),
+            group: testGroup, logger: LoggerFactory.quiet, handler: echo)
+        let text = try await openssl(server, "-tls1_3 -alpn h2", until: "Verify return code")
+        #expect(text.contains("Acceptable client certificate CA names\nCN = clients\n"), "\(text.suffix(2_000))")
+        await server.shutdown(gracePeriod: .zero)
+    }
+
     @Test func `renegotiation is refused`() async throws {
         try await withTLSServer { server in
             let text = try await openssl(server, "-tls1_2 -alpn http/1.1", letter: "R")

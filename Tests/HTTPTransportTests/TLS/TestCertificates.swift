@@ -60,6 +60,11 @@ struct TestCertificates: Sendable {
         issue expired-client clients -1 'extendedKeyUsage=clientAuth'
         issue wrong-usage clients 2 'extendedKeyUsage=serverAuth'
         issue stranger strangers 2 'extendedKeyUsage=clientAuth'
+        issue partial servers 2 'subjectAltName=DNS:f*.partial.test'
+        issue weak servers 2 "$names"
+        openssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:1024 -out weak.key
+        openssl req -new -key weak.key -subj "/O=Example/CN=weak" -out weak.csr
+        openssl x509 -req -in weak.csr -CA servers.pem -CAkey servers.key -days 2 -extfile weak.ext -out weak.pem
         cat server.pem server.key > both.pem
         openssl pkey -in server.key -aes128 -passout pass:secret -out encrypted.key
         """
