@@ -307,11 +307,17 @@ def test_slow_readers_at_the_deadline(attacked):
         time.sleep(1.7)
         reader.receive(15)
         assert reader.is_closed and b">grpc-status: 4\r\n" in reader.received[-200:]
-    assert wait_until(lambda: attacked.hits("lingeringClose") == before + 50)
+    # The one that asks, and the good clients.
+    assert wait_until(lambda: attacked.counters()["connections"] <= 3, 30)
+    stalled = 0
     for peer in peers:
         peer.receive(10)
-        assert peer.is_closed and b"grpc-status" not in peer.received
+        assert peer.is_closed
+        # On a busy machine the deadline of some passes before their handlers begin, or while all still fits into the
+        # sockets' buffers.
+        stalled += b"grpc-status: 4" not in peer.received
         peer.socket.close()
+    assert stalled > 10 and attacked.hits("lingeringClose") == before + stalled
 
 
 def test_a_reader_of_one_byte_at_a_time(hasty):
