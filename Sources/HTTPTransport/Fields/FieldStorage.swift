@@ -154,6 +154,14 @@ final class FieldStorage: ManagedBuffer<FieldStorageHeader, UInt8> {
         return UnsafeMutableRawBufferPointer(start: start + stored, count: value.count)
     }
 
+    /// Adds all fields of another storage; the caller made sure that they fit.
+    func append(contentsOf other: FieldStorage) {
+        for index in 0..<other.entryCount {
+            let entry = other.entry(at: index)
+            append(token: entry.token, name: other.name(of: entry), value: other.value(of: entry))
+        }
+    }
+
     /// Forgets all fields. Only for a single owner.
     func removeAll() {
         numbers.pointee.entryCount = 0

@@ -52,11 +52,9 @@ public struct HTTPFields: @unchecked Sendable {
 
     /// Adds all fields of `other`.
     package mutating func append(contentsOf other: HTTPFields) {
-        other.forEachEntry { token, name, value in
-            let needed = FieldStorage.entryStride + value.count + (token == .other ? name.count : 0)
-            // What is in fields has no line breaks any more.
-            _ = makeUnique(additional: needed).append(token: token, name: name, value: value)
-        }
+        guard let more = other.storage else { return }
+        // What is in fields has no line breaks any more.
+        makeUnique(additional: more.byteCount + more.entryCount * FieldStorage.entryStride).append(contentsOf: more)
     }
 
     /// Makes room for so many bytes of names, values and the table: 16 for each field.
@@ -69,22 +67,11 @@ public struct HTTPFields: @unchecked Sendable {
 
     /// How many fields have that name (rule M12: repeated singletons are an error, never "last wins").
     public func count(of name: HTTPFieldName) -> Int {
-        mayHold(name) ? withStorage { $0.count(of: name) } ?? 0 : 0
+        mayHold(name.token) ? storage?.count(of: name) ?? 0 : 0
     }
 
-    /// False when there is no such field; without counting references, since most look-ups are for what is not there.
+    /// False when there is no such field; most look-ups are for what is not there.
     @inline(__always)
-    private func mayHold(_ name: HTTPFieldName) -> Bool {
-        withStorage { $0.mayHold(name.token) } ?? false
-    }
-
-    /// Without counting a reference: whoever calls holds the fields meanwhile.
-    @inline(__always)
-    private func withStorage<Result>(_ body: (FieldStorage) throws -> Result) rethrows -> Result? {
-        guard let storage else { return nil }
-        return try Unmanaged.passUnretained(storage)._withUnsafeGuaranteedRef(body)
-    }
-
     func mayHold(_ token: FieldToken) -> Bool { storage?.mayHold(token) ?? false }
 
     /// All values of that name, in order.
@@ -111,20 +98,15 @@ public struct HTTPFields: @unchecked Sendable {
 
     /// Holds as long as the fields do.
     private func firstValue(_ name: HTTPFieldName) -> UnsafeRawBufferPointer? {
-        guard mayHold(name) else { return nil }
-        return withStorage { $0.firstValue(name) } ?? nil
+        guard mayHold(name.token) else { return nil }
+        return storage?.firstValue(name)
     }
 
     /// Every field in order. `body` must not keep the pointers.
     public func forEach(
         _ body: (_ name: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) throws -> Void
     ) rethrows {
-        try withStorage { storage in
-            for index in 0..<storage.entryCount {
-                let entry = storage.entry(at: index)
-                try body(storage.name(of: entry), storage.value(of: entry))
-            }
-        }
+        try forEachEntry { _, name, value in try body(name, value) }
     }
 
     public mutating func removeAll(_ name: HTTPFieldName) {
@@ -142,11 +124,10 @@ public struct HTTPFields: @unchecked Sendable {
     func forEachEntry(_ body: (FieldToken, UnsafeRawBufferPointer, UnsafeRawBufferPointer) throws -> Void)
         rethrows
     {
-        try withStorage { storage in
-            for index in 0..<storage.entryCount {
-                let entry = storage.entry(at: index)
-                try body(entry.token, storage.name(of: entry), storage.value(of: entry))
-            }
+        guard let storage else { return }
+        for index in 0..<storage.entryCount {
+            let entry = storage.entry(at: index)
+            try body(entry.token, storage.name(of: entry), storage.value(of: entry))
         }
     }
 

@@ -52,7 +52,7 @@ public final class SiloCaller: Sendable {
 
     /// - Returns: the encoded response message.
     /// - Throws: ``SiloError``; `CancellationError`.
-    public func call(_ call: SiloCall) async throws -> [UInt8] {
+    public func call(_ call: consuming SiloCall) async throws -> [UInt8] {
         let method = call.method
         let setting = switches.setting(method)
         let requestID = RequestID.make()
@@ -63,7 +63,6 @@ public final class SiloCaller: Sendable {
         let plan = Plan(
             begin: begin, timeout: timeout, retries: setting?.retries ?? method.retries,
             deadline: min(call.deadline, begin + timeout))
-        var call = call
         call.metadata.add(known: SiloFieldName.requestID, requestID)
         call.deadline = plan.deadline
         let destination = destinations.state(call.destination)
