@@ -21,8 +21,8 @@ struct SiloCommand: AsyncParsableCommand {
     @Option(help: "Remote calls at a time.")
     var concurrency = 64
 
-    @Option(help: "Measurements of each form; the median counts.")
-    var rounds = 5
+    @Option(help: "Measurements of each form, in turns; the median counts, of ratios too.")
+    var rounds = 11
 
     @Option(help: "Run only remote forms whose name contains this text.")
     var filter: String?
@@ -47,11 +47,15 @@ struct SiloCommand: AsyncParsableCommand {
             }
         }
         print("\n\(question.name)\nremote                CPU us/call   latency us     x plain    x signed")
-        let (plain, signed) = (Self.median(costs[0]), Self.median(costs[min(1, costs.count - 1)]))
         for (index, form) in forms.enumerated() {
-            let cost = Self.median(costs[index])
-            print(Self.row(form.name, [cost, Self.median(waits[index]), cost / plain, cost / signed]))
+            let ratios = [0, min(1, costs.count - 1)].map { Self.median(Self.ratios(costs[index], to: costs[$0])) }
+            print(Self.row(form.name, [Self.median(costs[index]), Self.median(waits[index])] + ratios))
         }
+    }
+
+    /// Of the measurements of one turn, which the machine's moods are the same for.
+    private static func ratios(_ costs: [Double], to others: [Double]) -> [Double] {
+        zip(costs, others).map { $0 / $1 }
     }
 
     // MARK: Here
