@@ -3,5 +3,9 @@ import Foundation
 /// Times as the database stores them: milliseconds since 1970 UTC.
 public enum EpochTime {
     /// The wall clock now.
-    public static var now: Int64 { Int64(Date().timeIntervalSince1970 * 1000) }
+    public static var now: Int64 {
+        var time = timespec()
+        clock_gettime(CLOCK_REALTIME, &time)
+        return Int64(time.tv_sec) * 1000 + Int64(time.tv_nsec) / 1_000_000
+    }
 }

@@ -45,10 +45,11 @@ public struct HTTPRequestHead: Sendable {
     /// `:authority` of HTTP/2 or `Host` of HTTP/1.1.
     public var authority: String? { target.authorityText }
 
-    /// Gives the bytes of the authority to `body`, which must not keep the pointer; nil when there is none.
-    package func withAuthority<Result>(_ body: (UnsafeRawBufferPointer) throws -> Result) rethrows -> Result? {
-        try target.withAuthority(body)
-    }
+    /// Path and query. The pointer is valid as long as the head is held.
+    package var pathBytes: UnsafeRawBufferPointer { target.pathBytes }
+
+    /// As ``pathBytes``; nil when there is none.
+    package var authorityBytes: UnsafeRawBufferPointer? { target.authorityBytes }
 
     /// Gives the bytes of path and query to `body`, which must not keep the pointer.
     public func withPath<Result>(_ body: (UnsafeRawBufferPointer) throws -> Result) rethrows -> Result {

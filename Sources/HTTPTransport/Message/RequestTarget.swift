@@ -79,14 +79,23 @@ struct RequestTarget: @unchecked Sendable {
         authorityCount = authority?.count ?? 0
     }
 
+    /// Valid as long as the target is held.
+    var pathBytes: UnsafeRawBufferPointer {
+        storage?.bytes(offset: pathOffset, count: pathCount) ?? UnsafeRawBufferPointer(start: nil, count: 0)
+    }
+
+    /// As ``pathBytes``; nil without an authority.
+    var authorityBytes: UnsafeRawBufferPointer? {
+        hasAuthority ? storage?.bytes(offset: authorityOffset, count: authorityCount) : nil
+    }
+
     func withPath<Result>(_ body: (UnsafeRawBufferPointer) throws -> Result) rethrows -> Result {
         defer { withExtendedLifetime(storage) {} }
-        return try body(
-            storage?.bytes(offset: pathOffset, count: pathCount) ?? UnsafeRawBufferPointer(start: nil, count: 0))
+        return try body(pathBytes)
     }
 
     func withAuthority<Result>(_ body: (UnsafeRawBufferPointer) throws -> Result) rethrows -> Result? {
-        guard hasAuthority, let bytes = storage?.bytes(offset: authorityOffset, count: authorityCount) else { return nil }
+        guard let bytes = authorityBytes else { return nil }
         defer { withExtendedLifetime(storage) {} }
         return try body(bytes)
     }

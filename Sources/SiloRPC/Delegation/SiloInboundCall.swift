@@ -35,11 +35,12 @@ public struct SiloInboundCall: Sendable {
     /// What the metadata of an RPC says.
     init(method: SiloMethod, context: CallContext, body: @escaping @Sendable () -> [UInt8]) {
         let key = context.caller as? SiloKey
+        let metadata = context.metadata
         self.init(
             method: method, source: key?.source ?? context.serviceContext[SiloPeerKey.self]?.source,
-            organizationID: Self.text(SiloFieldName.organization, context.metadata).flatMap { Int64($0) },
-            idempotencyKey: Self.text(SiloFieldName.idempotencyKey, context.metadata),
-            viewer: Self.text(SiloFieldName.viewer, context.metadata), metadata: context.metadata, body: body
+            organizationID: Self.text(SiloFieldName.organization, metadata).flatMap { Int64($0) },
+            idempotencyKey: Self.text(SiloFieldName.idempotencyKey, metadata),
+            viewer: Self.text(SiloFieldName.viewer, metadata), metadata: metadata, body: body
         )
     }
 }

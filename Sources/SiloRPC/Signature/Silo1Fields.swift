@@ -1,7 +1,7 @@
 import Foundation
 import HTTPTransport
 
-/// The fields of a request, looked at in place: pointers that hold while ``of(_:_:)`` runs.
+/// What of a request's head is signed, looked at in place: pointers that hold while ``of(_:_:)`` runs.
 struct Silo1Fields {
     struct Field {
         let name: UnsafeRawBufferPointer
@@ -15,16 +15,25 @@ struct Silo1Fields {
         "grpc-timeout", "grpc-encoding", "content-encoding", "connect-timeout-ms",
     ]
 
+    let method: HTTPMethod
+    let path: UnsafeRawBufferPointer
+    let authority: UnsafeRawBufferPointer?
     let all: UnsafeBufferPointer<Field>
 
-    static func of<R>(_ fields: HTTPFields, _ body: (Silo1Fields) -> R) -> R {
-        withUnsafeTemporaryAllocation(of: Field.self, capacity: fields.count) { memory in
+    static func of<R>(_ head: HTTPRequestHead, _ body: (Silo1Fields) -> R) -> R {
+        defer { withExtendedLifetime(head) {} }
+        let (method, path, authority) = (head.method, head.pathBytes, head.authorityBytes)
+        let fields = head.fields
+        return withUnsafeTemporaryAllocation(of: Field.self, capacity: fields.count) { memory in
             var count = 0
             fields.forEach { name, value in
                 memory.initializeElement(at: count, to: Field(name: name, value: value))
                 count += 1
             }
-            return body(Silo1Fields(all: UnsafeBufferPointer(rebasing: memory[..<count])))
+            return body(
+                Silo1Fields(
+                    method: method, path: path, authority: authority,
+                    all: UnsafeBufferPointer(rebasing: memory[..<count])))
         }
     }
 
@@ -59,6 +68,9 @@ struct Silo1Fields {
     func count(of name: UnsafeRawBufferPointer) -> Int {
         all.reduce(0) { count, field in field.name.isSame(as: name) ? count + 1 : count }
     }
+
+    /// The first value of that name.
+    func first(_ name: StaticString) -> UnsafeRawBufferPointer? { all.first { $0.name.isSame(as: name) }?.value }
 
     /// The value of the only field of that name.
     func only(_ name: StaticString) -> UnsafeRawBufferPointer? {

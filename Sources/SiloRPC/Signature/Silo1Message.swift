@@ -19,16 +19,15 @@ struct Silo1Message {
     let fields: Silo1Fields
     let bodyHash: Digest256
 
-    /// - Parameter head: of the request; its fields are ``fields``.
-    func write(_ head: HTTPRequestHead, to input: inout DigestInput) {
+    func write(to input: inout DigestInput) {
         input.part("Silo1")
         keyID.withUnsafeBytes { input.part($0) }
         input.part(number: time)
         nonce.withBytes { input.part($0) }
-        head.method.withBytes { input.part($0) }
-        if head.withAuthority({ input.part($0) }) == nil { input.part("") }
-        head.withPath { input.part($0) }
-        if head.fields.withFirst(.contentType, { input.part($0) }) == nil { input.part("") }
+        fields.method.withBytes { input.part($0) }
+        if let authority = fields.authority { input.part(authority) } else { input.part("") }
+        input.part(fields.path)
+        if let type = fields.first("content-type") { input.part(type) } else { input.part("") }
         input.part(names.text)
         names.forEach { name in
             input.part(number: Int64(fields.count(of: name)))

@@ -11,12 +11,13 @@ import Synchronization
 /// pass.
 public struct SiloSignatureInterceptor: ServerInterceptor {
     private let verifier: SiloVerifier
-    private let services: Set<String>
+    /// An array: there are few, and each call asks.
+    private let services: [String]
 
     /// - Parameter services: full names of the services that only silos may call.
     public init(verifier: SiloVerifier, services: Set<String>) {
         self.verifier = verifier
-        self.services = services
+        self.services = Array(services)
     }
 
     /// A request that has arrived whole is decided at once.

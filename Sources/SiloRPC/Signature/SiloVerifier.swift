@@ -138,7 +138,7 @@ public final class SiloVerifier: Sendable {
             throw SignatureRefusal(.cellToCell, "cells do not call each other")
         }
         try checkTime(header, now())
-        let isSigned = Silo1Fields.of(head.fields) { fields in
+        let isSigned = Silo1Fields.of(head) { fields in
             fields.only("authorization").map { fields.isSigned(by: header.names(in: $0)) } ?? false
         }
         guard isSigned else {
@@ -174,12 +174,12 @@ public final class SiloVerifier: Sendable {
         _ body: UnsafeRawBufferPointer, _ header: Silo1Header, _ key: SiloKey, _ head: HTTPRequestHead
     ) throws(SignatureRefusal) -> SiloPeer {
         let bodyHash = SHA256.sum(body)
-        let code = Silo1Fields.of(head.fields) { fields in
+        let code = Silo1Fields.of(head) { fields in
             fields.only("authorization").map { value in
                 let message = Silo1Message(
                     keyID: key.idBytes, time: header.time, nonce: header.nonce, names: header.names(in: value),
                     fields: fields, bodyHash: bodyHash)
-                return key.mac.code { message.write(head, to: &$0) }
+                return key.mac.code { message.write(to: &$0) }
             }
         }
         guard let code, code.isSame(as: header.signature) else {

@@ -29,12 +29,12 @@ import Testing
         hash.withMutableBytes { $0.copyBytes(from: 100..<132) }
         expected += part("0") + [0, 0, 0, 32] + (100..<132)
         let mac = HMACSHA256(key: [1])
-        let code = Silo1Fields.of(head.fields) { fields in
+        let code = Silo1Fields.of(head) { fields in
             Array("x-silo-many;x-silo-none".utf8).withUnsafeBytes { names in
                 let message = Silo1Message(
                     keyID: Array("k".utf8), time: -12, nonce: Fixture.nonce, names: Silo1Names(text: names),
                     fields: fields, bodyHash: hash)
-                return mac.code { message.write(head, to: &$0) }
+                return mac.code { message.write(to: &$0) }
             }
         }
         #expect(code.isSame(as: mac.code(expected)))
