@@ -6,6 +6,7 @@ import hmac
 import http.client
 import json
 import os
+import random
 import secrets
 import signal
 import socket
@@ -23,9 +24,14 @@ MAPPING = "/silo.v1.OrganizationMappingService/"
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """A port below the range that the system takes for outgoing connections, one of which could be there first."""
+    while True:
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", random.randrange(20000, 32000)))
+                return probe.getsockname()[1]
+            except OSError:
+                continue
 
 
 def wait_until(condition, seconds: float = 60):

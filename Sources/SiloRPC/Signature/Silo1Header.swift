@@ -40,7 +40,8 @@ struct Silo1Header: Sendable {
         var parts = Parts(value)
         var nonce = Silo1Nonce(0, 0)
         var signature = Digest256()
-        guard parts.skip("Silo1 "), let keyID = parts.next("kid="), SiloKey.isID(UnsafeRawBufferPointer(rebasing: value[keyID])),
+        guard parts.skip("Silo1 "), let keyID = parts.next("kid="),
+            SiloKey.isID(UnsafeRawBufferPointer(rebasing: value[keyID])),
             let time = parts.next("ts=").flatMap({ Self.number(value[$0]) }),
             let nonceText = parts.next("nonce="),
             nonce.withMutableBytes({ Self.decode(value[nonceText], into: $0) }),
