@@ -49,7 +49,8 @@ import Testing
         Head(fields: [("content-type", "application/grpc"), ("te", "trailers"), ("grpc-encoding", "unheard-of")]),
         Head(fields: [("content-type", "application/grpc"), ("te", "trailers"), ("grpc-encoding", "gzip")]),
         Head(fields: [("content-type", "text/plain")]), Head(path: "/no.Such/Method"),
-        Head(path: EchoService.fail.path), Head(path: EchoService.repeated.path), Head(path: EchoService.unary.path + "x"),
+        Head(path: EchoService.fail.path), Head(path: EchoService.repeated.path),
+        Head(path: EchoService.unary.path + "x"),
     ]
 
     @Test func `each answer is what it would be on a connection of its own`() async throws {

@@ -58,8 +58,8 @@ import Testing
             return Array(client.drain().suffix(18))
         }
         _ = try block("1S", "a", "k1")
-        // :method POST, :scheme http, :path /, then entry 64 of the table (:authority h); "never indexed" with the names
-        // of its entries 63 and 62, and of the static table's 23.
+        // :method POST, :scheme http, :path /, then entry 64 of the table (:authority h); "never indexed" with the
+        // names of its entries 63 and 62, and of the static table's 23.
         let expected: [UInt8] = [
             0x83, 0x86, 0x84, 0xC0, 0x1F, 0x30, 0x02, 0x32, 0x53, 0x1F, 0x2F, 0x01, 0x62, 0x1F, 0x08, 0x02, 0x6B, 0x32,
         ]
