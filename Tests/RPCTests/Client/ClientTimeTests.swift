@@ -85,13 +85,18 @@ import Testing
         #expect(await resets.entries == [8])
     }
 
-    @Test("T4, T8: the time that is left travels, the shorter of timeout and deadline")
-    func remaining() async throws {
-        let timeouts = Log<String>()
-        let script = Scripted.http2 { peer, request, _ in
+    /// Answers OK, and notes what the requests say of their time.
+    private static func noting(_ timeouts: Log<String>) -> ScriptedPeer.Script {
+        Scripted.http2 { peer, request, _ in
             await timeouts.add(request["grpc-timeout"] ?? "none")
             try await peer.respond(request.stream, Scripted.head, body: Scripted.hi, trailers: Scripted.ok)
         }
+    }
+
+    @Test("T4, T8: the time that is left travels, the shorter of timeout and deadline")
+    func remaining() async throws {
+        let timeouts = Log<String>()
+        let script = Self.noting(timeouts)
         try await Scripted.run(script, configure: { $0.defaultUnaryTimeout = nil }) { channel, _ in
             _ = await channel.ask()
             let served = CallContext(method: Scripted.method, deadline: .now() + .seconds(40))
@@ -114,10 +119,7 @@ import Testing
     @Test("T4, T8: a stream that names no timeout has half an hour, or none if that is what the channel says")
     func standardOfStreams() async throws {
         let timeouts = Log<String>()
-        let script = Scripted.http2 { peer, request, _ in
-            await timeouts.add(request["grpc-timeout"] ?? "none")
-            try await peer.respond(request.stream, Scripted.head, body: Scripted.hi, trailers: Scripted.ok)
-        }
+        let script = Self.noting(timeouts)
         for isUnlimited in [false, true] {
             let configure: (inout RPCChannel.Configuration) -> Void = {
                 if isUnlimited { $0.defaultStreamTimeout = nil }
@@ -137,10 +139,7 @@ import Testing
     @Test("T4, T8: a unary call that names no timeout has its method's or the channel's, 30 s unless set")
     func standard() async throws {
         let timeouts = Log<String>()
-        let script = Scripted.http2 { peer, request, _ in
-            await timeouts.add(request["grpc-timeout"] ?? "none")
-            try await peer.respond(request.stream, Scripted.head, body: Scripted.hi, trailers: Scripted.ok)
-        }
+        let script = Self.noting(timeouts)
         let configure: (inout RPCChannel.Configuration) -> Void = {
             $0.service.methods = [
                 MethodConfiguration(names: [.init(service: "t.S", method: "Short")], timeout: .seconds(9))
