@@ -9,21 +9,21 @@
 ///
 /// `@unchecked Sendable`: confined to the event loop. The tasks run on the loop's executor.
 final class HandlerBatch: @unchecked Sendable {
-    private let works: [any HTTPExchangeTask]
+    private let works: [HTTPExchangeTask]
     private var nextIndex = 0
-    /// The exchange whose task is running inline right now.
-    private var running: HTTPExchange?
+    /// The one before `nextIndex` is running inline right now.
+    private var isRunning = false
     /// Number of the task that may take exchanges; an earlier one belongs to the exchange that suspended in it.
     private var taskNumber = 0
 
-    private init(_ works: [any HTTPExchangeTask]) {
+    private init(_ works: [HTTPExchangeTask]) {
         self.works = works
     }
 
     /// Begins the exchanges in order; then runs what may suspend, in order, each inline until it does. On the event
     /// loop.
     static func start(_ exchanges: [HTTPExchange], service: any HTTPService, on executor: EventLoopTaskExecutor) {
-        var works: [any HTTPExchangeTask] = []
+        var works: [HTTPExchangeTask] = []
         for exchange in exchanges where exchange.handlerWillRun() {
             if let work = service.begin(exchange) { works.append(work) } else { exchange.handlerReturned() }
         }
@@ -41,19 +41,19 @@ final class HandlerBatch: @unchecked Sendable {
                     work.exchange.handlerReturned()
                 }
             }
-            guard let suspended = running else { continue }
-            running = nil
-            suspended.handlerDidSuspend(in: task)
+            guard isRunning else { continue }
+            isRunning = false
+            let suspended = works[nextIndex - 1]
+            suspended.exchange.handlerDidSuspend(in: task)
+            suspended.startTimers()
         }
     }
 
-    private func next(for number: Int) -> (any HTTPExchangeTask)? {
+    private func next(for number: Int) -> HTTPExchangeTask? {
         guard number == taskNumber else { return nil }
-        running = nil
-        guard nextIndex < works.count else { return nil }
-        let work = works[nextIndex]
+        isRunning = nextIndex < works.count
+        guard isRunning else { return nil }
         nextIndex += 1
-        running = work.exchange
-        return work
+        return works[nextIndex - 1]
     }
 }

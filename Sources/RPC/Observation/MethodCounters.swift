@@ -52,23 +52,24 @@ struct MethodCounters: @unchecked Sendable {
     }
 
     /// A power of two: as many as there are processors, at most 16; loops beyond that share.
-    private static let shardCount: Int = {
+    private static let defaultShardCount: Int = {
         var count = 1
         while count < min(System.coreCount, 16) { count *= 2 }
         return count
     }()
 
     private let slots: UnsafeMutablePointer<Atomic<Int>>
+    private let shardCount = Self.defaultShardCount
 
     init() {
-        let count = Self.shardCount * Slot.stride
+        let count = shardCount * Slot.stride
         let memory = UnsafeMutableRawPointer.allocate(byteCount: count * 8, alignment: 64)
         slots = memory.bindMemory(to: Atomic<Int>.self, capacity: count)
         for index in 0..<count { (slots + index).initialize(to: Atomic(0)) }
     }
 
     func deallocate() {
-        slots.deinitialize(count: Self.shardCount * Slot.stride)
+        slots.deinitialize(count: shardCount * Slot.stride)
         UnsafeMutableRawPointer(slots).deallocate()
     }
 
@@ -109,13 +110,13 @@ struct MethodCounters: @unchecked Sendable {
         return bounds.count
     }
 
-    private func row(_ shard: Int) -> Int { (shard & (Self.shardCount - 1)) * Slot.stride }
+    private func row(_ shard: Int) -> Int { (shard & (shardCount - 1)) * Slot.stride }
 
     private func add(_ amount: Int, to slot: Int) {
         slots[slot].wrappingAdd(amount, ordering: .relaxed)
     }
 
     private func sum(_ slot: Int) -> Int {
-        (0..<Self.shardCount).reduce(0) { $0 &+ slots[$1 * Slot.stride + slot].load(ordering: .relaxed) }
+        (0..<shardCount).reduce(0) { $0 &+ slots[$1 * Slot.stride + slot].load(ordering: .relaxed) }
     }
 }

@@ -10,12 +10,18 @@ final class ServedMethod: Sendable {
     let configuration: RPCServerConfiguration.Shared
     let immediate: ImmediateCallHandler?
     /// The handler behind all interceptors, behind all but the first, ... behind none.
-    let chain: [CallHandler]
+    let chain: [Link]
     let counters = MethodCounters()
     private let isDisabled = Atomic<Bool>(false)
     private let reason = Mutex("")
 
-    init(_ method: RPCMethod, chain: [CallHandler], _ configuration: RPCServerConfiguration.Shared) {
+    /// A handler that an array holds as it is: functions alone are stored in a general form there, and each call would
+    /// pass two more functions to get at them.
+    struct Link: Sendable {
+        let handler: CallHandler
+    }
+
+    init(_ method: RPCMethod, chain: [Link], _ configuration: RPCServerConfiguration.Shared) {
         descriptor = method.descriptor
         path = Array(method.descriptor.path.utf8)
         self.configuration = configuration

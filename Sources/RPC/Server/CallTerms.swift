@@ -5,7 +5,7 @@ import HTTPTransport
 /// The terms of a head that a connection's requests repeat stay with the head, which need not be looked at again: most
 /// clients send the same one in every call of a method. A class, so that a call takes one reference of all that.
 final class CallTerms: Sendable {
-    private let server: RPCServer
+    let server: RPCServer
     let method: ServedMethod
     let form: WireForm
     let answerForm: WireForm

@@ -79,11 +79,11 @@ public final class RPCServer: HTTPService {
                 try await method.handler(call, context)
             }
         }
-        var chain = [handler]
+        var chain = [ServedMethod.Link(handler: handler)]
         for interceptor in interceptors.reversed() {
             let next = handler
             handler = { call, context in try await interceptor.intercept(call, context: context, next: next) }
-            chain.append(handler)
+            chain.append(ServedMethod.Link(handler: handler))
         }
         return ServedMethod(method, chain: chain.reversed(), configuration)
     }
@@ -98,11 +98,13 @@ public final class RPCServer: HTTPService {
 
     /// Serves one exchange: for servers whose every request goes through a function of theirs.
     public func handle(_ exchange: HTTPExchange) async {
-        await begin(exchange)?.run()
+        guard let call = begin(exchange) else { return }
+        call.startTimers()
+        await call.run()
     }
 
     /// Called by the transport for each exchange.
-    public func begin(_ exchange: HTTPExchange) -> (any HTTPExchangeTask)? {
+    public func begin(_ exchange: HTTPExchange) -> HTTPExchangeTask? {
         switch admit(exchange) {
         case .answered: nil
         case .route(let handler): HTTPHandlerTask(exchange, handler)
@@ -118,11 +120,7 @@ public final class RPCServer: HTTPService {
             while passed < gates.count, try gates[passed].interceptNow(call, &context) { passed += 1 }
             guard passed == gates.count, let immediate = call.served.immediate, try immediate(call, context) else {
                 call.rest = ServerCall.Rest(
-                    server: self, handler: call.served.chain[passed], serviceContext: context.serviceContext,
-                    caller: context.caller,
-                    passed: passed
-                )
-                call.startDeadline()
+                    serviceContext: context.serviceContext, caller: context.caller, passed: passed)
                 return call
             }
             didReturn(call, context, passed)

@@ -25,7 +25,7 @@ extension ServerCall {
     ///
     /// - Returns: false, and nothing was sent, off the event loop.
     @inlinable
-    func sendNow<M: Message>(_ message: M) throws -> Bool {
+    package func sendNow<M: Message>(_ message: M) throws -> Bool {
         guard sendsInPlace else { return try enqueue(frame: try frame(message)) }
         try enqueue(byteCount: message.encodedByteCount) { message.encode(into: $0) }
         return true

@@ -18,7 +18,7 @@ import Synchronization
 //
 // @unchecked Sendable: every `var` here is touched only on `exchange.eventLoop`: every method that uses one checks
 // `inEventLoop` first and hops there otherwise.
-public final class ServerCall: @unchecked Sendable {
+public final class ServerCall: HTTPExchangeTask, @unchecked Sendable {
     enum Phase { case headNotSent, streaming, finished }
 
     enum Interruption {
@@ -36,7 +36,6 @@ public final class ServerCall: @unchecked Sendable {
         }
     }
 
-    public let exchange: HTTPExchange
     private let terms: CallTerms
     let deadline: NIODeadline?
     @usableFromInline
@@ -72,8 +71,6 @@ public final class ServerCall: @unchecked Sendable {
     }
 
     struct Rest {
-        let server: RPCServer
-        let handler: CallHandler
         let serviceContext: ServiceContext
         let caller: (any AnyObject & Sendable)?
         /// Interceptors that have let the call through at once.
@@ -81,11 +78,11 @@ public final class ServerCall: @unchecked Sendable {
     }
 
     init(_ exchange: HTTPExchange, _ terms: CallTerms) {
-        self.exchange = exchange
         self.terms = terms
         encodings = terms.encodings
         deadline = terms.timeout.map { exchange.receivedAt + .nanoseconds($0) }
         usesJSON = terms.form.codec == .json
+        super.init(exchange)
         terms.method.counters.didStart(shard: exchange.eventLoopIndex)
     }
 
@@ -103,10 +100,10 @@ public final class ServerCall: @unchecked Sendable {
     public var answer: (any Message)? { keptAnswer.withLock { $0 } }
 
     @usableFromInline
-    var isAnswerKept: Bool { keepsAnswer.load(ordering: .relaxed) }
+    package var isAnswerKept: Bool { keepsAnswer.load(ordering: .relaxed) }
 
     @usableFromInline
-    func keep(_ message: any Message) { keptAnswer.withLock { $0 = message } }
+    package func keep(_ message: any Message) { keptAnswer.withLock { $0 = message } }
 
     /// Whether the body of a text request is not base64.
     var isRequestTextBroken: Bool { requestForm.isText && inbound.isTextBroken }
@@ -174,7 +171,7 @@ public final class ServerCall: @unchecked Sendable {
     ///
     /// - Returns: nil when it is not so; then ``receiveOnly(_:)`` finds out what it is.
     @inlinable
-    func receiveWhole<M: Message>(_ type: M.Type) throws -> M? {
+    package func receiveWhole<M: Message>(_ type: M.Type) throws -> M? {
         var message: M?
         try withWholeMessage { message = try decode($0) }
         return message
@@ -273,11 +270,6 @@ public final class ServerCall: @unchecked Sendable {
 
     // MARK: Interruption
 
-    /// On the event loop, before the handler runs.
-    func startDeadline() {
-        if let deadline { exchange.setDeadline(deadline, handler: self) }
-    }
-
     /// Answers at once and stops the handler. On the event loop.
     private func interrupt(_ reason: Interruption) {
         guard phase != .finished else { return }
@@ -308,22 +300,26 @@ public final class ServerCall: @unchecked Sendable {
     func onEventLoop<R: Sendable>(_ body: @escaping @concurrent @Sendable () async throws -> R) async throws -> R {
         try await withTaskExecutorPreference(exchange.taskExecutor, operation: body)
     }
-}
 
-extension ServerCall: HTTPExchangeTask {
-    /// Called by the transport: runs the handler.
-    public func run() async {
+    // MARK: The transport's part
+
+    /// Runs the handler.
+    public override func run() async {
         guard let rest = rest.take() else { return }
         let context = CallContext(self, rest.serviceContext, caller: rest.caller)
         do {
-            try await rest.handler(self, context)
-            rest.server.didReturn(self, context, rest.passed)
+            try await served.chain[rest.passed].handler(self, context)
+            terms.server.didReturn(self, context, rest.passed)
             finish(nil)
         } catch {
-            let error = rest.server.didThrow(error, self, context, rest.passed)
+            let error = terms.server.didThrow(error, self, context, rest.passed)
             let interruption = error is CancellationError ? await interruptingError : nil
-            finish(rest.server.status(of: error, in: self, interruptedBy: interruption))
+            finish(terms.server.status(of: error, in: self, interruptedBy: interruption))
         }
+    }
+
+    public override func startTimers() {
+        if let deadline { exchange.setDeadline(deadline, handler: self) }
     }
 }
 

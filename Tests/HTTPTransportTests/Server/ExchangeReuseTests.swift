@@ -96,7 +96,7 @@ import Testing
     /// Ends the exchange inside the very look at its body, and answers with what it sees afterwards.
     private struct Rude: HTTPService {
         let box = Box()
-        func begin(_ exchange: HTTPExchange) -> (any HTTPExchangeTask)? {
+        func begin(_ exchange: HTTPExchange) -> HTTPExchangeTask? {
             let isServed = exchange.withCompleteBody { bytes in
                 exchange.sendHead(HTTPResponseHead(status: 200))
                 exchange.finish()
