@@ -36,7 +36,7 @@ struct JSONMethod<Arguments: Sendable, Value: Sendable>: Sendable {
                     return exchange.finish()
                 }
                 let arguments = try decodeRequest(body)
-                let value = try await SiloScope.$viewer.withValue(SiloViewer()) { try await serve(arguments) }
+                let value = try await SiloScope.with({ $0.viewer = SiloViewer() }) { try await serve(arguments) }
                 let answer = ByteBuffer(bytes: try encodeResponse(value))
                 exchange.sendHead(HTTPResponseHead(status: 200, fields: [.contentType: "application/json"]))
                 exchange.sendLast(answer)

@@ -41,13 +41,11 @@ public struct InMemoryTransport: SiloTransport {
         }
         // Another process knows nothing of this task.
         let served = Task.detached {
-            try await SiloScope.$deadline.withValue(call.deadline) {
-                try await handler.answer(
-                    SiloInboundCall(
-                        method: handler.method, source: peer.source, organizationID: call.organizationID,
-                        idempotencyKey: call.idempotencyKey, viewer: call.metadata[SiloField.viewer],
-                        metadata: call.metadata, body: { call.body }
-                    ))
+            try await SiloScope.with({ $0.deadline = call.deadline }) {
+                let arrived = SiloInboundCall(
+                    method: handler.method, source: peer.source, organizationID: call.organizationID,
+                    idempotencyKey: call.idempotencyKey, metadata: call.metadata)
+                return try await handler.answer(arrived, call.body)
             }
         }
         do {

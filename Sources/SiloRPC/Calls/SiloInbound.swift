@@ -21,9 +21,9 @@ public struct SiloInbound: SiloInboundPolicy {
     public func timeLimit(_ method: SiloMethod) -> Duration? { switches.setting(method)?.timeout }
 
     public func answer(
-        _ call: SiloInboundCall, _ produce: @Sendable () async throws -> [UInt8]
+        _ call: SiloInboundCall, request: [UInt8], _ produce: @Sendable () async throws -> [UInt8]
     ) async throws -> [UInt8] {
         guard let answers, let key = call.idempotencyKey else { return try await produce() }
-        return try await answers.answer(call, key: key, produce)
+        return try await answers.answer(call, key: key, request: request, produce)
     }
 }

@@ -43,15 +43,16 @@ public struct StoredAnswers: Sendable {
         case otherRequest
     }
 
+    /// - Parameter request: the encoded request message.
     /// - Throws: what `produce` throws; ``SiloError``: validation when the key was used for another request, the
     ///   outcome unknown; `RPCError` ABORTED while the first call still runs; `StorageError`.
     public func answer(
-        _ call: SiloInboundCall, key: String, _ produce: @Sendable () async throws -> [UInt8]
+        _ call: SiloInboundCall, key: String, request: [UInt8], _ produce: @Sendable () async throws -> [UInt8]
     ) async throws -> [UInt8] {
         guard (1...48).contains(key.utf8.count) else {
             throw SiloError.validation(code: "idempotency-key", message: "an idempotency key has 1 to 48 bytes")
         }
-        let row = AnswerRow(call, key)
+        let row = AnswerRow(call, key, request)
         switch try await claim(row, reruns: call.method.idempotency == .idempotent) {
         case .answered(let answer): return answer
         case .unknown: throw SiloError.outcomeUnknown(method: call.method.key)
@@ -131,9 +132,9 @@ struct AnswerRow: Sendable {
     let identity: [SQLValue]
     let hash: [UInt8]
 
-    init(_ call: SiloInboundCall, _ key: String) {
+    init(_ call: SiloInboundCall, _ key: String, _ request: [UInt8]) {
         identity = [.text(call.source?.description ?? ""), .text(call.method.key), .text(key)]
-        hash = SHA256.digest(call.body())
+        hash = SHA256.digest(request)
     }
 }
 

@@ -70,9 +70,9 @@ extension Silo {
         guard mode != .cell else { throw SiloError.forbidden("a cell does not call other cells; ask control") }
         let directory = directory
         let names = try (cells ?? directory.cellNames()).map { try directory.cell(named: $0.description).name }
-        let end = limit.map { NIODeadline.now() + TimeAmount($0) } ?? SiloScope.deadline
-        let deadline = SiloScope.deadline.flatMap { own in end.map { min($0, own) } } ?? end
-        let results = try await SiloScope.$deadline.withValue(deadline) {
+        let end = limit.map { NIODeadline.now() + TimeAmount($0) } ?? SiloScope.current.deadline
+        let deadline = SiloScope.current.deadline.flatMap { own in end.map { min($0, own) } } ?? end
+        let results = try await SiloScope.with({ $0.deadline = deadline }) {
             try await withThrowingTaskGroup(of: (Int, Result<Value, any Error>).self) { group in
                 var results: [Int: Result<Value, any Error>] = [:]
                 for (index, name) in names.enumerated() {

@@ -2,51 +2,44 @@ import HTTPTransport
 import RPC
 import ServiceContextModule
 
-/// One call that has arrived from another silo, before it is served.
+/// What one call brings that has arrived from another silo, but for its request.
 public struct SiloInboundCall: Sendable {
     public let method: SiloMethod
     /// Who sent it, verified; nil when nothing was to be verified.
     public let source: SiloAddress?
-    public let organizationID: Int64?
-    public let idempotencyKey: String?
-    /// ``SiloViewer/text``; nil when the caller did not say who acts.
-    public let viewer: String?
-    /// What else came with it.
+    /// What came with it. Looked at when it is asked for: most calls have little of it.
     private let metadata: Metadata
-    /// The encoded request message.
-    public let body: @Sendable () -> [UInt8]
 
+    public var organizationID: Int64? { text(SiloFieldName.organization).flatMap { Int64($0) } }
+    public var idempotencyKey: String? { text(SiloFieldName.idempotencyKey) }
+    /// ``SiloViewer/text``; nil when the caller did not say who acts.
+    public var viewer: String? { text(SiloFieldName.viewer) }
     /// Names the call in the logs of both sides; nil when the caller did not name it.
-    public var requestID: String? { Self.text(SiloFieldName.requestID, metadata) }
+    public var requestID: String? { text(SiloFieldName.requestID) }
 
+    /// - Parameter metadata: for the rest of what came with it; what it says of the others counts before them.
     public init(
         method: SiloMethod, source: SiloAddress? = nil, organizationID: Int64? = nil, idempotencyKey: String? = nil,
-        viewer: String? = nil, metadata: Metadata = Metadata(), body: @escaping @Sendable () -> [UInt8]
+        viewer: String? = nil, metadata: Metadata = Metadata()
     ) {
-        self.metadata = metadata
         self.method = method
         self.source = source
-        self.organizationID = organizationID
-        self.idempotencyKey = idempotencyKey
-        self.viewer = viewer
-        self.body = body
+        var metadata = metadata
+        if let organizationID { metadata.add(known: SiloFieldName.organization, String(organizationID)) }
+        if let idempotencyKey { metadata.add(known: SiloFieldName.idempotencyKey, idempotencyKey) }
+        if let viewer { metadata.add(known: SiloFieldName.viewer, viewer) }
+        self.metadata = metadata
     }
 
-    /// What the metadata of an RPC says.
-    init(method: SiloMethod, context: CallContext, body: @escaping @Sendable () -> [UInt8]) {
+    /// A call of the RPC server.
+    init(method: SiloMethod, context: CallContext) {
+        self.method = method
         let key = context.caller as? SiloKey
-        let metadata = context.metadata
-        self.init(
-            method: method, source: key?.source ?? context.serviceContext[SiloPeerKey.self]?.source,
-            organizationID: Self.text(SiloFieldName.organization, metadata).flatMap { Int64($0) },
-            idempotencyKey: Self.text(SiloFieldName.idempotencyKey, metadata),
-            viewer: Self.text(SiloFieldName.viewer, metadata), metadata: metadata, body: body
-        )
+        source = key?.source ?? context.serviceContext[SiloPeerKey.self]?.source
+        metadata = context.metadata
     }
-}
 
-extension SiloInboundCall {
-    private static func text(_ name: HTTPFieldName, _ metadata: Metadata) -> String? {
+    private func text(_ name: HTTPFieldName) -> String? {
         metadata.withFirst(name) { String(decoding: $0, as: UTF8.self) }
     }
 }
@@ -61,7 +54,9 @@ public protocol SiloInboundPolicy: Sendable {
 
     /// Only for calls with an idempotency key: runs `produce` for the first call of the key, and gives its answer to
     /// the others.
+    ///
+    /// - Parameter request: the encoded request message.
     func answer(
-        _ call: SiloInboundCall, _ produce: @Sendable () async throws -> [UInt8]
+        _ call: SiloInboundCall, request: [UInt8], _ produce: @Sendable () async throws -> [UInt8]
     ) async throws -> [UInt8]
 }

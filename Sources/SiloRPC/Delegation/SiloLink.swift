@@ -61,12 +61,13 @@ public struct SiloLink<Service: Sendable>: Sendable {
     public func call<Request: Message, Response: Message>(_ hop: SiloHop, _ request: Request) async throws -> Response {
         let body = request.serializedBytes()
         guard let destination = hop.destination else { return try decode(try await roundTrip(hop, body), hop.method) }
+        let scope = SiloScope.current
         var metadata = Metadata()
-        if SiloScope.viewer != SiloViewer() { metadata.add(SiloField.viewer, SiloScope.viewer.text) }
+        if scope.viewer != SiloViewer() { metadata.add(SiloField.viewer, scope.viewer.text) }
         let call = SiloCall(
             method: hop.method, destination: destination, organizationID: hop.target.organizationID, body: body,
-            deadline: SiloScope.deadline ?? .distantFuture,
-            idempotencyKey: SiloScope.idempotencyKey(of: hop.method), metadata: metadata
+            deadline: scope.deadline ?? .distantFuture, idempotencyKey: scope.idempotencyKey(of: hop.method),
+            metadata: metadata
         )
         do {
             return try decode(try await send(call), hop.method)
@@ -90,12 +91,11 @@ public struct SiloLink<Service: Sendable>: Sendable {
         guard let handler = handlers[hop.method.path] else {
             throw SiloError.wrongSilo(method: hop.method.key, asked: silo.address ?? .control)
         }
-        return try await handler.answer(
-            SiloInboundCall(
-                method: hop.method, source: silo.address, organizationID: hop.target.organizationID,
-                idempotencyKey: SiloScope.idempotencyKey(of: hop.method), viewer: SiloScope.viewer.text,
-                body: { body }
-            ))
+        let scope = SiloScope.current
+        let call = SiloInboundCall(
+            method: hop.method, source: silo.address, organizationID: hop.target.organizationID,
+            idempotencyKey: scope.idempotencyKey(of: hop.method), viewer: scope.viewer.text)
+        return try await handler.answer(call, body)
     }
 
     private func decode<Response: Message>(_ body: [UInt8], _ method: SiloMethod) throws -> Response {

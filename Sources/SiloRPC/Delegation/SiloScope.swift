@@ -2,45 +2,56 @@ import NIOCore
 import RPC
 import Storage
 
-/// What a task that serves or makes calls hands to the calls it makes: when it must be done, and the key that makes
-/// repeats of it one call.
-public enum SiloScope {
+/// What a task that serves or makes calls hands to the calls it makes: when it must be done, who acts, and the key that
+/// makes repeats of it one call.
+///
+/// One task-local value for all of that, because each costs the calls that set it, and those that look.
+public struct SiloScope: Sendable {
     /// When the work that this task is part of must be done; calls made meanwhile end by then.
-    @TaskLocal public static var deadline: NIODeadline?
+    public var deadline: NIODeadline?
     /// Given to the next idempotent call instead of a random key, so that a caller that starts again after a crash
     /// repeats the same call. 1 to 48 printable ASCII characters.
-    @TaskLocal public static var idempotencyKey: String?
-
+    public var idempotencyKey: String?
     /// The silo whose call this task serves, verified; nil for everything else.
-    @TaskLocal public static var source: SiloAddress?
-
+    public internal(set) var source: SiloAddress?
     /// Who acts; calls made by this task carry it along.
-    @TaskLocal public static var viewer = SiloViewer()
+    public var viewer = SiloViewer()
 
-    /// Runs `body` as the service of a call.
-    static func serving<R>(
-        _ source: SiloAddress?, _ viewer: SiloViewer, _ body: () async throws -> R
-    ) async throws -> R {
-        // What is as it should be is not set again.
-        if idempotencyKey == nil, viewer == Self.viewer {
-            return try await $source.withValue(source, operation: body)
-        }
-        return try await $source.withValue(source) {
-            // A key is for the call that it was given to, not for those that it causes.
-            try await $idempotencyKey.withValue(nil) { try await $viewer.withValue(viewer, operation: body) }
-        }
+    /// This task's.
+    @TaskLocal public static var current = SiloScope()
+
+    init() {}
+
+    /// What the service of a call is told. A key is for the call that it was given to, not for those that it causes.
+    ///
+    /// - Throws: ``SiloError/validation(code:message:)`` for a viewer that is none.
+    init(serving call: SiloInboundCall, deadline: NIODeadline?) throws(SiloError) {
+        self.deadline = deadline
+        source = call.source
+        if let text = call.viewer { viewer = try SiloViewer(text: text) }
     }
 
-    /// Runs `body` no longer than the operator of this side allows; cancelled when time is up.
+    /// Runs `operation` in this task's scope as `change` leaves it.
+    public static func with<R>(
+        _ change: (inout SiloScope) -> Void, operation: () async throws -> R
+    ) async rethrows -> R {
+        var scope = current
+        change(&scope)
+        return try await $current.withValue(scope, operation: operation)
+    }
+
+    /// Runs `body` in this scope, and no longer than the operator of this side allows; cancelled when time is up.
     ///
     /// - Throws: `RPCError` DEADLINE_EXCEEDED; what `body` throws.
-    static func within<R: Sendable>(
+    func within<R: Sendable>(
         _ limit: Duration, _ method: SiloMethod, _ body: @escaping @Sendable () async throws -> R
     ) async throws -> R {
         let own = NIODeadline.now() + TimeAmount(limit)
         let end = deadline.map { min($0, own) } ?? own
         let late = RPCError(.deadlineExceeded, "\(method.key) took longer than its timeout here, \(limit)")
-        return try await $deadline.withValue(end) {
+        var scope = self
+        scope.deadline = end
+        return try await Self.$current.withValue(scope) {
             try await withThrowingTaskGroup(of: R.self) { group in
                 group.addTask { try await body() }
                 group.addTask {
@@ -54,10 +65,11 @@ public enum SiloScope {
         }
     }
 
-    static func idempotencyKey(of method: SiloMethod) -> String? {
+    /// The key of a call that this task makes.
+    func idempotencyKey(of method: SiloMethod) -> String? {
         switch method.idempotency {
         case .readOnly: nil
-        case .idempotent, .once: idempotencyKey ?? randomKey()
+        case .idempotent, .once: idempotencyKey ?? Self.randomKey()
         }
     }
 

@@ -78,7 +78,7 @@ public final class ReplicaDemand: Sendable {
         while let waiting = begin() {
             do {
                 let end = NIODeadline.now() + TimeAmount(limits.patience)
-                try await SiloScope.$deadline.withValue(end) { try await pull() }
+                try await SiloScope.with({ $0.deadline = end }) { try await pull() }
                 for waiter in waiting { waiter.end(true) }
                 try? await Task.sleep(for: limits.spacing)
             } catch {

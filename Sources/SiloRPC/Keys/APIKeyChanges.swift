@@ -59,7 +59,7 @@ public struct APIKeyFeed: APIKeyFeedService {
     public func listChanges(
         cellName: String, epoch: String, after: Int64, pageSize: Int32
     ) async throws -> APIKeyFeedServiceListChangesResponse {
-        switch SiloScope.source {
+        switch SiloScope.current.source {
         case nil: throw SiloError.forbidden("keys are told to silos that have signed with a key of their own only")
         case .cell(let source)? where source.description != cellName:
             throw SiloError.forbidden("\(source) is told of its own keys only, not of those of \(cellName.prefix(64))")

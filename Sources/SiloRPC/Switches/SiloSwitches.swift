@@ -41,25 +41,34 @@ public final class SiloSwitches: Sendable {
     }
 
     private let settings: Mutex<[String: Setting]>
+    /// Whether there may be any: usually there are none, and no call takes the lock.
+    private let maySet: Atomic<Bool>
 
     public init(_ settings: [String: Setting] = [:]) {
         self.settings = Mutex(settings)
+        maySet = Atomic(!settings.isEmpty)
     }
 
     /// Everything that is set.
     public var all: [String: Setting] { settings.withLock { $0 } }
 
     /// From now on; calls in progress go on as they began.
-    public func replace(_ settings: [String: Setting]) { self.settings.withLock { $0 = settings } }
+    public func replace(_ settings: [String: Setting]) { change { $0 = settings } }
 
     /// nil goes back to what is declared.
-    public func set(_ name: String, _ setting: Setting?) { settings.withLock { $0[name] = setting } }
+    public func set(_ name: String, _ setting: Setting?) { change { $0[name] = setting } }
+
+    private func change(_ body: (inout [String: Setting]) -> Void) {
+        settings.withLock { settings in
+            body(&settings)
+            maySet.store(!settings.isEmpty, ordering: .releasing)
+        }
+    }
 
     /// What is set for a method, by its own name or its service's; nil for nothing.
     public func setting(_ method: SiloMethod) -> Setting? {
-        settings.withLock { settings in
-            settings.isEmpty ? nil : settings[method.key] ?? settings[method.serviceKey]
-        }
+        guard maySet.load(ordering: .acquiring) else { return nil }
+        return settings.withLock { $0[method.key] ?? $0[method.serviceKey] }
     }
 
     /// - Parameters:

@@ -94,8 +94,8 @@ import Testing
         for _ in 0..<3 { _ = try await caller.call(Fixture.call(method)) }
         let inbound = SiloInbound(switches: SiloSwitches(), answers: nil, counters: counters)
         for source in [SiloAddress.control, .control, Fixture.us1, nil] {
-            try inbound.admit(SiloInboundCall(method: method, source: source) { [] })
-            try inbound.admit(SiloInboundCall(method: Fixture.method(), source: source) { [] })
+            try inbound.admit(SiloInboundCall(method: method, source: source))
+            try inbound.admit(SiloInboundCall(method: Fixture.method(), source: source))
         }
         func count(_ name: String) -> Int? {
             counters.deprecatedCalls[SiloCallCounters.Deprecated(method: "things.Do", caller: name)]
@@ -165,10 +165,10 @@ import Testing
         }
         let inbound = SiloInbound(switches: SiloSwitches([method.key: off]), answers: nil)
         #expect(throws: SiloError.disabled(method: method.key, reason: "too many")) {
-            try inbound.admit(SiloInboundCall(method: method, source: us) { [] })
+            try inbound.admit(SiloInboundCall(method: method, source: us))
         }
         for source in [SiloAddress.cell(try CellName("eu")), .control, nil] {
-            try inbound.admit(SiloInboundCall(method: method, source: source) { [] })
+            try inbound.admit(SiloInboundCall(method: method, source: source))
         }
     }
 

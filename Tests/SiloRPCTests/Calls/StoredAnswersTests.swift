@@ -8,9 +8,9 @@ import Testing
 
 @Suite(.timeLimit(.minutes(5))) struct StoredAnswersTests {
     static func inbound(
-        _ idempotency: SiloMethod.Idempotency = .once, body: [UInt8] = [1], source: SiloAddress = .control
+        _ idempotency: SiloMethod.Idempotency = .once, source: SiloAddress = .control
     ) -> SiloInboundCall {
-        SiloInboundCall(method: CallFixture.method(idempotency), source: source, idempotencyKey: "k", body: { body })
+        SiloInboundCall(method: CallFixture.method(idempotency), source: source, idempotencyKey: "k")
     }
 
     final class Counter: Sendable {
@@ -43,7 +43,7 @@ import Testing
             let answers = StoredAnswers(database)
             _ = try await answers.answer(Self.inbound(), key: "k") { [1] }
             let error = await #expect(throws: SiloError.self) {
-                try await answers.answer(Self.inbound(body: [2]), key: "k") { [2] }
+                try await answers.answer(Self.inbound(), key: "k", request: [2]) { [2] }
             }
             guard case .validation = error else { return #expect(Bool(false), "\(String(describing: error))") }
             for key in ["", String(repeating: "k", count: 49)] {
@@ -156,5 +156,13 @@ import Testing
             let later = try await answers.answer(Self.inbound(), key: "k") { [4] }
             #expect(later == [4])
         }
+    }
+}
+
+extension StoredAnswers {
+    fileprivate func answer(
+        _ call: SiloInboundCall, key: String, _ produce: @Sendable () async throws -> [UInt8]
+    ) async throws -> [UInt8] {
+        try await answer(call, key: key, request: [1], produce)
     }
 }

@@ -68,11 +68,11 @@ private final class Gauge: Sendable {
     func limits() async throws {
         try await TestSilos.run(.control, migrations: NotesStore.migrations, services: dispatches) { silos in
             let silo = silos.here.silo
-            let deadline = try await silo.onCells(within: .seconds(5)) { _ in SiloScope.deadline }.complete()
+            let deadline = try await silo.onCells(within: .seconds(5)) { _ in SiloScope.current.deadline }.complete()
             #expect(Set(deadline.values).count == 1 && deadline.values.allSatisfy { $0 != nil })
             let soon = NIODeadline.now() + .milliseconds(5)
-            let earlier = try await SiloScope.$deadline.withValue(soon) {
-                try await silo.onCells(within: .seconds(5)) { _ in SiloScope.deadline }.complete()
+            let earlier = try await SiloScope.with({ $0.deadline = soon }) {
+                try await silo.onCells(within: .seconds(5)) { _ in SiloScope.current.deadline }.complete()
             }
             #expect(Set(earlier.values) == [soon])
             let gauge = Gauge()

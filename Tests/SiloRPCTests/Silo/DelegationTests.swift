@@ -149,7 +149,7 @@ import Testing
             silos.network.forgetSent()
             func arrive(_ dispatch: any SiloServiceDispatch, _ path: String, _ body: [UInt8]) async throws {
                 let handler = try #require(try SiloServices([dispatch]).handler(path: path))
-                _ = try await handler.answer(SiloInboundCall(method: handler.method, source: .control, body: { body }))
+                _ = try await handler.answer(SiloInboundCall(method: handler.method, source: .control), body)
             }
             let (us, other) = (try CellName("us"), try CellName("eu"))
             await #expect(throws: SiloError.wrongCell(expected: other, actual: us)) {
@@ -177,7 +177,7 @@ import Testing
                 NotesServiceDispatch(NotesStore(database: eu.database), silo: eu.silo).handlers
                     .first { $0.method == NotesServiceMethod.put })
             let request = PutNoteRequest(note: Note(organizationID: id)).serializedBytes()
-            _ = try await handler.answer(SiloInboundCall(method: handler.method, source: .control) { request })
+            _ = try await handler.answer(SiloInboundCall(method: handler.method, source: .control), request)
             #expect(try await silos.noteCount(eu) == 1)
         }
     }
@@ -192,7 +192,7 @@ import Testing
                     .first { $0.method == NotesServiceMethod.put })
             func put(_ text: String) async throws {
                 let request = PutNoteRequest(note: Note(organizationID: id, text: text)).serializedBytes()
-                _ = try await handler.answer(SiloInboundCall(method: handler.method, source: .control) { request })
+                _ = try await handler.answer(SiloInboundCall(method: handler.method, source: .control), request)
             }
             silos.network.switches.set("notes.Put", try .init(timeout: .milliseconds(1)))
             let error = await #expect(throws: RPCError.self) { try await put("slow") }
@@ -214,8 +214,7 @@ import Testing
                 NotesServiceDispatch(NotesStore(database: us.database), silo: us.silo).handlers.first)
             await #expect(throws: SiloError.wrongCell(expected: name, actual: nil)) {
                 _ = try await handler.answer(
-                    SiloInboundCall(
-                        method: handler.method, body: { GetNoteRequest(organizationID: 5).serializedBytes() }))
+                    SiloInboundCall(method: handler.method), GetNoteRequest(organizationID: 5).serializedBytes())
             }
         }
     }

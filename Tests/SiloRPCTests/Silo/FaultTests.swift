@@ -61,7 +61,7 @@ import Testing
             let id = try await silos.makeOrganization("one").organizationID
             let viewer = SiloViewer(kind: .user, organizationID: id, userID: 7)
             let note = Note(organizationID: id, text: "who")
-            let seen = try await SiloScope.$viewer.withValue(viewer) {
+            let seen = try await SiloScope.with({ $0.viewer = viewer }) {
                 try await silos.notes().put(note: note, labels: [])
             }
             #expect(seen.text == "who user;organization=\(id);user=7")

@@ -21,7 +21,7 @@ struct NotesStore: NotesService {
         if note.text == "slow" { try await Task.sleep(for: .seconds(30)) }
         var note = note
         note.text += labels.joined()
-        if note.text == "who" { note.text += " " + SiloScope.viewer.text }
+        if note.text == "who" { note.text += " " + SiloScope.current.viewer.text }
         let stored = note
         try await database.write { transaction in
             _ = try transaction.execute(
