@@ -139,17 +139,12 @@ final class HTTP2ClientDriver: ChannelInboundHandler, ClientDriver, @unchecked S
         guard !events.isEmpty else { return }
         for event in events {
             switch event {
-            case .head(let reference):
-                let stream = reference.takeUnretainedValue()
-                if let head = stream.responseHead { exchange(of: stream)?.didReceiveHead(head) }
+            case .head(let stream): stream._withUnsafeGuaranteedRef { didReceiveHead($0) }
             case .data(let stream, let offset, let count):
-                let bytes = input.getSlice(at: input.readerIndex + offset, length: count)
-                didReceiveData(stream.takeUnretainedValue(), bytes, count)
-            case .end(let reference):
-                let stream = reference.takeUnretainedValue()
-                exchange(of: stream)?.didReceiveEnd(trailers: stream.trailers)
-            case .closed(let stream, let code): didClose(stream.takeUnretainedValue(), code)
-            case .drained(let stream): openGate(stream.takeUnretainedValue())
+                stream._withUnsafeGuaranteedRef { didReceiveData($0, input, offset, count) }
+            case .end(let stream): stream._withUnsafeGuaranteedRef { didReceiveEnd($0) }
+            case .closed(let stream, let code): stream._withUnsafeGuaranteedRef { didClose($0, code) }
+            case .drained(let stream): stream._withUnsafeGuaranteedRef { openGate($0) }
             case .goAway(_, let code):
                 if code == .enhanceYourCalm { state.wasToldToCalmDown.store(true, ordering: .relaxed) }
                 state.markClosed()
@@ -169,7 +164,7 @@ final class HTTP2ClientDriver: ChannelInboundHandler, ClientDriver, @unchecked S
     private func openGate(_ stream: HTTP2Stream) {
         guard stream.outbound.byteCount <= configuration.limits.unsentBodyByteCount / 2 else { return }
         stream.wantsDrainEvents = false
-        exchange(of: stream)?.gate.open()
+        withExchange(of: stream) { $0.gate.open() }
     }
 
     private func exchange(of stream: HTTP2Stream) -> HTTPClientExchange? {
@@ -177,17 +172,40 @@ final class HTTP2ClientDriver: ChannelInboundHandler, ClientDriver, @unchecked S
         stream.owner.map { unsafeDowncast($0, to: HTTPClientExchange.self) }
     }
 
-    private func didReceiveData(_ stream: HTTP2Stream, _ bytes: ByteBuffer?, _ count: Int) {
-        guard let exchange = exchange(of: stream), let bytes, !exchange.inbox.isOver else {
-            return engine.consume(count, on: stream)
+    /// As ``exchange(of:)``, without counting references: the stream holds the exchange, and `body` must not change
+    /// that.
+    @discardableResult
+    @inline(__always)
+    private func withExchange<R>(of stream: HTTP2Stream, _ body: (HTTPClientExchange) -> R) -> R? {
+        guard let owner = stream.uncountedOwner else { return nil }
+        return owner._withUnsafeGuaranteedRef { body(unsafeDowncast($0, to: HTTPClientExchange.self)) }
+    }
+
+    private func didReceiveHead(_ stream: HTTP2Stream) {
+        guard let head = stream.responseHead.take() else { return }
+        withExchange(of: stream) { $0.didReceiveHead(head) }
+    }
+
+    /// - Parameter offset: of the bytes, from where `input` is read.
+    private func didReceiveData(_ stream: HTTP2Stream, _ input: ByteBuffer, _ offset: Int, _ count: Int) {
+        let isTaken = withExchange(of: stream) { exchange in
+            guard !exchange.inbox.isOver, let bytes = input.getSlice(at: input.readerIndex + offset, length: count)
+            else { return false }
+            exchange.receivedByteCount += count
+            if let limit = configuration.limits.bodyByteCount, exchange.receivedByteCount > limit {
+                exchange.fail(.bodyTooLarge(limit: limit))
+                engine.reset(stream, .cancel)
+                return false
+            }
+            exchange.didReceive(bytes)
+            return true
         }
-        exchange.receivedByteCount += count
-        if let limit = configuration.limits.bodyByteCount, exchange.receivedByteCount > limit {
-            engine.consume(count, on: stream)
-            exchange.fail(.bodyTooLarge(limit: limit))
-            return engine.reset(stream, .cancel)
-        }
-        exchange.didReceive(bytes)
+        if isTaken != true { engine.consume(count, on: stream) }
+    }
+
+    private func didReceiveEnd(_ stream: HTTP2Stream) {
+        let trailers = stream.trailers.take()
+        withExchange(of: stream) { $0.didReceiveEnd(trailers: trailers) }
     }
 
     private func didClose(_ stream: HTTP2Stream, _ code: HTTP2ErrorCode) {
@@ -208,7 +226,7 @@ final class HTTP2ClientDriver: ChannelInboundHandler, ClientDriver, @unchecked S
 
     private func error(for stream: HTTP2Stream, _ code: HTTP2ErrorCode) -> HTTPStreamError {
         if stream.wasNeverSent || code == .refusedStream { return .refused }
-        if stream.isRejected {
+        if stream.rejection == .enhanceYourCalm {
             return .protocolViolation(
                 "header block over HTTPLimits.headerListByteCount"
                     + " = \(configuration.limits.headerListByteCount)"

@@ -43,9 +43,13 @@ extension HTTP2Engine {
     func didBeginHeaders(_ frame: UnsafePointer<nghttp2_frame>) {
         let header = frame.pointee.hd
         guard UInt32(header.type) == NGHTTP2_HEADERS.rawValue else { return }
-        let isRequest = frame.pointee.headers.cat == NGHTTP2_HCAT_REQUEST
-        state.pointee.assembler.begin(isRequest ? .request : role == .server ? .requestTrailers : .response)
         headerBlockStart = now
+        guard role == .server else {
+            let hasHead = withStream(header.stream_id) { $0.hasHead } ?? false
+            return state.pointee.assembler.begin(hasHead ? .responseTrailers : .response)
+        }
+        let isRequest = frame.pointee.headers.cat == NGHTTP2_HCAT_REQUEST
+        state.pointee.assembler.begin(isRequest ? .request : .requestTrailers)
         guard isRequest, let session else { return }
         let stream = makeStream()
         stream._withUnsafeGuaranteedRef { $0.open(id: header.stream_id) }
@@ -118,7 +122,8 @@ extension HTTP2Engine {
             guard !stream.isClosed else { return }
             stream.isClosed = true
             dropOutbound(of: stream)
-            state.pointee.events.append(.closed(.passUnretained(stream), code))
+            // nghttp2 knows of no error when both sides had ended before the refusal goes out.
+            state.pointee.events.append(.closed(.passUnretained(stream), stream.rejection ?? code))
         }
         state.pointee.recentStream = (0, nil)
     }
@@ -129,18 +134,11 @@ extension HTTP2Engine {
     }
 
     private func didReceiveHeaders(_ stream: HTTP2Stream, endsStream: Bool) {
-        if role == .server {
-            let isTaken = stream.hasHead ? takeTrailers(stream, endsStream) : takeRequest(stream, endsStream)
-            guard isTaken else { return reject(stream.id, .protocolError) }
-        } else if stream.hasHead {
-            stream.trailers = state.pointee.assembler.takeFields()
-        } else if state.pointee.assembler.status >= 200 {
-            stream.responseHead = HTTPResponseHead(
-                status: state.pointee.assembler.status, fields: state.pointee.assembler.takeFields())
-            stream.hasHead = true
-            state.pointee.events.append(.head(.passUnretained(stream)))
-        }
-        // 1xx: the final answer is still to come (rule H2f).
+        let isTaken =
+            stream.hasHead
+            ? takeTrailers(stream, endsStream)
+            : role == .server ? takeRequest(stream, endsStream) : takeResponse(stream, endsStream)
+        guard isTaken else { return reject(stream.id, .protocolError) }
         if endsStream { didEnd(stream) }
     }
 
@@ -160,15 +158,30 @@ extension HTTP2Engine {
         return true
     }
 
+    /// - Returns: false when the response breaks a rule.
+    private func takeResponse(_ stream: HTTP2Stream, _ endsStream: Bool) -> Bool {
+        guard let head = state.pointee.assembler.takeResponse() else { return false }
+        // 1xx: the final answer is still to come (rule H2f).
+        guard head.status >= 200 else { return !endsStream }
+        let length = ResponseRules.bodyByteCount(
+            head.status, length: state.pointee.assembler.contentLength, to: stream.question)
+        guard !endsStream || length ?? 0 == 0 else { return false }
+        stream.awaitedByteCount = length
+        stream.responseHead = consume head
+        stream.hasHead = true
+        state.pointee.events.append(.head(.passUnretained(stream)))
+        return true
+    }
+
     private func takeTrailers(_ stream: HTTP2Stream, _ endsStream: Bool) -> Bool {
-        guard endsStream, let trailers = state.pointee.assembler.takeRequestTrailers() else { return false }
+        guard endsStream, let trailers = state.pointee.assembler.takeTrailers() else { return false }
         stream.trailers = trailers
         return true
     }
 
     private func didEnd(_ stream: HTTP2Stream) {
         guard !stream.remoteEnded, !stream.isRejected else { return }
-        guard stream.awaitedByteCount ?? 0 == 0 else { return reject(stream.id, .protocolError) }
+        guard stream.hasHead, stream.awaitedByteCount ?? 0 == 0 else { return reject(stream.id, .protocolError) }
         stream.remoteEnded = true
         state.pointee.events.append(.end(.passUnretained(stream)))
         if stream.isUnwanted { didEndUnwanted() }
@@ -177,7 +190,7 @@ extension HTTP2Engine {
     private func reject(_ streamID: Int32, _ code: HTTP2ErrorCode) {
         guard let session else { return }
         headerBlockStart = nil
-        withStream(streamID) { $0.isRejected = true }
+        withStream(streamID) { $0.rejection = code }
         nghttp2_submit_rst_stream(session, Flag.none, streamID, code.rawValue)
     }
 

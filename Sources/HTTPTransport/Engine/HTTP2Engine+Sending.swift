@@ -67,6 +67,7 @@ extension HTTP2Engine {
         let reference = makeStream()
         let stream = reference.takeUnretainedValue()
         stream.headFields = head.fields
+        stream.question = ResponseRules.Question(head.method)
         stream.isHeadSubmitted = true
         var authority = head.authority ?? authority
         // nghttp2 copies these four values inside `submit`, so pointers that live as long as the closures are

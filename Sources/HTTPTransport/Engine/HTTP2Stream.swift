@@ -18,10 +18,11 @@ final class HTTP2Stream {
     var responseHead: HTTPResponseHead?
     var trailers: HTTPFields?
     var remoteEnded = false
-    /// Server: body bytes that are still to come; nil when the request does not say how many there are.
+    /// Body bytes that are still to come; nil when the head does not say how many there are.
     var awaitedByteCount: Int?
-    /// The head was refused: nothing of this stream is reported.
-    var isRejected = false
+    /// Why what was received is refused: nothing more of this stream is reported.
+    var rejection: HTTP2ErrorCode?
+    var isRejected: Bool { rejection != nil }
     var hasHead = false
 
     // To be sent. The fields stay here until the stream closes: nghttp2 reads them in place (NO_COPY).
@@ -55,6 +56,8 @@ final class HTTP2Stream {
     var sentByteCount = 0
     /// Client: the request's HEADERS have been handed to the socket.
     var isHeadSent = false
+    /// Client: which answers the request may have.
+    var question = ResponseRules.Question.usual
 
     var isClosed = false
     /// Report `drained` when bytes leave the queue: somebody waits for room.
@@ -79,8 +82,9 @@ final class HTTP2Stream {
 
     func open(id: Int32) { self.id = id }
 
-    /// Counts received body bytes; false when the request has said that there are fewer.
+    /// Counts received body bytes; false when there was no head, or it has said that there are fewer.
     func mayReceive(_ count: Int) -> Bool {
+        guard hasHead else { return false }
         guard let awaited = awaitedByteCount else { return true }
         awaitedByteCount = awaited - min(count, awaited)
         return count <= awaited
@@ -114,7 +118,7 @@ final class HTTP2Stream {
         trailers = nil
         remoteEnded = false
         awaitedByteCount = nil
-        isRejected = false
+        rejection = nil
         hasHead = false
         outbound.recycle()
         outboundEnded = false
@@ -132,6 +136,7 @@ final class HTTP2Stream {
         wasNeverSent = false
         sentByteCount = 0
         isHeadSent = false
+        question = .usual
         wantsDrainEvents = false
         isClosed = false
         detachOwner()

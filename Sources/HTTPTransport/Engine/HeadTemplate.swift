@@ -6,17 +6,19 @@
     import Darwin
 #endif
 
-/// The last request head of a connection, for the next one to be compared with. Clients send much the same in every
-/// request, and what is the same need not be recognised, checked and stored again.
+/// The last block of its kind on a connection (heads, or trailers), for the next one to be compared with. Clients send
+/// much the same in every request, servers in every answer, and what is the same need not be recognised, checked and
+/// stored again.
 ///
 ///     last head:  :method :path te content-type grpc-timeout
 ///     next head:  :method :path te content-type ... the same to its end: it is the last one, memory included
 ///     or                                        \ something else: what was the same is copied in one piece, and only
 ///                                                 the rest is built
 ///
-/// Fields are compared as received, byte by byte.
+/// Fields are compared as received, byte by byte. The bytes of the last block stand in its storage, which
+/// ``HeadAssembler`` holds as long as this compares.
 struct HeadTemplate {
-    enum Kind: UInt8 { case field, method, scheme, path, authority }
+    enum Kind: UInt8 { case field, method, scheme, path, authority, status }
 
     /// One field, in the order of arrival; its bytes are in the head's storage.
     struct Piece {
@@ -37,12 +39,9 @@ struct HeadTemplate {
         var range: StoredRange { StoredRange(offset: offset, count: valueCount) }
     }
 
-    /// Whole when a head is there; else of the block that is being received.
+    /// Whole when a block is kept; else of the block that is being received.
     private(set) var pieces: [Piece] = []
-    private(set) var head: HTTPRequestHead?
-    /// What the kept head says of its body's length.
-    private(set) var contentLength: Int?
-    /// Where the kept head's bytes end; valid while it is held.
+    /// Where the kept block's bytes end; nil when none is kept.
     private var storedEnd: UnsafeRawPointer?
     /// How many pieces of the present block were the same so far.
     private(set) var position = 0
@@ -50,23 +49,17 @@ struct HeadTemplate {
     private(set) var isFollowed = false
     private var isRecording = false
 
-    /// Larger heads are not kept, so that a connection holds little.
+    /// Larger blocks are not kept, so that a connection holds little.
     private static let largestStorage = 1024
 
-    var isWholeHead: Bool { isFollowed && position == pieces.count }
+    /// The present block has repeated the last one.
+    var isWhole: Bool { isFollowed && position == pieces.count }
 
-    /// The last head, which the present block has repeated.
-    var repeatedHead: HTTPRequestHead? {
-        if let storage = head?.fields.storage, !storage.isRepeated { storage.isRepeated = true }
-        return head
-    }
-
-    /// - Parameter isRequest: others are neither compared nor kept.
-    mutating func begin(isRequest: Bool) {
+    mutating func begin() {
         position = 0
-        isFollowed = isRequest && head != nil
-        isRecording = isRequest
-        if head == nil { pieces.removeAll(keepingCapacity: true) }
+        isFollowed = storedEnd != nil
+        isRecording = true
+        if !isFollowed { pieces.removeAll(keepingCapacity: true) }
     }
 
     /// Whether the next field of the present block is that of the last one.
@@ -84,14 +77,11 @@ struct HeadTemplate {
         return true
     }
 
-    /// The present block goes on differently. What was the same stays in ``pieces``.
-    ///
-    /// - Returns: the last head, which is not kept any more.
-    mutating func leave() -> HTTPRequestHead? {
+    /// The present block goes on differently: the last one is not kept any more. What was the same stays in ``pieces``.
+    mutating func leave() {
         isFollowed = false
         storedEnd = nil
         pieces.removeLast(pieces.count - position)
-        return head.take()
     }
 
     /// Notes the field that was added to `storage` last.
@@ -110,13 +100,12 @@ struct HeadTemplate {
                 byteCount: UInt32(truncatingIfNeeded: storage.byteCount), listByteCount: listByteCount))
     }
 
-    /// Keeps the head that the pieces make.
-    mutating func keep(_ head: HTTPRequestHead, contentLength: Int?) {
-        guard isRecording, let storage = head.fields.storage, storage.regionByteCount <= Self.largestStorage else {
-            return
-        }
-        self.head = head
-        self.contentLength = contentLength
+    /// Keeps the block that the pieces make.
+    ///
+    /// - Returns: whether the caller must hold the storage from now on.
+    mutating func keep(_ storage: FieldStorage?) -> Bool {
+        guard isRecording, let storage, storage.regionByteCount <= Self.largestStorage else { return false }
         storedEnd = storage.address(offset: 0)
+        return true
     }
 }

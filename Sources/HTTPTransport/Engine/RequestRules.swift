@@ -1,41 +1,14 @@
 import CNGHTTP2
 
-/// What HTTP/2 allows as fields of a request (RFC 9113 sections 8.1 to 8.3).
-///
-/// nghttp2 would check it too, but every byte of every request: that is a tenth of a short call. So it is told not to
-/// (`nghttp2_option_set_no_http_messaging`), and ``HeadAssembler`` asks these rules, about what is not the same as in
-/// the request before. What nghttp2 refuses is refused here; the tests compare them.
+/// What HTTP/2 allows in a request beyond ``FieldRules`` (RFC 9113 section 8.3.1).
 enum RequestRules {
-    /// Whether a field that is no pseudo field has a lower-case name and no control bytes.
-    static func isField(_ name: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) -> Bool {
-        nghttp2_check_header_name(bytes(name), name.count) != 0
-            && nghttp2_check_header_value(bytes(value), value.count) != 0
-    }
-
-    /// Whether there is nothing that belongs to one connection, nor `te` but for trailers.
-    static func isFreeOfConnectionFields(_ storage: FieldStorage) -> Bool {
-        !storage.mayHold(anyOf: FieldToken.connectionSpecificBits)
-            && storage.allValues(of: .te) { $0.elementsAreIgnoringCase("trailers") }
-    }
-
     static func isAuthority(_ value: UnsafeRawBufferPointer) -> Bool {
-        !value.isEmpty && nghttp2_check_authority(bytes(value), value.count) != 0
+        !value.isEmpty && nghttp2_check_authority(FieldRules.bytes(value), value.count) != 0
     }
 
-    /// The value of `content-length`; nil when it is no number.
-    static func length(_ value: UnsafeRawBufferPointer) -> Int? {
-        guard (1...18).contains(value.count), value.allSatisfy(ASCII.isDigit) else { return nil }
-        return value.reduce(0) { $0 * 10 + Int($1 &- 0x30) }
+    /// Rule M1: a path begins with a slash, or is the star of OPTIONS.
+    static func isPath(_ path: UnsafeRawBufferPointer, _ method: HTTPMethod) -> Bool {
+        if path.first == ASCII.slash { return path.allSatisfy { $0 > 0x20 && $0 < 0x7F && $0 != 0x23 } }
+        return path.elementsAre("*") && method == .options
     }
-
-    /// nghttp2 never looks at the pointer of nothing.
-    private static func bytes(_ bytes: UnsafeRawBufferPointer) -> UnsafePointer<UInt8>? {
-        bytes.baseAddress?.assumingMemoryBound(to: UInt8.self)
-    }
-}
-
-extension FieldToken {
-    static let connectionSpecificBits: UInt64 = [
-        FieldToken.connection, .keepAlive, .proxyConnection, .transferEncoding, .upgrade,
-    ].reduce(0) { $0 | $1.bit }
 }

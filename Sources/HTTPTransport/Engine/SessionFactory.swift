@@ -9,8 +9,6 @@ enum SessionFactory {
         guard nghttp2_option_new(&options) == 0, let options else { return nil }
         defer { nghttp2_option_del(options) }
         configure(options, engine.limits)
-        // ``RequestRules`` stand in for that.
-        if engine.role == .server { nghttp2_option_set_no_http_messaging(options, 1) }
 
         var callbacks: OpaquePointer?
         guard nghttp2_session_callbacks_new(&callbacks) == 0, let callbacks else { return nil }
@@ -31,8 +29,8 @@ enum SessionFactory {
     private static func configure(_ options: OpaquePointer, _ limits: HTTPLimits) {
         // We return credit when the application takes bytes, not when they arrive (rule H2g).
         nghttp2_option_set_no_auto_window_update(options, 1)
-        // Outer whitespace must not fail a call; we strip it ourselves (rule M4).
-        nghttp2_option_set_no_rfc9113_leading_and_trailing_ws_validation(options, 1)
+        // ``HeadAssembler`` checks messages in its place.
+        nghttp2_option_set_no_http_messaging(options, 1)
         nghttp2_option_set_stream_reset_rate_limit(
             options, unsigned(limits.receivedResetBurst), unsigned(limits.receivedResetsPerSecond))
         nghttp2_option_set_max_continuations(options, Int(unsigned(limits.continuationFrames)))

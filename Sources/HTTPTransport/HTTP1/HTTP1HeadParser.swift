@@ -43,7 +43,7 @@ struct HTTP1HeadParser {
     }
 
     private mutating func takeTarget(_ target: UnsafeRawBufferPointer) throws(HTTP1Error) {
-        if HeadAssembler.isPath(target, method) {
+        if RequestRules.isPath(target, method) {
             path = builder.store(target)
             return
         }
@@ -59,7 +59,7 @@ struct HTTP1HeadParser {
         let slash = rest.firstIndex(of: ASCII.slash) ?? rest.count
         let authority = UnsafeRawBufferPointer(rebasing: rest[..<slash])
         let pathBytes = UnsafeRawBufferPointer(rebasing: rest[slash...])
-        guard !authority.isEmpty, Self.isAuthority(authority), HeadAssembler.isPath(pathBytes, method) else {
+        guard !authority.isEmpty, Self.isAuthority(authority), RequestRules.isPath(pathBytes, method) else {
             throw .bad("request target is not a valid URI")
         }
         targetAuthority = builder.store(authority)

@@ -37,8 +37,9 @@ public struct HTTPMethod: Sendable, Hashable, CustomStringConvertible {
     public static var connect: HTTPMethod { HTTPMethod(.connect) }
     public static var trace: HTTPMethod { HTTPMethod(.trace) }
 
-    /// As `== .head` and `== .post`, without values of them.
+    /// As `== .head` and so on, without values of them.
     var isHead: Bool { known == .head }
+    var isConnect: Bool { known == .connect }
     package var isPost: Bool { known == .post }
 
     /// - Returns: `nil` when `token` is empty or not an RFC 9110 token.
