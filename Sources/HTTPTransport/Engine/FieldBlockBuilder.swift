@@ -8,6 +8,14 @@ struct FieldBlockBuilder {
         var limitName: String { self == .listBytes ? "headerListByteCount" : "headerFieldCount" }
     }
 
+    /// How much there is of a block.
+    struct Sizes {
+        let entryCount: Int
+        let byteCount: Int
+        /// As HTTP/2 counts.
+        let listByteCount: Int
+    }
+
     private(set) var storage: FieldStorage?
     private(set) var listByteCount = 0
     private(set) var fieldCount = 0
@@ -15,6 +23,11 @@ struct FieldBlockBuilder {
     private var spares: [FieldStorage] = []
     let maximumListByteCount: Int
     let maximumFieldCount: Int
+
+    var sizes: Sizes {
+        Sizes(
+            entryCount: storage?.entryCount ?? 0, byteCount: storage?.byteCount ?? 0, listByteCount: listByteCount)
+    }
 
     init(limits: HTTPLimits) {
         maximumListByteCount = limits.headerListByteCount
@@ -36,26 +49,25 @@ struct FieldBlockBuilder {
         self.listByteCount += listByteCount
     }
 
-    /// Adds an admitted field whose name is lower-case. Whitespace around the value is dropped (rule M4).
+    /// Adds an admitted field whose name is lower-case, and recognised as `token`. Whitespace around the value is
+    /// dropped (rule M4).
     ///
-    /// - Returns: what it was recognised as, and where its bytes are: the value's, behind the name's when that is no
-    ///   known one.
+    /// - Returns: where its bytes are: the value's, behind the name's when that is no known one.
     @discardableResult
     mutating func append(
-        name: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer
-    ) -> (token: FieldToken, range: StoredRange) {
-        let token = FieldToken.recognise(name)
+        _ token: FieldToken, name: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer
+    ) -> StoredRange {
         let value = value.withoutOuterWhitespace
         reserve(FieldStorage.entryStride + name.count + value.count)
         storage?.append(token: token, name: name, value: value)
         let offset = UInt32(truncatingIfNeeded: storage?.byteCount ?? 0)
-        return (token, StoredRange(offset: offset, count: UInt32(truncatingIfNeeded: value.count)))
+        return StoredRange(offset: offset, count: UInt32(truncatingIfNeeded: value.count))
     }
 
     /// Begins with the first fields of another block.
-    mutating func adopt(_ other: FieldStorage, entryCount: Int, byteCount: Int) {
-        reserve(entryCount * FieldStorage.entryStride + byteCount)
-        storage?.copyBegin(of: other, entryCount: entryCount, byteCount: byteCount)
+    mutating func adopt(_ other: FieldStorage, _ sizes: Sizes) {
+        reserve(sizes.entryCount * FieldStorage.entryStride + sizes.byteCount)
+        storage?.copyBegin(of: other, entryCount: sizes.entryCount, byteCount: sizes.byteCount)
     }
 
     /// Keeps bytes that are not a field (path, authority).

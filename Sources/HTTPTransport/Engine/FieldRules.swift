@@ -8,9 +8,12 @@ import CNGHTTP2
 /// refused here; the tests compare them.
 enum FieldRules {
     /// Whether a field that is no pseudo field has a lower-case name and no control bytes.
-    static func isField(_ name: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) -> Bool {
-        nghttp2_check_header_name(bytes(name), name.count) != 0
-            && nghttp2_check_header_value(bytes(value), value.count) != 0
+    ///
+    /// - Parameter token: what the name was recognised as; known names are as they should be.
+    static func isField(
+        _ token: FieldToken, _ name: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer
+    ) -> Bool {
+        (token != .other || nghttp2_check_header_name(bytes(name), name.count) != 0) && value.isFieldValue
     }
 
     /// Whether there is nothing that belongs to one connection, nor `te` but for trailers.

@@ -76,14 +76,17 @@ struct HeadAssembler {
     mutating func add(name: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer) -> FieldBlockBuilder.Overflow? {
         if isFollowed { leaveTemplate() }
         if let overflow = builder.admit(nameCount: name.count, valueCount: value.count) { return overflow }
-        if name.first == ASCII.colon {
+        guard name.first != ASCII.colon else {
             if !addPseudo(name, value) { isBroken = true }
-        } else if FieldRules.isField(name, value) {
-            let added = builder.append(name: name, value: value)
-            record(.field, added.token == .other ? nil : added.token.bytes, nameCount: name.count, added.range)
-        } else {
-            isBroken = true
+            return nil
         }
+        let token = FieldToken.recognise(name)
+        guard FieldRules.isField(token, name, value) else {
+            isBroken = true
+            return nil
+        }
+        let range = builder.append(token, name: name, value: value)
+        record(.field, token == .other ? nil : token.bytes, nameCount: name.count, range)
         return nil
     }
 
@@ -112,13 +115,11 @@ struct HeadAssembler {
     private mutating func record(
         _ kind: HeadTemplate.Kind, _ name: UnsafeRawBufferPointer?, nameCount: Int, _ range: StoredRange
     ) {
-        let listByteCount = builder.listByteCount
+        let sizes = builder.sizes
         if isTrailers {
-            trailers.record(
-                kind, name: name, nameCount: nameCount, range, in: builder.storage, listByteCount: listByteCount)
+            trailers.record(kind, name: name, nameCount: nameCount, range, sizes)
         } else {
-            heads.record(
-                kind, name: name, nameCount: nameCount, range, in: builder.storage, listByteCount: listByteCount)
+            heads.record(kind, name: name, nameCount: nameCount, range, sizes)
         }
     }
 
@@ -135,8 +136,8 @@ struct HeadAssembler {
     /// Begins with what was the same in the last block, up to `piece`.
     mutating func adopt(_ storage: FieldStorage?, upTo piece: HeadTemplate.Piece?, count: Int) {
         guard let piece, let storage else { return }
-        builder.adopt(storage, entryCount: Int(piece.entryCount), byteCount: Int(piece.byteCount))
-        builder.didAdmit(fieldCount: count, listByteCount: piece.listByteCount)
+        builder.adopt(storage, piece.sizes)
+        builder.didAdmit(fieldCount: count, listByteCount: piece.sizes.listByteCount)
     }
 
     /// - Returns: false for what is no length, or more than one.

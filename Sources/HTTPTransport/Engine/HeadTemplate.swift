@@ -30,11 +30,8 @@ struct HeadTemplate {
         /// Of the stored bytes, from the end of the storage.
         let offset: UInt32
         let valueOffset: UInt32
-        /// What the storage held when this piece was in it.
-        let entryCount: UInt32
-        let byteCount: UInt32
-        /// Of the block with this piece and those before it, as ``FieldBlockBuilder`` counts.
-        let listByteCount: Int
+        /// Of the block with this piece and those before it.
+        let sizes: FieldBlockBuilder.Sizes
 
         var range: StoredRange { StoredRange(offset: offset, count: valueCount) }
     }
@@ -84,20 +81,20 @@ struct HeadTemplate {
         pieces.removeLast(pieces.count - position)
     }
 
-    /// Notes the field that was added to `storage` last.
+    /// Notes the field that was added last.
+    ///
+    /// - Parameter name: nil when it is stored in front of the value.
     mutating func record(
-        _ kind: Kind, name: UnsafeRawBufferPointer?, nameCount: Int, _ range: StoredRange, in storage: FieldStorage?,
-        listByteCount: Int
+        _ kind: Kind, name: UnsafeRawBufferPointer?, nameCount: Int, _ range: StoredRange,
+        _ sizes: FieldBlockBuilder.Sizes
     ) {
-        guard isRecording, let storage else { return }
+        guard isRecording else { return }
         let storedNameCount = name == nil ? nameCount : 0
         pieces.append(
             Piece(
                 kind: kind, name: name?.baseAddress, nameCount: UInt32(truncatingIfNeeded: nameCount),
                 valueCount: range.count, offset: range.offset,
-                valueOffset: range.offset &- UInt32(truncatingIfNeeded: storedNameCount),
-                entryCount: UInt32(truncatingIfNeeded: storage.entryCount),
-                byteCount: UInt32(truncatingIfNeeded: storage.byteCount), listByteCount: listByteCount))
+                valueOffset: range.offset &- UInt32(truncatingIfNeeded: storedNameCount), sizes: sizes))
     }
 
     /// Keeps the block that the pieces make.

@@ -6,9 +6,9 @@ enum RequestRules {
         !value.isEmpty && nghttp2_check_authority(FieldRules.bytes(value), value.count) != 0
     }
 
-    /// Rule M1: a path begins with a slash, or is the star of OPTIONS.
+    /// Rule M1: a path begins with a slash, or is the star of OPTIONS. Visible ASCII without a fragment.
     static func isPath(_ path: UnsafeRawBufferPointer, _ method: HTTPMethod) -> Bool {
-        if path.first == ASCII.slash { return path.allSatisfy { $0 > 0x20 && $0 < 0x7F && $0 != 0x23 } }
-        return path.elementsAre("*") && method == .options
+        guard path.first == ASCII.slash else { return path.elementsAre("*") && method == .options }
+        return path.isPathText
     }
 }

@@ -28,19 +28,35 @@ extension UnsafeRawBufferPointer {
         return true
     }
 
-    /// Whether there is a byte below 0x20, eight bytes at a time: one below takes its bit 7 from a word by subtraction.
-    var hasControls: Bool {
+    /// Whether no byte is marked: `marks` sets bit 7 of the bytes, eight at a time, that are looked for.
+    @inline(__always)
+    private func hasNone(marks: (UInt64) -> UInt64) -> Bool {
+        guard count >= 8 else {
+            var word: UInt64 = 0x2F2F_2F2F_2F2F_2F2F
+            for index in 0..<count { word = word &<< 8 | UInt64(self[index]) }
+            return marks(word) & UInt64.bits7 == 0
+        }
+        // The last ones first, some of them perhaps twice.
+        var found = marks(loadUnaligned(fromByteOffset: count - 8, as: UInt64.self))
         var index = 0
-        while count - index >= 8 {
-            let word = loadUnaligned(fromByteOffset: index, as: UInt64.self)
-            if (word &- 0x2020_2020_2020_2020) & ~word & 0x8080_8080_8080_8080 != 0 { return true }
+        while index < count - 8 {
+            found |= marks(loadUnaligned(fromByteOffset: index, as: UInt64.self))
             index += 8
         }
-        while index < count {
-            if self[index] < 0x20 { return true }
-            index += 1
-        }
-        return false
+        return found & UInt64.bits7 == 0
+    }
+
+    /// Whether there is a byte below 0x20.
+    var hasControls: Bool { !hasNone { $0.bytes(below: 0x20) } }
+
+    /// Whether these are bytes of a field value: ``ASCII/isFieldValue(_:)``. Tabs are rare.
+    var isFieldValue: Bool {
+        hasNone { $0.bytes(below: 0x20) | $0.bytes(0x7F) } || allSatisfy(ASCII.isFieldValue)
+    }
+
+    /// Whether these are visible ASCII characters, and none of them begins a fragment.
+    var isPathText: Bool {
+        hasNone { $0.bytes(below: 0x21) | $0.bytes(0x23) | $0.bytes(0x7F) | $0 }
     }
 
     /// The region without spaces and tabs at either end (RFC 9110 "OWS").
@@ -51,6 +67,20 @@ extension UnsafeRawBufferPointer {
         while end > start, ASCII.isBlank(self[end - 1]) { end -= 1 }
         return UnsafeRawBufferPointer(rebasing: self[start..<end])
     }
+}
+
+extension UInt64 {
+    fileprivate static var bits7: UInt64 { 0x8080_8080_8080_8080 }
+
+    /// Bit 7 of bytes below a limit of at most 0x80: taking the limit from each of them sets it where it was not. Of
+    /// what is above the lowest such byte nothing is said, because that has borrowed from it.
+    @inline(__always)
+    fileprivate func bytes(below limit: UInt8) -> UInt64 {
+        (self &- 0x0101_0101_0101_0101 &* UInt64(limit)) & ~self & Self.bits7
+    }
+
+    @inline(__always)
+    fileprivate func bytes(_ byte: UInt8) -> UInt64 { (self ^ (0x0101_0101_0101_0101 &* UInt64(byte))).bytes(below: 1) }
 }
 
 /// Classes of ASCII bytes used by HTTP grammars.

@@ -109,7 +109,7 @@ struct HTTP1HeadParser {
             let name = overflow.limitName
             throw .headerTooLarge(name, limits.value(of: name) ?? 0)
         }
-        _ = loweredName.withUnsafeBytes { builder.append(name: $0, value: value) }
+        _ = loweredName.withUnsafeBytes { builder.append(FieldToken.recognise($0), name: $0, value: value) }
     }
 
     // MARK: Meaning

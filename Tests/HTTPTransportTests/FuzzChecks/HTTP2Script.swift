@@ -8,7 +8,7 @@ import NIOCore
 ///     record = operation (low 3 bits of a byte, the other 5 are its argument) and what it reads from the rest
 ///       0, 1  raw bytes: argument, or 32 times as many
 ///       2     frame: type = argument; flags, stream, length and that many bytes follow
-///       3     HEADERS with a request or response block of the engine's own making; stream follows
+///       3     HEADERS with one of `blocks`, which the argument chooses; stream follows
 ///       4     DATA with `argument` zero bytes; flags and stream follow
 ///       5, 6  an order to the engine, see `give`
 ///       7     drain at most `argument` * 64 bytes; advance the clock by `argument` seconds
@@ -69,8 +69,8 @@ final class HTTP2Script {
             feed(Self.frame(UInt8(truncatingIfNeeded: argument), flags, stream, payload))
         case 3:
             let stream = input.byte()
-            let block = role == .server ? Self.requestBlock : Self.responseBlock
-            feed(Self.frame(1, argument & 1 == 0 ? 4 : 5, stream, block))
+            let blocks = Self.blocks(from: role == .server ? .client : .server)
+            feed(Self.frame(1, argument & 1 == 0 ? 4 : 5, stream, blocks[(argument >> 1) % blocks.count]))
         case 4:
             let flags = UInt8(truncatingIfNeeded: input.byte())
             feed(Self.frame(0, flags, input.byte(), [UInt8](repeating: 0, count: argument)))
@@ -162,7 +162,7 @@ final class HTTP2Script {
         case 14 where argument == 0: engine?.terminate(.enhanceYourCalm, reason: "the script says so")
         case 15, 16, 17:
             guard role == .client else { return }
-            _ = engine?.request(Self.request, authority: "x", endsStream: order == 15)
+            _ = engine?.request(Self.requestHead, authority: "x", endsStream: order == 15)
         default: drain(upTo: .max)
         }
     }
