@@ -8,14 +8,14 @@ extension HeadAssembler {
         return true
     }
 
-    /// The head goes on differently from the last response's.
+    /// The head goes on differently from the last response's. Whose memory is not used again: callers on other threads
+    /// have it, too.
     mutating func leaveResponse() {
         heads.leave()
-        guard var last = lastResponse.take() else { return }
+        guard let last = lastResponse.take() else { return }
         // `:status` is the first field of every response.
         if !heads.pieces.isEmpty, isFirst(.status) { status = last.status }
         adopt(last.fields.storage, upTo: heads.pieces.last, count: heads.pieces.count)
-        if let storage = last.fields.takeStorage() { reuse(storage) }
     }
 
     /// The response, an interim one too (1xx), or nil when it breaks ``ResponseRules``.

@@ -163,9 +163,8 @@ struct HeadAssembler {
 
     private mutating func leaveTrailers() {
         trailers.leave()
-        guard var last = lastTrailers.take() else { return }
+        guard let last = lastTrailers.take() else { return }
         adopt(last.storage, upTo: trailers.pieces.last, count: trailers.pieces.count)
-        if let storage = last.takeStorage() { builder.reuse(storage) }
     }
 
     mutating func takeStorage() -> FieldStorage { builder.takeStorage() }

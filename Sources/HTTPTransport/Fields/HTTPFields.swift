@@ -21,12 +21,6 @@ public struct HTTPFields: @unchecked Sendable {
         return ObjectIdentifier(storage)
     }
 
-    /// Gives up the memory, when nobody else holds it. The fields are empty then.
-    mutating func takeStorage() -> FieldStorage? {
-        var storage = storage.take()
-        return isKnownUniquelyReferenced(&storage) ? storage : nil
-    }
-
     /// Number of fields, duplicates counted.
     public var count: Int { storage?.entryCount ?? 0 }
 
