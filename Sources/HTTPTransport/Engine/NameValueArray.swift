@@ -104,7 +104,8 @@ struct NameValueArray {
     private mutating func flags(for token: FieldToken, _ name: UnsafeRawBufferPointer, isRequest: Bool) -> UInt8 {
         switch token {
         case .grpcMessage, .grpcStatusDetailsBin, .authorization: Self.noCopy | Self.noIndex
-        case .grpcTimeout, .traceparent: isRequest && isFirst(token) ? Self.noCopy : Self.noCopy | Self.noIndex
+        case .grpcTimeout, .traceparent, .xSiloIdempotencyKey, .xSiloRequestID:
+            isRequest && isFirst(token) ? Self.noCopy : Self.noCopy | Self.noIndex
         case .other where Self.isUnique(name):
             isRequest && isFirst(name) ? Self.noCopy : Self.noCopy | Self.noIndex
         default: Self.noCopy

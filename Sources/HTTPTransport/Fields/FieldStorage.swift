@@ -6,6 +6,8 @@ struct FieldStorageHeader {
     var capacity: Int
     /// One bit for every token that an entry has: most look-ups are for fields that are not there.
     var tokenBits: UInt64
+    /// As ``tokenBits``, for those that several entries have: counting them is rarely necessary.
+    var repeatedBits: UInt64 = 0
     /// The head of a request has come again (``HTTPExchange/isHeadRepeated``).
     var isRepeated = false
     /// See ``HTTPExchange/headNote``.
@@ -102,6 +104,9 @@ final class FieldStorage: ManagedBuffer<FieldStorageHeader, UInt8> {
     }
 
     func count(of name: HTTPFieldName) -> Int {
+        if name.token != .other, numbers.pointee.repeatedBits & name.token.bit == 0 {
+            return mayHold(name.token) ? 1 : 0
+        }
         var found = 0
         for index in 0..<entryCount where matches(entry(at: index), name) { found += 1 }
         return found
@@ -150,8 +155,13 @@ final class FieldStorage: ManagedBuffer<FieldStorageHeader, UInt8> {
         )
         setEntry(entry, at: numbers.pointee.entryCount)
         numbers.pointee.entryCount += 1
-        numbers.pointee.tokenBits |= token.bit
+        note(token)
         return UnsafeMutableRawBufferPointer(start: start + stored, count: value.count)
+    }
+
+    private func note(_ token: FieldToken) {
+        numbers.pointee.repeatedBits |= numbers.pointee.tokenBits & token.bit
+        numbers.pointee.tokenBits |= token.bit
     }
 
     /// Adds all fields of another storage; the caller made sure that they fit.
@@ -167,6 +177,7 @@ final class FieldStorage: ManagedBuffer<FieldStorageHeader, UInt8> {
         numbers.pointee.entryCount = 0
         numbers.pointee.byteCount = 0
         numbers.pointee.tokenBits = 0
+        numbers.pointee.repeatedBits = 0
         numbers.pointee.isRepeated = false
         numbers.pointee.note = nil
     }
@@ -191,7 +202,7 @@ final class FieldStorage: ManagedBuffer<FieldStorageHeader, UInt8> {
         let numbers = numbers
         numbers.pointee.entryCount = entryCount
         numbers.pointee.byteCount = byteCount
-        for index in 0..<entryCount { numbers.pointee.tokenBits |= entry(at: index).token.bit }
+        for index in 0..<entryCount { note(entry(at: index).token) }
     }
 
     /// A copy with room for `additional` more bytes.
@@ -202,6 +213,7 @@ final class FieldStorage: ManagedBuffer<FieldStorageHeader, UInt8> {
         result.numbers.pointee.entryCount = entryCount
         result.numbers.pointee.byteCount = byteCount
         result.numbers.pointee.tokenBits = numbers.pointee.tokenBits
+        result.numbers.pointee.repeatedBits = numbers.pointee.repeatedBits
         result.base.copyMemory(from: base, byteCount: tableByteCount)
         (result.end - byteCount).copyMemory(from: end - byteCount, byteCount: byteCount)
         return result

@@ -17,6 +17,7 @@ enum FieldToken: UInt8, Sendable {
     case grpcStatus, grpcStatusDetailsBin, grpcTimeout
     case connectAcceptEncoding, connectContentEncoding, connectProtocolVersion, connectTimeoutMilliseconds
     case traceparent, tracestate, xAccelBuffering, xAPIKey, xGRPCWeb, xUserAgent
+    case xSiloIdempotencyKey, xSiloOrganization, xSiloRequestID, xSiloViewer
 
     /// The token's bit in ``FieldStorageHeader/tokenBits``; there are fewer than 64 tokens.
     var bit: UInt64 { 1 &<< UInt64(rawValue) }
@@ -77,6 +78,10 @@ enum FieldToken: UInt8, Sendable {
         case .xAccelBuffering: "x-accel-buffering"
         case .xAPIKey: "x-api-key"
         case .xGRPCWeb: "x-grpc-web"
+        case .xSiloIdempotencyKey: "x-silo-idempotency-key"
+        case .xSiloOrganization: "x-silo-organization"
+        case .xSiloRequestID: "x-silo-request-id"
+        case .xSiloViewer: "x-silo-viewer"
         case .xUserAgent: "x-user-agent"
         }
     }
@@ -102,14 +107,15 @@ enum FieldToken: UInt8, Sendable {
         case 10: first(.userAgent, .xGRPCWeb, .connection, .keepAlive, .tracestate, in: name)
         case 11: first(.grpcStatus, .traceparent, .retryAfter, .acceptPost, in: name)
         case 12: first(.contentType, .grpcTimeout, .grpcMessage, .xUserAgent, in: name)
-        case 13: first(.grpcEncoding, .authorization, .cacheControl, in: name)
+        case 13: first(.grpcEncoding, .authorization, .cacheControl, .xSiloViewer, in: name)
         case 14: first(.contentLength, in: name)
         case 15: first(.acceptEncoding, in: name)
         case 16: first(.contentEncoding, .proxyConnection, in: name)
-        case 17: first(.transferEncoding, .xAccelBuffering, in: name)
+        case 17: first(.transferEncoding, .xAccelBuffering, .xSiloRequestID, in: name)
         case 18: first(.connectTimeoutMilliseconds, in: name)
+        case 19: first(.xSiloOrganization, in: name)
         case 20: first(.grpcAcceptEncoding, in: name)
-        case 22: first(.accessControlMaxAge, .grpcRetryPushbackMilliseconds, in: name)
+        case 22: first(.accessControlMaxAge, .grpcRetryPushbackMilliseconds, .xSiloIdempotencyKey, in: name)
         case 23: first(.grpcStatusDetailsBin, .connectAcceptEncoding, in: name)
         case 24: first(.connectContentEncoding, .connectProtocolVersion, in: name)
         case 26: first(.grpcPreviousRPCAttempts, in: name)

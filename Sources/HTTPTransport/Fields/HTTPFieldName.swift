@@ -107,5 +107,9 @@ extension HTTPFieldName {
     public static var xAccelBuffering: HTTPFieldName { HTTPFieldName(.xAccelBuffering) }
     public static var xApiKey: HTTPFieldName { HTTPFieldName(.xAPIKey) }
     public static var xGrpcWeb: HTTPFieldName { HTTPFieldName(.xGRPCWeb) }
+    package static var xSiloIdempotencyKey: HTTPFieldName { HTTPFieldName(.xSiloIdempotencyKey) }
+    package static var xSiloOrganization: HTTPFieldName { HTTPFieldName(.xSiloOrganization) }
+    package static var xSiloRequestID: HTTPFieldName { HTTPFieldName(.xSiloRequestID) }
+    package static var xSiloViewer: HTTPFieldName { HTTPFieldName(.xSiloViewer) }
     public static var xUserAgent: HTTPFieldName { HTTPFieldName(.xUserAgent) }
 }

@@ -70,7 +70,9 @@ enum WireForm: UInt8, Sendable, CaseIterable {
     /// gRPC; parameters (`; charset=utf-8`) are ignored, case too (rule W9). REST is found by its path, never by its
     /// type.
     init?(contentType value: UnsafeRawBufferPointer) {
-        guard let form = Self.allCases.first(where: { Self.matches(value, $0.contentType) }) else { return nil }
+        // Nearly all write it as it stands here.
+        let same = Self.allCases.first { value.elementsAre($0.contentType) }
+        guard let form = same ?? Self.allCases.first(where: { Self.matches(value, $0.contentType) }) else { return nil }
         self = form
     }
 

@@ -15,10 +15,10 @@ public enum SiloField {
     public static let viewer = "x-silo-viewer"
 }
 
-/// The same as names that were checked once.
+/// The same as names that the transport knows by heart.
 enum SiloFieldName {
-    static let organization = HTTPFieldName(known: "x-silo-organization")
-    static let idempotencyKey = HTTPFieldName(known: "x-silo-idempotency-key")
-    static let requestID = HTTPFieldName(known: "x-silo-request-id")
-    static let viewer = HTTPFieldName(known: "x-silo-viewer")
+    static var organization: HTTPFieldName { .xSiloOrganization }
+    static var idempotencyKey: HTTPFieldName { .xSiloIdempotencyKey }
+    static var requestID: HTTPFieldName { .xSiloRequestID }
+    static var viewer: HTTPFieldName { .xSiloViewer }
 }

@@ -74,6 +74,31 @@ import Testing
         #expect(TestEngine.text(fields) == "\(one); \(one)")
     }
 
+    @Test func `M12 fields of known names are counted, one or more, in copies and in the begin of others too`() throws {
+        var fields: HTTPFields = [.te: "trailers", .contentType: "a/b", .xSiloViewer: "user"]
+        #expect(fields.count(of: .te) == 1 && fields.count(of: .xSiloViewer) == 1)
+        #expect(fields.count(of: .grpcTimeout) == 0)
+        let one = fields
+        fields.append(.te, "x")
+        #expect(fields.count(of: .te) == 2 && fields.count(of: .contentType) == 1)
+        #expect(one.count(of: .te) == 1)
+        let two = try #require(fields.storage)
+        fields.append(contentsOf: one)
+        #expect(fields.count(of: .te) == 3 && fields.count(of: .contentType) == 2)
+        for (entryCount, count) in [(1, 1), (3, 1), (4, 2)] {
+            let begin = FieldStorage.make(capacity: 512)
+            let byteCount = Int(two.entry(at: entryCount - 1).offset)
+            begin.copyBegin(of: two, entryCount: entryCount, byteCount: byteCount)
+            #expect(HTTPFields(storage: begin).count(of: .te) == count, "\(entryCount)")
+            begin.removeAll()
+            #expect(HTTPFields(storage: begin).count(of: .te) == 0)
+        }
+        fields.removeAll(.te)
+        #expect(fields.count(of: .te) == 0 && fields.count(of: .contentType) == 2)
+        fields.append(.te, "y")
+        #expect(fields.count(of: .te) == 1)
+    }
+
     @Test func `M10 no name of ours has an underscore or a dot, which some proxies drop`() {
         for raw in 1...UInt8.max {
             guard let token = FieldToken(rawValue: raw) else { break }
