@@ -79,6 +79,13 @@ extension Message {
         let byteCount = encodedByteCount
         // The initializer would write to the one array that all empty arrays are.
         guard byteCount > 0 else { return [] }
+        // It also asks the runtime for the array's type, which costs more than copying a few bytes does.
+        if byteCount <= 256 {
+            return withUnsafeTemporaryAllocation(byteCount: byteCount, alignment: 1) { memory in
+                encode(into: memory, deterministic: deterministic)
+                return [UInt8](memory)
+            }
+        }
         return [UInt8](unsafeUninitializedCapacity: byteCount) { memory, count in
             encode(
                 into: UnsafeMutableRawBufferPointer(start: memory.baseAddress, count: byteCount),

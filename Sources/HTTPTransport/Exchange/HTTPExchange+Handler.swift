@@ -18,6 +18,7 @@ extension HTTPExchange {
     public func setDeadline(_ instant: NIODeadline, handler: any NIOScheduledCallbackHandler & Sendable) {
         guard eventLoop.inEventLoop else { return eventLoop.execute { self.setDeadline(instant, handler: handler) } }
         guard !hasReturned else { return }
+        state.pointee.mayHoldWait = true
         state.pointee.deadline = Deadline(instant: instant, handler: handler)
         if !state.pointee.isStarting { startDeadlineTimer() }
     }
@@ -40,6 +41,7 @@ extension HTTPExchange {
     func handlerDidSuspend(in task: Task<Void, Never>) {
         state.pointee.isStarting = false
         guard !hasReturned else { return }
+        state.pointee.mayHoldWait = true
         state.pointee.task = task
         if failure != nil || state.pointee.isHandlerCancelled { task.cancel() }
         startDeadlineTimer()
@@ -50,14 +52,17 @@ extension HTTPExchange {
         guard eventLoop.inEventLoop else { return eventLoop.execute { self.handlerReturned() } }
         hasReturned = true
         state.pointee.isStarting = false
-        if state.pointee.task != nil { state.pointee.task = nil }
-        if state.pointee.deadline != nil { state.pointee.deadline = nil }
-        if let timer = state.pointee.deadlineTimer {
-            timer.cancel()
-            state.pointee.deadlineTimer = nil
-        }
+        if state.pointee.mayHoldWait { endWait() }
         if failure == nil, !isFinished, isAttached { driver.abandoned(self) }
         connection.handlerDidReturn()
+    }
+
+    private func endWait() {
+        state.pointee.mayHoldWait = false
+        state.pointee.task = nil
+        state.pointee.deadline = nil
+        state.pointee.deadlineTimer?.cancel()
+        state.pointee.deadlineTimer = nil
     }
 
     private func startDeadlineTimer() {

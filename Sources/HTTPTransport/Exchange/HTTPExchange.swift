@@ -46,6 +46,8 @@ public final class HTTPExchange: @unchecked Sendable {
         var isStarting = false
         var deadline: Deadline?
         var deadlineTimer: NIOScheduledCallback?
+        /// Some of the last two and `task` may be there: only of handlers that wait.
+        var mayHoldWait = false
 
         init(head: consuming HTTPRequestHead, receivedAt: UInt64) {
             self.head = head
@@ -137,7 +139,6 @@ public final class HTTPExchange: @unchecked Sendable {
         state.pointee.hasReturned = false
         state.pointee.isHandlerCancelled = false
         state.pointee.isStarting = false
-        if state.pointee.deadline != nil { state.pointee.deadline = nil }
         closed.store(false, ordering: .relaxed)
         return state.pointee.head.takeStorage()
     }

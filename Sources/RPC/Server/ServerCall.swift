@@ -82,8 +82,8 @@ public final class ServerCall: HTTPExchangeTask, @unchecked Sendable {
         encodings = terms.encodings
         deadline = terms.timeout.map { exchange.receivedAt + .nanoseconds($0) }
         usesJSON = terms.form.codec == .json
-        super.init(exchange)
         terms.method.counters.didStart(shard: exchange.eventLoopIndex)
+        super.init(exchange)
     }
 
     var served: ServedMethod { terms.method }
