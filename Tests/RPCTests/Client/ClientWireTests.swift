@@ -22,7 +22,7 @@ import Testing
         try await Scripted.run(script, configure: { $0.metadata.add("x-api-key", "k") }) { channel, peer in
             var metadata = Metadata()
             metadata.add("x-data-bin", bytes: [0xFF])
-            #expect(await channel.ask(options: CallOptions(metadata: metadata, timeout: .seconds(10))).value == "hi")
+            #expect(await channel.ask(options: CallOptions(metadata: metadata, timeout: .seconds(100))).value == "hi")
             let seen = await requests.entries.first ?? []
             #expect(seen.map { $0.hasPrefix("grpc-timeout: ") ? "grpc-timeout" : $0 } == [
                 ":method: POST", ":scheme: http", ":path: /t.S/M", ":authority: 127.0.0.1:\(peer.port)", "grpc-timeout",
