@@ -27,11 +27,16 @@ struct SiloCommand: AsyncParsableCommand {
     @Option(help: "Run only remote forms whose name contains this text.")
     var filter: String?
 
+    @Option(help: "Run only questions whose name contains this text.")
+    var question: String?
+
     func run() async throws {
         try BenchmarksCommand.refuseDebugBuild()
-        if filter == nil { try await local() }
+        if filter == nil, question == nil { try await local() }
         let world = try await SiloWorld.start()
-        for question in world.questions { try await remote(question) }
+        let questions = world.questions.filter { known in question.map { known.name.contains($0) } ?? true }
+        if questions.isEmpty { throw ValidationError("no question's name contains \"\(question ?? "")\"") }
+        for question in questions { try await remote(question) }
         await world.stop()
     }
 
