@@ -36,27 +36,27 @@ public enum GRPCTimeout {
     /// The finest unit whose amount has at most eight digits, rounded up so that the server does not give up
     /// before the client does (rule T4).
     public static func encode(nanoseconds: UInt64) -> [UInt8] {
-        withBytes(nanoseconds: nanoseconds) { Array($0) }
-    }
-
-    /// As ``encode(nanoseconds:)``, without memory of its own. `body` must not keep the pointer.
-    package static func withBytes<Result>(
-        nanoseconds: UInt64, _ body: (UnsafeRawBufferPointer) -> Result
-    ) -> Result {
-        var (amount, unit) = rounded(nanoseconds)
-        return withUnsafeTemporaryAllocation(byteCount: maximumByteCount, alignment: 1) { memory in
-            var start = maximumByteCount - 1
-            memory[start] = unit
-            repeat {
-                start -= 1
-                memory[start] = UInt8(ascii: "0") + UInt8(truncatingIfNeeded: amount % 10)
-                amount /= 10
-            } while amount > 0
-            return body(UnsafeRawBufferPointer(rebasing: memory[start...]))
+        withUnsafeTemporaryAllocation(byteCount: maximumByteCount, alignment: 1) {
+            Array(write(nanoseconds: nanoseconds, into: $0))
         }
     }
 
-    private static let maximumByteCount = 9
+    /// As ``encode(nanoseconds:)``, into ``maximumByteCount`` bytes of the caller's. The value ends where they do.
+    package static func write(
+        nanoseconds: UInt64, into memory: UnsafeMutableRawBufferPointer
+    ) -> UnsafeRawBufferPointer {
+        var (amount, unit) = rounded(nanoseconds)
+        var start = maximumByteCount - 1
+        memory[start] = unit
+        repeat {
+            start -= 1
+            memory[start] = UInt8(ascii: "0") + UInt8(truncatingIfNeeded: amount % 10)
+            amount /= 10
+        } while amount > 0
+        return UnsafeRawBufferPointer(rebasing: memory[start..<maximumByteCount])
+    }
+
+    package static let maximumByteCount = 9
     private static let maximumAmount: UInt64 = 99_999_999
 
     private static func rounded(_ nanoseconds: UInt64) -> (amount: UInt64, unit: UInt8) {

@@ -12,7 +12,7 @@ final class HTTP2ClientDriver: ChannelInboundHandler, ClientDriver, @unchecked S
     private let eventLoop: any EventLoop
     private let engine: HTTP2Engine
     private let configuration: HTTPClientConfiguration
-    private let authority: String
+    private let authority: [UInt8]
     private let state: ClientConnectionState
     let deadlines: ExchangeDeadlines
     private var context: ChannelHandlerContext?
@@ -36,7 +36,7 @@ final class HTTP2ClientDriver: ChannelInboundHandler, ClientDriver, @unchecked S
     ) throws(HTTPConnectionError) {
         self.eventLoop = eventLoop
         self.configuration = configuration
-        self.authority = authority
+        self.authority = Array(authority.utf8)
         self.state = state
         deadlines = ExchangeDeadlines(eventLoop)
         let now = NIODeadline.now()

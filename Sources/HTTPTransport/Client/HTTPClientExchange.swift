@@ -229,8 +229,7 @@ public final class HTTPClientExchange: @unchecked Sendable {
     // MARK: From the driver (on the event loop)
 
     func didReceiveHead(_ head: HTTPResponseHead) {
-        resolve(.success(head))
-        receiver?.didReceiveHead(head, self)
+        if let receiver { receiver.didReceiveHead(head, self) } else { resolve(.success(head)) }
     }
 
     func didReceive(_ bytes: ByteBuffer) {
@@ -245,7 +244,7 @@ public final class HTTPClientExchange: @unchecked Sendable {
 
     /// The exchange's place in the connection is free again. Runs once.
     func releaseLease() {
-        driver.deadlines.remove(self)
+        if deadlinePlace != nil { driver.deadlines.remove(self) }
         guard let lease else { return }
         self.lease = nil
         lease.release()

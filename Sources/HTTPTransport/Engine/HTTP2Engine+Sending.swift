@@ -59,8 +59,9 @@ extension HTTP2Engine {
 
     /// Opens a stream with a request.
     ///
+    /// - Parameter authority: for a head without one.
     /// - Returns: nil when the connection cannot take any (stream ids used up, session over).
-    func request(_ head: HTTPRequestHead, authority: String, endsStream: Bool) -> HTTP2Stream? {
+    func request(_ head: HTTPRequestHead, authority: [UInt8], endsStream: Bool) -> HTTP2Stream? {
         guard let session, failure == nil, nghttp2_session_check_request_allowed(session) != 0 else {
             return nil
         }
@@ -69,17 +70,15 @@ extension HTTP2Engine {
         stream.headFields = head.fields
         stream.question = ResponseRules.Question(head.method)
         stream.isHeadSubmitted = true
-        var authority = head.authority ?? authority
         // nghttp2 copies these four values inside `submit`, so pointers that live as long as the closures are
         // enough.
-        let id = authority.withUTF8 { authority in
+        let id = authority.withUnsafeBytes { own in
             head.method.withBytes { method in
-                head.withPath { path in
-                    appendRequest(head, method, path, UnsafeRawBufferPointer(authority))
-                    return submitRequest(stream, endsStream: endsStream, session)
-                }
+                appendRequest(head, method, head.pathBytes, head.authorityBytes ?? own)
+                return submitRequest(stream, endsStream: endsStream, session)
             }
         }
+        withExtendedLifetime(head) {}
         guard id > 0 else {
             reference.release()
             return nil

@@ -96,10 +96,22 @@ public struct HTTPFields: @unchecked Sendable {
         return try body(value)
     }
 
-    /// Holds as long as the fields do.
-    private func firstValue(_ name: HTTPFieldName) -> UnsafeRawBufferPointer? {
+    /// As ``withFirst(_:_:)``, in place: valid as long as the fields are held.
+    package func firstValue(_ name: HTTPFieldName) -> UnsafeRawBufferPointer? {
         guard mayHold(name.token) else { return nil }
         return storage?.firstValue(name)
+    }
+
+    /// Lists all fields where they stand. `memory` has room for ``count``.
+    package func list(into memory: UnsafeMutableBufferPointer<HTTPFieldBytes>) -> UnsafeBufferPointer<HTTPFieldBytes> {
+        guard let storage else { return UnsafeBufferPointer(start: nil, count: 0) }
+        let count = storage.entryCount
+        for index in 0..<count {
+            let entry = storage.entry(at: index)
+            memory.initializeElement(
+                at: index, to: HTTPFieldBytes(name: storage.name(of: entry), value: storage.value(of: entry)))
+        }
+        return UnsafeBufferPointer(rebasing: memory[..<count])
     }
 
     /// Every field in order. `body` must not keep the pointers.
@@ -169,6 +181,12 @@ public struct HTTPFields: @unchecked Sendable {
         }
     }
 
+}
+
+/// A field where it stands: pointers that hold as long as the ``HTTPFields`` do.
+package struct HTTPFieldBytes {
+    package let name: UnsafeRawBufferPointer
+    package let value: UnsafeRawBufferPointer
 }
 
 extension HTTPFields: Equatable {

@@ -179,6 +179,7 @@ final class ChannelCore: Sendable {
     let configuration: RPCChannel.Configuration
     let pool: HTTPConnectionPool
     let encoder: RequestEncoder
+    let responses: ResponseTerms
     let throttle: RetryThrottle?
     let unary: UnaryCaller
 
@@ -186,20 +187,21 @@ final class ChannelCore: Sendable {
         self.configuration = configuration
         pool = HTTPConnectionPool(configuration.pool, group: group)
         encoder = RequestEncoder(configuration)
+        responses = ResponseTerms(configuration)
         throttle = configuration.service.retryThrottling.map { RetryThrottle($0) }
-        unary = UnaryCaller(pool: pool, encoder: encoder, throttle: throttle)
+        unary = UnaryCaller(pool: pool, encoder: encoder, responses: responses, throttle: throttle)
     }
 
     /// The message that answers a unary call's body.
     func exchange(
         _ context: ClientCallContext, body: ByteBuffer, _ method: MethodConfiguration?
     ) async throws -> ByteBuffer {
-        let (result, attempts) = await unary.call(context, body: body, method)
+        let result = await unary.call(context, body: body, method)
         let error = result.failure?.report
         context.end(
             ClientCallEnd(
                 error: error, responseMetadata: result.responseMetadata, trailingMetadata: result.trailing,
-                attempts: attempts))
+                attempts: result.attempts))
         if let error { throw error }
         return result.message
     }

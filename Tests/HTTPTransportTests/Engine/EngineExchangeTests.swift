@@ -9,12 +9,12 @@ import Testing
         let client = try TestEngine(.client)
         let head = HTTPRequestHead(
             path: "/pkg.Service/Method", fields: [.contentType: "application/grpc", .te: "trailers"])
-        let first = try #require(client.engine.request(head, authority: "host:1", endsStream: false))
+        let first = try #require(client.engine.request(head, authority: Array("host:1".utf8), endsStream: false))
         client.engine.send(ByteBuffer(string: "hello "), on: first)
         client.engine.send(ByteBuffer(string: "world"), on: first)
         client.engine.end(first, trailers: nil)
         let get = HTTPRequestHead(method: .get, path: "/", authority: "other")
-        _ = try #require(client.engine.request(get, authority: "host:1", endsStream: true))
+        _ = try #require(client.engine.request(get, authority: Array("host:1".utf8), endsStream: true))
         return (client, client.drain())
     }
 
@@ -54,7 +54,7 @@ import Testing
         func block(_ timeout: String, _ id: String, _ key: String) throws -> [UInt8] {
             let head = HTTPRequestHead(
                 path: "/", authority: "h", fields: [.grpcTimeout: timeout, requestID: id, .authorization: key])
-            _ = try #require(client.engine.request(head, authority: "h", endsStream: true))
+            _ = try #require(client.engine.request(head, authority: Array("h".utf8), endsStream: true))
             return Array(client.drain().suffix(18))
         }
         _ = try block("1S", "a", "k1")
@@ -251,7 +251,7 @@ import Testing
     @Test func `H2f a client disables push and skips 1xx`() throws {
         let client = try TestEngine(.client)
         let head = HTTPRequestHead(path: "/")
-        _ = try #require(client.engine.request(head, authority: "a", endsStream: true))
+        _ = try #require(client.engine.request(head, authority: Array("a".utf8), endsStream: true))
         let sent = client.drain()
         let settings = Wire.frames(Array(sent.dropFirst(24))).ofType(4)
         #expect(settings.first?.payload.suffix(6) == [0, 2, 0, 0, 0, 0])
@@ -335,14 +335,14 @@ import Testing
         let client = try TestEngine(.client)
         for _ in 0..<2 {
             _ = try #require(
-                client.engine.request(HTTPRequestHead(path: "/"), authority: "a", endsStream: true))
+                client.engine.request(HTTPRequestHead(path: "/"), authority: Array("a".utf8), endsStream: true))
         }
         _ = client.drain()
         client.feed(Wire.emptySettings + Wire.frame(type: 7, flags: 0, stream: 0, Wire.big(1) + Wire.big(0)))
         #expect(
             client.reports == [.goAway(1, "NO_ERROR"), .closed(3, "REFUSED_STREAM")]
                 || client.reports == [.closed(3, "REFUSED_STREAM"), .goAway(1, "NO_ERROR")])
-        #expect(client.engine.request(HTTPRequestHead(path: "/"), authority: "a", endsStream: true) == nil)
+        #expect(client.engine.request(HTTPRequestHead(path: "/"), authority: Array("a".utf8), endsStream: true) == nil)
     }
 
     @Test func `H2c requests that wait for a place are refused at once when GOAWAY comes, and never sent`() throws {
@@ -350,7 +350,7 @@ import Testing
         client.feed(Wire.frame(type: 4, flags: 0, stream: 0, [0, 3] + Wire.big(1)))
         for _ in 0..<3 {
             let head = HTTPRequestHead(path: "/")
-            let stream = try #require(client.engine.request(head, authority: "a", endsStream: false))
+            let stream = try #require(client.engine.request(head, authority: Array("a".utf8), endsStream: false))
             client.engine.send(ByteBuffer(string: "body"), on: stream)
             client.engine.end(stream, trailers: nil)
         }

@@ -26,7 +26,7 @@ import Testing
         let client = try TestEngine(.client)
         for _ in 0..<3 {
             let head = HTTPRequestHead(method: method, path: "/")
-            _ = try #require(client.engine.request(head, authority: "x", endsStream: endsStream))
+            _ = try #require(client.engine.request(head, authority: Array("x".utf8), endsStream: endsStream))
         }
         _ = client.drain()
         return client

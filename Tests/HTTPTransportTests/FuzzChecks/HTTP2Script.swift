@@ -162,7 +162,7 @@ final class HTTP2Script {
         case 14 where argument == 0: engine?.terminate(.enhanceYourCalm, reason: "the script says so")
         case 15, 16, 17:
             guard role == .client else { return }
-            _ = engine?.request(Self.requestHead, authority: "x", endsStream: order == 15)
+            _ = engine?.request(Self.requestHead, authority: Array("x".utf8), endsStream: order == 15)
         default: drain(upTo: .max)
         }
     }

@@ -64,7 +64,8 @@ struct Answer {
     private func read(pieces: [[UInt8]]) -> Reading {
         var configuration = RPCChannel.Configuration(host: "x", port: 1, wire: wire)
         configuration.maximumResponseMessageByteCount = limit
-        var reader = ResponseReader(configuration, MethodDescriptor(service: "t.S", method: "M", kind: kind))
+        var reader = ResponseReader(
+            ResponseTerms(configuration), MethodDescriptor(service: "t.S", method: "M", kind: kind))
         var reading = Reading()
         do throws(RPCError) {
             try reader.readHead(HTTPResponseHead(status: status, fields: Self.fields(fields)))

@@ -49,7 +49,7 @@ public final class ClientCall: Sendable {
         self.channel = channel
         state = Mutex(
             State(
-                reader: ResponseReader(channel.configuration, context.method),
+                reader: ResponseReader(channel.responses, context.method),
                 retry: RetryState(method?.retry, channel.throttle),
                 replay: ReplayBuffer(limit: channel.configuration.replayByteCount)))
     }
@@ -260,7 +260,7 @@ public final class ClientCall: Sendable {
                 state.withLock { state in
                     state.attempt = nil
                     state.hasHead = false
-                    state.reader = ResponseReader(channel.configuration, method)
+                    state.reader = ResponseReader(channel.responses, method)
                     state.replay.beginReplay()
                 }
                 try await startAttempt()

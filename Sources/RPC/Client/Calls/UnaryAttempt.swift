@@ -1,13 +1,20 @@
 import HTTPTransport
 import NIOCore
 
-/// What came of one attempt at a unary call.
+/// What came of a unary call, or of one attempt at it.
 struct UnaryResult: Sendable {
     /// Set when there is no failure.
     var message = ByteBuffer()
     var failure: AttemptFailure?
     var responseMetadata = Metadata()
     var trailing = Metadata()
+    var attempts = 1
+
+    func after(_ attempts: Int) -> UnaryResult {
+        var result = self
+        result.attempts = attempts
+        return result
+    }
 }
 
 /// One attempt at a unary call: state on the event loop of its connection, woken when everything has arrived, so that
@@ -21,8 +28,8 @@ final class UnaryAttempt: HTTPResponseReceiver, @unchecked Sendable {
     private var message: ByteBuffer?
     private var result: UnaryResult?
 
-    init(_ configuration: RPCChannel.Configuration, _ context: ClientCallContext) {
-        reader = ResponseReader(configuration, context.method)
+    init(_ responses: ResponseTerms, _ context: ClientCallContext) {
+        reader = ResponseReader(responses, context.method)
         deadline = context.deadline
     }
 
@@ -44,13 +51,7 @@ final class UnaryAttempt: HTTPResponseReceiver, @unchecked Sendable {
         attempt(exchange) { () throws(RPCError) in
             try reader.finish(trailers: trailers)
             try takeMessages()
-            let outcome = reader.outcome ?? .init()
-            if let error = outcome.error { throw error }
-            guard let message else {
-                throw RPCError(.unimplemented, "\(reader.method.path) answered OK without a message")
-            }
-            result = UnaryResult(
-                message: message, responseMetadata: reader.responseMetadata, trailing: outcome.trailing)
+            result = try reader.takeResult(message)
         }
     }
 

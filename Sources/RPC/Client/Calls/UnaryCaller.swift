@@ -2,28 +2,36 @@ import HTTPTransport
 import NIOCore
 
 /// Makes unary calls: attempts, retries, hedging. One message each way, in the body's bytes.
-struct UnaryCaller: Sendable {
+///
+/// A class, so that a call carries one reference of it.
+final class UnaryCaller: Sendable {
     let pool: HTTPConnectionPool
     let encoder: RequestEncoder
+    let responses: ResponseTerms
     let throttle: RetryThrottle?
 
-    func call(_ context: ClientCallContext, body: ByteBuffer, _ method: MethodConfiguration?) async -> (
-        UnaryResult, Int
-    ) {
+    init(pool: HTTPConnectionPool, encoder: RequestEncoder, responses: ResponseTerms, throttle: RetryThrottle?) {
+        self.pool = pool
+        self.encoder = encoder
+        self.responses = responses
+        self.throttle = throttle
+    }
+
+    func call(_ context: ClientCallContext, body: ByteBuffer, _ method: MethodConfiguration?) async -> UnaryResult {
         if let hedging = method?.hedging, hedging.maximumAttempts > 1 {
             return await Hedge(caller: self, context: context, body: body, policy: hedging).run()
         }
         var retry = RetryState(method?.retry, throttle)
         while true {
-            let result = await attempt(context, body: body, retry.attempt)
+            var result = await attempt(context, body: body, retry.attempt)
+            result.attempts = retry.attempt
             guard let failure = result.failure else {
                 throttle?.didSucceed()
-                return (result, retry.attempt)
+                return result
             }
-            guard let delay = retry.delay(after: failure, deadline: context.deadline) else {
-                return (result, retry.attempt)
+            guard let delay = retry.delay(after: failure, deadline: context.deadline), await wait(delay) else {
+                return result
             }
-            guard await wait(delay) else { return (result, retry.attempt) }
         }
     }
 
@@ -47,17 +55,17 @@ struct UnaryCaller: Sendable {
                 return UnaryResult(failure: AttemptFailure(error: ClientFailure.error(error)))
             }
         }
-        let get = encoder.getHead(context, message: body, attempt: number)
-        let content = get == nil ? body : ByteBuffer()
-        let head: HTTPRequestHead
+        let attempt = UnaryAttempt(responses, context)
+        let exchange: HTTPClientExchange
         do {
-            head = try encoder.signed(get ?? encoder.head(context, attempt: number), content)
+            let get = encoder.getHead(context, message: body, attempt: number)
+            let content = get == nil ? body : ByteBuffer()
+            let head = try encoder.signed(get ?? encoder.head(context, attempt: number), content)
+            exchange = connection.exchange(head, body: content, deadline: context.deadline, receiver: attempt)
         } catch {
             connection.giveLeaseBack()
             return UnaryResult(failure: AttemptFailure(error: ClientFailure.unsigned(error, context.method)))
         }
-        let attempt = UnaryAttempt(encoder.configuration, context)
-        let exchange = connection.exchange(head, body: content, deadline: context.deadline, receiver: attempt)
         return await withTaskCancellationHandler {
             await withUnsafeContinuation { continuation in
                 attempt.begin(continuation)
@@ -87,7 +95,7 @@ private struct Hedge {
     let body: ByteBuffer
     let policy: HedgingPolicy
 
-    func run() async -> (UnaryResult, Int) {
+    func run() async -> UnaryResult {
         await withTaskGroup(of: Event.self) { group in
             var started = 0
             var running = 0
@@ -123,7 +131,7 @@ private struct Hedge {
                         startNext(&group)
                     } else if running == 0 {
                         group.cancelAll()
-                        return (last, started)
+                        return last.after(started)
                     }
                 case .answer(let result):
                     running -= 1
@@ -131,11 +139,11 @@ private struct Hedge {
                     guard let failure = result.failure else {
                         caller.throttle?.didSucceed()
                         group.cancelAll()
-                        return (result, started)
+                        return result.after(started)
                     }
                     guard policy.nonFatalCodes.contains(failure.error.code), !failure.isCommitted else {
                         group.cancelAll()
-                        return (result, started)
+                        return result.after(started)
                     }
                     _ = caller.throttle?.didFail()
                     mayStart = mayStart && isInTime(failure.pushback)
@@ -143,11 +151,11 @@ private struct Hedge {
                         if case .after(let delay) = failure.pushback { wait(&group, delay) } else { startNext(&group) }
                     } else if running == 0 {
                         group.cancelAll()
-                        return (last, started)
+                        return last.after(started)
                     }
                 }
             }
-            return (last, started)
+            return last.after(started)
         }
     }
 

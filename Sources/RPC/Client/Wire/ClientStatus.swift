@@ -23,9 +23,10 @@ enum ClientStatus {
     /// What fields that hold a `grpc-status` say.
     static func outcome(_ fields: HTTPFields) throws(RPCError) -> ResponseReader.Outcome {
         let metadata = Metadata(fields: fields)
-        let code =
-            fields.count(of: .grpcStatus) == 1 ? fields.withFirst(.grpcStatus) { StatusCode(decimal: $0) } ?? nil : nil
-        guard let code else {
+        defer { withExtendedLifetime(fields) {} }
+        guard fields.count(of: .grpcStatus) == 1,
+            let code = fields.firstValue(.grpcStatus).flatMap({ StatusCode(decimal: $0) })
+        else {
             throw RPCError(.unknown, "the server sent a grpc-status that is not one number", metadata: metadata)
         }
         guard code != .ok else { return ResponseReader.Outcome(error: nil, trailing: metadata) }

@@ -116,7 +116,9 @@ final class RequestEncoder: Sendable {
     private func append(timeout: TimeAmount, to fields: inout HTTPFields) {
         let nanoseconds = UInt64(max(0, timeout.nanoseconds))
         guard wire.isConnect else {
-            return GRPCTimeout.withBytes(nanoseconds: nanoseconds) { fields.append(.grpcTimeout, raw: $0) }
+            return withUnsafeTemporaryAllocation(byteCount: GRPCTimeout.maximumByteCount, alignment: 1) {
+                fields.append(.grpcTimeout, raw: GRPCTimeout.write(nanoseconds: nanoseconds, into: $0))
+            }
         }
         // At most ten digits.
         let milliseconds = min((nanoseconds + 999_999) / 1_000_000, 9_999_999_999)
@@ -158,8 +160,12 @@ final class RequestEncoder: Sendable {
         let isFramed = wire.isFramed(context.method)
         let prefix = isFramed ? FrameHeader.byteCount : 0
         var buffer = ByteBufferAllocator().buffer(capacity: prefix + bytes.count)
-        buffer.writeRepeatingByte(0, count: prefix)
-        buffer.writeBytes(bytes)
+        // In one step: each use of a buffer is checked at run time.
+        buffer.writeWithUnsafeMutableBytes(minimumWritableBytes: prefix + bytes.count) { memory in
+            for index in 0..<prefix { memory[index] = 0 }
+            UnsafeMutableRawBufferPointer(rebasing: memory[prefix...]).copyMemory(from: bytes)
+            return prefix + bytes.count
+        }
         try finish(&buffer, isFramed: isFramed, context, isCompressed)
         return buffer
     }

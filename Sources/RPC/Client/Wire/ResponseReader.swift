@@ -21,16 +21,13 @@ struct ResponseReader: Sendable {
     }
 
     let method: MethodDescriptor
-    let wire: RPCChannel.Wire
-    let limit: Int
-    private let frames: FrameReader
+    private let terms: ResponseTerms
     private(set) var head: HTTPResponseHead?
     /// The server has spoken as an application: from here on the call must not be repeated (rule S9).
     private(set) var isCommitted = false
     private(set) var outcome: Outcome?
 
     private var encoding: CompressionAlgorithm?
-    private var accepted: [CompressionAlgorithm]
     private var isText = false
     private var inbound = ByteBuffer()
     private var text = Base64StreamDecoder()
@@ -38,14 +35,12 @@ struct ResponseReader: Sendable {
     private var connectEnd: Outcome?
     private var wholeMessage: ByteBuffer?
 
-    init(_ configuration: RPCChannel.Configuration, _ method: MethodDescriptor) {
+    private var wire: RPCChannel.Wire { terms.wire }
+    private var limit: Int { terms.limit }
+
+    init(_ terms: ResponseTerms, _ method: MethodDescriptor) {
         self.method = method
-        wire = configuration.wire
-        limit = configuration.maximumResponseMessageByteCount
-        accepted = configuration.acceptedCompression
-        let flags: FrameFlags =
-            wire.isWeb ? [.compressed, .trailers] : wire.isConnect ? [.compressed, .connectEnd] : .compressed
-        frames = FrameReader(maximumPayloadByteCount: limit, allowedFlags: flags)
+        self.terms = terms
     }
 
     // MARK: Head
@@ -82,7 +77,8 @@ struct ResponseReader: Sendable {
             head.fields.count(of: .grpcStatus) == 0
         else { return false }
         let usual: StaticString = wire.codec == .proto ? "application/grpc+proto" : "application/grpc+json"
-        return head.fields.withFirst(.contentType) { $0.elementsAre(usual) } ?? false
+        defer { withExtendedLifetime(head) {} }
+        return head.fields.firstValue(.contentType)?.elementsAre(usual) ?? false
     }
 
     private mutating func readConnectHead(_ head: HTTPResponseHead, _ type: MediaType) throws(RPCError) {
@@ -107,7 +103,7 @@ struct ResponseReader: Sendable {
         guard let text = fields.first(name) else { return nil }
         guard fields.count(of: name) == 1 else { throw RPCError(.internalError, "the server sent \(name) twice") }
         if text == "identity" || text.isEmpty { return nil }
-        guard let algorithm = CompressionAlgorithm(name: text), accepted.contains(algorithm) else {
+        guard let algorithm = CompressionAlgorithm(name: text), terms.accepted.contains(algorithm) else {
             throw RPCError(.internalError, "the server used \(name) \"\(text.prefix(64))\", which was not offered")
         }
         return algorithm
@@ -147,7 +143,7 @@ struct ResponseReader: Sendable {
             wholeMessage = nil
             return message
         }
-        guard wire.isFramed(method) else { return nil }
+        guard inbound.readableBytes > 0, wire.isFramed(method) else { return nil }
         while let (flags, payload) = try cutFrame() {
             // Rule P12.
             guard webTrailers == nil, connectEnd == nil else {
@@ -168,7 +164,7 @@ struct ResponseReader: Sendable {
     private mutating func cutFrame() throws(RPCError) -> (FrameFlags, ByteBuffer)? {
         let slice: FrameSlice?
         do {
-            slice = try inbound.withUnsafeReadableBytes { bytes throws(FrameError) in try frames.next(bytes) }
+            slice = try inbound.withUnsafeReadableBytes { bytes throws(FrameError) in try terms.frames.next(bytes) }
         } catch {
             throw RPCError(frameError: error, limit: "maximumResponseMessageByteCount")
         }
@@ -212,7 +208,7 @@ struct ResponseReader: Sendable {
         }
         guard wire.isFramed(method) else { return try finishConnectUnary() }
         do {
-            try inbound.withUnsafeReadableBytes { bytes throws(FrameError) in try frames.finish(bytes) }
+            try inbound.withUnsafeReadableBytes { bytes throws(FrameError) in try terms.frames.finish(bytes) }
         } catch {
             throw RPCError(frameError: error, limit: "maximumResponseMessageByteCount")
         }
@@ -224,6 +220,14 @@ struct ResponseReader: Sendable {
             return
         }
         outcome = try ClientStatus.outcome(trailers: wire.isWeb ? webTrailers : trailers, head: head?.fields)
+    }
+
+    /// What a unary call that has ended gives. Mutating, because a getter would copy the whole reader.
+    mutating func takeResult(_ message: ByteBuffer?) throws(RPCError) -> UnaryResult {
+        let outcome = outcome.take() ?? Outcome()
+        if let error = outcome.error { throw error }
+        guard let message else { throw RPCError(.unimplemented, "\(method.path) answered OK without a message") }
+        return UnaryResult(message: message, responseMetadata: responseMetadata, trailing: outcome.trailing)
     }
 
     private mutating func finishConnectUnary() throws(RPCError) {
@@ -238,6 +242,24 @@ struct ResponseReader: Sendable {
         var error = ConnectJSON.unaryError(bytes, httpStatus: head.status)
         error.metadata = trailing
         outcome = Outcome(error: error, trailing: trailing)
+    }
+}
+
+/// What a channel takes as responses. A class, so that a call carries one reference of it.
+final class ResponseTerms: Sendable {
+    let wire: RPCChannel.Wire
+    /// Bytes of one message.
+    let limit: Int
+    let accepted: [CompressionAlgorithm]
+    let frames: FrameReader
+
+    init(_ configuration: RPCChannel.Configuration) {
+        wire = configuration.wire
+        limit = configuration.maximumResponseMessageByteCount
+        accepted = configuration.acceptedCompression
+        let flags: FrameFlags =
+            wire.isWeb ? [.compressed, .trailers] : wire.isConnect ? [.compressed, .connectEnd] : .compressed
+        frames = FrameReader(maximumPayloadByteCount: limit, allowedFlags: flags)
     }
 }
 
