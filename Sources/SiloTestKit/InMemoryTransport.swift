@@ -73,7 +73,6 @@ public struct InMemoryTransport: SiloTransport {
         var head = HTTPRequestHead(
             method: .post, path: call.method.path, scheme: "http", authority: "\(call.destination)", fields: fields)
         try SiloSigner(keyring: keyring, destination: call.destination).sign(&head, body: ByteBuffer(bytes: call.body))
-        let checked = try verifier.checkHead(head, identity: nil)
-        return try call.body.withUnsafeBytes { try verifier.checkBody($0, of: checked) }
+        return try call.body.withUnsafeBytes { try verifier.check(head, body: $0, identity: nil).peer }
     }
 }

@@ -5,9 +5,18 @@ public struct HTTPMethod: Sendable, Hashable, CustomStringConvertible {
     }
 
     /// The text of an unusual method. Behind a reference, so that copies of the usual ones count none.
-    private final class Name: Sendable {
-        let text: String
-        init(_ text: String) { self.text = text }
+    ///
+    /// `@unchecked Sendable`: the memory is written before anybody else has the name, and never again.
+    private final class Name: @unchecked Sendable {
+        let bytes: UnsafeRawBufferPointer
+
+        init(_ bytes: UnsafeRawBufferPointer) {
+            let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: bytes.count, alignment: 1)
+            memory.copyMemory(from: bytes)
+            self.bytes = UnsafeRawBufferPointer(memory)
+        }
+
+        deinit { bytes.deallocate() }
     }
 
     private let known: Known
@@ -19,12 +28,12 @@ public struct HTTPMethod: Sendable, Hashable, CustomStringConvertible {
     }
 
     public static func == (left: HTTPMethod, right: HTTPMethod) -> Bool {
-        left.known == right.known && (left.known != .other || left.other?.text == right.other?.text)
+        left.known == right.known && (left.known != .other || left.bytes.elementsAre(right.bytes))
     }
 
     public func hash(into hasher: inout Hasher) {
         hasher.combine(known)
-        hasher.combine(other?.text)
+        if known == .other { hasher.combine(bytes: bytes) }
     }
 
     public static var get: HTTPMethod { HTTPMethod(.get) }
@@ -58,19 +67,22 @@ public struct HTTPMethod: Sendable, Hashable, CustomStringConvertible {
             return
         }
         guard !bytes.isEmpty, bytes.allSatisfy(ASCII.isToken) else { return nil }
-        other = Name(String(decoding: bytes, as: UTF8.self))
+        other = Name(bytes)
     }
 
     /// The method as it stands on the wire.
-    public var description: String { other?.text ?? Self.name(of: known).description }
+    public var description: String { withBytes { String(decoding: $0, as: UTF8.self) } }
+
+    /// As ``description``, in place: valid as long as the method is held.
+    package var bytes: UnsafeRawBufferPointer {
+        if let other { return other.bytes }
+        let name = Self.name(of: known)
+        return UnsafeRawBufferPointer(start: name.utf8Start, count: name.utf8CodeUnitCount)
+    }
 
     package func withBytes<Result>(_ body: (UnsafeRawBufferPointer) throws -> Result) rethrows -> Result {
-        guard known == .other else {
-            let name = Self.name(of: known)
-            return try body(UnsafeRawBufferPointer(start: name.utf8Start, count: name.utf8CodeUnitCount))
-        }
-        var copy = other?.text ?? ""
-        return try copy.withUTF8 { try body(UnsafeRawBufferPointer($0)) }
+        defer { withExtendedLifetime(other) {} }
+        return try body(bytes)
     }
 
     private static func recognise(_ bytes: UnsafeRawBufferPointer) -> Known {

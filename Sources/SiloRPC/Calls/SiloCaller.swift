@@ -244,7 +244,7 @@ enum RequestID {
     private static let digitCount = 15
 
     static func make() -> String {
-        var bits = SecureRandom.word()
+        var (bits, _) = SecureRandom.words()
         return String(unsafeUninitializedCapacity: digitCount) { text in
             for place in 0..<digitCount {
                 text[place] = digit(UInt8(truncatingIfNeeded: bits & 15))

@@ -97,26 +97,28 @@ enum SecureRandom {
         return bytes
     }
 
-    /// Bytes that were made earlier, a kilobyte at a time: a few bytes cost OpenSSL as much as many. For what a call
-    /// needs, not for keys.
+    /// Bytes that were made earlier, four kilobytes at a time: a few bytes cost OpenSSL as much as many. For what a
+    /// call needs, not for keys.
     private struct Reserve {
         var bytes: [UInt8] = []
         var used = 0
     }
 
     private static let reserve = Mutex(Reserve())
-    private static let reserveByteCount = 1024
+    private static let reserveByteCount = 4096
 
     /// For values that are made with every call.
-    static func word() -> UInt64 {
+    static func words() -> (UInt64, UInt64) {
         reserve.withLock { reserve in
-            let size = MemoryLayout<UInt64>.size
+            let size = MemoryLayout<(UInt64, UInt64)>.size
             if reserve.used + size > reserve.bytes.count {
                 reserve.bytes = bytes(Int32(reserveByteCount))
                 reserve.used = 0
             }
             defer { reserve.used += size }
-            return reserve.bytes.withUnsafeBytes { $0.loadUnaligned(fromByteOffset: reserve.used, as: UInt64.self) }
+            return reserve.bytes.withUnsafeBytes {
+                $0.loadUnaligned(fromByteOffset: reserve.used, as: (UInt64, UInt64).self)
+            }
         }
     }
 }

@@ -3,38 +3,39 @@ import Synchronization
 /// The nonces that have been used, for as long as their time would still be accepted. Bounded for each key.
 ///
 /// Nonces lie in buckets by the signer's time, and a whole bucket is forgotten when its last time is too old: nothing
-/// is searched. What is kept of a nonce is a hash of eight bytes under a key of this process: a refusal of an honest
-/// call by a collision is as likely as 1 in 10^13 with a million nonces.
+/// is searched. What is kept of a nonce is a mark of eight bytes: that two random nonces have the same, and an honest
+/// call is refused, is as likely as 1 in 10^13 with a million nonces. Whoever makes nonces that collide has the key,
+/// and keeps its own calls out.
 final class ReplayWindow: Sendable {
     enum Answer: Equatable { case fresh, seen, full }
 
     private struct Nonces {
         /// The bucket that was used last, beside the others: nearly every call goes there.
         var current: Int64 = .min
-        var currentHashes: Set<UInt64> = []
+        var currentMarks: Set<UInt64> = []
         var others: [Int64: Set<UInt64>] = [:]
         var count = 0
 
         /// - Returns: false when there is no such bucket yet.
         mutating func turn(toKnown bucket: Int64) -> Bool {
             if bucket == current { return true }
-            guard let hashes = others.removeValue(forKey: bucket) else { return false }
-            others[current] = currentHashes
-            (current, currentHashes) = (bucket, hashes)
+            guard let marks = others.removeValue(forKey: bucket) else { return false }
+            others[current] = currentMarks
+            (current, currentMarks) = (bucket, marks)
             return true
         }
 
         mutating func begin(_ bucket: Int64) {
-            if !currentHashes.isEmpty { others[current] = currentHashes }
-            (current, currentHashes) = (bucket, [])
+            if !currentMarks.isEmpty { others[current] = currentMarks }
+            (current, currentMarks) = (bucket, [])
         }
 
         /// In the current bucket.
         ///
         /// - Parameter maximum: of all buckets together.
-        mutating func use(_ hash: UInt64, maximum: Int) -> Answer {
-            guard count < maximum else { return currentHashes.contains(hash) ? .seen : .full }
-            guard currentHashes.insert(hash).inserted else { return .seen }
+        mutating func use(_ mark: UInt64, maximum: Int) -> Answer {
+            guard count < maximum else { return currentMarks.contains(mark) ? .seen : .full }
+            guard currentMarks.insert(mark).inserted else { return .seen }
             count += 1
             return .fresh
         }
@@ -44,8 +45,8 @@ final class ReplayWindow: Sendable {
                 count -= others.removeValue(forKey: bucket)?.count ?? 0
             }
             guard current < oldest else { return }
-            count -= currentHashes.count
-            currentHashes = []
+            count -= currentMarks.count
+            currentMarks = []
         }
     }
 
@@ -63,16 +64,15 @@ final class ReplayWindow: Sendable {
     /// Remembers a nonce. Call it for valid signatures only, whose time is within the tolerance: then nobody but the
     /// owner of a key can fill its part.
     func use(_ nonce: Silo1Nonce, keyID: String, time: Int64, now: Int64) -> Answer {
-        let hash = UInt64(truncatingIfNeeded: nonce.hashValue)
         let bucket = time / Self.bucketMilliseconds
         return nonces.withLock { nonces in
             // In place: taking the entry out would copy its sets.
             if let place = nonces.index(forKey: keyID), nonces.values[place].turn(toKnown: bucket) {
-                return nonces.values[place].use(hash, maximum: maximumCountPerKey)
+                return nonces.values[place].use(nonce.mark, maximum: maximumCountPerKey)
             }
             Self.forget(&nonces, before: (now - tolerance) / Self.bucketMilliseconds)
             nonces[keyID, default: Nonces()].begin(bucket)
-            return nonces[keyID, default: Nonces()].use(hash, maximum: maximumCountPerKey)
+            return nonces[keyID, default: Nonces()].use(nonce.mark, maximum: maximumCountPerKey)
         }
     }
 

@@ -3,44 +3,32 @@ import HTTPTransport
 
 /// What of a request's head is signed, looked at in place: pointers that hold while ``of(_:_:)`` runs.
 struct Silo1Fields {
-    struct Field {
-        let name: UnsafeRawBufferPointer
-        let value: UnsafeRawBufferPointer
-    }
-
     /// Every name that begins so routes a call.
     static let routingPrefix: StaticString = "x-silo-"
-    /// Other names of fields that change what a request means.
-    private static let covered: [StaticString] = [
-        "grpc-timeout", "grpc-encoding", "content-encoding", "connect-timeout-ms",
-    ]
 
-    let method: HTTPMethod
+    let method: UnsafeRawBufferPointer
     let path: UnsafeRawBufferPointer
     let authority: UnsafeRawBufferPointer?
-    let all: UnsafeBufferPointer<Field>
+    let all: UnsafeBufferPointer<HTTPFieldBytes>
 
-    static func of<R>(_ head: HTTPRequestHead, _ body: (Silo1Fields) -> R) -> R {
+    static func of<R, Failure: Error>(
+        _ head: HTTPRequestHead, _ body: (Silo1Fields) throws(Failure) -> R
+    ) throws(Failure) -> R {
         defer { withExtendedLifetime(head) {} }
-        let (method, path, authority) = (head.method, head.pathBytes, head.authorityBytes)
-        let fields = head.fields
-        return withUnsafeTemporaryAllocation(of: Field.self, capacity: fields.count) { memory in
-            var count = 0
-            fields.forEach { name, value in
-                memory.initializeElement(at: count, to: Field(name: name, value: value))
-                count += 1
-            }
-            return body(
+        return try withUnsafeTemporaryAllocation(of: HTTPFieldBytes.self, capacity: head.fields.count) {
+            memory throws(Failure) in
+            try body(
                 Silo1Fields(
-                    method: method, path: path, authority: authority,
-                    all: UnsafeBufferPointer(rebasing: memory[..<count])))
+                    method: head.method.bytes, path: head.pathBytes, authority: head.authorityBytes,
+                    all: head.fields.list(into: memory)))
         }
     }
 
     /// Whoever signs must sign such a field when it sends one, and the verifier refuses a request that has one
-    /// unsigned.
+    /// unsigned: it routes a call, or changes what a request means.
     static func isCovered(_ name: UnsafeRawBufferPointer) -> Bool {
-        name.hasPrefix(routingPrefix) || covered.contains { name.isSame(as: $0) }
+        name.hasPrefix(routingPrefix) || name.isSame(as: "grpc-timeout") || name.isSame(as: "grpc-encoding")
+            || name.isSame(as: "content-encoding") || name.isSame(as: "connect-timeout-ms")
     }
 
     /// Gives `body` the covered names that are there, each once, sorted.
@@ -65,12 +53,12 @@ struct Silo1Fields {
         all.allSatisfy { field in !Self.isCovered(field.name) || names.contains(field.name) }
     }
 
-    func count(of name: UnsafeRawBufferPointer) -> Int {
-        all.reduce(0) { count, field in field.name.isSame(as: name) ? count + 1 : count }
-    }
-
     /// The first value of that name.
     func first(_ name: StaticString) -> UnsafeRawBufferPointer? { all.first { $0.name.isSame(as: name) }?.value }
+
+    func hasAtMostOne(_ name: StaticString) -> Bool {
+        all.reduce(0) { count, field in field.name.isSame(as: name) ? count + 1 : count } <= 1
+    }
 
     /// The value of the only field of that name.
     func only(_ name: StaticString) -> UnsafeRawBufferPointer? {
@@ -92,8 +80,7 @@ struct Silo1Names {
         guard !text.isEmpty else { return true }
         var start = 0
         while true {
-            var end = start
-            while end < text.count, text[end] != UInt8(ascii: ";") { end += 1 }
+            let end = text.index(of: UInt8(ascii: ";"), from: start)
             guard body(UnsafeRawBufferPointer(rebasing: text[start..<end])) else { return false }
             guard end < text.count else { return true }
             start = end + 1
@@ -135,6 +122,14 @@ struct Silo1Names {
 }
 
 extension UnsafeRawBufferPointer {
+    /// Where the next such byte is; ``count`` when there is none.
+    func index(of byte: UInt8, from start: Int) -> Int {
+        guard start < count, let base = baseAddress,
+            let found = memchr(base + start, Int32(byte), count - start)
+        else { return count }
+        return UnsafeRawPointer(found) - base
+    }
+
     func isSame(as other: UnsafeRawBufferPointer) -> Bool {
         guard count == other.count else { return false }
         guard let left = baseAddress, let right = other.baseAddress else { return isEmpty }

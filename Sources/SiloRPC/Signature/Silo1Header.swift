@@ -9,7 +9,13 @@ struct Silo1Nonce: Sendable, Hashable {
 
     init(_ high: UInt64, _ low: UInt64) { (self.high, self.low) = (high, low) }
 
-    static func random() -> Silo1Nonce { Silo1Nonce(SecureRandom.word(), SecureRandom.word()) }
+    static func random() -> Silo1Nonce {
+        let (high, low) = SecureRandom.words()
+        return Silo1Nonce(high, low)
+    }
+
+    /// Eight of the sixteen bytes' worth, whichever of them a signer counts up.
+    var mark: UInt64 { high &* 0x9E37_79B9_7F4A_7C15 &+ low }
 
     mutating func withMutableBytes<R>(_ body: (UnsafeMutableRawBufferPointer) -> R) -> R {
         withUnsafeMutableBytes(of: &self, body)
@@ -54,7 +60,9 @@ struct Silo1Header: Sendable {
     }
 
     /// The key's id in `value`, from which this was made.
-    func keyID(in value: UnsafeRawBufferPointer) -> String { String(decoding: value[keyIDRange], as: UTF8.self) }
+    func keyID(in value: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer {
+        UnsafeRawBufferPointer(rebasing: value[keyIDRange])
+    }
 
     /// The signed names in `value`, from which this was made.
     func names(in value: UnsafeRawBufferPointer) -> Silo1Names {
@@ -69,12 +77,12 @@ struct Silo1Header: Sendable {
     ///   - sign: makes the signature, given the names as they stand in the value.
     /// - Returns: the value in `memory`; nil when it is longer.
     static func write(
-        into memory: UnsafeMutableRawBufferPointer, keyID: [UInt8], time: Int64, nonce: Silo1Nonce,
+        into memory: UnsafeMutableRawBufferPointer, keyID: UnsafeRawBufferPointer, time: Int64, nonce: Silo1Nonce,
         fields: Silo1Fields, sign: (Silo1Names) -> Digest256
     ) -> UnsafeRawBufferPointer? {
         var value = BoundedText(memory)
         value.append("Silo1 kid=")
-        keyID.withUnsafeBytes { value.append($0) }
+        value.append(keyID)
         value.append(",ts=")
         Decimal.withDigits(time) { value.append($0) }
         value.append(",nonce=")
@@ -110,8 +118,7 @@ struct Silo1Header: Sendable {
         /// What stands between `key` and the next comma.
         mutating func next(_ key: StaticString) -> Range<Int>? {
             guard skip(key) else { return nil }
-            var end = start
-            while end < value.count, value[end] != UInt8(ascii: ",") { end += 1 }
+            let end = value.index(of: UInt8(ascii: ","), from: start)
             guard end < value.count else { return nil }
             defer { start = end + 1 }
             return start..<end

@@ -12,7 +12,7 @@ import HTTPTransport
 /// An absent authority or content type is a part of no bytes; a signed name that the request does not have has no
 /// values. Which names must be signed: ``Silo1Fields/isCovered(_:)``.
 struct Silo1Message {
-    let keyID: [UInt8]
+    let keyID: UnsafeRawBufferPointer
     let time: Int64
     let nonce: Silo1Nonce
     let names: Silo1Names
@@ -21,19 +21,26 @@ struct Silo1Message {
 
     func write(to input: inout DigestInput) {
         input.part("Silo1")
-        keyID.withUnsafeBytes { input.part($0) }
+        input.part(keyID)
         input.part(number: time)
         nonce.withBytes { input.part($0) }
-        fields.method.withBytes { input.part($0) }
+        input.part(fields.method)
         if let authority = fields.authority { input.part(authority) } else { input.part("") }
         input.part(fields.path)
         if let type = fields.first("content-type") { input.part(type) } else { input.part("") }
         input.part(names.text)
-        names.forEach { name in
-            input.part(number: Int64(fields.count(of: name)))
-            for field in fields.all where field.name.isSame(as: name) { input.part(field.value) }
-        }
+        names.forEach { write(valuesOf: $0, to: &input) }
         bodyHash.withBytes { input.part($0) }
+    }
+
+    private func write(valuesOf name: UnsafeRawBufferPointer, to input: inout DigestInput) {
+        guard let first = fields.all.firstIndex(where: { $0.name.isSame(as: name) }) else { return input.part("0") }
+        let others = fields.all[(first + 1)...]
+        let otherCount = others.reduce(0) { count, field in field.name.isSame(as: name) ? count + 1 : count }
+        input.part(number: Int64(1 + otherCount))
+        input.part(fields.all[first].value)
+        guard otherCount > 0 else { return }
+        for field in others where field.name.isSame(as: name) { input.part(field.value) }
     }
 }
 

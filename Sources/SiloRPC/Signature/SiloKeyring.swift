@@ -14,6 +14,8 @@ public final class SiloKeyring: Sendable {
     private struct Keys {
         var verifying: [String: SiloKey] = [:]
         var signing: [SiloAddress: SiloKey] = [:]
+        /// The one that verified last.
+        var recent: SiloKey?
     }
 
     /// Whose keys these are.
@@ -56,7 +58,15 @@ public final class SiloKeyring: Sendable {
         return sorted
     }
 
-    func verifyingKey(id: String) -> SiloKey? { keys.withLock { $0.verifying[id] } }
+    func verifyingKey(id: UnsafeRawBufferPointer) -> SiloKey? {
+        keys.withLock { keys in
+            // Calls come in runs of one caller's: nothing is made of its name and looked up.
+            if let recent = keys.recent, recent.idBytes.withUnsafeBytes({ $0.isSame(as: id) }) { return recent }
+            guard let key = keys.verifying[String(decoding: id, as: UTF8.self)] else { return nil }
+            keys.recent = key
+            return key
+        }
+    }
 
     /// The key for calls to `destination`; nil when there is none.
     func signingKey(to destination: SiloAddress) -> SiloKey? { keys.withLock { $0.signing[destination] } }

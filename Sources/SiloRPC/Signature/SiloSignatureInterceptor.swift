@@ -23,21 +23,22 @@ public struct SiloSignatureInterceptor: ServerInterceptor {
     /// A request that has arrived whole is decided at once.
     public func interceptNow(_ call: ServerCall, context: inout CallContext) throws -> Bool {
         guard services.contains(context.method.service) else { return true }
-        let head = try checkHead(call, context)
-        var peer: SiloPeer?
+        try checkKind(context)
+        var signer: (peer: SiloPeer, key: SiloKey?)?
         // Looked at, not taken: the handler reads it.
         try call.exchange.withCompleteBody { body in
-            peer = try verifier.checkBody(body, of: head)
+            signer = try verifier.check(call.exchange.head, body: body, identity: context.peerIdentity)
             return false
         }
-        guard let peer else { return false }
-        admit(peer, head.key, &context)
+        guard let signer else { return false }
+        admit(signer.peer, signer.key, &context)
         return true
     }
 
     public func intercept(_ call: ServerCall, context: CallContext, next: CallHandler) async throws {
         guard services.contains(context.method.service) else { return try await next(call, context) }
-        let head = try checkHead(call, context)
+        try checkKind(context)
+        let head = try verifier.checkHead(call.exchange.head, identity: context.peerIdentity)
         let body = CollectedBody()
         try await call.readAhead { piece in body.bytes.withLock { _ = $0.writeImmutableBuffer(piece) } }
         let whole = body.bytes.withLock { $0 }
@@ -46,11 +47,10 @@ public struct SiloSignatureInterceptor: ServerInterceptor {
         try await next(call, context)
     }
 
-    private func checkHead(_ call: ServerCall, _ context: CallContext) throws(SignatureRefusal) -> SiloVerifier.Head {
+    private func checkKind(_ context: CallContext) throws(SignatureRefusal) {
         guard context.method.kind == .unary else {
             throw SignatureRefusal(.stream, "\(context.method.path) is a stream: calls between silos are unary")
         }
-        return try verifier.checkHead(call.exchange.head, identity: context.peerIdentity)
     }
 
     private func admit(_ peer: SiloPeer, _ key: SiloKey?, _ context: inout CallContext) {

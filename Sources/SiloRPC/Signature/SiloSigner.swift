@@ -31,11 +31,13 @@ public struct SiloSigner: RequestSigner {
         let bodyHash = body.withUnsafeReadableBytes { SHA256.sum($0) }
         let time = now()
         let isSigned = withUnsafeTemporaryAllocation(byteCount: Silo1Header.maximumByteCount, alignment: 8) { memory in
-            let value = Silo1Fields.of(head) { fields in
-                Silo1Header.write(into: memory, keyID: key.idBytes, time: time, nonce: nonce, fields: fields) { names in
-                    let message = Silo1Message(
-                        keyID: key.idBytes, time: time, nonce: nonce, names: names, fields: fields, bodyHash: bodyHash)
-                    return key.mac.code { message.write(to: &$0) }
+            let value = key.idBytes.withUnsafeBytes { keyID in
+                Silo1Fields.of(head) { fields in
+                    Silo1Header.write(into: memory, keyID: keyID, time: time, nonce: nonce, fields: fields) { names in
+                        let message = Silo1Message(
+                            keyID: keyID, time: time, nonce: nonce, names: names, fields: fields, bodyHash: bodyHash)
+                        return key.mac.code { message.write(to: &$0) }
+                    }
                 }
             }
             guard let value else { return false }

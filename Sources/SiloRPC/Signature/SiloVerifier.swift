@@ -86,66 +86,100 @@ public final class SiloVerifier: Sendable {
         var key: SiloKey? { if case .silo1(_, let key) = scheme { key } else { nil } }
     }
 
+    /// A request that is there whole: ``checkHead(_:identity:)`` and ``checkBody(_:of:)`` in one.
+    ///
+    /// - Returns: who signed, and with which key; no key for rpc0.
+    /// - Throws: ``SignatureRefusal``
+    package func check(
+        _ head: HTTPRequestHead, body: UnsafeRawBufferPointer, identity: TLSPeerIdentity?
+    ) throws(SignatureRefusal) -> (peer: SiloPeer, key: SiloKey?) {
+        try counting { () throws(SignatureRefusal) in
+            let trust = trust
+            if let token = token(head, trust) { return (try check(body, rpc0: token, head.path, trust), nil) }
+            return try Silo1Fields.of(head) { fields throws(SignatureRefusal) in
+                let (header, key) = try check(fields, identity, trust)
+                return (try check(body, header, key, fields), key)
+            }
+        }
+    }
+
     /// - Throws: ``SignatureRefusal``
     public func checkHead(_ head: HTTPRequestHead, identity: TLSPeerIdentity?) throws(SignatureRefusal) -> Head {
-        do throws(SignatureRefusal) {
-            return try check(head, identity)
-        } catch {
-            count(error)
-            throw error
+        try counting { () throws(SignatureRefusal) in
+            let trust = trust
+            if let token = token(head, trust) { return Head(scheme: .rpc0(token), head: head) }
+            let (header, key) = try Silo1Fields.of(head) { fields throws(SignatureRefusal) in
+                try check(fields, identity, trust)
+            }
+            return Head(scheme: .silo1(header, key), head: head)
         }
     }
 
     /// - Parameter body: all of it, as it stands on the wire.
     /// - Throws: ``SignatureRefusal``
     public func checkBody(_ body: UnsafeRawBufferPointer, of head: Head) throws(SignatureRefusal) -> SiloPeer {
-        do throws(SignatureRefusal) {
+        try counting { () throws(SignatureRefusal) in
             switch head.scheme {
-            case .silo1(let header, let key): return try check(body, header, key, head.head)
-            case .rpc0(let value):
-                guard trust.rpc0?.isValid(value, path: head.head.path, body: body) == true else {
-                    throw SignatureRefusal(.wrong, "the rpc0 signature does not fit the request")
+            case .silo1(let header, let key):
+                return try Silo1Fields.of(head.head) { fields throws(SignatureRefusal) in
+                    try check(body, header, key, fields)
                 }
-                return SiloPeer(source: nil, keyID: RPC0Verifier.version)
+            case .rpc0(let token): return try check(body, rpc0: token, head.head.path, trust)
             }
+        }
+    }
+
+    private func counting<R>(_ check: () throws(SignatureRefusal) -> R) throws(SignatureRefusal) -> R {
+        do throws(SignatureRefusal) {
+            return try check()
         } catch {
-            count(error)
+            counts.withLock { $0[error.reason, default: 0] += 1 }
             throw error
         }
     }
 
+    // MARK: rpc0
+
+    /// What a request under the old scheme has instead, when that is accepted.
+    private func token(_ head: HTTPRequestHead, _ trust: Trust) -> String? {
+        guard trust.rpc0 != nil, head.fields.count(of: .authorization) == 1 else { return nil }
+        return head.fields.first(.authorization).flatMap(RPC0Verifier.token)
+    }
+
+    private func check(
+        _ body: UnsafeRawBufferPointer, rpc0 token: String, _ path: String, _ trust: Trust
+    ) throws(SignatureRefusal) -> SiloPeer {
+        guard trust.rpc0?.isValid(token, path: path, body: body) == true else {
+            throw SignatureRefusal(.wrong, "the rpc0 signature does not fit the request")
+        }
+        return SiloPeer(source: nil, keyID: RPC0Verifier.version)
+    }
+
     // MARK: Head
 
-    private func check(_ head: HTTPRequestHead, _ identity: TLSPeerIdentity?) throws(SignatureRefusal) -> Head {
-        guard head.fields.count(of: .authorization) == 1 else {
+    private func check(
+        _ fields: Silo1Fields, _ identity: TLSPeerIdentity?, _ trust: Trust
+    ) throws(SignatureRefusal) -> (Silo1Header, SiloKey) {
+        guard let value = fields.only("authorization") else {
             throw SignatureRefusal(.missing, "calls between silos need one authorization of the Silo1 scheme")
         }
-        let trust = trust
-        if trust.rpc0 != nil, let token = head.fields.first(.authorization).flatMap(RPC0Verifier.token) {
-            return Head(scheme: .rpc0(token), head: head)
-        }
-        let parsed = head.fields.withFirst(.authorization) { value in
-            Silo1Header(value).map { (header: $0, keyID: $0.keyID(in: value)) }
-        }
-        guard let (header, keyID) = parsed ?? nil, head.fields.count(of: .contentType) <= 1 else {
+        guard let header = Silo1Header(value), fields.hasAtMostOne("content-type") else {
             throw SignatureRefusal(.malformed, "authorization is not of the form Silo1 kid=,ts=,nonce=,sh=,sig=")
         }
-        guard let key = keyring.verifyingKey(id: keyID) else {
-            throw SignatureRefusal(.unknownKey, "\(keyring.address) has no key \(keyID) to verify with")
+        guard let key = keyring.verifyingKey(id: header.keyID(in: value)) else {
+            let id = String(decoding: header.keyID(in: value), as: UTF8.self)
+            throw SignatureRefusal(.unknownKey, "\(keyring.address) has no key \(id) to verify with")
         }
         // The keyring has no such key; this stands here so that the rule does not depend on it.
         guard key.source == .control || keyring.address == .control else {
             throw SignatureRefusal(.cellToCell, "cells do not call each other")
         }
         try checkTime(header, now())
-        let isSigned = Silo1Fields.of(head) { fields in
-            fields.only("authorization").map { fields.isSigned(by: header.names(in: $0)) } ?? false
-        }
-        guard isSigned else {
+        guard fields.isSigned(by: header.names(in: value)) else {
             throw SignatureRefusal(.unsignedField, "a field that routes the call is not signed (sh)")
         }
         try check(identity, of: key.source, trust)
-        return Head(scheme: .silo1(header, key), head: head)
+        return (header, key)
     }
 
     private func checkTime(_ header: Silo1Header, _ now: Int64) throws(SignatureRefusal) {
@@ -171,13 +205,13 @@ public final class SiloVerifier: Sendable {
     // MARK: Body
 
     private func check(
-        _ body: UnsafeRawBufferPointer, _ header: Silo1Header, _ key: SiloKey, _ head: HTTPRequestHead
+        _ body: UnsafeRawBufferPointer, _ header: Silo1Header, _ key: SiloKey, _ fields: Silo1Fields
     ) throws(SignatureRefusal) -> SiloPeer {
         let bodyHash = SHA256.sum(body)
-        let code = Silo1Fields.of(head) { fields in
+        let code = key.idBytes.withUnsafeBytes { keyID in
             fields.only("authorization").map { value in
                 let message = Silo1Message(
-                    keyID: key.idBytes, time: header.time, nonce: header.nonce, names: header.names(in: value),
+                    keyID: keyID, time: header.time, nonce: header.nonce, names: header.names(in: value),
                     fields: fields, bodyHash: bodyHash)
                 return key.mac.code { message.write(to: &$0) }
             }
@@ -197,9 +231,5 @@ public final class SiloVerifier: Sendable {
         }
         skew.withLock { $0[key.source] = header.time - now }
         return key.peer
-    }
-
-    private func count(_ refusal: SignatureRefusal) {
-        counts.withLock { $0[refusal.reason, default: 0] += 1 }
     }
 }

@@ -31,10 +31,12 @@ import Testing
         let mac = HMACSHA256(key: [1])
         let code = Silo1Fields.of(head) { fields in
             Array("x-silo-many;x-silo-none".utf8).withUnsafeBytes { names in
-                let message = Silo1Message(
-                    keyID: Array("k".utf8), time: -12, nonce: Fixture.nonce, names: Silo1Names(text: names),
-                    fields: fields, bodyHash: hash)
-                return mac.code { message.write(to: &$0) }
+                Array("k".utf8).withUnsafeBytes { keyID in
+                    let message = Silo1Message(
+                        keyID: keyID, time: -12, nonce: Fixture.nonce, names: Silo1Names(text: names),
+                        fields: fields, bodyHash: hash)
+                    return mac.code { message.write(to: &$0) }
+                }
             }
         }
         #expect(code.isSame(as: mac.code(expected)))
@@ -157,7 +159,7 @@ import Testing
         #expect(Fixture.refusal(verifier, signed) == .replayed)
         #expect(Fixture.refusal(verifier, try Fixture.signed(nonce: Silo1Nonce(9, 9))) == nil)
         #expect(Fixture.refusal(verifier, signed) == .replayed)
-        #expect(verifier.refusalCounts == [.replayed: 2])
+        #expect(verifier.refusalCounts == [.replayed: 6], "both ways of checking count")
     }
 
     @Test func `attack: a request with a wrong signature uses up no nonce`() throws {
