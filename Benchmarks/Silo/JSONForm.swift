@@ -13,7 +13,7 @@ struct JSONMethod<Arguments: Sendable, Value: Sendable>: Sendable {
     let encodeRequest: @Sendable (Arguments) throws -> [UInt8]
     let decodeRequest: @Sendable (ByteBuffer) throws -> Arguments
     let encodeResponse: @Sendable (Value) throws -> [UInt8]
-    let decodeResponse: @Sendable ([UInt8]) throws -> Value
+    let decodeResponse: @Sendable (ByteBuffer) throws -> Value
 
     /// With the policy of every silo call around it: switches, limit, breaker, retries, deadline, request id.
     func call(_ caller: SiloCaller, _ arguments: Arguments) async throws -> Value {
@@ -58,7 +58,9 @@ extension JSONMethod where Arguments: Codable, Value: Codable {
                 try JSONDecoder().decode(JSONRequest<Arguments>.self, from: Data(body.readableBytesView)).args
             },
             encodeResponse: { Array(try JSONEncoder().encode(JSONResponse(meta: JSONMeta(), value: $0))) },
-            decodeResponse: { try JSONDecoder().decode(JSONResponse<Value>.self, from: Data($0)).value }
+            decodeResponse: { body in
+                try JSONDecoder().decode(JSONResponse<Value>.self, from: Data(body.readableBytesView)).value
+            }
         )
     }
 }
@@ -71,7 +73,7 @@ extension JSONMethod where Arguments: Message, Value: Message {
             encodeRequest: { Array(#"{"meta":{},"args":\#(try $0.jsonString())}"#.utf8) },
             decodeRequest: { try Arguments(jsonString: try part("args", of: $0.readableBytesView)) },
             encodeResponse: { Array(#"{"meta":{},"value":\#(try $0.jsonString())}"#.utf8) },
-            decodeResponse: { try Value(jsonString: try part("value", of: $0)) }
+            decodeResponse: { try Value(jsonString: try part("value", of: $0.readableBytesView)) }
         )
     }
 
@@ -120,7 +122,7 @@ struct JSONTransport: SiloTransport {
         "\(prefix)/\(method.serviceKey)/\(method.name)/"
     }
 
-    func send(_ call: SiloCall) async throws -> [UInt8] {
+    func send(_ call: SiloCall) async throws -> ByteBuffer {
         let path = Self.path(prefix, call.method)
         var fields: HTTPFields = [
             .contentType: "application/json; charset=utf-8", .userAgent: "silo-rpc/from-us1",
@@ -136,7 +138,7 @@ struct JSONTransport: SiloTransport {
         let response = try await client.execute(request)
         let body = try await response.body.collect()
         switch response.status {
-        case 200: return Array(body.readableBytesView)
+        case 200: return body
         case 503: throw RPCError(.unavailable, "status 503")
         default: throw RPCError(.unknown, "status \(response.status)")
         }

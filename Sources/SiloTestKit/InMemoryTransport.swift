@@ -10,7 +10,9 @@ public struct InMemoryTransport: SiloTransport {
     public let source: SiloAddress
     let keyring: SiloKeyring
 
-    public func send(_ call: SiloCall) async throws -> [UInt8] {
+    public func send(_ call: SiloCall) async throws -> ByteBuffer { ByteBuffer(bytes: try await answer(call)) }
+
+    private func answer(_ call: SiloCall) async throws -> [UInt8] {
         if source != .control, call.destination != .control {
             throw SiloError.forbidden("cells do not call each other: \(call.method.key) for \(call.destination)")
         }

@@ -45,12 +45,11 @@ public final class SignedTransport: SiloTransport {
     ///
     /// - Throws: ``SiloError/configuration(_:)`` without an address, or without a key; ``SiloError/forbidden(_:)`` from
     ///   cell to cell; `RPCError` for everything that the network or the other side says.
-    public func send(_ call: SiloCall) async throws -> [UInt8] {
+    public func send(_ call: SiloCall) async throws -> ByteBuffer {
         let channel = try channel(call.destination)
         var options = CallOptions(metadata: metadata(call), deadline: call.deadline)
         options.forbidsCompression = true
-        let answer = try await channel.unary(call.method.descriptor, bytes: call.body, options: options)
-        return answer.withUnsafeReadableBytes { Array($0) }
+        return try await channel.unary(call.method.descriptor, bytes: call.body, options: options)
     }
 
     /// Closes all connections.
@@ -77,7 +76,7 @@ public final class SignedTransport: SiloTransport {
     }
 
     private func channel(_ destination: SiloAddress) throws(SiloError) -> RPCChannel {
-        let address = directory.current.address(of: destination) ?? ""
+        let address = directory.address(of: destination) ?? ""
         if let way = channels.withLock({ $0[destination] }), way.address == address { return way.channel }
         guard keyring.address == .control || destination == .control else {
             throw .forbidden("cells do not call each other: \(keyring.address) called \(destination)")

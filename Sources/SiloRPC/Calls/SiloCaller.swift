@@ -52,7 +52,7 @@ public final class SiloCaller: Sendable {
 
     /// - Returns: the encoded response message.
     /// - Throws: ``SiloError``; `CancellationError`.
-    public func call(_ call: consuming SiloCall) async throws -> [UInt8] {
+    public func call(_ call: consuming SiloCall) async throws -> ByteBuffer {
         let method = call.method
         let setting = switches.setting(method)
         let requestID = RequestID.make()
@@ -74,7 +74,7 @@ public final class SiloCaller: Sendable {
         return try await attempts(call, destination, plan)
     }
 
-    private func attempts(_ call: SiloCall, _ destination: DestinationState, _ plan: Plan) async throws -> [UInt8] {
+    private func attempts(_ call: SiloCall, _ destination: DestinationState, _ plan: Plan) async throws -> ByteBuffer {
         var attempt = 1
         var firstError: String?
         while true {

@@ -35,5 +35,5 @@ public protocol SiloTransport: Sendable {
     var source: SiloAddress { get }
     /// - Returns: the encoded response message.
     /// - Throws: ``SiloError`` when the other side answered with one, `RPCError` for what the medium does.
-    func send(_ call: SiloCall) async throws -> [UInt8]
+    func send(_ call: SiloCall) async throws -> ByteBuffer
 }

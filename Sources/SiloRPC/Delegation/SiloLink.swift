@@ -1,4 +1,5 @@
 import FrameCodec
+import NIOCore
 import RPC
 
 /// What every generated delegate has: its service where it lives here, and the way to where it lives else.
@@ -79,7 +80,7 @@ public struct SiloLink<Service: Sendable>: Sendable {
         }
     }
 
-    private func send(_ call: SiloCall) async throws -> [UInt8] {
+    private func send(_ call: SiloCall) async throws -> ByteBuffer {
         guard let caller = silo.caller else {
             throw SiloError.configuration("mode \(silo.mode.rawValue) has no transport to other silos")
         }
@@ -87,7 +88,7 @@ public struct SiloLink<Service: Sendable>: Sendable {
         return try await caller.call(call)
     }
 
-    private func roundTrip(_ hop: SiloHop, _ body: [UInt8]) async throws -> [UInt8] {
+    private func roundTrip(_ hop: SiloHop, _ body: [UInt8]) async throws -> ByteBuffer {
         guard let handler = handlers[hop.method.path] else {
             throw SiloError.wrongSilo(method: hop.method.key, asked: silo.address ?? .control)
         }
@@ -95,16 +96,16 @@ public struct SiloLink<Service: Sendable>: Sendable {
         let call = SiloInboundCall(
             method: hop.method, source: silo.address, organizationID: hop.target.organizationID,
             idempotencyKey: scope.idempotencyKey(of: hop.method), viewer: scope.viewer.text)
-        return try await handler.answer(call, body)
+        return ByteBuffer(bytes: try await handler.answer(call, body))
     }
 
-    private func decode<Response: Message>(_ body: [UInt8], _ method: SiloMethod) throws -> Response {
+    private func decode<Response: Message>(_ body: ByteBuffer, _ method: SiloMethod) throws -> Response {
         do {
-            return try Response(serializedBytes: body)
+            return try body.withUnsafeReadableBytes { try Response(serializedBytes: $0) }
         } catch {
             // Never with the bytes, which may hold anything.
             throw SiloError.remote(
-                method: method.key, message: "malformed answer of \(body.count) bytes: \(error)", requestID: "")
+                method: method.key, message: "malformed answer of \(body.readableBytes) bytes: \(error)", requestID: "")
         }
     }
 }

@@ -3,6 +3,8 @@ import Synchronization
 /// Cells and localities as they are known now: a ``CellDirectory``, which stays as it is, or a ``LiveDirectory``.
 public protocol CellDirectorySource: Sendable {
     var current: CellDirectory { get }
+    /// ``CellDirectory/address(of:)`` of ``current``, which is not copied.
+    func address(of silo: SiloAddress) -> String?
 }
 
 extension CellDirectory: CellDirectorySource {
@@ -30,6 +32,8 @@ public final class LiveDirectory: CellDirectorySource {
     }
 
     public var current: CellDirectory { directory.withLock { $0 } }
+
+    public func address(of silo: SiloAddress) -> String? { directory.withLock { $0.address(of: silo) } }
 
     /// What replacing would change.
     ///

@@ -67,7 +67,7 @@ public final class SiloHTTPClient: Sendable {
         _ method: HTTPMethod, _ path: String, to destination: SiloAddress, fields: HTTPFields = HTTPFields(),
         body: ByteBuffer = ByteBuffer()
     ) async throws -> HTTPClientResponse {
-        let url = try url(destination, path, base: directory.current.address(of: destination))
+        let url = try url(destination, path, base: directory.address(of: destination))
         var head = HTTPRequestHead(
             method: method, path: url.pathAndQuery, scheme: url.isSecure ? "https" : "http", authority: url.authority,
             fields: fields)

@@ -51,10 +51,10 @@ final class ScriptedTransport: SiloTransport {
 
     var calls: [SiloCall] { seen.withLock { $0 } }
 
-    func send(_ call: SiloCall) async throws -> [UInt8] {
+    func send(_ call: SiloCall) async throws -> ByteBuffer {
         seen.withLock { $0.append(call) }
         let step = steps.withLock { $0.count > 1 ? $0.removeFirst() : $0[0] }
-        return try await step(call)
+        return ByteBuffer(bytes: try await step(call))
     }
 
     static func fail(
@@ -67,6 +67,10 @@ final class ScriptedTransport: SiloTransport {
             throw error
         }
     }
+}
+
+extension ByteBuffer {
+    static func == (left: ByteBuffer, right: [UInt8]) -> Bool { left.readableBytesView.elementsEqual(right) }
 }
 
 /// A silo on a free port of this machine: raw handlers behind the interceptors that a real one has.

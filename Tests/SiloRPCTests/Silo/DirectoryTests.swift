@@ -1,3 +1,4 @@
+import NIOCore
 import Storage
 import Testing
 
@@ -265,7 +266,7 @@ import Testing
 
 private struct NoTransport: SiloTransport {
     let source = SiloAddress.control
-    func send(_ call: SiloCall) async throws -> [UInt8] { [] }
+    func send(_ call: SiloCall) async throws -> ByteBuffer { ByteBuffer() }
 }
 
 private struct NoOrganizations: OrganizationCells {

@@ -11,7 +11,7 @@ import Testing
     private func answer(_ silos: TestSilos, _ method: SiloMethod, _ body: [UInt8]) async throws -> [UInt8] {
         let call = SiloCall(
             method: method, destination: .cell(try CellName("us")), body: body, deadline: .now() + .seconds(30))
-        return try await silos.network.transport(from: .control).send(call)
+        return Array(buffer: try await silos.network.transport(from: .control).send(call))
     }
 
     private func status(_ body: () async throws -> [UInt8]) async -> StatusCode? {
