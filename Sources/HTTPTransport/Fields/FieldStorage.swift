@@ -155,11 +155,11 @@ final class FieldStorage: ManagedBuffer<FieldStorageHeader, UInt8> {
         )
         setEntry(entry, at: numbers.pointee.entryCount)
         numbers.pointee.entryCount += 1
-        note(token)
+        countToken(token)
         return UnsafeMutableRawBufferPointer(start: start + stored, count: value.count)
     }
 
-    private func note(_ token: FieldToken) {
+    private func countToken(_ token: FieldToken) {
         numbers.pointee.repeatedBits |= numbers.pointee.tokenBits & token.bit
         numbers.pointee.tokenBits |= token.bit
     }
@@ -202,7 +202,7 @@ final class FieldStorage: ManagedBuffer<FieldStorageHeader, UInt8> {
         let numbers = numbers
         numbers.pointee.entryCount = entryCount
         numbers.pointee.byteCount = byteCount
-        for index in 0..<entryCount { note(entry(at: index).token) }
+        for index in 0..<entryCount { countToken(entry(at: index).token) }
     }
 
     /// A copy with room for `additional` more bytes.
