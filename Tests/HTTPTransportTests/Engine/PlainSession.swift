@@ -126,3 +126,19 @@ final class PlainSession {
         }
     }
 }
+
+/// Fields that neither requests nor responses may have, wherever they stand.
+enum ForbiddenFields {
+    static let all: [(String, String)] = [
+        ("te", "gzip"), ("te", ""), ("te", "trailers, gzip"), ("connection", "close"), ("keep-alive", "1"),
+        ("proxy-connection", "close"), ("transfer-encoding", "chunked"), ("upgrade", "h2c"), ("X-Upper", "a"),
+        ("xUpper", "a"), (":status", "200"), (":x", "y"), (":", "y"), (":protocol", "websocket"),
+        ("content-length", "5x"), ("content-length", ""), ("content-length", "-1"), ("content-length", "+1"),
+        ("content-length", "99999999999999999999"),
+    ]
+
+    /// The block with each of the fields at each place.
+    static func placing(_ fields: [(String, String)], in block: [(String, String)]) -> [[(String, String)]] {
+        fields.flatMap { field in (0...block.count).map { Array(block[..<$0]) + [field] + block[$0...] } }
+    }
+}

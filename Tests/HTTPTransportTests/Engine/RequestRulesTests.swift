@@ -41,21 +41,14 @@ import Testing
         #expect(resets(server.feed(Wire.begin + Wire.headers(3, bytes(block)), step: 1)) == ours)
     }
 
-    private static let forbidden: Block = [
-        ("te", "gzip"), ("te", ""), ("te", "trailers, gzip"), ("connection", "close"), ("keep-alive", "1"),
-        ("proxy-connection", "close"), ("transfer-encoding", "chunked"), ("upgrade", "h2c"), ("X-Upper", "a"),
-        ("xUpper", "a"), (":status", "200"), (":x", "y"), (":", "y"), (":protocol", "websocket"),
-        ("content-length", "5x"), ("content-length", ""), ("content-length", "-1"), ("content-length", "+1"),
-        ("content-length", "99999999999999999999"), ("host", "a b"), ("host", ""), ("host", "x/y"),
-    ]
+    private static let forbidden: Block =
+        ForbiddenFields.all + [
+            ("host", "a b"), ("host", ""), ("host", "x/y"),
+        ]
 
     @Test func `M2 a forbidden field at any place`() throws {
-        for field in Self.forbidden {
-            for index in 0...Self.usual.count {
-                var block = Self.usual
-                block.insert(field, at: index)
-                try Self.expectSame(block, isRefused: true)
-            }
+        for block in ForbiddenFields.placing(Self.forbidden, in: Self.usual) {
+            try Self.expectSame(block, isRefused: true)
         }
     }
 

@@ -85,22 +85,14 @@ import Testing
             isRefused: isRefused, "\(head)")
     }
 
-    private static let forbidden: Block = [
-        ("te", "gzip"), ("te", ""), ("te", "trailers, gzip"), ("connection", "close"), ("keep-alive", "1"),
-        ("proxy-connection", "close"), ("transfer-encoding", "chunked"), ("upgrade", "h2c"), ("X-Upper", "a"),
-        ("xUpper", "a"), (":status", "200"), (":x", "y"), (":", "y"), (":method", "GET"), (":path", "/"),
-        (":scheme", "http"), (":authority", "x"), (":protocol", "websocket"), ("", "a"), ("a b", "c"),
-        ("content-length", "5x"), ("content-length", ""), ("content-length", "-1"), ("content-length", "+1"),
-        ("content-length", "99999999999999999999"),
-    ]
+    private static let forbidden: Block =
+        ForbiddenFields.all + [
+            (":method", "GET"), (":path", "/"), (":scheme", "http"), (":authority", "x"), ("", "a"), ("a b", "c"),
+        ]
 
     @Test func `M2 a forbidden field at any place`() throws {
-        for field in Self.forbidden {
-            for index in 0...Self.usual.count {
-                var block = Self.usual
-                block.insert(field, at: index)
-                try Self.expectSame(block, isRefused: true)
-            }
+        for block in ForbiddenFields.placing(Self.forbidden, in: Self.usual) {
+            try Self.expectSame(block, isRefused: true)
         }
     }
 
@@ -258,14 +250,10 @@ import Testing
                     + Wire.headers($0, Self.bytes(trailers), endStream: endStream)
             }
         }
-        for field in Self.forbidden {
-            for index in 0...Self.trailers.count {
-                var block = Self.trailers
-                block.insert(field, at: index)
-                let (theirs, ours) = try outcomes(block)
-                #expect(ours == theirs && ours.isRefused, "\(field)")
-                #expect(ours.reports == [.head(3, "200"), .data(3, [1]), .closed(3, "PROTOCOL_ERROR")], "\(field)")
-            }
+        for block in ForbiddenFields.placing(Self.forbidden, in: Self.trailers) {
+            let (theirs, ours) = try outcomes(block)
+            #expect(ours == theirs && ours.isRefused, "\(block)")
+            #expect(ours.reports == [.head(3, "200"), .data(3, [1]), .closed(3, "PROTOCOL_ERROR")], "\(block)")
         }
         for block: Block in [Self.trailers, [], Self.trailers + [("te", "trailers")], [("host", "a b")], [("x", "")]] {
             let (theirs, ours) = try outcomes(block)

@@ -107,7 +107,8 @@ import Testing
                 host: "127.0.0.1", port: server.port, protocol: version, group: testGroup)
             let exchange = try await client.start(HTTPRequestHead(method: .get, path: "/"))
             exchange.finish()
-            _ = try await exchange.responseHead()
+            // On a busy machine the end may be there before it, and what was not read by then is lost.
+            _ = try? await exchange.responseHead()
             #expect(await eventually { witness.isOver })
             await client.close()
         }

@@ -272,11 +272,12 @@ import Testing
     }
 
     @Test func `a refused connection is an error that names host, port and reason`() async throws {
-        let port = try await withServer(handler: echo) { $0.port }
+        let closed = try ClosedPort()
         let error = await #expect(throws: HTTPConnectionError.self) {
-            _ = try await HTTPClientConnection.connect(host: "127.0.0.1", port: port, group: testGroup)
+            _ = try await HTTPClientConnection.connect(host: "127.0.0.1", port: closed.port, group: testGroup)
         }
-        #expect(error?.description == "cannot connect to 127.0.0.1:\(port): Connection refused")
+        #expect(error?.description == "cannot connect to 127.0.0.1:\(closed.port): Connection refused")
+        withExtendedLifetime(closed) {}
     }
 
     @Test func `a server that closes without an answer is told apart`() async throws {

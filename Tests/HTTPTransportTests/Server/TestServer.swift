@@ -4,6 +4,7 @@ import Logging
 import NIOCore
 import NIOPosix
 import Synchronization
+import Testing
 
 /// One group for all socket tests.
 let testGroup = MultiThreadedEventLoopGroup(numberOfThreads: 2)
@@ -184,4 +185,29 @@ final class RawConversation {
     }
 
     var text: String { String(decoding: received, as: UTF8.self) }
+}
+
+/// A port of 127.0.0.1 that is taken, and that nobody listens on: connecting is refused, and no other program gets it
+/// meanwhile.
+final class ClosedPort: Sendable {
+    private let descriptor: CInt
+    let port: Int
+
+    init() throws {
+        descriptor = socket(AF_INET, CInt(SOCK_STREAM.rawValue), 0)
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
+        var size = socklen_t(MemoryLayout<sockaddr_in>.size)
+        let descriptor = descriptor
+        let isBound = withUnsafeMutablePointer(to: &address) { address in
+            address.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                bind(descriptor, $0, size) == 0 && getsockname(descriptor, $0, &size) == 0
+            }
+        }
+        port = Int(UInt16(bigEndian: address.sin_port))
+        try #require(isBound)
+    }
+
+    deinit { close(descriptor) }
 }
