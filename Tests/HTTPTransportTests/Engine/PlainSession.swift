@@ -142,3 +142,20 @@ enum ForbiddenFields {
         fields.flatMap { field in (0...block.count).map { Array(block[..<$0]) + [field] + block[$0...] } }
     }
 }
+
+/// Breaks blocks of fields at random.
+struct BlockScrambler {
+    let names: [String]
+    let values: [String]
+
+    /// Replaces a name or a value, swaps two fields, or says one twice.
+    func scramble(_ block: inout [(name: String, value: String)], using random: inout some RandomNumberGenerator) {
+        let index = Int.random(in: block.indices, using: &random)
+        switch Int.random(in: 0...3, using: &random) {
+        case 0: block[index].value = values.randomElement(using: &random) ?? ""
+        case 1: block[index].name = names.randomElement(using: &random) ?? ""
+        case 2: block.swapAt(index, Int.random(in: block.indices, using: &random))
+        default: block.insert(block[index], at: Int.random(in: block.indices, using: &random))
+        }
+    }
+}

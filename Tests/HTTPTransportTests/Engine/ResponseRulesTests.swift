@@ -357,13 +357,8 @@ import Testing
         if Int.random(in: 0...2, using: &random) == 0 {
             block.append(("content-length", "\(Int.random(in: 0...3, using: &random))"))
         }
-        guard Int.random(in: 0...2, using: &random) == 0 else { return block }
-        let index = Int.random(in: block.indices, using: &random)
-        switch Int.random(in: 0...3, using: &random) {
-        case 0: block[index].value = values.randomElement(using: &random) ?? ""
-        case 1: block[index].name = names.randomElement(using: &random) ?? ""
-        case 2: block.swapAt(index, Int.random(in: block.indices, using: &random))
-        default: block.insert(block[index], at: Int.random(in: block.indices, using: &random))
+        if Int.random(in: 0...2, using: &random) == 0 {
+            BlockScrambler(names: names, values: values).scramble(&block, using: &random)
         }
         return block
     }
