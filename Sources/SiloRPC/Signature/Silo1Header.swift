@@ -1,7 +1,7 @@
 import FrameCodec
 
 /// Sixteen bytes that make a request unlike every other one.
-struct Silo1Nonce: Sendable, Hashable {
+struct Silo1Nonce: Sendable {
     static let byteCount = 16
 
     private var high: UInt64
